@@ -1,0 +1,1 @@
+"""The instruments: scenario, load generator, audit, statistics, compare."""

@@ -1,0 +1,69 @@
+"""Every error that chatlab raises on purpose, as one tree.
+
+    ChatlabError
+    ├── UsageError        a user's mistake: one clear line, exit code 2
+    ├── StorageError      a file could not be read, written or synced
+    │   └── CorruptFile   it could be read, but does not hold what it should
+    ├── Overloaded        a bounded queue is full
+    └── Refusal           what a client gets back as an `error` frame
+
+The messages are part of the product: each says what was found, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class ChatlabError(Exception):
+    """The root: catching it catches everything that chatlab raises on purpose."""
+
+
+class UsageError(ChatlabError):
+    """The user asked for something that cannot be done; the text says what to do instead."""
+
+
+class StorageError(ChatlabError):
+    """A file operation failed.
+
+    Args:
+        operation: what was tried: "read", "write", "fsync", "rename" or "open".
+        file: the file's name inside the data folder.
+        reason: the operating system's words.
+    """
+
+    def __init__(self, operation: str, file: str, reason: str) -> None:
+        super().__init__(f"cannot {operation} {file}: {reason}")
+        self.operation = operation
+        self.file = file
+        self.reason = reason
+
+    @classmethod
+    def of(cls, error: Exception) -> StorageError:
+        """The same error, or another one (a bug in a part, say) told as a failed save."""
+        if isinstance(error, StorageError):
+            return error
+        return cls("save", "the batch", f"{type(error).__name__}: {error}")
+
+
+class CorruptFile(StorageError):
+    """A data file was read but does not parse; nothing was changed."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__("understand", file, f"{reason}; restore it from a backup or move it away")
+
+
+class Overloaded(ChatlabError):
+    """A queue is at its limit, so that the newcomer must be turned away."""
+
+
+class Refusal(ChatlabError):
+    """A request that the server turns down; becomes `error {code, message, ref}` on the wire.
+
+    Args:
+        code: a stable word for programs, e.g. "not_a_member".
+        message: a sentence for people, which says what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

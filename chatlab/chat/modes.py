@@ -1,0 +1,251 @@
+"""The modes, as data: which part plays each role, and what an ack then means.
+
+One table feeds `--mode`, `chatlab modes`, `compare`, the tests and the docs. To add a part: write
+one file beside its siblings and one line in `PARTS`. To add a mode: one line in `MODES`.
+
+    naive                       a mode
+    naive+reader=ttl            the same with one part swapped
+    naive+store=my.py:MyStore   ... by a class of your own
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatlab.chat.errors import UsageError
+from chatlab.chat.journey import Journey
+from chatlab.chat.metrics import Metrics
+from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
+from chatlab.chat.parts.delivery.each import EachDelivery
+from chatlab.chat.parts.entry import Members
+from chatlab.chat.parts.files import Files
+from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.locks.none import NoLock
+from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.processors.base import Processor
+from chatlab.chat.parts.processors.immediate import ImmediateProcessor
+from chatlab.chat.parts.processors.queueing import QueueingProcessor
+from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.readers.direct import DirectReader
+from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.stores.rewrite import RewriteStore
+from chatlab.chat.parts.writers.atomic import AtomicWriter
+from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writers.truncate import TruncateWriter
+from chatlab.chat.protocol import ACK_LEVELS, AckLevel
+from chatlab.chat.settings import Clock, Settings
+
+PARTS: dict[str, dict[str, type]] = {
+    "reader": {"direct": DirectReader, "ttl": TTLReader},
+    "writer": {"truncate": TruncateWriter, "atomic": AtomicWriter},
+    "lock": {"none": NoLock, "per-file": PerFileLock},
+    "store": {"rewrite": RewriteStore},
+    "processor": {"immediate": ImmediateProcessor, "queueing": QueueingProcessor},
+    "delivery": {"each": EachDelivery, "broadcast": BroadcastDelivery},
+}
+
+SEAMS: dict[str, type] = {
+    "reader": Reader,
+    "writer": Writer,
+    "lock": Lock,
+    "store": Store,
+    "processor": Processor,
+    "delivery": Delivery,
+}
+
+_NAIVE = {
+    "reader": "direct",
+    "writer": "truncate",
+    "lock": "per-file",
+    "store": "rewrite",
+    "processor": "immediate",
+    "delivery": "each",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A named line-up.
+
+    Attributes:
+        words: one sentence about it.
+        parts: role to implementation, for every role.
+    """
+
+    words: str
+    parts: dict[str, str]
+
+
+MODES: dict[str, Mode] = {
+    "racy": Mode(
+        "naive without the lock: loses updates and tears files", _NAIVE | {"lock": "none"}
+    ),
+    "naive": Mode("reads and rewrites the files for every single message", _NAIVE),
+    "cached": Mode("naive with a cache in front of the files", _NAIVE | {"reader": "ttl"}),
+    "batched": Mode(
+        "naive with a queue: many messages share one save", _NAIVE | {"processor": "queueing"}
+    ),
+    "optimized": Mode(
+        "cache, queue, atomic writes and broadcast: the training's answer",
+        _NAIVE
+        | {
+            "reader": "ttl",
+            "writer": "atomic",
+            "processor": "queueing",
+            "delivery": "broadcast",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineUp:
+    """One choice for each role, as asked for with `--mode`.
+
+    Attributes:
+        name: as it was asked for.
+        parts: role to implementation's name.
+        classes: role to implementation.
+    """
+
+    name: str
+    parts: dict[str, str]
+    classes: dict[str, type]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A line-up put together, ready to take messages."""
+
+    reader: Reader
+    writer: Writer
+    lock: Lock
+    store: Store
+    delivery: Delivery
+    processor: Processor
+    ack_means: AckLevel
+
+
+def parse(text: str) -> LineUp:
+    """Read `NAME[+PART=IMPL]...`.
+
+    Raises:
+        UsageError: an unknown mode, part or implementation; says which ones there are.
+    """
+    roles = "|".join(PARTS)
+    name, *swaps = re.split(rf"\+(?=(?:{roles})=)", text)
+    if "+" in name:
+        name, wrong = name.split("+", 1)
+        raise UsageError(
+            f"{wrong!r} in mode {text!r} swaps no part: write +PART=IMPL, with PART one of "
+            f"{', '.join(PARTS)}"
+        )
+    if name not in MODES:
+        raise UsageError(f"unknown mode {name!r}{_did_you_mean(name, MODES)}")
+    chosen = MODES[name].parts | dict(swap.split("=", 1) for swap in swaps)
+    classes = {role: _implementation(role, chosen[role]) for role in PARTS}
+    return LineUp(text, chosen, classes)
+
+
+def assemble(
+    line_up: LineUp,
+    *,
+    files: Files,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    members: Members,
+    ack: AckLevel | None = None,
+) -> Parts:
+    """Build the parts of a line-up and connect them.
+
+    Args:
+        line_up: what to build.
+        files, settings, clock: what the parts work with.
+        metrics: where they are counted.
+        members: who is live in a room.
+        ack: what acks shall promise, if more than the line-up promises by itself.
+
+    Raises:
+        UsageError: the line-up cannot promise `ack`.
+    """
+    make = line_up.classes
+    reader = make["reader"](files, settings, clock)
+    writer = make["writer"](files)
+    lock = make["lock"]()
+    store = make["store"](reader, writer, lock)
+    ack_means = _ack_means(line_up, store, ack)
+    delivery = make["delivery"](members)
+    journey = Journey(ack_means, delivery, metrics)
+    processor = make["processor"](store, journey, settings, clock)
+    return Parts(reader, writer, lock, store, delivery, processor, ack_means)
+
+
+def ack_means(line_up: LineUp) -> AckLevel:
+    """What an ack of this line-up promises when nobody asks for more."""
+    writer = line_up.classes["writer"](None)
+    store = line_up.classes["store"](None, writer, None)
+    return _ack_means(line_up, store, None)
+
+
+def _ack_means(line_up: LineUp, store: Store, wanted: AckLevel | None) -> AckLevel:
+    lowest: AckLevel = "queued" if line_up.classes["processor"].acks_queued else store.promise  # type: ignore[attr-defined]
+    if wanted is None or wanted == lowest:
+        return lowest
+    if ACK_LEVELS.index(wanted) < ACK_LEVELS.index(lowest):
+        raise UsageError(
+            f"--ack {wanted} is less than mode {line_up.name!r} promises anyway ({lowest}): "
+            "it can only be raised"
+        )
+    if ACK_LEVELS.index(wanted) > ACK_LEVELS.index(store.promise):
+        raise UsageError(
+            f"mode {line_up.name!r} cannot promise {wanted!r}: its store and writer end at "
+            f"{store.promise!r}. Swap the writer: --mode {line_up.name}+writer=atomic"
+        )
+    return wanted
+
+
+def _implementation(role: str, choice: str) -> type:
+    if choice in PARTS[role]:
+        return PARTS[role][choice]
+    path, colon, class_name = choice.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise UsageError(
+            f"unknown {role} {choice!r}{_did_you_mean(choice, PARTS[role])}; "
+            f"or name a class of your own: {role}=path/to/file.py:Class"
+        )
+    return _load(role, Path(path), class_name)
+
+
+def _load(role: str, path: Path, class_name: str) -> type:
+    spec = importlib.util.spec_from_file_location(f"chatlab_part_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UsageError(f"{role}={path}:{class_name}: there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    found: Any = getattr(module, class_name, None)
+    seam = SEAMS[role]
+    if not isinstance(found, type) or not issubclass(found, seam):
+        raise UsageError(
+            f"{path} has no class {class_name} that extends {seam.__module__}.{seam.__name__}"
+        )
+    missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+    if missing:
+        raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
+    return found
+
+
+def _did_you_mean(word: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"{hint}; there are: {', '.join(known)}"

@@ -1,0 +1,28 @@
+"""The seam of the deliveries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from chatlab.chat.parts.entry import Members
+from chatlab.chat.protocol import Message
+
+
+class Delivery(ABC):
+    """Brings saved messages to those who are live in their rooms.
+
+    Args:
+        members: tells who is live in a room.
+    """
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+
+    @abstractmethod
+    async def deliver(self, batch: Sequence[Message]) -> int:
+        """Send each message to each member of its room, in order.
+
+        Returns the number of frames sent. Never raises because of a client; a room with nobody
+        in it costs nothing.
+        """

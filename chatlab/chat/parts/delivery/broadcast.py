@@ -1,0 +1,24 @@
+"""The broadcasting delivery: each message is encoded once and pushed to all without a pause.
+
+No member can come or go in between, and nothing waits for anyone. Its plain sibling is `each.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.protocol import Message, encode_message
+
+
+class BroadcastDelivery(Delivery):
+    """Encodes once, pushes to everyone."""
+
+    async def deliver(self, batch: Sequence[Message]) -> int:
+        sent = 0
+        for message in batch:
+            frame = encode_message(message)
+            for client in tuple(self.members(message.room_id)):
+                client.push(frame)
+                sent += 1
+        return sent

@@ -1,0 +1,1 @@
+"""What does it cost to save a batch? `rewrite.py`: the whole file, history and all."""

@@ -1,0 +1,52 @@
+"""Who is connected now, and live in which rooms: memory only, gone with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from chatlab.chat.parts.entry import Client
+
+
+class Presence:
+    """Knows the connected clients. Bounded by the server's limit on connections."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        # Dicts rather than sets: members are served in the order of their coming.
+        self._rooms: dict[str, dict[Client, None]] = {}
+
+    def arrive(self, client: Client) -> bool:
+        """Note a new connection; False, and nothing noted, if its user is connected already."""
+        if client.user in self._clients:
+            return False
+        self._clients[client.user] = client
+        return True
+
+    def leave(self, client: Client) -> None:
+        """Forget a connection, in every room."""
+        if self._clients.get(client.user) is client:
+            del self._clients[client.user]
+        for room_id in [room for room, members in self._rooms.items() if client in members]:
+            self.exit(client, room_id)
+
+    def enter(self, client: Client, room_id: str) -> None:
+        """From now on, the client receives what is said in the room."""
+        self._rooms.setdefault(room_id, {})[client] = None
+
+    def exit(self, client: Client, room_id: str) -> None:
+        """... and now no longer."""
+        members = self._rooms.get(room_id, {})
+        members.pop(client, None)
+        if not members:
+            self._rooms.pop(room_id, None)
+
+    def members(self, room_id: str) -> Collection[Client]:
+        """Who is live in a room, in the order of their coming."""
+        return self._rooms.get(room_id, {}).keys()
+
+    def clients(self) -> Iterable[Client]:
+        """Everyone."""
+        return tuple(self._clients.values())
+
+    def __len__(self) -> int:
+        return len(self._clients)

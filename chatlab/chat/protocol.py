@@ -1,0 +1,220 @@
+"""What travels on the wire: JSON text frames, one typed struct for each kind.
+
+Owns the names and types of every frame and the refusals that broken frames earn.
+Knows nothing of sockets, files or time. Field names are camelCase on the wire (`roomId`).
+
+Read `session.py` next: it is the conversation held in these frames.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from chatlab.chat.errors import Refusal
+
+AckLevel = Literal["queued", "written", "synced"]
+"""What an acknowledgment promises, weakest first.
+
+`queued`: in the server's memory. `written`: handed to the operating system; survives a crash of
+the server, not a power cut. `synced`: fsynced; survives a power cut.
+"""
+ACK_LEVELS: tuple[AckLevel, ...] = ("queued", "written", "synced")
+
+Ref = int | str | None
+"""The client's own mark on a request, given back on the answer."""
+
+FRAME_BYTES_MAX = 64 * 1024
+"""A larger frame closes the connection with code 1009, as RFC 6455 section 7.4.1 has it."""
+CONTENT_CHARS_MAX = 4_000
+HISTORY_LIMIT_MAX = 500
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """One chat message, as it lies in `messages.json`.
+
+    Attributes:
+        id: unique for ever; sorts by time of acceptance within one server.
+        timestamp: when the server accepted it; ISO 8601 in UTC with milliseconds.
+    """
+
+    id: str
+    room_id: str
+    sender: str
+    content: str
+    timestamp: str
+
+
+class _Incoming(msgspec.Struct, frozen=True, rename="camel", tag_field="type", kw_only=True):
+    ref: Ref = None
+
+
+class JoinRoom(_Incoming, frozen=True, tag="join_room"):
+    """Become a participant, and receive the room's messages from now on."""
+
+    room_id: str
+
+
+class LeaveRoom(_Incoming, frozen=True, tag="leave_room"):
+    """Stop being a participant."""
+
+    room_id: str
+
+
+class CreateRoom(_Incoming, frozen=True, tag="create_room"):
+    """Open a new room with the sender in it; a private one can be joined by invitation only."""
+
+    room_id: str
+    name: str = ""
+    private: bool = False
+
+
+class Invite(_Incoming, frozen=True, tag="invite"):
+    """Make another user a participant; only participants may."""
+
+    room_id: str
+    user: str
+
+
+class SendMessage(_Incoming, frozen=True, tag="send_message"):
+    """Say something in a room."""
+
+    room_id: str
+    content: str
+
+
+class GetHistory(_Incoming, frozen=True, tag="history"):
+    """Ask for the last `limit` messages of a room, oldest first."""
+
+    room_id: str
+    limit: int = 50
+
+
+Request = JoinRoom | LeaveRoom | CreateRoom | Invite | SendMessage | GetHistory
+
+
+class _Outgoing(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
+    pass
+
+
+class RoomInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """A room as the welcome lists it."""
+
+    id: str
+    name: str
+    private: bool
+    member: bool
+
+
+class Welcome(_Outgoing, frozen=True, tag="welcome"):
+    """The first frame: who you are here, and what this server's acks promise."""
+
+    user: str
+    name: str
+    mode: str
+    ack_means: AckLevel
+    rooms: list[RoomInfo]
+
+
+class Ack(_Outgoing, frozen=True, tag="ack"):
+    """The request with this `ref` was done; for a message, as safely as `means` says."""
+
+    ref: Ref
+    means: AckLevel
+
+
+class MessageFrame(_Outgoing, frozen=True, tag="message"):
+    """A message, delivered live to everyone in its room (its sender too)."""
+
+    id: str
+    room_id: str
+    sender: str
+    content: str
+    timestamp: str
+
+
+class HistoryFrame(_Outgoing, frozen=True, tag="history", kw_only=True):
+    """The answer to `history`."""
+
+    ref: Ref
+    room_id: str
+    messages: list[Message]
+
+
+class ErrorFrame(_Outgoing, frozen=True, tag="error"):
+    """The request with this `ref` was refused; `code` is stable, `message` says what to do."""
+
+    code: str
+    message: str
+    ref: Ref = None
+
+
+Outgoing = Welcome | Ack | MessageFrame | HistoryFrame | ErrorFrame
+
+_encoder = msgspec.json.Encoder()
+_request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_outgoing_decoder: msgspec.json.Decoder[Outgoing] = msgspec.json.Decoder(Outgoing)
+_REQUEST_TYPES = {str(kind.__struct_config__.tag) for kind in get_args(Request)}
+
+
+class _RefOnly(msgspec.Struct):
+    ref: Ref = None
+
+
+def encode(frame: msgspec.Struct) -> bytes:
+    """The UTF-8 JSON text of a frame."""
+    return _encoder.encode(frame)
+
+
+def encode_message(message: Message) -> bytes:
+    """The `message` frame that delivers a saved message."""
+    return _encoder.encode(
+        MessageFrame(
+            message.id, message.room_id, message.sender, message.content, message.timestamp
+        )
+    )
+
+
+def decode_outgoing(frame: str | bytes) -> Outgoing:
+    """Read a server's frame, on the client's side.
+
+    Raises:
+        msgspec.MsgspecError: it is not one; a client should not go on with such a server.
+    """
+    return _outgoing_decoder.decode(frame)
+
+
+def decode_request(frame: str | bytes) -> Request:
+    """Read a client's frame.
+
+    Raises:
+        Refusal: `binary_frame`, `bad_json`, `unknown_type` or `invalid_field`.
+    """
+    if isinstance(frame, bytes):
+        raise Refusal("binary_frame", "send JSON as a text frame, not as a binary one")
+    try:
+        return _request_decoder.decode(frame)
+    except msgspec.ValidationError as error:
+        raise _explain(frame, error) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Refusal("bad_json", f"the frame is not valid JSON: {error}") from None
+
+
+def ref_of(frame: str | bytes) -> Ref:
+    """The `ref` of a frame that was refused, so that its sender knows which one it was."""
+    try:
+        return msgspec.json.decode(frame, type=_RefOnly).ref
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+
+
+def _explain(frame: str, error: msgspec.ValidationError) -> Refusal:
+    value = msgspec.json.decode(frame)
+    if not isinstance(value, dict):
+        return Refusal("invalid_field", 'a frame is an object such as {"type": "join_room", ...}')
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in _REQUEST_TYPES:
+        known = ", ".join(sorted(_REQUEST_TYPES))
+        return Refusal("unknown_type", f"unknown type {str(kind)[:40]!r}; known are: {known}")
+    return Refusal("invalid_field", f"{error}")

@@ -1,0 +1,127 @@
+"""Rooms and who may speak in them: the rules over `chatrooms.json`.
+
+Every question is asked through the mode's reader, and every change goes through its lock and
+writer: so the price of a membership check is the mode's price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from chatlab.chat.datafiles import CHATROOMS, Room
+from chatlab.chat.errors import Refusal
+from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.protocol import AckLevel
+
+ROOMS_MAX = 10_000
+PARTICIPANTS_MAX = 10_000
+
+
+class Rooms:
+    """The rooms of one server.
+
+    Each method raises `Refusal` when the rules say no, and `StorageError` when the disk does.
+    """
+
+    def __init__(self, reader: Reader, writer: Writer, lock: Lock) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._lock = lock
+
+    @property
+    def promise(self) -> AckLevel:
+        """What is true of a change once its method has returned."""
+        return self._writer.promise
+
+    async def all(self) -> list[Room]:
+        """Every room."""
+        return await self._reader.read(CHATROOMS)
+
+    async def require_member(self, room_id: str, user: str) -> Room:
+        """The room, if `user` may speak in it.
+
+        Raises:
+            Refusal: `no_such_room` or `not_a_member`.
+        """
+        room = _find(await self.all(), room_id)
+        if user not in room.participants:
+            raise Refusal("not_a_member", f"you are not in {room_id!r}: send join_room first")
+        return room
+
+    async def join(self, room_id: str, user: str) -> None:
+        """Make `user` a participant of a public room; one who is already stays one.
+
+        Raises:
+            Refusal: `no_such_room`; `not_a_member` if it is private; `room_full`.
+        """
+
+        def joined(room: Room) -> Room:
+            if room.private and user not in room.participants:
+                raise Refusal("not_a_member", f"{room_id!r} is private: ask to be invited")
+            return _with(room, user)
+
+        await self._change(room_id, joined)
+
+    async def leave(self, room_id: str, user: str) -> None:
+        """Make `user` no participant any more."""
+
+        def left(room: Room) -> Room:
+            others = tuple(name for name in room.participants if name != user)
+            return msgspec.structs.replace(room, participants=others)
+
+        await self._change(room_id, left)
+
+    async def invite(self, room_id: str, host: str, guest: str) -> None:
+        """Make `guest` a participant, on the word of `host`, who is one."""
+
+        def invited(room: Room) -> Room:
+            if host not in room.participants:
+                raise Refusal("not_a_member", f"only those in {room_id!r} may invite")
+            return _with(room, guest)
+
+        await self._change(room_id, invited)
+
+    async def create(self, room: Room) -> None:
+        """Add a room.
+
+        Raises:
+            Refusal: `room_exists`, or `too_many_rooms`.
+        """
+        async with self._lock.hold(CHATROOMS.name):
+            rooms = await self.all()
+            if any(other.id == room.id for other in rooms):
+                raise Refusal("room_exists", f"there is a room {room.id!r} already: join it")
+            if len(rooms) >= ROOMS_MAX:
+                raise Refusal("too_many_rooms", f"there are {ROOMS_MAX:,} rooms: join one of them")
+            await self._write([*rooms, room])
+
+    async def _change(self, room_id: str, change: Callable[[Room], Room]) -> None:
+        async with self._lock.hold(CHATROOMS.name):
+            rooms = await self.all()
+            before = _find(rooms, room_id)
+            after = change(before)
+            if after != before:
+                await self._write([after if room is before else room for room in rooms])
+
+    async def _write(self, rooms: list[Room]) -> None:
+        await self._writer.replace(CHATROOMS.name, CHATROOMS.encode(rooms))
+        self._reader.written(CHATROOMS, rooms)
+
+
+def _find(rooms: list[Room], room_id: str) -> Room:
+    for room in rooms:
+        if room.id == room_id:
+            return room
+    raise Refusal("no_such_room", f"there is no room {room_id[:64]!r}: create it with create_room")
+
+
+def _with(room: Room, user: str) -> Room:
+    if user in room.participants:
+        return room
+    if len(room.participants) >= PARTICIPANTS_MAX:
+        raise Refusal("room_full", f"{room.id!r} has {PARTICIPANTS_MAX:,} participants already")
+    return msgspec.structs.replace(room, participants=(*room.participants, user))

@@ -1,0 +1,392 @@
+"""The server: sockets, HTTP beside them on the same port, start and stop.
+
+Owns connections and their bounded send buffers. Everything it does with a message stands in
+`session.py` (what comes in) and `journey.py` (what becomes of it).
+
+    ws://HOST:PORT/?user=alice     the chat
+    ws://HOST:PORT/stats           a snapshot every second (or ?interval_s=0.2)
+    http://HOST:PORT/health, /stats, /metrics
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import logging
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from chatlab.chat import prometheus
+from chatlab.chat import snapshot as snapshots
+from chatlab.chat.datafiles import USERS
+from chatlab.chat.errors import Refusal, StorageError, UsageError
+from chatlab.chat.folder import utc_text
+from chatlab.chat.metrics import Metrics
+from chatlab.chat.modes import LineUp, assemble
+from chatlab.chat.parts.files import FileIO, Files
+from chatlab.chat.presence import Presence
+from chatlab.chat.process import ProcessWatch
+from chatlab.chat.protocol import (
+    FRAME_BYTES_MAX,
+    AckLevel,
+    ErrorFrame,
+    Message,
+    RoomInfo,
+    Welcome,
+    encode,
+)
+from chatlab.chat.rooms import Rooms
+from chatlab.chat.session import Conversation, check_user
+from chatlab.chat.settings import Clock, Settings
+from chatlab.chat.snapshot import Snapshot
+
+CLOSE_TIMEOUT_S = 2.0
+STATS_INTERVAL_MIN_S = 0.05
+POLICY_VIOLATION = 1008
+
+# A page from elsewhere must not be able to talk to a server on its reader's own machine
+# (cross-site WebSocket hijacking); programs send no Origin at all.
+_LOCAL_PAGES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+# Broken handshakes and vanished clients are everyday life for a server, and counted; the log is
+# for bugs.
+_logger = logging.getLogger("chatlab.server")
+_logger.setLevel(logging.CRITICAL)
+
+
+class Farewell(msgspec.Struct, frozen=True):
+    """What a stopping server leaves behind.
+
+    Attributes:
+        saved: messages saved while it stopped.
+        unsaved: messages that could not be; their senders were told.
+    """
+
+    saved: int
+    unsaved: int
+
+
+class ChatServer:
+    """A chat server over one data folder; an async context manager.
+
+    Args:
+        line_up: its parts.
+        folder: the data folder, ready for use.
+        settings: the parts' knobs.
+        host, port: where to listen; port 0 picks a free one.
+        ack: what acks shall promise, if more than the line-up does by itself.
+        token: a secret that clients must show, if any.
+        clock: seconds.
+
+    Raises, on entering:
+        UsageError: the address cannot be used, or the line-up cannot promise `ack`.
+    """
+
+    def __init__(
+        self,
+        line_up: LineUp,
+        folder: Path,
+        *,
+        settings: Settings,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ack: AckLevel | None = None,
+        token: str | None = None,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self.line_up = line_up
+        self.settings = settings
+        self._host = host
+        self._port = port
+        self._token = token
+        self._files = Files(folder)
+        self._io_at_start: dict[str, FileIO] = {}
+        self._presence = Presence()
+        self._metrics = Metrics(clock)
+        self._watch = ProcessWatch(clock, self._metrics.loop_lag_ms)
+        self._parts = assemble(
+            line_up,
+            files=self._files,
+            settings=settings,
+            clock=clock,
+            metrics=self._metrics,
+            members=self._presence.members,
+            ack=ack,
+        )
+        self._rooms = Rooms(self._parts.reader, self._parts.writer, self._parts.lock)
+        self._stopping = False
+        self._conversation = Conversation(
+            rooms=self._rooms,
+            presence=self._presence,
+            store=self._parts.store,
+            processor=self._parts.processor,
+            metrics=self._metrics,
+            new_message=message_maker(lambda: datetime.now(UTC)),
+            stopping=lambda: self._stopping,
+        )
+        self._server: Server | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, e.g. `ws://127.0.0.1:8765`."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._server = await serve(
+                self._handle,
+                self._host,
+                self._port,
+                process_request=self._process_request,
+                origins=[None, _LOCAL_PAGES],
+                # Deflate costs more time than it saves bytes on a loopback; see `--help`.
+                compression=None,
+                max_size=FRAME_BYTES_MAX,
+                # Above the limit at which a client is disconnected, so that no send ever waits.
+                write_limit=2 * self.settings.send_buffer_max,
+                close_timeout=CLOSE_TIMEOUT_S,
+                logger=_logger,
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}; "
+                "choose another --port (0 picks a free one) or --host"
+            ) from error
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._io_at_start = self._files.statistics()
+        self._watching = asyncio.create_task(self._watch.run())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> Farewell:
+        """Take no more messages, save those that were taken, say goodbye to everyone."""
+        saved_before = self._metrics.counts.saved
+        self._stopping = True
+        unsaved = await self._parts.processor.drain()
+        if self._server is not None:
+            self._server.close(reason="the server is stopping")
+            await self._server.wait_closed()
+        if self._watching is not None:
+            self._watching.cancel()
+        self._files.close()
+        return Farewell(self._metrics.counts.saved - saved_before, len(unsaved))
+
+    def snapshot(self) -> Snapshot:
+        """Everything about the server, now."""
+        metrics, parts = self._metrics, self._parts
+        return Snapshot(
+            url=self.url,
+            mode=self.line_up.name,
+            parts=self.line_up.parts,
+            ack_means=parts.ack_means,
+            uptime_s=metrics.clock() - metrics.started_at,
+            clients=len(self._presence),
+            counts=metrics.counts,
+            rates=metrics.rates,
+            batches=metrics.batches,
+            queue=parts.processor.statistics(),
+            cache=parts.reader.statistics(),
+            files={
+                name: io - self._io_at_start.get(name, FileIO())
+                for name, io in sorted(self._files.statistics().items())
+            },
+            ack_ms=metrics.ack_ms.percentiles(),
+            save_ms=metrics.save_ms.percentiles(),
+            delivery_ms=metrics.delivery_ms.percentiles(),
+            loop_lag_ms=metrics.loop_lag_ms.percentiles(),
+            cpu_s=self._watch.cpu_s,
+            cpu_percent=self._watch.cpu_percent,
+            rss_bytes=self._watch.rss_bytes,
+            rss_peak_bytes=self._watch.rss_peak_bytes,
+            refusals=metrics.refusals,
+            notes=metrics.notes,
+        )
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer plain HTTP; let WebSocket handshakes through (None)."""
+        url = urlsplit(request.path)
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if url.path == "/health":
+            body = {"status": "stopping" if self._stopping else "ok", "mode": self.line_up.name}
+            return _json(connection, HTTPStatus.OK, msgspec.json.encode(body))
+        if not self._allowed(url.query):
+            return _refuse(
+                connection, HTTPStatus.UNAUTHORIZED, "bad_token", "add &token=... to the address"
+            )
+        if upgrade and url.path in ("/", "/stats"):
+            if self._stopping or len(self._presence) >= self.settings.clients_max:
+                return _refuse(
+                    connection, HTTPStatus.SERVICE_UNAVAILABLE, "server_full", "try again later"
+                )
+            return None
+        if url.path == "/stats":
+            return _json(connection, HTTPStatus.OK, snapshots.encode(self.snapshot()))
+        if url.path == "/metrics":
+            response = connection.respond(HTTPStatus.OK, prometheus.render(self.snapshot()))
+            _set_type(response, prometheus.CONTENT_TYPE)
+            return response
+        if url.path == "/":
+            hint = f"This is a chatlab server. Talk to it with: chatlab chat {self.url}\n"
+            return connection.respond(HTTPStatus.UPGRADE_REQUIRED, hint)
+        return _refuse(
+            connection, HTTPStatus.NOT_FOUND, "not_found", "there are /, /health, /stats, /metrics"
+        )
+
+    def _allowed(self, query: str) -> bool:
+        if self._token is None:
+            return True
+        shown = parse_qs(query).get("token", [""])[0]
+        return hmac.compare_digest(shown.encode(), self._token.encode())
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        url = urlsplit(connection.request.path)
+        query = parse_qs(url.query)
+        if url.path == "/stats":
+            await self._stream_stats(connection, query.get("interval_s", ["1"])[0])
+        else:
+            await self._chat(connection, query.get("user", [""])[0])
+
+    async def _chat(self, connection: ServerConnection, user: str) -> None:
+        client = SocketClient(connection, user, self.settings, self._metrics.note)
+        try:
+            check_user(user)
+            if not self._presence.arrive(client):
+                raise Refusal("user_taken", f"{user} is connected already: use another name")
+        except Refusal as refusal:
+            await self._turn_away(client, connection, refusal)
+            return
+        try:
+            await client.send(encode(await self._welcome(user)))
+            await self._conversation.hold(client, connection)
+        except StorageError as error:
+            self._metrics.note(str(error))
+            await self._turn_away(client, connection, Refusal("storage_failed", str(error)))
+        except ConnectionClosed:
+            pass  # it went without a goodbye
+        finally:
+            self._presence.leave(client)
+
+    async def _turn_away(
+        self, client: SocketClient, connection: ServerConnection, refusal: Refusal
+    ) -> None:
+        self._metrics.refused(refusal.code)
+        await client.send(encode(ErrorFrame(refusal.code, refusal.message)))
+        await connection.close(POLICY_VIOLATION, refusal.code)
+
+    async def _welcome(self, user: str) -> Welcome:
+        names = {known.id: known.name for known in await self._parts.reader.read(USERS)}
+        rooms = [
+            RoomInfo(room.id, room.name, room.private, user in room.participants)
+            for room in await self._rooms.all()
+            if not room.private or user in room.participants
+        ]
+        return Welcome(user, names.get(user, user), self.line_up.name, self._parts.ack_means, rooms)
+
+    async def _stream_stats(self, connection: ServerConnection, interval: str) -> None:
+        try:
+            interval_s = max(STATS_INTERVAL_MIN_S, float(interval))
+        except ValueError:
+            interval_s = 1.0
+        with suppress(ConnectionClosed):
+            while True:
+                await connection.send(snapshots.encode(self.snapshot()), text=True)
+                await asyncio.sleep(interval_s)
+
+
+class SocketClient:
+    """A connected client, with a bounded send buffer and a bounded share of the queue."""
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        user: str,
+        settings: Settings,
+        note: Callable[[str], None],
+    ) -> None:
+        self.user = user
+        self._connection = connection
+        self._send_buffer_max = settings.send_buffer_max
+        self._note = note
+        self._share = asyncio.Semaphore(settings.client_queue_limit)
+        self._closing: asyncio.Task[None] | None = None
+
+    async def send(self, frame: bytes) -> None:
+        if self._has_room():
+            with suppress(ConnectionClosed):
+                await self._connection.send(frame, text=True)
+
+    def push(self, frame: bytes) -> None:
+        if self._has_room():
+            broadcast((self._connection,), frame, text=True)
+
+    async def reserve(self) -> None:
+        await self._share.acquire()
+
+    def release(self) -> None:
+        self._share.release()
+
+    def _has_room(self) -> bool:
+        """Whether the client reads what it is sent; one that does not is disconnected."""
+        if self._closing is not None:
+            return False
+        unread = self._connection.transport.get_write_buffer_size()
+        if unread <= self._send_buffer_max:
+            return True
+        self._note(f"{self.user} was disconnected: it left {unread:,} bytes unread")
+        reason = f"too slow: {unread:,} bytes unread"
+        self._closing = asyncio.create_task(self._connection.close(POLICY_VIOLATION, reason))
+        return False
+
+
+def message_maker(now: Callable[[], datetime]) -> Callable[[str, str, str], Message]:
+    """What gives messages their id and time.
+
+    Ids start with the moment when the server started and go on with a counter, so that they are
+    unique over restarts and sort in order of acceptance.
+    """
+    prefix = f"{int(now().timestamp() * 1000):012x}"
+    counter = itertools.count(1)
+
+    def new_message(room_id: str, sender: str, content: str) -> Message:
+        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, utc_text(now()))
+
+    return new_message
+
+
+def _json(connection: ServerConnection, status: HTTPStatus, body: bytes) -> Response:
+    response = connection.respond(status, body.decode())
+    _set_type(response, "application/json")
+    return response
+
+
+def _refuse(connection: ServerConnection, status: HTTPStatus, code: str, text: str) -> Response:
+    return _json(connection, status, encode(ErrorFrame(code, text)))
+
+
+def _set_type(response: Response, content_type: str) -> None:
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = content_type

@@ -1,0 +1,184 @@
+"""One client's conversation: each request is checked, done and answered, one after another.
+
+Owns the rules of the protocol. Knows frames, not sockets: it is given the frames that come in and
+a client to answer to. A request that breaks a rule earns an `error`; the conversation goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, Callable
+from typing import Protocol
+
+from chatlab.chat.datafiles import Room
+from chatlab.chat.errors import Overloaded, Refusal, StorageError
+from chatlab.chat.metrics import Metrics
+from chatlab.chat.parts.entry import Client, Entry
+from chatlab.chat.parts.processors.base import Processor
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.presence import Presence
+from chatlab.chat.protocol import (
+    CONTENT_CHARS_MAX,
+    HISTORY_LIMIT_MAX,
+    Ack,
+    CreateRoom,
+    ErrorFrame,
+    GetHistory,
+    HistoryFrame,
+    Invite,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    Ref,
+    Request,
+    SendMessage,
+    decode_request,
+    encode,
+    ref_of,
+)
+from chatlab.chat.rooms import Rooms
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
+ROOM_TITLE_CHARS_MAX = 100
+
+
+class Conversation:
+    """What all sessions of a server share: the parts, and the rules.
+
+    Args:
+        rooms, presence, store, processor: what requests act upon.
+        metrics: counts.
+        new_message: makes a message of (room, sender, content): gives it its id and time.
+        stopping: whether the server takes no more messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        presence: Presence,
+        store: Store,
+        processor: Processor,
+        metrics: Metrics,
+        new_message: Callable[[str, str, str], Message],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._rooms = rooms
+        self._presence = presence
+        self._store = store
+        self._processor = processor
+        self._metrics = metrics
+        self._new_message = new_message
+        self._stopping = stopping
+
+    async def hold(self, client: Talker, frames: AsyncIterable[str | bytes]) -> None:
+        """Answer each frame, until there are no more."""
+        async for frame in frames:
+            arrived_at = self._metrics.clock()
+            try:
+                request = decode_request(frame)
+            except Refusal as refusal:
+                await self._refuse(client, refusal.code, refusal.message, ref_of(frame))
+                continue
+            try:
+                await self._answer(client, request, arrived_at)
+            except Refusal as refusal:
+                await self._refuse(client, refusal.code, refusal.message, request.ref)
+            except StorageError as error:
+                await self._storage_failed(client, error, request.ref)
+            except Exception as error:  # a bug in a part must not hang up on anyone
+                text = f"{type(error).__name__} in the server: {error}"
+                self._metrics.note(text)
+                await self._refuse(client, "internal_error", text, request.ref)
+
+    async def _answer(self, client: Talker, request: Request, arrived_at: float) -> None:
+        match request:
+            case SendMessage():
+                await self._send_message(client, request, arrived_at)
+                return  # its ack is the journey's business
+            case GetHistory():
+                await self._history(client, request)
+                return  # it has an answer of its own
+            case JoinRoom(room_id=room_id):
+                await self._rooms.join(room_id, client.user)
+                self._presence.enter(client, room_id)
+            case LeaveRoom(room_id=room_id):
+                await self._rooms.leave(room_id, client.user)
+                self._presence.exit(client, room_id)
+            case CreateRoom(room_id=room_id):
+                await self._rooms.create(_new_room(request, client.user))
+                self._presence.enter(client, room_id)
+            case Invite(room_id=room_id, user=guest):
+                _check_name("user", guest)
+                await self._rooms.invite(room_id, client.user, guest)
+        await client.send(encode(Ack(request.ref, self._rooms.promise)))
+
+    async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
+        _check_content(request.content)
+        await self._rooms.require_member(request.room_id, client.user)
+        await client.reserve()
+        # No await between this check and the processor's taking charge: else a message could
+        # slip in after the drain, and its ack would be a lie.
+        if self._stopping():
+            client.release()
+            raise Refusal("shutting_down", "the server is stopping: connect again later")
+        message = self._new_message(request.room_id, client.user, request.content)
+        self._metrics.accepted()
+        try:
+            await self._processor.submit(Entry(message, request.ref, client, arrived_at))
+        except Overloaded as error:
+            client.release()
+            raise Refusal("overloaded", f"{error}: wait a moment, then send it again") from None
+
+    async def _history(self, client: Talker, request: GetHistory) -> None:
+        if not 1 <= request.limit <= HISTORY_LIMIT_MAX:
+            raise Refusal("invalid_field", f"limit is from 1 to {HISTORY_LIMIT_MAX}")
+        await self._rooms.require_member(request.room_id, client.user)
+        messages = await self._store.history(request.room_id, request.limit)
+        frame = HistoryFrame(ref=request.ref, room_id=request.room_id, messages=messages)
+        await client.send(encode(frame))
+
+    async def _refuse(self, client: Talker, code: str, text: str, ref: Ref) -> None:
+        self._metrics.refused(code)
+        await client.send(encode(ErrorFrame(code, text, ref)))
+
+    async def _storage_failed(self, client: Talker, error: StorageError, ref: Ref) -> None:
+        self._metrics.note(str(error))
+        await self._refuse(client, "storage_failed", f"{error}; send it again later", ref)
+
+
+class Talker(Client, Protocol):
+    """A client who also asks: before each message it waits for its share of the queue."""
+
+    async def reserve(self) -> None:
+        """Wait until this client has fewer unsaved messages than `client_queue_limit`."""
+
+
+def check_user(user: str) -> None:
+    """Raises `Refusal` unless `user` can be a user's name."""
+    _check_name("user", user)
+
+
+def _check_name(field: str, value: str) -> None:
+    if not NAME_PATTERN.fullmatch(value):
+        raise Refusal("invalid_field", f"{field} {value[:80]!r} is no name: use {NAME_RULE}")
+
+
+def _check_content(content: str) -> None:
+    if not content.strip():
+        raise Refusal("invalid_field", "content is empty: say something")
+    if len(content) > CONTENT_CHARS_MAX:
+        raise Refusal(
+            "too_large",
+            f"content has {len(content):,} characters, {CONTENT_CHARS_MAX:,} are allowed: "
+            "send it in pieces",
+        )
+
+
+def _new_room(request: CreateRoom, creator: str) -> Room:
+    _check_name("roomId", request.room_id)
+    title = request.name.strip() or request.room_id
+    if len(title) > ROOM_TITLE_CHARS_MAX:
+        raise Refusal("too_large", f"name has more than {ROOM_TITLE_CHARS_MAX} characters")
+    return Room(request.room_id, title, (creator,), request.private)

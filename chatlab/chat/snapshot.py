@@ -1,0 +1,152 @@
+"""What can be seen of a running server at one moment: frozen, and ready for JSON.
+
+`GET /stats` sends it, the `/stats` socket streams it, the dashboard draws it and `compare`
+subtracts two of them. It is the only thing about a server that any view may know.
+
+Units stand last in each name. Plain counts count since the server's start; what ends in `_per_s`
+covers a sliding window.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.processors.base import ProcessorStatistics
+from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.protocol import AckLevel
+
+SCHEMA = "chatlab.stats/1"
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Percentiles of `n` raw samples; None where `n` is too small to name one.
+
+    Each is in the unit that the field's name says.
+    """
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    n: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Messages since the start.
+
+    Attributes:
+        accepted: passed every check and was handed to the processor.
+        acked: an ack was sent for it.
+        saved: the store has it.
+        delivered: was sent to everyone live in its room.
+        frames: `message` frames sent for that, one for each receiver.
+        refused: requests (of any kind) answered with an `error`.
+    """
+
+    accepted: int = 0
+    acked: int = 0
+    saved: int = 0
+    delivered: int = 0
+    frames: int = 0
+    refused: int = 0
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Per second, over a sliding window."""
+
+    accepted_per_s: float = 0.0
+    acked_per_s: float = 0.0
+    saved_per_s: float = 0.0
+    delivered_per_s: float = 0.0
+
+
+class Batches(msgspec.Struct, frozen=True):
+    """How many messages were saved together: of the last batch, the largest, and the mean."""
+
+    last: int = 0
+    largest: int = 0
+    mean: float = 0.0
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something that a person should know: a failed flush, a client that was too slow.
+
+    Attributes:
+        at_s: seconds since the server's start, of the last time that it happened.
+        text: one sentence.
+        times: how often it happened.
+    """
+
+    at_s: float
+    text: str
+    times: int = 1
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a server at one moment.
+
+    Attributes:
+        schema: names and versions this shape.
+        url: where clients connect.
+        mode: as given to `--mode`.
+        parts: the line-up, part to implementation.
+        ack_means: the promise of an ack.
+        uptime_s: seconds since the start.
+        clients: connections now.
+        counts, rates, batches: see there.
+        queue: what is accepted and not yet saved.
+        cache: of the reader.
+        files: what each data file has cost since the server was ready.
+        ack_ms: from the arrival of a message to the sending of its ack.
+        save_ms: ... to the end of its save.
+        delivery_ms: ... to the last send to its room.
+        loop_lag_ms: how late the event loop ran a timer; p50, p95 and p99 of the last seconds.
+        cpu_s: processor time used by the server since its start, in seconds.
+        cpu_percent: of one core, since the snapshot before.
+        rss_bytes, rss_peak_bytes: resident memory, now and at its highest.
+        refusals: how often each error code was sent.
+        notes: the latest things that a person should know, newest last.
+    """
+
+    schema: str = SCHEMA
+    url: str
+    mode: str
+    parts: dict[str, str]
+    ack_means: AckLevel
+    uptime_s: float
+    clients: int
+    counts: Counts
+    rates: Rates
+    batches: Batches
+    queue: ProcessorStatistics
+    cache: ReaderStatistics
+    files: dict[str, FileIO]
+    ack_ms: Percentiles
+    save_ms: Percentiles
+    delivery_ms: Percentiles
+    loop_lag_ms: Percentiles
+    cpu_s: float
+    cpu_percent: float
+    rss_bytes: int
+    rss_peak_bytes: int
+    refusals: dict[str, int]
+    notes: list[Note]
+
+    @property
+    def io(self) -> FileIO:
+        """All files together."""
+        return sum(self.files.values(), FileIO())
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """The snapshot as JSON."""
+    return msgspec.json.encode(snapshot)
+
+
+def decode(data: str | bytes) -> Snapshot:
+    """Read a snapshot back.
+
+    Raises:
+        msgspec.MsgspecError: it is not one of this version.
+    """
+    return msgspec.json.decode(data, type=Snapshot)

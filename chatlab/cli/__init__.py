@@ -1,0 +1,19 @@
+"""The front door: one typer app, a file for each group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+from chatlab.chat.errors import ChatlabError
+from chatlab.cli.app import app
+
+EXIT_USAGE = 2
+
+
+def main() -> None:
+    """Run a command; a mistake of the user's is one clear line and exit code 2."""
+    try:
+        app()
+    except ChatlabError as error:
+        print(f"chatlab: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)

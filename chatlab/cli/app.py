@@ -1,0 +1,31 @@
+"""The command line, assembled. Each command imports what it needs only when it runs, so that
+`chatlab --help` is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from chatlab.cli import serve
+
+app = typer.Typer(
+    name="chatlab",
+    help="See, do and prove server performance: one chat server, interchangeable parts, an honest "
+    "benchmark.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("serve")(serve.serve)
+app.command("modes")(serve.modes)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from chatlab import __version__
+
+        print(f"chatlab {__version__}")
+        raise typer.Exit

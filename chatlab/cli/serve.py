@@ -1,0 +1,152 @@
+"""`chatlab serve` and `chatlab modes`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from chatlab.chat.settings import Settings
+
+if TYPE_CHECKING:
+    from chatlab.chat.server import ChatServer
+
+DEFAULT_FOLDER = Path("chatlab-data")
+DEFAULT_PORT = 8765
+REFRESH_S = 0.5
+EXIT_UNSAVED = 1
+
+_default = Settings()
+
+
+def serve(
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode", "-m", metavar="NAME[+PART=IMPL]...", help="The line-up; see `chatlab modes`."
+        ),
+    ] = "naive",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. 0.0.0.0 opens it to your network.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = DEFAULT_PORT,
+    data: Annotated[
+        Path, typer.Option(help="Data folder; a fresh one is filled with the starting data.")
+    ] = DEFAULT_FOLDER,
+    history: Annotated[
+        int, typer.Option(min=0, help="Generated messages to put into a fresh data folder.")
+    ] = 0,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Queueing: save as soon as so many messages wait.")
+    ] = _default.batch_size_max,
+    flush_interval: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Queueing: ... or the oldest waited so long."),
+    ] = _default.flush_interval_s,
+    cache_ttl: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Caching: how long a read is trusted.")
+    ] = _default.cache_ttl_s,
+    queue_limit: Annotated[
+        int, typer.Option(min=1, help="Queueing: one message more is refused as `overloaded`.")
+    ] = _default.queue_limit,
+    ack: Annotated[
+        Literal["queued", "written", "synced"] | None,
+        typer.Option(help="Raise what an ack promises above what the mode does by itself."),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Secret that clients must show as ?token=...")
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="The live view, or a quiet server.")
+    ] = True,
+    stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Start the chat server and watch it work.
+
+    Ctrl-C saves what is queued, then stops.
+    """
+    from chatlab.chat.modes import parse
+    from chatlab.chat.server import ChatServer
+
+    settings = Settings(
+        batch_size_max=batch_size,
+        flush_interval_s=flush_interval,
+        cache_ttl_s=cache_ttl,
+        queue_limit=queue_limit,
+    )
+    line_up = parse(mode)
+
+    def make_server(folder: Path) -> ChatServer:
+        return ChatServer(
+            line_up, folder, settings=settings, host=host, port=port, ack=ack, token=token
+        )
+
+    sys.exit(asyncio.run(_serve(make_server, data, history, dashboard, stop_with_stdin)))
+
+
+def modes() -> None:
+    """Print every mode's line-up: which part plays each role, and what an ack means."""
+    from chatlab.view.modes import print_modes
+
+    print_modes()
+
+
+async def _serve(
+    make_server: Callable[[Path], ChatServer],
+    data: Path,
+    history: int,
+    dashboard: bool,
+    stop_with_stdin: bool,
+) -> int:
+    """Serve until told to stop; returns the exit code."""
+    from chatlab.chat.folder import DataFolder
+    from chatlab.view.live import every, show
+
+    stop = _stop_event(stop_with_stdin)
+    async with DataFolder(data, history) as folder, make_server(folder) as server:
+        print(f"listening on {server.url}", flush=True)
+        view = asyncio.create_task(show(every(REFRESH_S, server.snapshot))) if dashboard else None
+        await stop.wait()
+        if view is not None:
+            view.cancel()
+            await asyncio.wait([view])
+        farewell = await server.stop()
+        if dashboard:
+            from chatlab.view.summary import print_summary
+
+            print_summary(server.snapshot())
+    print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
+    return EXIT_UNSAVED if farewell.unsaved else 0
+
+
+def _stop_event(with_stdin: bool) -> asyncio.Event:
+    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin.
+
+    The last is for programs that start a server: when they die, however suddenly, their end of
+    the pipe closes and the server stops. It works alike on every system, as signals do not.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def set_stop(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), set_stop)
+    if with_stdin:
+
+        def wait_for_end() -> None:
+            sys.stdin.buffer.read()
+            set_stop()
+
+        threading.Thread(target=wait_for_end, daemon=True).start()
+    return stop

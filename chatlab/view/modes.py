@@ -1,0 +1,4 @@
+"""placeholder"""
+
+
+def print_modes() -> None: ...
