@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from chatlab.cli import serve
+from chatlab.cli import chat, compare, load, serve, top
 
 app = typer.Typer(
     name="chatlab",
@@ -17,6 +17,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("serve")(serve.serve)
+app.command("chat")(chat.chat)
+app.command("top")(top.top)
+app.command("load")(load.load)
+app.command("compare")(compare.compare)
 app.command("modes")(serve.modes)
 
 

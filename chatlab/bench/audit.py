@@ -1,0 +1,146 @@
+"""The audit: was anything lost, doubled, reordered or damaged on the way?
+
+Compares what was sent with what was acked, what lies in the data files after the server has
+stopped, and what each receiver got. Speed without this says nothing.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from chatlab.bench.load import NEVER, LoadResult, content_of, number_of
+from chatlab.chat.datafiles import ALL_FILES, MESSAGES
+from chatlab.chat.errors import CorruptFile
+from chatlab.chat.protocol import Message
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """The audit of one round, or of several added up. All are numbers of messages.
+
+    Attributes:
+        sent: sent by the load generator.
+        acked: acknowledged by the server.
+        refused: turned down with an `error` by the server.
+        unanswered: neither: dropped in silence.
+        saved: found in the data files after the end; None where these cannot be seen.
+        delivered: received by everyone in their room.
+        lost: acked, and then missing: in the files, or with someone in the room.
+        duplicated: copies too many, in the files or with a receiver.
+        reordered: places where a sender's messages stand in another order than sent.
+        corrupt: damaged data files, and messages whose text was changed.
+    """
+
+    sent: int = 0
+    acked: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    saved: int | None = 0
+    delivered: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    corrupt: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing went wrong. What was refused aloud is not lost."""
+        return not (
+            self.lost or self.duplicated or self.reordered or self.corrupt or self.unanswered
+        )
+
+    def __add__(self, other: Audit) -> Audit:
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        sums = [None if a is None or b is None else a + b for a, b in pairs]
+        return Audit(**dict(zip(self.__struct_fields__, sums, strict=True)))  # type: ignore[arg-type]
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """What lies in a data folder.
+
+    Attributes:
+        messages: in the order of the file; none if it is damaged.
+        damaged: files that do not parse.
+    """
+
+    messages: list[Message]
+    damaged: int
+
+
+def read_saved(folder: Path) -> Saved:
+    """Read the data files of a server that has stopped, without any part of the server's."""
+    messages: list[Message] = []
+    damaged = 0
+    for file in ALL_FILES:
+        try:
+            content = file.decode((folder / file.name).read_bytes())
+        except (CorruptFile, OSError):
+            damaged += 1
+        else:
+            if file is MESSAGES:
+                messages = content  # type: ignore[assignment]
+    return Saved(messages, damaged)
+
+
+def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
+    """Hold a run against its plan.
+
+    Args:
+        result: what the load generator noted.
+        run_id: of the run.
+        saved: what the server left on disk; None if that cannot be seen from here.
+    """
+    in_file = _numbers(run_id, saved.messages) if saved else None
+    copies = Counter(in_file or ())
+    reached = Counter(number for seen in result.received for number in set(seen))
+    acked = [n for n in range(len(result.plan)) if result.acked_s[n] != NEVER]
+    missing = [n for n in acked if reached[n] < result.receivers[n] or (saved and not copies[n])]
+    answered = result.acked + sum(result.acked_s[n] == NEVER for n in result.refused)
+    return Audit(
+        sent=result.sent,
+        acked=len(acked),
+        refused=len(result.refused),
+        unanswered=result.sent - answered,
+        saved=len(copies) if saved else None,
+        delivered=sum(count >= result.receivers[n] for n, count in reached.items()),
+        lost=len(missing),
+        duplicated=_extra(copies) + sum(_extra(Counter(seen)) for seen in result.received),
+        reordered=sum(_inversions(seen, result) for seen in [in_file or (), *result.received]),
+        corrupt=result.altered + (_changed(result, run_id, saved) + saved.damaged if saved else 0),
+    )
+
+
+def _numbers(run_id: str, messages: Iterable[Message]) -> array[int]:
+    found = (number_of(run_id, message.content) for message in messages)
+    return array("q", (number for number in found if number is not None))
+
+
+def _extra(copies: Counter[int]) -> int:
+    return sum(count - 1 for count in copies.values())
+
+
+def _inversions(seen: Sequence[int], result: LoadResult) -> int:
+    """How many messages come after a later one of the same sender."""
+    latest: dict[int, int] = {}
+    count = 0
+    for number in seen:
+        sender = result.plan[number].user
+        before = latest.get(sender, -1)
+        count += number < before
+        latest[sender] = max(number, before)
+    return count
+
+
+def _changed(result: LoadResult, run_id: str, saved: Saved) -> int:
+    """Saved messages whose text is not what was sent."""
+    count = 0
+    for message in saved.messages:
+        number = number_of(run_id, message.content)
+        if number is not None:
+            sent = content_of(run_id, number, result.plan[number].text)
+            count += message.content != sent
+    return count

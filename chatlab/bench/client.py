@@ -1,0 +1,153 @@
+"""One WebSocket connection to a chat server, for everything that is a client: the load generator,
+`chatlab chat` and `chatlab top`.
+
+Built on `picows`, whose parsing is compiled: a load generator in Python must spend its time on
+measuring, not on frames. Frames are handed over by a callback, in the event loop, as they arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
+
+from chatlab.chat import snapshot as snapshots
+from chatlab.chat.errors import UsageError
+from chatlab.chat.snapshot import Snapshot
+
+HTTP_TIMEOUT_S = 10.0
+OnFrame = Callable[[bytes], None]
+
+
+class Connection(WSListener):
+    """An open connection.
+
+    Args:
+        on_frame: called with each text frame's bytes.
+
+    Attributes:
+        closed: set when the connection has ended, from whichever side.
+        close_reason: what the server said when it closed; empty if it said nothing.
+    """
+
+    def __init__(self, on_frame: OnFrame) -> None:
+        super().__init__()
+        self._on_frame = on_frame
+        self._transport: WSTransport | None = None
+        self.closed = asyncio.Event()
+        self.close_reason = ""
+
+    def send(self, frame: bytes) -> None:
+        """Hand a text frame to the socket; silently nothing once the connection has ended."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.send(WSMsgType.TEXT, frame)
+
+    async def close(self) -> None:
+        """Say goodbye and wait until the connection has ended."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.send_close(WSCloseCode.OK)
+            self._transport.disconnect()
+            await self.closed.wait()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.TEXT:
+            self._on_frame(frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.CLOSE:
+            self.close_reason = frame.get_close_reason() or ""
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self.closed.set()
+
+
+async def connect(url: str, on_frame: OnFrame) -> Connection:
+    """Open a connection.
+
+    Raises:
+        UsageError: there is no chat server at `url`, or it says no; the text says which.
+    """
+    check_url(url)
+    try:
+        _, connection = await ws_connect(lambda: Connection(on_frame), url)
+    except WSError as error:
+        raise UsageError(f"{url} refused the connection: {_words(error)}") from error
+    except (OSError, TimeoutError) as error:
+        raise UsageError(
+            f"no server answers at {url} ({error or 'it took too long'}): "
+            "start one with `chatlab serve`, or check the address"
+        ) from error
+    assert isinstance(connection, Connection)
+    return connection
+
+
+def check_url(url: str) -> None:
+    """Raises `UsageError` unless `url` is like `ws://HOST:PORT`."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise UsageError(f"{url!r} is no server address: write it as ws://127.0.0.1:8765")
+
+
+def chat_url(url: str, user: str) -> str:
+    """The address at which `user` talks; keeps a `?token=...` that `url` has."""
+    return f"{_with_path(url, '/')}&user={quote(user)}"
+
+
+def stats_url(url: str, interval_s: float) -> str:
+    """The address at which snapshots are streamed."""
+    return f"{_with_path(url, '/stats')}&interval_s={interval_s}"
+
+
+async def fetch_snapshot(url: str) -> Snapshot:
+    """One snapshot of the server at `url`.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    address = _with_path(url, "/stats").replace("ws", "http", 1)
+    try:
+        return snapshots.decode(await asyncio.to_thread(_get, address))
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        raise UsageError(f"no statistics from {address}: {error}") from error
+
+
+def _get(address: str) -> bytes:
+    # No proxy: the address is what the user named, and nothing else is ever contacted.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=HTTP_TIMEOUT_S) as answer:
+        data: bytes = answer.read()
+    return data
+
+
+def _with_path(url: str, path: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(path=path, query=parts.query or "v=1", fragment="").geturl()
+
+
+def _words(error: WSError) -> str:
+    """What the server said in its HTTP answer, if it said something."""
+    body = getattr(error, "raw_body", None)
+    try:
+        return str(json.loads(body or b"")["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(error)

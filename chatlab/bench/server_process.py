@@ -1,0 +1,125 @@
+"""A chat server in a process of its own, for as long as a `with` block lasts.
+
+Whatever happens, no server stays behind: a stopping block stops it, and a program that dies
+closes the pipe to the server's standard input, at which the server stops by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chatlab.chat.errors import ChatlabError, UsageError
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+LISTENING = "listening on "
+
+
+class ServerFailed(ChatlabError):
+    """A server process ended, or said nothing, when it should have served."""
+
+
+class ServerProcess:
+    """A `chatlab serve` process; an async context manager.
+
+    Args:
+        mode: its line-up.
+        data: its data folder.
+        history: generated messages to start with.
+        options: further options of `chatlab serve`.
+
+    Attributes:
+        url: where it listens; known inside the block.
+
+    Raises, on entering:
+        UsageError: it refused to start; the text is the server's own.
+        ServerFailed: it did not start within `START_TIMEOUT_S`.
+    """
+
+    def __init__(
+        self, mode: str, data: Path, history: int = 0, options: tuple[str, ...] = ()
+    ) -> None:
+        self._command = [
+            *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
+            *("--data", str(data), "--history", str(history)),
+            *("--no-dashboard", "--stop-with-stdin", *options),
+        ]
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # A Ctrl-C in the terminal is for us alone; we then stop the server in order.
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._wait_until_listening(self._process)
+        except BaseException as error:
+            await self._kill(self._process)
+            if isinstance(error, TimeoutError):
+                raise ServerFailed(
+                    f"the server did not start within {START_TIMEOUT_S:g} s"
+                ) from None
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> str:
+        """Have the server save what it has and stop; returns its last words. Safe to repeat.
+
+        Raises:
+            ServerFailed: it had to be killed, or reports messages that it could not save.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                assert process.stdin is not None
+                process.stdin.close()  # this asks it to stop
+                out, err = await process.communicate()
+        except BaseException as error:
+            await self._kill(process)
+            if isinstance(error, TimeoutError):
+                raise ServerFailed(
+                    f"the server did not stop within {STOP_TIMEOUT_S:g} s and was killed"
+                ) from None
+            raise
+        last_words = out.decode(errors="replace").strip()
+        if process.returncode:
+            raise ServerFailed(f"the server failed: {err.decode(errors='replace') or last_words}")
+        return last_words
+
+    async def _wait_until_listening(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = (await process.stdout.readline()).decode(errors="replace").strip()
+        if line.startswith(LISTENING):
+            self.url = line.removeprefix(LISTENING)
+            return
+        words = (await process.stderr.read()).decode(errors="replace").strip() or line
+        raise UsageError(words.removeprefix("chatlab: ") or "the server ended without a word")
+
+    @staticmethod
+    async def _kill(process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

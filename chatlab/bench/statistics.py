@@ -1,0 +1,66 @@
+"""Medians, intervals and verdicts: what may be claimed from a few rounds.
+
+The round is the unit: thousands of messages in one round share its luck, and count as one.
+No distribution is assumed: intervals come from the order of the samples alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal
+
+import msgspec
+
+CONFIDENCE = 0.95
+Verdict = Literal["better", "worse", "same", "unknown"]
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A median and the interval that holds the true one with 95% confidence.
+
+    `low` and `high` are None where the samples are too few for one: fewer than six.
+    """
+
+    median: float
+    low: float | None
+    high: float | None
+    samples: list[float]
+
+
+def estimate(samples: Sequence[float]) -> Estimate:
+    """The median of samples, with its interval.
+
+    The interval runs from the k-th smallest to the k-th largest sample, with the largest k at
+    which a fair coin would leave the median outside in at most 5% of cases (Conover, Practical
+    Nonparametric Statistics, section 3.2). Six samples are the fewest for which k is at least 1:
+    2 x (1/2)^6 = 3.1%.
+
+    Args:
+        samples: at least one.
+    """
+    ordered = sorted(samples)
+    rank = _rank(len(ordered))
+    low = ordered[rank - 1] if rank else None
+    high = ordered[-rank] if rank else None
+    return Estimate(median(ordered), low, high, list(samples))
+
+
+def verdict(ratio: Estimate, *, more_is_better: bool) -> Verdict:
+    """What a ratio to the baseline allows to claim: nothing, if its interval includes 1."""
+    if ratio.low is None or ratio.high is None:
+        return "unknown"
+    if ratio.low <= 1 <= ratio.high:
+        return "same"
+    return "better" if (ratio.low > 1) == more_is_better else "worse"
+
+
+def _rank(n: int) -> int:
+    """The largest k with 2 x P(at most k-1 heads in n throws) <= 5%; 0 if there is none."""
+    tail = 0.0
+    for k in range(n // 2 + 1):
+        tail += math.comb(n, k) / 2**n
+        if 2 * tail > 1 - CONFIDENCE:
+            return k
+    return n // 2

@@ -1,0 +1,254 @@
+"""`chatlab chat`: talk, and feel how fast the server is."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import itertools
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatlab.chat.protocol import (
+    Ack,
+    CreateRoom,
+    ErrorFrame,
+    GetHistory,
+    HistoryFrame,
+    Invite,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    MessageFrame,
+    Ref,
+    Request,
+    SendMessage,
+    Welcome,
+    decode_outgoing,
+    encode,
+)
+from chatlab.cli.top import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from chatlab.bench.client import Connection
+
+EXIT_ENDED_BY_SERVER = 1
+ANSWER_TIMEOUT_S = 10.0
+HISTORY_LINES = 10
+
+HELP = """\
+Type a message and press Enter. Commands:
+  /rooms                 the rooms, and who may enter
+  /join ROOM             enter a room      /create ROOM    open a new one
+  /invite USER           let somebody in   /history [N]    the last messages
+  /leave                 leave the room    /quit           go (or Ctrl-D)"""
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def chat(
+    url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", help="Your name.  \\[default: your login]")
+    ] = None,
+    room: Annotated[str, typer.Option("--room", "-r", help="The room to enter.")] = "general",
+) -> None:
+    """Chat in a terminal. Each message shows how long its ack and its delivery took.
+
+    Open two terminals with two names and talk; then start `chatlab load` in a third one and feel
+    the lag.
+    """
+    name = user or re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "guest"
+    try:
+        sys.exit(asyncio.run(_Chat(url, name, room).run()))
+    except KeyboardInterrupt:
+        print("bye")
+
+
+@dataclass
+class _Pending:
+    """A message of ours that has not come back yet."""
+
+    sent_at: float
+    ack_ms: float | None = None
+    means: str = ""
+
+
+class _Chat:
+    """One person at one terminal."""
+
+    def __init__(self, url: str, user: str, room: str) -> None:
+        self._url = url
+        self._user = user
+        self._room = room
+        self._connection: Connection | None = None
+        self._refs = itertools.count(1)
+        # Both are bounded by what a person can type before an answer comes.
+        self._pending: dict[Ref, _Pending] = {}
+        self._asked: dict[Ref, str] = {}
+        self._rooms_text = ""
+
+    async def run(self) -> int:
+        """Talk until the person or the server ends it; returns the exit code."""
+        from prompt_toolkit.patch_stdout import patch_stdout
+
+        from chatlab.bench.client import chat_url, connect
+
+        self._connection = await connect(chat_url(self._url, self._user), self._on_frame)
+        self._enter(self._room)
+        typing = asyncio.ensure_future(self._read_lines())
+        closed = asyncio.ensure_future(self._connection.closed.wait())
+        try:
+            with patch_stdout():
+                await asyncio.wait([typing, closed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            typing.cancel()
+            await asyncio.wait([typing])
+            closed.cancel()
+            ended_by_server = self._connection.closed.is_set()
+            await self._connection.close()
+        if ended_by_server:
+            reason = self._connection.close_reason or "it is gone"
+            print(f"chatlab: the server ended the connection: {reason}", file=sys.stderr)
+            return EXIT_ENDED_BY_SERVER
+        return 0
+
+    async def _read_lines(self) -> None:
+        """Hand each typed line on, until the end of the input."""
+        lines = _typed_lines(lambda: self._room) if sys.stdin.isatty() else _piped_lines()
+        async for line in lines:
+            if not self._on_line(line.strip()):
+                break
+        await self._until_answered()
+
+    async def _until_answered(self) -> None:
+        """The last line is done only when its answer has come."""
+        deadline = time.perf_counter() + ANSWER_TIMEOUT_S
+        # Polling is good enough: a person cannot tell 20 ms.
+        while (self._pending or self._asked) and time.perf_counter() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    def _on_line(self, line: str) -> bool:
+        """Do what a line says; False to leave."""
+        word, _, rest = line.partition(" ")
+        rest = rest.strip()
+        match word:
+            case "":
+                pass
+            case "/quit":
+                return False
+            case "/rooms":
+                print(self._rooms_text)
+            case "/join" if rest:
+                self._enter(rest)
+            case "/create" if rest:
+                self._room = rest
+                self._ask(CreateRoom(room_id=rest, ref=next(self._refs)), f"created {rest}")
+            case "/invite" if rest:
+                invite = Invite(room_id=self._room, user=rest, ref=next(self._refs))
+                self._ask(invite, f"invited {rest} to {self._room}")
+            case "/leave":
+                leave = LeaveRoom(room_id=self._room, ref=next(self._refs))
+                self._ask(leave, f"left {self._room}")
+            case "/history":
+                limit = int(rest) if rest.isdecimal() else HISTORY_LINES
+                self._ask(GetHistory(room_id=self._room, limit=limit, ref=next(self._refs)), "")
+            case _ if word.startswith("/"):
+                print(HELP)
+            case _:
+                self._say(line)
+        return True
+
+    def _say(self, content: str) -> None:
+        ref = next(self._refs)
+        self._pending[ref] = _Pending(time.perf_counter())
+        self._send(SendMessage(room_id=self._room, content=content, ref=ref))
+
+    def _enter(self, room: str) -> None:
+        self._room = room
+        self._ask(JoinRoom(room_id=room, ref=next(self._refs)), f"you are in {room}")
+
+    def _ask(self, request: Request, done: str) -> None:
+        self._asked[request.ref] = done
+        self._send(request)
+
+    def _send(self, request: Request) -> None:
+        assert self._connection is not None
+        self._connection.send(encode(request))
+
+    def _on_frame(self, data: bytes) -> None:
+        frame = decode_outgoing(data)
+        match frame:
+            case Welcome():
+                self._on_welcome(frame)
+            case Ack(ref=ref) if ref in self._pending:
+                pending = self._pending[ref]
+                pending.ack_ms = _ms_since(pending.sent_at)
+                pending.means = frame.means
+            case Ack(ref=ref):
+                print(f"* {self._asked.pop(ref, 'done')}")
+            case MessageFrame():
+                print(_line(frame) + (self._timing() if frame.sender == self._user else ""))
+            case HistoryFrame():
+                self._asked.pop(frame.ref, None)
+                print("\n".join(_line(message) for message in frame.messages) or "* nothing yet")
+            case ErrorFrame():
+                if frame.code != "storage_delayed":  # that one is still on its way
+                    self._pending.pop(frame.ref, None)
+                self._asked.pop(frame.ref, None)
+                print(f"! {_harmless(frame.message)} ({frame.code})")
+
+    def _on_welcome(self, frame: Welcome) -> None:
+        self._rooms_text = "\n".join(
+            f"  {room.id:20} {_harmless(room.name)}{' (private)' if room.private else ''}"
+            for room in frame.rooms
+        )
+        print(
+            f"* hello {_harmless(frame.name)}; this server runs in mode {frame.mode}, "
+            f"its acks mean {frame.ack_means!r}; /help lists the commands"
+        )
+
+    def _timing(self) -> str:
+        """How long the oldest message of ours took, which has just come back."""
+        if not self._pending:
+            return ""
+        pending = self._pending.pop(next(iter(self._pending)))
+        back_ms = _ms_since(pending.sent_at)
+        if pending.ack_ms is None:
+            return f"   [back after {back_ms:.1f} ms]"
+        return f"   [{pending.means} after {pending.ack_ms:.1f} ms, back after {back_ms:.1f} ms]"
+
+
+async def _typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:
+    from prompt_toolkit import PromptSession
+
+    session: PromptSession[str] = PromptSession()
+    while True:
+        try:
+            yield await session.prompt_async(lambda: f"{room()}> ")
+        except (EOFError, KeyboardInterrupt):
+            return
+
+
+async def _piped_lines() -> AsyncIterator[str]:
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        yield line
+
+
+def _line(message: MessageFrame | Message) -> str:
+    clock = message.timestamp[11:19]
+    return f"{clock} {message.sender}: {_harmless(message.content)}"
+
+
+def _harmless(text: str) -> str:
+    """Without control characters: nobody else's message may command this terminal."""
+    return _CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _ms_since(at: float) -> float:
+    return (time.perf_counter() - at) * 1000

@@ -1,0 +1,71 @@
+"""`chatlab top`: the dashboard of a server that runs elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from chatlab.chat.snapshot import Snapshot
+
+DEFAULT_URL = "ws://127.0.0.1:8765"
+
+
+def top(
+    url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=60, metavar="SECONDS", help="Time between two looks.")
+    ] = 0.5,
+) -> None:
+    """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
+    from chatlab.view.live import show
+    from chatlab.view.summary import print_summary
+
+    last: list[Snapshot] = []
+
+    async def watch() -> None:
+        async def remembered() -> AsyncIterator[Snapshot]:
+            async for snapshot in _stream(url, interval):
+                last[:] = [snapshot]
+                yield snapshot
+
+        await show(remembered())
+
+    try:
+        asyncio.run(watch())
+        print(f"the server at {url} has stopped")
+    except KeyboardInterrupt:
+        pass
+    if last:
+        print_summary(last[0])
+
+
+async def _stream(url: str, interval_s: float) -> AsyncIterator[Snapshot]:
+    """Snapshots of a server, until it closes."""
+    from chatlab.bench.client import connect, stats_url
+    from chatlab.chat import snapshot as snapshots
+
+    # Only the latest matters: a viewer that is slow skips what it missed.
+    arrived: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+
+    def on_frame(frame: bytes) -> None:
+        if arrived.full():
+            arrived.get_nowait()
+        arrived.put_nowait(frame)
+
+    connection = await connect(stats_url(url, interval_s), on_frame)
+    closed = asyncio.ensure_future(connection.closed.wait())
+    try:
+        while True:
+            frame = asyncio.ensure_future(arrived.get())
+            await asyncio.wait([frame, closed], return_when=asyncio.FIRST_COMPLETED)
+            if not frame.done():
+                frame.cancel()
+                return
+            yield snapshots.decode(frame.result())
+    finally:
+        closed.cancel()
+        await connection.close()

@@ -1,0 +1,70 @@
+"""The result of `chatlab load`, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from chatlab.bench.load_report import LoadReport
+from chatlab.chat.snapshot import Percentiles
+from chatlab.view import words
+
+
+def print_load(report: LoadReport, console: Console | None = None) -> None:
+    """Print a run's result."""
+    (console or Console()).print(render(report))
+
+
+def render(report: LoadReport) -> RenderableType:
+    """A run's result."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    for label, value in _rows(report):
+        table.add_row(label, value)
+    done = "" if report.complete else "PARTIAL: "
+    title = f"{done}load on a server in mode {report.mode}, whose acks mean {report.ack_means!r}"
+    return Group(Text(title, style="bold"), table)
+
+
+def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
+    audit = report.audit
+    yield "delivered per second", f"{report.throughput_per_s:,.0f}"
+    yield "ack p50 / p95 / p99", _all_three(report.ack_ms)
+    yield "delivery p50 / p95 / p99", _all_three(report.delivery_ms)
+    for file, io in report.io.items():
+        yield file, f"{io.reads:,} reads, {io.writes:,} writes, {io.fsyncs:,} fsyncs"
+    yield (
+        "messages",
+        f"{audit.sent:,} sent, {audit.acked:,} acked, {audit.delivered:,} delivered, "
+        f"{audit.refused:,} refused",
+    )
+    for code, count in report.refusals.items():
+        yield f"  {code}", f"{count:,}"
+    for reason, count in report.disconnected.items():
+        yield "disconnected", f"{count:,}: {reason}"
+    faults = {
+        "acked but not delivered": audit.lost,
+        "duplicated": audit.duplicated,
+        "reordered": audit.reordered,
+        "altered": audit.corrupt,
+        "never answered": audit.unanswered,
+    }
+    found = ", ".join(f"{count:,} {word}" for word, count in faults.items() if count)
+    yield "audit", Text(found, style="bold red") if found else Text("clean", style="green")
+    yield "", Text("(what lies on the server's disk is audited by chatlab compare)", style="dim")
+    yield (
+        "load generator",
+        f"late by {words.milliseconds(report.sender_late_p99_ms)} (p99), "
+        f"{report.sender_cpu_percent:.0f}% of a core",
+    )
+
+
+def _all_three(latency_ms: Percentiles) -> str:
+    values = (latency_ms.p50, latency_ms.p95, latency_ms.p99)
+    return (
+        " / ".join(words.milliseconds(value) for value in values) + f"   ({latency_ms.n:,} samples)"
+    )

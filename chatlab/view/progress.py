@@ -1,0 +1,80 @@
+"""Progress, on standard error: a bar on a terminal, a line for each step elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from chatlab.bench.compare import Progress
+from chatlab.bench.load import LoadResult
+
+REFRESH_S = 0.5
+"""Twice a second only: the load generator shares this process's time."""
+
+
+async def follow(look: Callable[[], Progress | None], messages: int) -> None:
+    """Show a comparison's progress until cancelled.
+
+    Args:
+        look: where it stands now.
+        messages: in each round.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        await _lines(look, console)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task("")
+        while True:
+            now = look()
+            if now is not None:
+                delivered = now.load.delivered if now.load else 0
+                bar.update(
+                    task,
+                    total=now.total * messages,
+                    completed=(now.number - 1) * messages + delivered,
+                    description=f"round {now.number} of {now.total}: {now.step} {now.mode}",
+                )
+                bar.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+
+async def follow_load(result: LoadResult) -> None:
+    """Show one load's progress until cancelled."""
+    console = Console(stderr=True)
+    total = len(result.plan)
+    with _bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        while True:
+            refused = len(result.refused)
+            text = f"sent {result.sent:,}, acked {result.acked:,}, delivered {result.delivered:,}"
+            bar.update(task, completed=result.delivered + refused, description=text)
+            bar.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+
+async def _lines(look: Callable[[], Progress | None], console: Console) -> None:
+    said = 0
+    while True:
+        now = look()
+        if now is not None and now.number != said:
+            said = now.number
+            console.print(f"round {now.number} of {now.total}: {now.mode}", highlight=False)
+        await asyncio.sleep(REFRESH_S)
+
+
+def _bar(console: Console, *, disable: bool = False) -> Bar:
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        disable=disable,
+    )
