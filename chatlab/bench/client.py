@@ -87,10 +87,10 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
     try:
         _, connection = await ws_connect(lambda: Connection(on_frame), url)
     except WSError as error:
-        raise UsageError(f"{url} refused the connection: {_words(error)}") from error
+        raise UsageError(f"{_shown(url)} refused the connection: {_words(error)}") from error
     except (OSError, TimeoutError) as error:
         raise UsageError(
-            f"no server answers at {url} ({error or 'it took too long'}): "
+            f"no server answers at {_shown(url)} ({error or 'it took too long'}): "
             "start one with `chatlab serve`, or check the address"
         ) from error
     assert isinstance(connection, Connection)
@@ -105,7 +105,7 @@ def check_url(url: str) -> None:
     except ValueError:
         fine = False
     if not fine:
-        raise UsageError(f"{url!r} is no server address: write it as ws://127.0.0.1:8765")
+        raise UsageError(f"{_shown(url)} is no server address: write it as ws://127.0.0.1:8765")
 
 
 def chat_url(url: str, user: str) -> str:
@@ -128,7 +128,7 @@ async def fetch_snapshot(url: str) -> Snapshot:
     try:
         return snapshots.decode(await asyncio.to_thread(_get, address))
     except (OSError, urllib.error.URLError, ValueError) as error:
-        raise UsageError(f"no statistics from {address}: {error}") from error
+        raise UsageError(f"no statistics from {_shown(url)}: {error}") from error
 
 
 def _get(address: str) -> bytes:
@@ -142,6 +142,11 @@ def _get(address: str) -> bytes:
 def _with_path(url: str, path: str) -> str:
     parts = urlsplit(url)
     return parts._replace(path=path, query=parts.query or "v=1", fragment="").geturl()
+
+
+def _shown(url: str) -> str:
+    """The address as its user knows it: without our path, and without the token."""
+    return url.partition("?")[0].removesuffix("/stats").rstrip("/")
 
 
 def _words(error: WSError) -> str:

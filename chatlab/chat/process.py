@@ -10,7 +10,7 @@ import psutil
 from chatlab.chat.metrics import Samples
 from chatlab.chat.settings import Clock
 
-LAG_INTERVAL_S = 0.05
+LAG_INTERVAL_S = 0.02
 USAGE_INTERVAL_S = 0.5
 
 

@@ -39,7 +39,9 @@ class Rooms:
 
     async def all(self) -> list[Room]:
         """Every room."""
-        return await self._reader.read(CHATROOMS)
+        # Under the lock: while a plain writer rewrites the file, half of it is all there is.
+        async with self._lock.hold(CHATROOMS.name):
+            return await self._reader.read(CHATROOMS)
 
     async def require_member(self, room_id: str, user: str) -> Room:
         """The room, if `user` may speak in it.
@@ -92,7 +94,7 @@ class Rooms:
             Refusal: `room_exists`, or `too_many_rooms`.
         """
         async with self._lock.hold(CHATROOMS.name):
-            rooms = await self.all()
+            rooms = await self._reader.read(CHATROOMS)
             if any(other.id == room.id for other in rooms):
                 raise Refusal("room_exists", f"there is a room {room.id!r} already: join it")
             if len(rooms) >= ROOMS_MAX:
@@ -101,7 +103,7 @@ class Rooms:
 
     async def _change(self, room_id: str, change: Callable[[Room], Room]) -> None:
         async with self._lock.hold(CHATROOMS.name):
-            rooms = await self.all()
+            rooms = await self._reader.read(CHATROOMS)
             before = _find(rooms, room_id)
             after = change(before)
             if after != before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from chatlab.chat.errors import ChatlabError
@@ -12,6 +13,10 @@ EXIT_USAGE = 2
 
 def main() -> None:
     """Run a command; a mistake of the user's is one clear line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character shows a "?" in its place, rather than a traceback.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ChatlabError as error:

@@ -58,7 +58,7 @@ def chat(
     ] = None,
     room: Annotated[str, typer.Option("--room", "-r", help="The room to enter.")] = "general",
 ) -> None:
-    """Chat in a terminal. Each message shows how long its ack and its delivery took.
+    """Chat in a terminal. Behind each of your messages: when its ack came, and when it came back.
 
     Open two terminals with two names and talk; then start `chatlab load` in a third one and feel
     the lag.
@@ -90,7 +90,7 @@ class _Chat:
         self._refs = itertools.count(1)
         # Both are bounded by what a person can type before an answer comes.
         self._pending: dict[Ref, _Pending] = {}
-        self._asked: dict[Ref, str] = {}
+        self._asked: dict[Ref, Callable[[], None]] = {}
         self._rooms_text = ""
 
     async def run(self) -> int:
@@ -147,17 +147,17 @@ class _Chat:
             case "/join" if rest:
                 self._enter(rest)
             case "/create" if rest:
-                self._room = rest
-                self._ask(CreateRoom(room_id=rest, ref=next(self._refs)), f"created {rest}")
+                self._ask(CreateRoom(room_id=rest, ref=next(self._refs)), lambda: self._is_in(rest))
             case "/invite" if rest:
                 invite = Invite(room_id=self._room, user=rest, ref=next(self._refs))
-                self._ask(invite, f"invited {rest} to {self._room}")
+                self._ask(invite, lambda: print(f"* {rest} may now join {invite.room_id}"))
             case "/leave":
                 leave = LeaveRoom(room_id=self._room, ref=next(self._refs))
-                self._ask(leave, f"left {self._room}")
+                self._ask(leave, lambda: print(f"* you have left {leave.room_id}"))
             case "/history":
                 limit = int(rest) if rest.isdecimal() else HISTORY_LINES
-                self._ask(GetHistory(room_id=self._room, limit=limit, ref=next(self._refs)), "")
+                history = GetHistory(room_id=self._room, limit=limit, ref=next(self._refs))
+                self._ask(history, lambda: None)
             case _ if word.startswith("/"):
                 print(HELP)
             case _:
@@ -170,11 +170,14 @@ class _Chat:
         self._send(SendMessage(room_id=self._room, content=content, ref=ref))
 
     def _enter(self, room: str) -> None:
-        self._room = room
-        self._ask(JoinRoom(room_id=room, ref=next(self._refs)), f"you are in {room}")
+        self._ask(JoinRoom(room_id=room, ref=next(self._refs)), lambda: self._is_in(room))
 
-    def _ask(self, request: Request, done: str) -> None:
-        self._asked[request.ref] = done
+    def _is_in(self, room: str) -> None:
+        self._room = room
+        print(f"* you are in {room}")
+
+    def _ask(self, request: Request, when_done: Callable[[], None]) -> None:
+        self._asked[request.ref] = when_done
         self._send(request)
 
     def _send(self, request: Request) -> None:
@@ -191,7 +194,7 @@ class _Chat:
                 pending.ack_ms = _ms_since(pending.sent_at)
                 pending.means = frame.means
             case Ack(ref=ref):
-                print(f"* {self._asked.pop(ref, 'done')}")
+                self._asked.pop(ref, lambda: None)()
             case MessageFrame():
                 print(_line(frame) + (self._timing() if frame.sender == self._user else ""))
             case HistoryFrame():
@@ -209,8 +212,8 @@ class _Chat:
             for room in frame.rooms
         )
         print(
-            f"* hello {_harmless(frame.name)}; this server runs in mode {frame.mode}, "
-            f"its acks mean {frame.ack_means!r}; /help lists the commands"
+            f"* hello {_harmless(frame.name)}. Mode {frame.mode}, an ack means "
+            f"{frame.ack_means!r}. /help lists the commands."
         )
 
     def _timing(self) -> str:
@@ -220,14 +223,15 @@ class _Chat:
         pending = self._pending.pop(next(iter(self._pending)))
         back_ms = _ms_since(pending.sent_at)
         if pending.ack_ms is None:
-            return f"   [back after {back_ms:.1f} ms]"
-        return f"   [{pending.means} after {pending.ack_ms:.1f} ms, back after {back_ms:.1f} ms]"
+            return f"  [back {back_ms:.1f} ms]"
+        return f"  [{pending.means} {pending.ack_ms:.1f} ms, back {back_ms:.1f} ms]"
 
 
 async def _typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:
     from prompt_toolkit import PromptSession
 
-    session: PromptSession[str] = PromptSession()
+    # The typed line goes away: the message itself is shown when the server has sent it back.
+    session: PromptSession[str] = PromptSession(erase_when_done=True)
     while True:
         try:
             yield await session.prompt_async(lambda: f"{room()}> ")

@@ -22,29 +22,48 @@ def compare(
     modes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODES]...",
+            metavar="MODES",
             help="Line-ups to race, the first is the baseline.  \\[default: naive optimized]",
         ),
     ] = None,
-    scenario: Annotated[str, typer.Option(help="The load: midnight, or steady.")] = "midnight",
+    scenario: Annotated[
+        str, typer.Option(metavar="NAME", help="The load: midnight, or steady.")
+    ] = "midnight",
     messages: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Messages in a round.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1_000_000, help="Messages in a round; midnight has 1000."
+        ),
     ] = None,
-    users: Annotated[int | None, typer.Option(min=1, max=1_000, help="Connections.")] = None,
-    rooms: Annotated[int | None, typer.Option(min=1, max=1_000, help="Rooms they share.")] = None,
+    users: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000, help="Connections; midnight has 10."),
+    ] = None,
+    rooms: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share; midnight has 1."),
+    ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Messages per second, instead of a burst.")
+        float | None,
+        typer.Option(metavar="N", min=0.1, help="Messages per second, instead of a burst."),
     ] = None,
     history: Annotated[
-        int | None, typer.Option(min=0, help="Messages in the data folder before the start.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Messages in the data folder before the start."),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Rounds of each mode; no claim with less than 6.")
+        int,
+        typer.Option(
+            metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with less than 6."
+        ),
     ] = 6,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same messages.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The same seed gives the same messages.")
+    ] = 1,
     work: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="Where the rounds' data folders are made; else the place for temporary files.",
             file_okay=False,
             exists=True,

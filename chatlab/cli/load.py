@@ -20,16 +20,28 @@ if TYPE_CHECKING:
 
 def load(
     url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
-    scenario: Annotated[str, typer.Option(help="midnight: a burst; steady: a rate.")] = "midnight",
+    scenario: Annotated[
+        str, typer.Option(metavar="NAME", help="midnight: a burst; steady: a rate.")
+    ] = "midnight",
     messages: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="How many in all.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000_000, help="How many in all; midnight has 1000."),
     ] = None,
-    users: Annotated[int | None, typer.Option(min=1, max=1_000, help="Connections.")] = None,
-    rooms: Annotated[int | None, typer.Option(min=1, max=1_000, help="Rooms they share.")] = None,
+    users: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000, help="Connections; midnight has 10."),
+    ] = None,
+    rooms: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share; midnight has 1."),
+    ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Messages per second, instead of a burst.")
+        float | None,
+        typer.Option(metavar="N", min=0.1, help="Messages per second, instead of a burst."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same messages.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The same seed gives the same messages.")
+    ] = 1,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write everything measured to FILE.")
     ] = None,

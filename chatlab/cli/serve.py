@@ -15,7 +15,7 @@ import typer
 from chatlab.chat.settings import Settings
 
 if TYPE_CHECKING:
-    from chatlab.chat.server import ChatServer
+    from chatlab.chat.server import ChatServer, Farewell
 
 DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
@@ -29,23 +29,34 @@ def serve(
     mode: Annotated[
         str,
         typer.Option(
-            "--mode", "-m", metavar="NAME[+PART=IMPL]...", help="The line-up; see `chatlab modes`."
+            "--mode", "-m", metavar="MODE", help="NAME, or NAME+PART=IMPL; see chatlab modes."
         ),
     ] = "naive",
     host: Annotated[
-        str, typer.Option(help="Address to listen on. 0.0.0.0 opens it to your network.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Address to listen on. 0.0.0.0 opens it to your network."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 picks a free one."),
     ] = DEFAULT_PORT,
     data: Annotated[
-        Path, typer.Option(help="Data folder; a fresh one is filled with the starting data.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Data folder; a fresh one is filled with the starting data."
+        ),
     ] = DEFAULT_FOLDER,
     history: Annotated[
-        int, typer.Option(min=0, help="Generated messages to put into a fresh data folder.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Generated messages to put into a fresh data folder."
+        ),
     ] = 0,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Queueing: save as soon as so many messages wait.")
+        int,
+        typer.Option(min=1, metavar="N", help="Queueing: save as soon as so many messages wait."),
     ] = _default.batch_size_max,
     flush_interval: Annotated[
         float,
@@ -55,18 +66,24 @@ def serve(
         float, typer.Option(min=0, metavar="SECONDS", help="Caching: how long a read is trusted.")
     ] = _default.cache_ttl_s,
     queue_limit: Annotated[
-        int, typer.Option(min=1, help="Queueing: one message more is refused as `overloaded`.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Queueing: one message more is refused as `overloaded`."
+        ),
     ] = _default.queue_limit,
     ack: Annotated[
         Literal["queued", "written", "synced"] | None,
-        typer.Option(help="Raise what an ack promises above what the mode does by itself."),
+        typer.Option(
+            metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
+        ),
     ] = None,
     token: Annotated[
-        str | None, typer.Option(help="Secret that clients must show as ?token=...")
+        str | None,
+        typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
     ] = None,
-    dashboard: Annotated[
-        bool, typer.Option("--dashboard/--no-dashboard", help="The live view, or a quiet server.")
-    ] = True,
+    no_dashboard: Annotated[
+        bool, typer.Option("--no-dashboard", help="Serve without the live view.")
+    ] = False,
     stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Start the chat server and watch it work.
@@ -89,7 +106,7 @@ def serve(
             line_up, folder, settings=settings, host=host, port=port, ack=ack, token=token
         )
 
-    sys.exit(asyncio.run(_serve(make_server, data, history, dashboard, stop_with_stdin)))
+    sys.exit(asyncio.run(_serve(make_server, data, history, not no_dashboard, stop_with_stdin)))
 
 
 def modes() -> None:
@@ -108,23 +125,36 @@ async def _serve(
 ) -> int:
     """Serve until told to stop; returns the exit code."""
     from chatlab.chat.folder import DataFolder
-    from chatlab.view.live import every, show
 
     stop = _stop_event(stop_with_stdin)
     async with DataFolder(data, history) as folder, make_server(folder) as server:
         print(f"listening on {server.url}", flush=True)
-        view = asyncio.create_task(show(every(REFRESH_S, server.snapshot))) if dashboard else None
-        await stop.wait()
-        if view is not None:
-            view.cancel()
-            await asyncio.wait([view])
-        farewell = await server.stop()
         if dashboard:
-            from chatlab.view.summary import print_summary
-
-            print_summary(server.snapshot())
+            farewell = await _watched(server, stop)
+        else:
+            await stop.wait()
+            farewell = await server.stop()
     print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
     return EXIT_UNSAVED if farewell.unsaved else 0
+
+
+async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
+    """Serve under the dashboard until told to stop, and leave a summary."""
+    from chatlab.view.live import every, show
+    from chatlab.view.summary import print_summary
+
+    view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
+    stopped = asyncio.create_task(stop.wait())
+    # A view that fails must be heard of, not leave a server that looks alive and shows nothing.
+    await asyncio.wait([view, stopped], return_when=asyncio.FIRST_COMPLETED)
+    farewell = await server.stop()  # under the eyes of the user: draining can take seconds
+    view.cancel()
+    stopped.cancel()
+    await asyncio.wait([view])
+    if not view.cancelled() and (error := view.exception()):
+        raise error
+    print_summary(server.snapshot())
+    return farewell
 
 
 def _stop_event(with_stdin: bool) -> asyncio.Event:

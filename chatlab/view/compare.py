@@ -17,11 +17,6 @@ from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
 
-ACK_WORDS = {
-    "queued": "in memory: a crash loses it",
-    "written": "with the OS: a power cut loses it",
-    "synced": "on disk: survives a power cut",
-}
 BAR_WIDTH = 40
 
 Cell = Callable[[ModeReport], str | Text]
@@ -177,8 +172,8 @@ def _verdict(comparison: Comparison, report: Report) -> Text:
     sentence = Text(f"{mark} {mode}: {times} ({interval})")
     if ours != theirs:
         sentence.append(
-            f"\n  but their acks differ: {mode} {ours} ({ACK_WORDS[ours]}), "
-            f"{base} {theirs} ({ACK_WORDS[theirs]})"
+            f"\n  but their acks differ: {mode} {ours} ({words.ACK_WORDS[ours]}), "
+            f"{base} {theirs} ({words.ACK_WORDS[theirs]})"
         )
     return sentence
 

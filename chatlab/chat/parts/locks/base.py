@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 
 class Lock(ABC):
-    """Guards the read-modify-write of files."""
+    """Guards files that are read, changed and written back, from those who do the same and from
+    those who only read: a file that is being written over is, for a moment, half a file."""
 
     @abstractmethod
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:

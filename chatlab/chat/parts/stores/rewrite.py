@@ -47,7 +47,9 @@ class RewriteStore(Store):
             self._in_doubt.clear()
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
-        messages = await self.reader.read(MESSAGES)
+        # Under the lock: while a plain writer rewrites the file, half of it is all there is.
+        async with self.lock.hold(MESSAGES.name):
+            messages = await self.reader.read(MESSAGES)
         return [message for message in messages if message.room_id == room_id][-limit:]
 
     def _without_doubtful(self, messages: list[Message]) -> list[Message]:

@@ -1,0 +1,115 @@
+"""What the documents show is true: each command in them runs, each command has help."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from chatlab.chat.modes import MODES, ack_means, parse
+from chatlab.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS = [
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def shown_commands() -> list[str]:
+    """Every `chatlab ...` line in a shell block of the README."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("chatlab ")]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running server, for the commands that need one."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "chatlab", "serve", "--port", "0", "--stop-with-stdin"),
+            *("--no-dashboard", "--data", str(tmp_path_factory.mktemp("docs") / "data")),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    yield process.stdout.readline().removeprefix("listening on ").strip()
+    process.stdin.close()
+    process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 0
+
+
+def made_quick(command: str, url: str, folder: Path) -> list[str]:
+    """The same command, with less to do, on a server of our own."""
+    words = shlex.split(command)[1:]
+    match words[0]:
+        case "compare":
+            words += ["--rounds", "1", "--messages", "40"]
+        case "load":
+            words[1:1] = [url]
+            words += ["--messages", "40"]
+        case "chat":
+            words[1:1] = [url]
+        case "serve":
+            words += ["--port", "0", "--no-dashboard", "--stop-with-stdin"]
+            words += ["--data", str(folder)]
+    return [sys.executable, "-m", "chatlab", *words]
+
+
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c != "chatlab top"])
+def test_a_command_in_the_readme_runs(command: str, server: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        made_quick(command, server, tmp_path / "data"),
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    expected = 1 if "racy" in command and "compare" in command else 0
+    assert done.returncode in {0, expected}, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_readme_shows_every_command() -> None:
+    shown = {shlex.split(line)[1] for line in shown_commands()}
+    assert shown == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_has_help(command: str) -> None:
+    entry = get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert entry.help
+    assert all(
+        getattr(option, "help", None) for option in entry.params if not getattr(option, "hidden", 0)
+    )
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_readme_says_of_each_mode_what_the_code_says(name: str) -> None:
+    assert f"| `{name}` | {MODES[name].words} | {ack_means(parse(name))} |" in README
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(text: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", text.read_text(encoding="utf-8")):
+        assert (text.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_sends_people_to_another_package_of_the_same_name(text: Path) -> None:
+    assert "install chatlab" not in text.read_text(encoding="utf-8")
