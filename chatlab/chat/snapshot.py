@@ -97,7 +97,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         queue: what is accepted and not yet saved.
         cache: of the reader.
         files: what each data file has cost since the server was ready.
-        ack_ms: from the arrival of a message to the sending of its ack.
+        ack_ms: from the moment when the server read a message to the sending of its ack. How
+            long the message waited in the socket before that, the server cannot know; its sender
+            can, and `chatlab load` tells.
         save_ms: ... to the end of its save.
         delivery_ms: ... to the last send to its room.
         loop_lag_ms: how late the event loop ran a timer; p50, p95 and p99 of the last seconds.

@@ -55,7 +55,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     }
     found = ", ".join(f"{count:,} {word}" for word, count in faults.items() if count)
     yield "audit", Text(found, style="bold red") if found else Text("clean", style="green")
-    yield "", Text("(what lies on the server's disk is audited by chatlab compare)", style="dim")
+    yield "", Text("(chatlab compare audits the server's disk, too)", style="dim")
     yield (
         "load generator",
         f"late by {words.milliseconds(report.sender_late_p99_ms)} (p99), "
