@@ -1,0 +1,512 @@
+"""Processors: one contract for all of them, then the exact times and limits of the queue.
+
+All of them run on a virtual clock: the times are exact, and cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatlab.chat.errors import Overloaded, StorageError
+from chatlab.chat.parts.processors.base import Processor
+from chatlab.chat.parts.processors.immediate import ImmediateProcessor
+from chatlab.chat.parts.processors.queueing import QueueingProcessor
+from chatlab.chat.settings import Settings
+from tests.support.parts import FakeClient, FakeOutcome, FakeStore, entry, every, ids, message
+from tests.support.virtual_clock import now, on_virtual_clock, run, settle
+
+EVERY = pytest.mark.parametrize("part", every("processor"))
+DISK_FULL = StorageError("write", "messages.json", "No space left on device")
+
+
+class Bench:
+    """A processor between a store and an outcome that remember everything."""
+
+    def __init__(
+        self,
+        part: type[Processor],
+        *,
+        takes_s: float = 0.0,
+        failures: Any = (),
+        **knobs: Any,
+    ) -> None:
+        self.store = FakeStore(takes_s=takes_s, failures=failures)
+        self.outcome = FakeOutcome()
+        self.processor = part(self.store, self.outcome, Settings(**knobs), now)
+
+    async def submit(self, *numbers: int) -> None:
+        """Submit messages, one after another, accepted now."""
+        for n in numbers:
+            await self.processor.submit(entry(n, now()))
+
+    async def drain(self) -> list[str]:
+        """Drain; the ids of what was not saved."""
+        return ids(one.message for one in await self.processor.drain())
+
+    @property
+    def saved_at(self) -> list[tuple[float, int]]:
+        """(time, size) of each attempt to save a batch."""
+        return [(pytest.approx(at), len(batch)) for at, batch in self.store.attempts]
+
+
+# The contract of every processor.
+
+
+@EVERY
+@on_virtual_clock
+async def test_each_message_is_saved_once(part) -> None:
+    bench = Bench(part)
+    await bench.submit(*range(250))
+    await bench.drain()
+
+    assert bench.store.kept == [message(n) for n in range(250)]
+
+
+@EVERY
+@on_virtual_clock
+async def test_messages_of_one_sender_are_saved_in_the_order_of_submission(part) -> None:
+    bench = Bench(part, takes_s=0.01)
+    senders = [FakeClient(name) for name in ("alice", "bob", "carol")]
+
+    async def talk(start: int, sender: FakeClient) -> None:
+        for n in range(start, start + 20):
+            await bench.processor.submit(entry(n, now(), sender=sender))
+
+    await asyncio.gather(*(talk(100 * i, who) for i, who in enumerate(senders)))
+    await bench.drain()
+
+    for i, who in enumerate(senders):
+        mine = [one.id for one in bench.store.kept if one.sender == who.user]
+        assert mine == [message(n).id for n in range(100 * i, 100 * i + 20)]
+
+
+@EVERY
+@on_virtual_clock
+async def test_each_message_is_reported_queued_if_it_can_be_and_then_saved(part) -> None:
+    bench = Bench(part)
+    await bench.submit(*range(7))
+    await bench.drain()
+
+    expected = ["queued", "saved"] if part.acks_queued else ["saved"]
+    assert [bench.outcome.story(message(n).id) for n in range(7)] == [expected] * 7
+
+
+@EVERY
+@on_virtual_clock
+async def test_nothing_is_reported_saved_before_it_is(part) -> None:
+    bench = Bench(part, takes_s=1.0)
+    submitting = asyncio.create_task(bench.submit(1))
+    await asyncio.sleep(0.9)
+    assert bench.outcome.of("saved") == []
+
+    await submitting
+    await bench.drain()
+    assert bench.outcome.of("saved") == ["m-000001"]
+
+
+@EVERY
+@on_virtual_clock
+async def test_the_drain_saves_everything_and_leaves_nothing(part) -> None:
+    bench = Bench(part, takes_s=0.1, batch_size_max=10)
+    submitting = [asyncio.create_task(bench.submit(n)) for n in range(35)]
+    await settle()
+
+    assert await bench.drain() == []
+    await asyncio.gather(*submitting)
+    assert len(bench.store.kept) == 35
+    assert bench.processor.statistics().depth == 0
+
+
+@EVERY
+@on_virtual_clock
+async def test_the_drain_of_an_idle_processor_returns_at_once(part) -> None:
+    bench = Bench(part)
+    assert await bench.drain() == []
+    assert now() == 0
+
+
+NEVER_SAVED = pytest.mark.parametrize(
+    ("part", "trouble"),
+    [
+        (ImmediateProcessor, {"takes_s": 3600}),
+        (QueueingProcessor, {"failures": [DISK_FULL] * 999, "retry_max_s": 1}),
+    ],
+)
+
+
+@NEVER_SAVED
+@on_virtual_clock
+async def test_the_drain_returns_after_its_timeout_with_what_it_could_not_save(
+    part, trouble
+) -> None:
+    bench = Bench(part, **trouble, drain_timeout_s=10)
+    submitting = asyncio.create_task(bench.submit(1))
+    await settle()
+
+    assert await bench.drain() == ["m-000001"]
+    assert now() == pytest.approx(10)
+    submitting.cancel()
+
+
+@NEVER_SAVED
+@on_virtual_clock
+async def test_whoever_was_not_saved_by_the_drain_hears_of_it(part, trouble) -> None:
+    bench = Bench(part, **trouble, drain_timeout_s=10)
+    submitting = asyncio.create_task(bench.submit(1))
+    await settle()
+    await bench.drain()
+    submitting.cancel()
+
+    assert bench.outcome.of("failed") == ["m-000001"]
+
+
+@EVERY
+@pytest.mark.parametrize("failure", [DISK_FULL, RuntimeError("a bug in a store")])
+@on_virtual_clock
+async def test_a_failing_save_is_reported_and_the_next_message_is_saved(part, failure) -> None:
+    bench = Bench(part, failures=[failure])
+    await bench.submit(1)
+    await asyncio.sleep(60)
+    await bench.submit(2)
+    await bench.drain()
+
+    assert "m-000002" in ids(bench.store.kept)
+    assert [type(error) for error in bench.outcome.errors] == [StorageError]
+    assert str(failure) in str(bench.outcome.errors[0])
+    assert bench.processor.statistics().failures == 1
+
+
+@EVERY
+@on_virtual_clock
+async def test_the_statistics_tell_the_state_of_the_queue(part) -> None:
+    bench = Bench(part, takes_s=5.0)
+    submitting = asyncio.create_task(bench.submit(1))
+    await asyncio.sleep(2)
+    busy = bench.processor.statistics()
+    await submitting
+    await bench.drain()
+    idle = bench.processor.statistics()
+
+    assert (busy.depth, busy.flushes) == (1, 0)
+    assert busy.oldest_s == pytest.approx(2)
+    assert (idle.depth, idle.oldest_s, idle.flushes, idle.failures) == (0, 0, 1, 0)
+
+
+@EVERY
+@settings(max_examples=60, deadline=None)
+@given(
+    pauses_s=st.lists(st.sampled_from([0, 0, 0, 0.001, 0.02, 0.05, 0.2]), max_size=60),
+    failures=st.lists(st.sampled_from([None, None, DISK_FULL, ValueError("a bug")]), max_size=20),
+    takes_s=st.sampled_from([0, 0.01, 0.3]),
+    batch_size_max=st.integers(1, 10),
+)
+def test_no_message_is_lost_doubled_or_out_of_order(
+    part, pauses_s, failures, takes_s, batch_size_max
+) -> None:
+    async def scenario() -> None:
+        bench = Bench(
+            part,
+            takes_s=takes_s,
+            failures=failures,
+            batch_size_max=batch_size_max,
+            drain_timeout_s=1_000,
+        )
+        for n, pause_s in enumerate(pauses_s):
+            await asyncio.sleep(pause_s)
+            await bench.submit(n)
+        assert await bench.drain() == []
+
+        kept, failed = ids(bench.store.kept), bench.outcome.of("failed")
+        submitted = [message(n).id for n in range(len(pauses_s))]
+        assert kept == [one for one in submitted if one not in failed]
+        assert bench.outcome.of("saved") == kept
+        assert bench.store.under_way_max <= 1
+        if part.acks_queued:  # it has taken charge, so that it may not give up
+            assert failed == []
+
+    run(scenario())
+
+
+# The plain processor.
+
+
+@on_virtual_clock
+async def test_immediate_saves_each_message_alone_before_submit_returns() -> None:
+    bench = Bench(ImmediateProcessor, takes_s=1.0)
+    await bench.submit(1, 2, 3)
+
+    assert bench.saved_at == [(0, 1), (1, 1), (2, 1)]
+    assert bench.outcome.of("saved") == ["m-000001", "m-000002", "m-000003"]
+    assert now() == pytest.approx(3)
+
+
+@on_virtual_clock
+async def test_immediate_gives_up_on_a_message_that_cannot_be_saved() -> None:
+    bench = Bench(ImmediateProcessor, failures=[DISK_FULL])
+    await bench.submit(1)
+
+    assert bench.outcome.story("m-000001") == ["failed"]
+    assert len(bench.store.attempts) == 1
+
+
+# The queueing processor.
+
+
+@on_virtual_clock
+async def test_queueing_saves_a_full_batch_at_once() -> None:
+    bench = Bench(QueueingProcessor, batch_size_max=100)
+    await bench.submit(*range(99))
+    await settle()
+    assert bench.saved_at == []
+
+    await bench.submit(99)
+    await settle()
+    assert bench.saved_at == [(0, 100)]
+
+
+@on_virtual_clock
+async def test_queueing_saves_when_the_oldest_has_waited_for_the_interval() -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=0.05)
+    await asyncio.sleep(1)
+    for n in range(4):  # the fourth comes at 1.06
+        await bench.submit(n)
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(1)
+
+    assert bench.saved_at == [(1.05, 3), (1.11, 1)]
+
+
+@on_virtual_clock
+async def test_queueing_does_not_save_any_earlier() -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=0.05)
+    await bench.submit(1)
+    await asyncio.sleep(0.0499)
+    assert bench.saved_at == []
+
+    await asyncio.sleep(0.0002)
+    assert bench.saved_at == [(0.05, 1)]
+
+
+@on_virtual_clock
+async def test_queueing_counts_the_interval_from_the_acceptance_of_the_message() -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=0.05)
+    await asyncio.sleep(1)
+    await bench.processor.submit(entry(1, at=now() - 0.04))
+    await asyncio.sleep(1)
+
+    assert bench.saved_at == [(1.01, 1)]
+
+
+@on_virtual_clock
+async def test_queueing_writes_nothing_while_nothing_is_said() -> None:
+    bench = Bench(QueueingProcessor)
+    await bench.submit(1)
+    await asyncio.sleep(3600)
+
+    assert len(bench.store.attempts) == 1
+
+
+@on_virtual_clock
+async def test_queueing_splits_a_burst_into_full_batches() -> None:
+    bench = Bench(QueueingProcessor, batch_size_max=100, flush_interval_s=0.05)
+    await bench.submit(*range(250))
+    await asyncio.sleep(1)
+
+    assert bench.saved_at == [(0, 100), (0, 100), (0.05, 50)]
+
+
+@on_virtual_clock
+async def test_queueing_never_has_two_saves_under_way() -> None:
+    bench = Bench(QueueingProcessor, takes_s=1, batch_size_max=10, drain_timeout_s=60)
+    for n in range(100):
+        await bench.submit(n)
+        await asyncio.sleep(0.01)
+    await bench.drain()
+
+    assert bench.store.under_way_max == 1
+    assert ids(bench.store.kept) == [message(n).id for n in range(100)]
+
+
+@on_virtual_clock
+async def test_queueing_what_comes_during_a_save_goes_with_the_next_one() -> None:
+    bench = Bench(QueueingProcessor, takes_s=1, flush_interval_s=0.05)
+    await bench.submit(1)
+    await asyncio.sleep(0.5)  # a save is under way, from 0.05 to 1.05
+    await bench.submit(2, 3)
+    await asyncio.sleep(9)
+
+    assert bench.saved_at == [(0.05, 1), (1.05, 2)]
+
+
+@on_virtual_clock
+async def test_queueing_turns_away_one_message_too_many_and_takes_nothing_of_it() -> None:
+    bench = Bench(QueueingProcessor, queue_limit=3, batch_size_max=10)
+    await bench.submit(1, 2, 3)
+    with pytest.raises(Overloaded, match="3 messages wait"):
+        await bench.submit(4)
+    assert bench.processor.statistics().depth == 3
+    await bench.drain()
+
+    assert ids(bench.store.kept) == ["m-000001", "m-000002", "m-000003"]
+    assert bench.outcome.story("m-000004") == []
+
+
+@on_virtual_clock
+async def test_queueing_takes_messages_again_once_there_is_room() -> None:
+    bench = Bench(QueueingProcessor, queue_limit=2)
+    await bench.submit(1, 2)
+    await asyncio.sleep(1)
+    await bench.submit(3)
+    await bench.drain()
+
+    assert len(bench.store.kept) == 3
+
+
+@on_virtual_clock
+async def test_queueing_what_is_being_saved_still_counts_as_queued() -> None:
+    bench = Bench(QueueingProcessor, takes_s=10, queue_limit=2, batch_size_max=2)
+    await bench.submit(1, 2)
+    await asyncio.sleep(5)
+
+    with pytest.raises(Overloaded):
+        await bench.submit(3)
+
+
+@on_virtual_clock
+async def test_queueing_tries_again_with_pauses_that_double_up_to_the_limit() -> None:
+    bench = Bench(
+        QueueingProcessor,
+        failures=[DISK_FULL] * 8,
+        flush_interval_s=0.05,
+        retry_first_s=0.1,
+        retry_max_s=5,
+    )
+    await bench.submit(1)
+    await asyncio.sleep(60)
+
+    pauses_s = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
+    assert bench.outcome.pauses_s == pytest.approx(pauses_s)
+    at = [0.05 + sum(pauses_s[:n]) for n in range(9)]
+    assert bench.saved_at == [(pytest.approx(one), 1) for one in at]
+    assert bench.outcome.story("m-000001") == ["queued", *["delayed"] * 8, "saved"]
+
+
+@on_virtual_clock
+async def test_queueing_pauses_are_short_again_after_a_success() -> None:
+    bench = Bench(QueueingProcessor, failures=[DISK_FULL, DISK_FULL, None, DISK_FULL])
+    await bench.submit(1)
+    await asyncio.sleep(60)
+    await bench.submit(2)
+    await asyncio.sleep(60)
+
+    assert bench.outcome.pauses_s == pytest.approx([0.1, 0.2, 0.1])
+
+
+@on_virtual_clock
+async def test_queueing_keeps_the_order_through_a_failure() -> None:
+    bench = Bench(QueueingProcessor, failures=[DISK_FULL] * 3, batch_size_max=4)
+    for n in range(20):
+        await bench.submit(n)
+        await asyncio.sleep(0.03)
+    await bench.drain()
+
+    assert ids(bench.store.kept) == [message(n).id for n in range(20)]
+    assert bench.outcome.of("saved") == ids(bench.store.kept)
+
+
+@on_virtual_clock
+async def test_queueing_tells_each_sender_of_a_batch_that_it_is_delayed() -> None:
+    bench = Bench(QueueingProcessor, failures=[DISK_FULL])
+    await bench.submit(1, 2, 3)
+    await asyncio.sleep(1)
+
+    assert bench.outcome.of("delayed") == ["m-000001", "m-000002", "m-000003"]
+    assert bench.outcome.errors == [DISK_FULL]
+
+
+@on_virtual_clock
+async def test_queueing_the_drain_does_not_wait_for_the_interval() -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=30)
+    await bench.submit(1, 2)
+    await bench.drain()
+
+    assert bench.saved_at == [(0, 2)]
+    assert now() == 0
+
+
+@on_virtual_clock
+async def test_queueing_the_drain_gives_up_after_its_timeout_and_says_what_is_unsaved() -> None:
+    bench = Bench(
+        QueueingProcessor, failures=[DISK_FULL] * 99, drain_timeout_s=10, batch_size_max=2
+    )
+    await bench.submit(1, 2, 3)
+    await settle()
+
+    assert await bench.drain() == ["m-000001", "m-000002", "m-000003"]
+    assert now() == pytest.approx(10)
+    assert bench.outcome.of("failed") == ["m-000001", "m-000002", "m-000003"]
+    assert bench.store.kept == []
+
+
+@on_virtual_clock
+async def test_queueing_the_drain_reports_only_what_is_unsaved() -> None:
+    bench = Bench(
+        QueueingProcessor,
+        failures=[None, *[DISK_FULL] * 99],
+        drain_timeout_s=10,
+        batch_size_max=2,
+    )
+    await bench.submit(1, 2, 3)
+
+    assert await bench.drain() == ["m-000003"]
+    assert bench.outcome.of("saved") == ["m-000001", "m-000002"]
+
+
+@on_virtual_clock
+async def test_queueing_stops_trying_after_the_drain_gave_up() -> None:
+    bench = Bench(QueueingProcessor, failures=[DISK_FULL] * 99, drain_timeout_s=1)
+    await bench.submit(1)
+    await bench.drain()
+    attempts = len(bench.store.attempts)
+    await asyncio.sleep(100)
+
+    assert len(bench.store.attempts) == attempts
+
+
+@on_virtual_clock
+async def test_queueing_the_drain_tries_at_least_once_more_during_a_long_pause() -> None:
+    bench = Bench(QueueingProcessor, failures=[DISK_FULL], retry_first_s=30, drain_timeout_s=10)
+    await bench.submit(1)
+    await asyncio.sleep(1)  # the first try failed, and the disk is well again since
+
+    assert await bench.drain() == []
+
+
+class SlowToStop(FakeStore):
+    """A store whose save, once begun, cannot be stopped: like a thread that writes a file."""
+
+    async def save(self, batch: Any) -> None:
+        saving = asyncio.ensure_future(super().save(batch))
+        cancelled = None
+        while not saving.done():
+            try:
+                await asyncio.wait([saving])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+
+@on_virtual_clock
+async def test_queueing_does_not_call_unsaved_what_was_saved_in_the_end() -> None:
+    bench = Bench(QueueingProcessor, drain_timeout_s=10)
+    bench.processor.store = bench.store = SlowToStop(takes_s=15)
+    await bench.submit(1)
+    unsaved = await bench.drain()
+
+    assert bool(unsaved) != bool(bench.store.kept)

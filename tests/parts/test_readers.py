@@ -1,0 +1,355 @@
+"""Readers: one contract for all of them, then what the caching one adds."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat.datafiles import CHATROOMS, MESSAGES
+from chatlab.chat.errors import CorruptFile, StorageError
+from chatlab.chat.parts.files import FileIO, Files
+from chatlab.chat.parts.readers.base import Reader, ReaderStatistics
+from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.settings import Settings
+from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, ids, message
+from tests.support.virtual_clock import settle
+
+TTL_S = 3.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> InlineFiles:
+    return InlineFiles(fill(tmp_path, [message(1), message(2)]))
+
+
+@pytest.fixture
+def make(files: InlineFiles, clock: FakeClock) -> Callable[[type[Reader]], Reader]:
+    return lambda part: part(files, Settings(cache_ttl_s=TTL_S, reads_at_once_max=5), clock)
+
+
+@pytest.fixture
+def ttl(make: Callable[[type[Reader]], Reader]) -> Reader:
+    return make(TTLReader)
+
+
+def write_outside(files: Files, count: int) -> None:
+    """Change the file as another program would."""
+    data = MESSAGES.encode([message(n) for n in range(1, count + 1)])
+    (files.folder / MESSAGES.name).write_bytes(data)
+
+
+def reads(files: Files) -> int:
+    return files.statistics().get(MESSAGES.name, FileIO()).reads
+
+
+# The contract of every reader.
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_reads_what_is_on_the_disk(make, part) -> None:
+    assert await make(part).read(MESSAGES) == [message(1), message(2)]
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_keeps_the_files_apart(make, part) -> None:
+    reader = make(part)
+    messages, rooms = await reader.read(MESSAGES), await reader.read(CHATROOMS)
+
+    assert len(messages) == 2
+    assert [room.id for room in rooms] == ["general", "other", "staff"]
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_sees_a_write_at_once(make, part, files) -> None:
+    reader = make(part)
+    await reader.read(MESSAGES)
+    write_outside(files, 3)
+    reader.written(MESSAGES, [message(1), message(2), message(3)])
+
+    assert len(await reader.read(MESSAGES)) == 3
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_sees_changes_by_others_after_the_time_to_live(make, part, files, clock) -> None:
+    reader = make(part)
+    await reader.read(MESSAGES)
+    write_outside(files, 3)
+    clock.advance(TTL_S)
+
+    assert len(await reader.read(MESSAGES)) == 3
+
+
+@pytest.mark.parametrize("part", every("reader"))
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b'{"id": 1}', b'[{"id": 1}]', b"\xff", b"[" * 9999, b'[{"x":' + b"[" * 9999],
+)
+async def test_a_file_that_does_not_parse_is_corrupt(make, part, files, content) -> None:
+    (files.folder / MESSAGES.name).write_bytes(content)
+
+    with pytest.raises(CorruptFile, match=r"messages\.json"):
+        await make(part).read(MESSAGES)
+    assert (files.folder / MESSAGES.name).read_bytes() == content
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_a_missing_file_is_a_storage_error(make, part, files) -> None:
+    (files.folder / MESSAGES.name).unlink()
+
+    with pytest.raises(StorageError, match=r"cannot read messages\.json"):
+        await make(part).read(MESSAGES)
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_reads_again_once_a_missing_file_is_back(make, part, files) -> None:
+    reader = make(part)
+    (files.folder / MESSAGES.name).unlink()
+    with pytest.raises(StorageError):
+        await reader.read(MESSAGES)
+    write_outside(files, 1)
+
+    assert len(await reader.read(MESSAGES)) == 1
+
+
+@pytest.mark.parametrize("part", every("reader"))
+async def test_many_readers_at_once_all_get_the_content(make, part) -> None:
+    reader = make(part)
+    answers = await asyncio.gather(*(reader.read(MESSAGES) for _ in range(50)))
+
+    assert all(ids(answer) == ["m-000001", "m-000002"] for answer in answers)
+
+
+# What the caching reader adds.
+
+
+async def test_ttl_does_not_read_twice_within_the_time_to_live(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    clock.advance(TTL_S - 0.001)
+    await ttl.read(MESSAGES)
+
+    assert reads(files) == 1
+    assert ttl.statistics() == ReaderStatistics(hits=1, misses=1)
+
+
+async def test_ttl_reads_once_more_after_the_time_to_live(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    clock.advance(TTL_S)
+    await ttl.read(MESSAGES)
+    await ttl.read(MESSAGES)
+
+    assert reads(files) == 2
+    assert ttl.statistics() == ReaderStatistics(hits=1, misses=2)
+
+
+async def test_ttl_a_hit_does_not_prolong_the_time_to_live(ttl, files, clock) -> None:
+    for _ in range(3):
+        await ttl.read(MESSAGES)
+        clock.advance(TTL_S / 2)
+    await ttl.read(MESSAGES)
+
+    assert reads(files) == 2
+
+
+async def test_ttl_a_write_starts_the_time_to_live_anew(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    clock.advance(TTL_S - 1)
+    ttl.written(MESSAGES, [message(1)])
+    clock.advance(TTL_S - 1)
+    await ttl.read(MESSAGES)
+    assert reads(files) == 1
+
+    clock.advance(1)
+    await ttl.read(MESSAGES)
+    assert reads(files) == 2
+
+
+async def test_ttl_fifty_misses_at_once_are_one_read(ttl, files) -> None:
+    files.gate = asyncio.Event()
+    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(50)]
+    await settle()
+    files.gate.set()
+    answers = await asyncio.gather(*waiters)
+
+    assert reads(files) == 1
+    assert all(len(answer) == 2 for answer in answers)
+    assert ttl.statistics() == ReaderStatistics(misses=50)
+
+
+async def test_ttl_fifty_misses_share_an_error_and_the_next_one_tries_again(ttl, files) -> None:
+    files.gate = asyncio.Event()
+    files.fail = lambda operation, _name: DISK_FULL if operation == "read" else None
+    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(50)]
+    answers = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StorageError] * 50
+    assert len(files.operations) == 1
+
+    files.fail = lambda _operation, _name: None
+    files.gate.set()
+    assert len(await ttl.read(MESSAGES)) == 2
+
+
+async def test_ttl_a_waiter_who_is_cancelled_does_not_cancel_the_others(ttl, files) -> None:
+    files.gate = asyncio.Event()
+    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(3)]
+    await settle()
+    waiters[0].cancel()  # the one who started the read
+    await settle()
+    files.gate.set()
+
+    assert [len(await waiter) for waiter in waiters[1:]] == [2, 2]
+    assert waiters[0].cancelled()
+    assert reads(files) == 1
+
+
+async def test_ttl_a_flight_whose_waiters_are_all_gone_still_fills_the_cache(ttl, files) -> None:
+    files.gate = asyncio.Event()
+    waiter = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()
+    waiter.cancel()
+    files.gate.set()
+    await settle()
+    await ttl.read(MESSAGES)
+
+    assert reads(files) == 1
+
+
+async def test_ttl_a_write_during_a_read_wins_over_the_older_value(ttl, files) -> None:
+    files.gate = asyncio.Event()
+    early = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()  # it has read [1, 2] and is on its way back
+    ttl.written(MESSAGES, [message(1), message(2), message(3)])
+    late = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()
+    assert late.done()
+    files.gate.set()
+
+    assert len(await early) == 2
+    assert len(await late) == 3
+    assert len(await ttl.read(MESSAGES)) == 3
+
+
+async def test_ttl_who_asks_after_a_write_does_not_join_a_read_from_before_it(
+    ttl, files, clock
+) -> None:
+    files.gate = asyncio.Event()
+    early = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()
+    write_outside(files, 3)
+    ttl.written(MESSAGES, [message(1), message(2), message(3)])
+    clock.advance(TTL_S)  # so that the written value is too old as well
+    late = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()
+    files.gate.set()
+
+    assert len(await early) == 2
+    assert len(await late) == 3
+
+
+async def test_ttl_the_end_of_an_old_read_does_not_end_the_sharing_of_a_new_one(
+    ttl, files, clock
+) -> None:
+    files.gate = old_gate = asyncio.Event()
+    waiters = [asyncio.create_task(ttl.read(MESSAGES))]
+    await settle()
+    ttl.written(MESSAGES, [message(1)])
+    clock.advance(TTL_S)
+    files.gate = new_gate = asyncio.Event()
+    waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
+    await settle()
+    old_gate.set()
+    await settle()
+    waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
+    await settle()
+    new_gate.set()
+    await asyncio.gather(*waiters)
+
+    assert reads(files) == 2
+
+
+async def test_ttl_a_failed_read_that_nobody_waits_for_leaves_no_loose_error(ttl, files) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: complaints.append(context["message"])
+    )
+    gate = asyncio.Event()
+
+    async def fails(_name: str) -> bytes:
+        await gate.wait()
+        raise StorageError("read", MESSAGES.name, "Input/output error")
+
+    files.read = fails
+    waiter = asyncio.create_task(ttl.read(MESSAGES))
+    await settle()
+    waiter.cancel()
+    await settle()
+    gate.set()
+    await settle()
+    gc.collect()
+
+    assert complaints == []
+
+
+async def test_ttl_at_most_five_reads_of_one_file_are_under_way(ttl, files, clock) -> None:
+    # Only a disk slower than the time to live gets here: each write sends the readers after it
+    # on a flight of their own once the written value is too old.
+    files.gate = asyncio.Event()
+    waiters = []
+    for _ in range(12):
+        waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
+        await settle()
+        ttl.written(MESSAGES, [message(1)])
+        clock.advance(TTL_S)
+    assert files.under_way == 5
+
+    files.gate.set()
+    await asyncio.gather(*waiters)
+    assert files.under_way_max == 5
+    assert reads(files) == 12
+
+
+async def test_ttl_serves_an_old_value_when_the_disk_fails_and_counts_it(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    files.fail = lambda _operation, _name: DISK_FULL
+    clock.advance(TTL_S)
+
+    assert len(await ttl.read(MESSAGES)) == 2
+    assert ttl.statistics() == ReaderStatistics(misses=2, stale_served=1)
+
+
+async def test_ttl_serves_an_old_value_when_the_file_is_corrupt(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    (files.folder / MESSAGES.name).write_bytes(b"[")
+    clock.advance(TTL_S)
+
+    assert len(await ttl.read(MESSAGES)) == 2
+    assert ttl.statistics().stale_served == 1
+
+
+async def test_ttl_gives_the_new_value_again_once_the_disk_is_well(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    files.fail = lambda _operation, _name: DISK_FULL
+    clock.advance(TTL_S)
+    await ttl.read(MESSAGES)
+    write_outside(files, 3)
+    files.fail = lambda _operation, _name: None
+
+    assert len(await ttl.read(MESSAGES)) == 3
+    assert ttl.statistics().stale_served == 1
+
+
+async def test_ttl_counts_each_read_that_was_answered_with_an_old_value(ttl, files, clock) -> None:
+    await ttl.read(MESSAGES)
+    files.fail = lambda _operation, _name: DISK_FULL
+    clock.advance(TTL_S)
+    await asyncio.gather(*(ttl.read(MESSAGES) for _ in range(10)))
+
+    assert ttl.statistics() == ReaderStatistics(misses=11, stale_served=10)

@@ -1,0 +1,414 @@
+"""Stores: one contract for all of them, and a comparison with a list in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.errors import CorruptFile, StorageError
+from chatlab.chat.parts.files import FOLDER, FileIO
+from chatlab.chat.parts.locks.none import NoLock
+from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.readers.direct import DirectReader
+from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.stores.rewrite import RewriteStore
+from chatlab.chat.parts.writers.atomic import AtomicWriter
+from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writers.truncate import TruncateWriter
+from chatlab.chat.protocol import ACK_LEVELS, Message
+from chatlab.chat.settings import Settings
+from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
+from tests.support.virtual_clock import now, run, settle
+
+Open = Callable[[], Store]
+
+EVERY = pytest.mark.parametrize("part", every("store"))
+COMPANY = {"plain": (DirectReader, TruncateWriter), "better": (TTLReader, AtomicWriter)}
+
+
+def open_store(part: type[Store], files: InlineFiles, company: str = "better") -> Store:
+    """A fresh store over a data folder, as a server that has just started has it."""
+    reader, writer = COMPANY[company]
+    return part(reader(files, Settings(), now), writer(files), PerFileLock())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> HalfWayFiles:
+    return HalfWayFiles(fill(tmp_path))
+
+
+@pytest.fixture(params=COMPANY)
+def opened(part: type[Store], files: InlineFiles, request: pytest.FixtureRequest) -> Open:
+    """Opens a fresh store over the same folder, each time it is called."""
+    return lambda: open_store(part, files, request.param)
+
+
+# The contract of every store.
+
+
+@EVERY
+async def test_what_was_saved_is_in_the_history(opened: Open) -> None:
+    store = opened()
+    await store.save([message(1), message(2)])
+
+    assert await store.history("general", 10) == [message(1), message(2)]
+
+
+@EVERY
+async def test_a_fresh_store_finds_what_was_saved_before(opened: Open) -> None:
+    await opened().save([message(1), message(2)])
+
+    assert await opened().history("general", 10) == [message(1), message(2)]
+
+
+@EVERY
+async def test_a_batch_comes_after_those_saved_before(opened: Open) -> None:
+    store = opened()
+    await store.save([message(5), message(3)])
+    await store.save([message(4)])
+    await store.save([message(1), message(2)])
+
+    assert ids(await store.history("general", 10)) == [f"m-00000{n}" for n in (5, 3, 4, 1, 2)]
+
+
+@EVERY
+async def test_the_history_is_the_last_messages_oldest_first(opened: Open) -> None:
+    store = opened()
+    await store.save([message(n) for n in range(9)])
+
+    assert await store.history("general", 3) == [message(6), message(7), message(8)]
+    assert await store.history("general", 1) == [message(8)]
+
+
+@EVERY
+async def test_the_history_keeps_the_rooms_apart(opened: Open) -> None:
+    store = opened()
+    await store.save([message(n, ("general", "other")[n % 2]) for n in range(6)])
+
+    assert ids(await store.history("general", 2)) == ["m-000002", "m-000004"]
+    assert ids(await store.history("other", 2)) == ["m-000003", "m-000005"]
+
+
+@EVERY
+async def test_an_unknown_room_has_no_history(opened: Open) -> None:
+    store = opened()
+    await store.save([message(1)])
+
+    assert await store.history("nowhere", 10) == []
+
+
+@EVERY
+async def test_an_empty_batch_changes_nothing(opened: Open) -> None:
+    store = opened()
+    await store.save([message(1)])
+    await store.save([])
+
+    assert await store.history("general", 10) == [message(1)]
+
+
+@EVERY
+async def test_any_text_comes_back_as_it_was(opened: Open) -> None:
+    texts = ["", '\x00\x1f\u2028"\\/', "\U0001f386 Frohes Neues", "a\nb\r\n", "x" * 4_000]
+    batch = [
+        Message(f"m{n}", "general", "alice", text, "2026-01-01T00:00:00.000Z")
+        for n, text in enumerate(texts)
+    ]
+    await opened().save(batch)
+
+    assert await opened().history("general", 10) == batch
+
+
+@EVERY
+async def test_saves_at_the_same_time_lose_nothing(opened: Open) -> None:
+    store = opened()
+    await asyncio.gather(*(store.save([message(n)]) for n in range(30)))
+
+    assert sorted(ids(await opened().history("general", 99))) == [f"m-{n:06d}" for n in range(30)]
+
+
+@EVERY
+@pytest.mark.parametrize("company", COMPANY)
+async def test_whoever_reads_during_a_save_sees_whole_batches(
+    part, company: str, files: HalfWayFiles
+) -> None:
+    store = open_store(part, files, company)
+    await store.save([message(1)])
+    files.go_on.clear()
+    saving = asyncio.create_task(store.save([message(2), message(3)]))
+    await settle()
+    reading = asyncio.create_task(store.history("general", 10))
+    await settle()
+    files.go_on.set()
+    await saving
+
+    assert len(await reading) in (1, 3)
+    assert len(await store.history("general", 10)) == 3
+
+
+@EVERY
+async def test_the_promise_is_one_of_the_levels(opened: Open) -> None:
+    assert opened().promise in ACK_LEVELS
+
+
+@EVERY
+async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(
+    opened: Open, files: InlineFiles
+) -> None:
+    store = opened()
+    await store.save([message(1)])
+    files.fail = lambda operation, _name: None if operation == "read" else DISK_FULL
+    for _ in range(3):
+        with pytest.raises(StorageError):
+            await store.save([message(2), message(3)])
+    files.fail = lambda _operation, _name: None
+    await store.save([message(2), message(3)])
+
+    assert await opened().history("general", 10) == [message(1), message(2), message(3)]
+
+
+@EVERY
+async def test_a_disk_that_cannot_be_read_is_a_storage_error(
+    opened: Open, files: InlineFiles
+) -> None:
+    files.fail = lambda _operation, _name: DISK_FULL
+
+    with pytest.raises(StorageError):
+        await opened().history("general", 10)
+
+
+# In doubt: a save that failed, yet may have reached the file.
+
+
+class LateFailure(Writer):
+    """Replaces the file, and then fails for as often as it is told to, as a folder's sync may.
+
+    Attributes:
+        errors: what the next saves raise.
+    """
+
+    promise = "synced"
+
+    def __init__(self, files: InlineFiles) -> None:
+        super().__init__(files)
+        self.errors: list[BaseException] = []
+
+    async def replace(self, name: str, data: bytes) -> None:
+        await self.files.write(name, data)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture(params=[DirectReader, TTLReader])
+def doubtful(files: InlineFiles, request: pytest.FixtureRequest) -> Store:
+    trusts_nothing = Settings(cache_ttl_s=0)  # so that each save sees what is in the file
+    return RewriteStore(
+        request.param(files, trusts_nothing, now), LateFailure(files), PerFileLock()
+    )
+
+
+def unlucky() -> StorageError:
+    return StorageError("fsync", FOLDER, "Input/output error")
+
+
+def on_disk(files: InlineFiles) -> list[str]:
+    return ids(MESSAGES.decode((files.folder / MESSAGES.name).read_bytes()))
+
+
+async def test_a_save_that_reached_the_file_and_failed_is_not_doubled_by_the_retry(
+    doubtful: Store, files: InlineFiles
+) -> None:
+    await doubtful.save([message(1)])
+    doubtful.writer.errors = [unlucky(), unlucky()]
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            await doubtful.save([message(2), message(3)])
+        assert on_disk(files) == ["m-000001", "m-000002", "m-000003"]
+    await doubtful.save([message(2), message(3)])
+
+    assert on_disk(files) == ["m-000001", "m-000002", "m-000003"]
+
+
+async def test_a_refused_message_that_reached_the_file_is_gone_after_the_next_save(
+    doubtful: Store, files: InlineFiles
+) -> None:
+    await doubtful.save([message(1)])
+    doubtful.writer.errors = [unlucky()]
+    with pytest.raises(StorageError):
+        await doubtful.save([message(2)])
+    await doubtful.save([message(3)])
+
+    assert on_disk(files) == ["m-000001", "m-000003"]
+    assert ids(await doubtful.history("general", 10)) == ["m-000001", "m-000003"]
+
+
+async def test_several_refused_messages_in_doubt_are_all_left_out(
+    doubtful: Store, files: InlineFiles
+) -> None:
+    doubtful.writer.errors = [unlucky(), unlucky(), unlucky()]
+    for n in range(3):
+        with pytest.raises(StorageError):
+            await doubtful.save([message(n)])
+    await doubtful.save([message(1), message(9)])
+
+    assert on_disk(files) == ["m-000001", "m-000009"]
+
+
+async def test_a_save_that_reached_the_file_and_failed_strangely_is_not_doubled_by_the_retry(
+    doubtful: Store, files: InlineFiles
+) -> None:
+    doubtful.writer.errors = [RuntimeError("a bug in a writer")]
+    with pytest.raises(RuntimeError):
+        await doubtful.save([message(1)])
+    await doubtful.save([message(1)])
+
+    assert on_disk(files) == ["m-000001"]
+
+
+async def test_what_is_in_doubt_is_bounded(
+    doubtful: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.parts.stores.rewrite.IN_DOUBT_MAX", 5)
+    doubtful.writer.errors = [unlucky() for _ in range(20)]
+    for n in range(20):
+        with pytest.raises(StorageError):
+            await doubtful.save([message(n)])
+
+    assert len(doubtful._in_doubt) == 5
+
+
+# The store of the origin.
+
+
+async def test_rewrite_reads_and_writes_all_of_the_history_for_each_save(
+    files: InlineFiles,
+) -> None:
+    store = open_store(RewriteStore, files, "plain")
+    sizes = []
+    for n in range(3):
+        sizes.append((files.folder / MESSAGES.name).stat().st_size)
+        await store.save([message(n)])
+    size = (files.folder / MESSAGES.name).stat().st_size
+    io = files.statistics()[MESSAGES.name]
+
+    assert (io.reads, io.writes) == (3, 3)
+    assert io.bytes_read == sum(sizes)
+    assert io.bytes_written == sum(sizes[1:]) + size
+
+
+async def test_rewrite_costs_the_same_for_a_batch_as_for_one_message(files: InlineFiles) -> None:
+    await open_store(RewriteStore, files, "plain").save([message(n) for n in range(100)])
+
+    assert files.statistics()[MESSAGES.name].operations == 2
+
+
+async def test_rewrite_behind_a_cache_reads_once(files: InlineFiles) -> None:
+    store = open_store(RewriteStore, files, "better")
+    for n in range(5):
+        await store.save([message(n)])
+
+    assert files.statistics()[MESSAGES.name].reads == 1
+    assert files.statistics()[FOLDER] == FileIO(fsyncs=5)
+
+
+async def test_rewrite_never_writes_over_a_corrupt_file(files: InlineFiles) -> None:
+    (files.folder / MESSAGES.name).write_bytes(b'[{"id": "half')
+    with pytest.raises(CorruptFile):
+        await open_store(RewriteStore, files, "plain").save([message(1)])
+
+    assert (files.folder / MESSAGES.name).read_bytes() == b'[{"id": "half'
+
+
+async def test_rewrite_loses_an_update_when_nobody_holds_a_lock(files: InlineFiles) -> None:
+    store = RewriteStore(DirectReader(files, Settings(), now), TruncateWriter(files), NoLock())
+    files.gate = asyncio.Event()
+    saves = [asyncio.create_task(store.save([message(n)])) for n in (1, 2)]
+    await settle()  # both have read the same history
+    files.gate.set()
+    await asyncio.gather(*saves)
+
+    assert len(await store.history("general", 10)) == 1
+
+
+async def test_rewrite_shows_a_torn_file_when_nobody_holds_a_lock(files: HalfWayFiles) -> None:
+    store = RewriteStore(DirectReader(files, Settings(), now), TruncateWriter(files), NoLock())
+    files.go_on.clear()
+    saving = asyncio.create_task(store.save([message(1)]))
+    await settle()
+    with pytest.raises(CorruptFile):
+        await store.history("general", 10)
+    files.go_on.set()
+    await saving
+
+
+# Every store, compared with a list.
+
+ROOMS = ("general", "other", "staff")
+STEPS = st.lists(
+    st.tuples(
+        st.lists(
+            st.sampled_from(ROOMS), min_size=1, max_size=5
+        ),  # a batch: a room for each message
+        st.sampled_from(["ok", "ok", "ok", "fails early", "fails late", "reopen"]),
+        st.booleans(),  # whether a failed batch is tried again
+    ),
+    max_size=12,
+)
+
+
+@EVERY
+@pytest.mark.parametrize("company", COMPANY)
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_behaves_like_a_list_whatever_happens(part, company: str, steps) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run(compare_with_a_list(part, company, InlineFiles(fill(Path(folder) / "data")), steps))
+
+
+async def compare_with_a_list(part, company: str, files: InlineFiles, steps) -> None:
+    store, oracle, next_id = open_store(part, files, company), [], 0
+    for rooms, event, tries_again in steps:
+        batch = [message(next_id + n, room) for n, room in enumerate(rooms)]
+        next_id += len(batch)
+        if event == "reopen":
+            store = open_store(part, files, company)
+        if await saves(store, files, batch, event) or (
+            tries_again and await saves(store, files, batch, "ok")
+        ):
+            oracle += batch
+        elif event == "fails late":
+            # A refused batch may lie in the file until the next save, which takes it out.
+            last = [message(next_id)]
+            next_id += 1
+            assert await saves(store, files, last, "ok")
+            oracle += last
+        for room in ROOMS:
+            mine = [one for one in oracle if one.room_id == room]
+            assert await store.history(room, 4) == mine[-4:]
+    for room in ROOMS:
+        mine = [one for one in oracle if one.room_id == room]
+        assert await open_store(part, files, company).history(room, 999) == mine
+
+
+async def saves(store: Store, files: InlineFiles, batch: list[Message], event: str) -> bool:
+    """Save a batch on a disk on which nothing works, or (late) only the sync of the folder fails,
+    or all is well; tell whether it was saved."""
+    failing = {
+        "fails early": ("write", "append to", "rename", "fsync"),
+        "fails late": ("fsync",),
+    }.get(event, ())
+    files.fail = lambda operation, _name: DISK_FULL if operation in failing else None
+    try:
+        await store.save(batch)
+    except StorageError:
+        return False
+    finally:
+        files.fail = lambda _operation, _name: None
+    return True

@@ -1,0 +1,179 @@
+"""The data folder: filled if fresh, never touched otherwise, and kept for one server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat.datafiles import ALL_FILES, CHATROOMS, MESSAGES, USERS, Room
+from chatlab.chat.errors import UsageError
+from chatlab.chat.folder import DataFolder, generated_history, starting_data
+from tests.support.parts import fill, ids, message
+
+NAMES = [file.name for file in ALL_FILES]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in NAMES if (folder / name).exists()}
+
+
+async def refusal(folder: Path, history: int = 0) -> str:
+    with pytest.raises(UsageError) as caught:
+        await DataFolder(folder, history).__aenter__()
+    return str(caught.value)
+
+
+async def test_a_fresh_folder_is_made_and_filled(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path / "deep" / "down") as folder:
+        assert content(folder) == content(starting_data())
+        assert len(content(folder)) == 3
+
+
+async def test_an_existing_folder_is_left_as_it_is(tmp_path: Path) -> None:
+    before = content(fill(tmp_path, [message(1)]))
+    async with DataFolder(tmp_path) as folder:
+        assert content(folder) == before
+
+
+async def test_only_what_is_missing_is_filled_in(tmp_path: Path) -> None:
+    before = content(fill(tmp_path, [message(1)]))
+    (tmp_path / USERS.name).unlink()
+    async with DataFolder(tmp_path) as folder:
+        after = content(folder)
+
+    assert after[USERS.name] == (starting_data() / USERS.name).read_bytes()
+    assert {name: after[name] for name in (CHATROOMS.name, MESSAGES.name)} == {
+        name: before[name] for name in (CHATROOMS.name, MESSAGES.name)
+    }
+
+
+async def test_filling_leaves_no_temporary_file(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path, history=10) as folder:
+        assert list(folder.glob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("data", [b"", b"[", b'{"a": 1}', b"\xff\xfe"], ids=repr)
+async def test_a_corrupt_file_is_refused_and_nothing_is_touched(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    fill(tmp_path, [message(1)])
+    (tmp_path / name).write_bytes(data)
+    before = content(tmp_path)
+
+    assert name in await refusal(tmp_path)
+    assert content(tmp_path) == before
+
+
+async def test_a_refused_folder_can_be_used_once_it_is_mended(tmp_path: Path) -> None:
+    (tmp_path / MESSAGES.name).write_bytes(b"[")
+    await refusal(tmp_path)
+    (tmp_path / MESSAGES.name).write_bytes(b"[]")
+
+    async with DataFolder(tmp_path):
+        pass
+
+
+async def test_history_is_added_to_a_fresh_folder(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path, history=100) as folder:
+        messages = MESSAGES.decode((folder / MESSAGES.name).read_bytes())
+    starting = MESSAGES.decode((starting_data() / MESSAGES.name).read_bytes())
+
+    assert messages[: len(starting)] == starting
+    assert len(messages) == len(starting) + 100
+    assert len(set(ids(messages))) == len(messages)
+
+
+async def test_history_on_a_folder_that_has_messages_is_refused(tmp_path: Path) -> None:
+    before = content(fill(tmp_path, [message(1)]))
+
+    assert "fills a fresh data folder only" in await refusal(tmp_path, history=10)
+    assert content(tmp_path) == before
+
+
+async def test_history_without_a_public_room_is_refused(tmp_path: Path) -> None:
+    rooms = CHATROOMS.encode([Room("staff", "Staff", ("alice",), private=True)])
+    (tmp_path / CHATROOMS.name).write_bytes(rooms)
+
+    assert "public room" in await refusal(tmp_path, history=10)
+
+
+async def test_a_start_that_was_interrupted_while_adding_history_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chatlab.chat.folder.generated_history", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            await DataFolder(tmp_path, history=10).__aenter__()
+
+    async with DataFolder(tmp_path, history=10) as folder:
+        assert len(MESSAGES.decode((folder / MESSAGES.name).read_bytes())) > 10
+
+
+def test_generated_history_is_the_same_each_time_and_spread_evenly() -> None:
+    rooms = ["general", "new-year"]
+    history = generated_history(1_000, rooms)
+
+    assert history == generated_history(1_000, rooms)
+    assert Counter(one.room_id for one in history) == {"general": 500, "new-year": 500}
+    assert [one.timestamp for one in history] == sorted(one.timestamp for one in history)
+
+
+async def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path):
+        assert "another chatlab server uses" in await refusal(tmp_path)
+
+
+async def test_a_folder_is_free_again_after_use(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with DataFolder(tmp_path):
+            pass
+
+
+async def test_a_folder_is_free_again_after_a_failure_inside(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with DataFolder(tmp_path):
+            raise ZeroDivisionError
+    async with DataFolder(tmp_path):
+        pass
+
+
+async def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("hello")
+
+    assert "cannot use the data folder" in await refusal(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "hello"
+
+
+async def test_a_path_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("hello")
+
+    text = await refusal(tmp_path / "file" / "below")
+    assert "Not a directory" in text
+    assert "--data" in text
+
+
+async def test_a_folder_that_cannot_be_written_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Permissions do not bind the superuser, so the system's refusal is played here.
+    true_open = Path.open
+
+    def read_only(path: Path, mode: str = "r", *args, **kwargs):
+        if "w" in mode:
+            raise PermissionError(13, "Permission denied", str(path))
+        return true_open(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", read_only)
+
+    assert "Permission denied" in await refusal(tmp_path)
+
+
+def test_the_starting_data_are_valid() -> None:
+    for file in ALL_FILES:
+        file.decode((starting_data() / file.name).read_bytes())

@@ -1,0 +1,243 @@
+"""Metrics: percentiles as defined, honest blanks, sliding windows, and bounds on everything."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatlab.chat.metrics import (
+    NOTES_MAX,
+    SAMPLE_AGE_MAX_S,
+    SAMPLES_MAX,
+    Metrics,
+    RateWindow,
+    Samples,
+    percentile,
+    percentiles,
+)
+from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles
+from tests.support.parts import FakeClock
+
+FRACTIONS = ("0", "0.01", "0.25", "0.5", "0.9", "0.95", "0.99", "1")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+# Percentiles.
+
+
+def by_definition(samples: list[float], fraction: Fraction) -> float:
+    """The smallest sample that at least this fraction of all are less than or equal to."""
+    return min(
+        one for one in samples if sum(other <= one for other in samples) >= fraction * len(samples)
+    )
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=120), st.sampled_from(FRACTIONS))
+@example([float(n) for n in range(1, 101)], "0.95")
+def test_a_percentile_is_what_its_definition_says(samples: list[float], fraction: str) -> None:
+    assert percentile(sorted(samples), float(fraction)) == by_definition(
+        samples, Fraction(fraction)
+    )
+
+
+@pytest.mark.parametrize("fraction", ["0.5", "0.95", "0.99"])
+def test_a_rank_is_exact_for_every_number_of_samples(fraction: str) -> None:
+    for n in range(1, SAMPLES_MAX + 1):
+        rank = -(-n * Fraction(fraction) // 1)
+        assert percentile(range(1, n + 1), float(fraction)) == rank
+
+
+@pytest.mark.parametrize(
+    ("n", "named"),
+    [
+        (0, []),
+        (19, []),
+        (20, ["p50"]),
+        (199, ["p50"]),
+        (200, ["p50", "p95"]),
+        (999, ["p50", "p95"]),
+        (1_000, ["p50", "p95", "p99"]),
+    ],
+)
+def test_a_percentile_is_blank_where_fewer_than_ten_samples_lie_beyond_it(
+    n: int, named: list[str]
+) -> None:
+    found = percentiles([1.0] * n)
+
+    assert [name for name in ("p50", "p95", "p99") if getattr(found, name) is not None] == named
+    assert found.n == n
+
+
+def test_percentiles_do_not_ask_for_sorted_samples() -> None:
+    samples = [float(n) for n in range(1_000, 0, -1)]
+
+    assert percentiles(samples) == Percentiles(500, 950, 990, 1_000)
+    assert samples[0] == 1_000
+
+
+# Rates.
+
+
+def test_a_rate_counts_the_events_of_the_last_second(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    for _ in range(10):
+        rate.add(3)
+        clock.advance(0.05)
+
+    assert rate.per_s() == 30
+
+
+def test_a_rate_forgets_what_is_older_than_the_window(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    rate.add(100)
+    clock.advance(0.85)
+    assert rate.per_s() == 100
+    clock.advance(0.3)
+    assert rate.per_s() == 0
+
+
+def test_a_rate_falls_to_zero_when_nothing_happens_any_more(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    rate.add(7)
+    clock.advance(3600)
+
+    assert rate.per_s() == 0
+
+
+def test_a_steady_rate_is_shown_as_it_is_at_every_moment(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    shown = []
+    for millisecond in range(5_000):
+        clock.advance(0.001)
+        rate.add(1)
+        if millisecond > 2_000:
+            shown.append(rate.per_s())
+
+    assert min(shown) >= 950
+    assert max(shown) <= 1_050
+
+
+def test_a_rate_needs_no_more_memory_after_a_day(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    for _ in range(1_000):
+        rate.add(1)
+        clock.advance(86.4)
+
+    assert len(rate._buckets) < 20
+
+
+# Samples.
+
+
+def test_samples_of_the_last_ten_seconds_count(clock: FakeClock) -> None:
+    samples = Samples(clock)
+    for value in range(30):
+        samples.add(value)
+    clock.advance(SAMPLE_AGE_MAX_S)
+    assert samples.percentiles().n == 30
+
+    clock.advance(0.001)
+    assert samples.percentiles() == Percentiles(n=0)
+
+
+def test_samples_are_bounded_and_the_latest_stay(clock: FakeClock) -> None:
+    samples = Samples(clock)
+    for value in range(3 * SAMPLES_MAX):
+        samples.add(value)
+    found = samples.percentiles()
+
+    assert found.n == SAMPLES_MAX
+    assert found.p50 == 2.5 * SAMPLES_MAX - 1
+
+
+# All together.
+
+
+@pytest.fixture
+def metrics(clock: FakeClock) -> Metrics:
+    return Metrics(clock)
+
+
+def test_counts_each_step_of_a_message(metrics: Metrics) -> None:
+    at = metrics.clock()
+    for _ in range(3):
+        metrics.accepted()
+    metrics.acked(at)
+    metrics.saved([at, at])
+    metrics.delivered([at, at], frames=10)
+    metrics.refused("overloaded")
+
+    assert metrics.counts == Counts(accepted=3, acked=1, saved=2, delivered=2, frames=10, refused=1)
+    assert metrics.rates.accepted_per_s == 3
+    assert metrics.rates.delivered_per_s == 2
+
+
+def test_latencies_are_in_milliseconds_since_the_acceptance(
+    metrics: Metrics, clock: FakeClock
+) -> None:
+    accepted_at = [clock()] * 20
+    clock.advance(0.25)
+    for at in accepted_at:
+        metrics.acked(at)
+    clock.advance(0.25)
+    metrics.saved(accepted_at)
+    clock.advance(0.25)
+    metrics.delivered(accepted_at, frames=20)
+
+    assert metrics.ack_ms.percentiles().p50 == pytest.approx(250)
+    assert metrics.save_ms.percentiles().p50 == pytest.approx(500)
+    assert metrics.delivery_ms.percentiles().p50 == pytest.approx(750)
+
+
+def test_batches_have_a_last_a_largest_and_a_mean(metrics: Metrics) -> None:
+    assert metrics.batches == Batches()
+    for size in (10, 100, 40):
+        metrics.saved([0.0] * size)
+
+    assert (metrics.batches.last, metrics.batches.largest) == (40, 100)
+    assert metrics.batches.mean == pytest.approx(50)
+
+
+def test_refusals_are_counted_by_code(metrics: Metrics) -> None:
+    for code in ("bad_json", "overloaded", "bad_json"):
+        metrics.refused(code)
+
+    assert metrics.refusals == {"bad_json": 2, "overloaded": 1}
+
+
+def test_a_note_that_repeats_is_counted_and_moves_to_the_end(
+    metrics: Metrics, clock: FakeClock
+) -> None:
+    metrics.note("disk full")
+    metrics.note("slow client")
+    clock.advance(5)
+    metrics.note("disk full")
+
+    assert metrics.notes == [Note(0, "slow client", 1), Note(5, "disk full", 2)]
+
+
+def test_only_the_latest_notes_are_kept(metrics: Metrics) -> None:
+    for n in range(100):
+        metrics.note(f"note {n}")
+
+    assert [note.text for note in metrics.notes] == [
+        f"note {n}" for n in range(100 - NOTES_MAX, 100)
+    ]
+
+
+def test_what_was_read_does_not_change_afterwards(metrics: Metrics) -> None:
+    metrics.refused("bad_json")
+    metrics.note("one")
+    refusals, notes = metrics.refusals, metrics.notes
+    metrics.refused("bad_json")
+    metrics.note("two")
+
+    assert refusals == {"bad_json": 1}
+    assert len(notes) == 1

@@ -1,0 +1,303 @@
+"""The wire protocol: what goes out comes back, and whatever comes in is answered politely."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatlab.chat.errors import Refusal
+from chatlab.chat.protocol import (
+    Ack,
+    CreateRoom,
+    ErrorFrame,
+    GetHistory,
+    HistoryFrame,
+    Invite,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    MessageFrame,
+    Outgoing,
+    Request,
+    RoomInfo,
+    SendMessage,
+    Welcome,
+    decode_outgoing,
+    decode_request,
+    encode,
+    encode_message,
+    ref_of,
+)
+
+# Unicode that UTF-8 can carry; lone surrogates are refused, see below.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+REFS = st.one_of(st.none(), st.integers(), TEXT)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)  # JSON has no others
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), NUMBERS, TEXT),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXT, inner)),
+    max_leaves=10,
+)
+
+
+def code_of(frame: str | bytes) -> str:
+    with pytest.raises(Refusal) as caught:
+        decode_request(frame)
+    assert caught.value.message
+    return caught.value.code
+
+
+# There and back.
+
+REQUESTS = st.one_of(
+    st.builds(JoinRoom, room_id=TEXT, ref=REFS),
+    st.builds(LeaveRoom, room_id=TEXT, ref=REFS),
+    st.builds(CreateRoom, room_id=TEXT, name=TEXT, private=st.booleans(), ref=REFS),
+    st.builds(Invite, room_id=TEXT, user=TEXT, ref=REFS),
+    st.builds(SendMessage, room_id=TEXT, content=TEXT, ref=REFS),
+    st.builds(GetHistory, room_id=TEXT, limit=st.integers(), ref=REFS),
+)
+MESSAGES = st.builds(Message, TEXT, TEXT, TEXT, TEXT, TEXT)
+LEVELS = st.sampled_from(["queued", "written", "synced"])
+ROOM_INFOS = st.lists(st.builds(RoomInfo, TEXT, TEXT, st.booleans(), st.booleans()), max_size=3)
+OUTGOING = st.one_of(
+    st.builds(Welcome, TEXT, TEXT, TEXT, LEVELS, ROOM_INFOS),
+    st.builds(Ack, REFS, LEVELS),
+    st.builds(MessageFrame, TEXT, TEXT, TEXT, TEXT, TEXT),
+    st.builds(HistoryFrame, ref=REFS, room_id=TEXT, messages=st.lists(MESSAGES, max_size=3)),
+    st.builds(ErrorFrame, TEXT, TEXT, REFS),
+)
+
+
+@given(REQUESTS)
+def test_every_request_survives_the_wire(request_: Request) -> None:
+    assert decode_request(encode(request_).decode()) == request_
+
+
+@given(OUTGOING)
+def test_every_answer_survives_the_wire(frame: Outgoing) -> None:
+    assert decode_outgoing(encode(frame)) == frame
+
+
+@given(REQUESTS)
+def test_the_ref_of_a_request_can_be_read_on_its_own(request_: Request) -> None:
+    assert ref_of(encode(request_).decode()) == request_.ref
+
+
+@given(MESSAGES)
+def test_a_message_goes_out_as_a_message_frame(message: Message) -> None:
+    sent = decode_outgoing(encode_message(message))
+
+    assert isinstance(sent, MessageFrame)
+    assert msgspec.structs.astuple(sent) == msgspec.structs.astuple(message)
+
+
+def test_the_kinds_of_frames_are_all_tested_here() -> None:
+    assert len(get_args(Request)) == 6
+    assert len(get_args(Outgoing)) == 5
+
+
+def test_names_on_the_wire_are_those_of_the_origin() -> None:
+    frame = SendMessage(room_id="general", content="hi", ref=7)
+
+    assert json.loads(encode(frame)) == {
+        "type": "send_message",
+        "roomId": "general",
+        "content": "hi",
+        "ref": 7,
+    }
+
+
+def test_fields_that_may_be_left_out_have_defaults() -> None:
+    assert decode_request('{"type": "history", "roomId": "general"}').limit == 50  # type: ignore[union-attr]
+    room = decode_request('{"type": "create_room", "roomId": "general"}')
+    assert room == CreateRoom(room_id="general", name="", private=False, ref=None)
+
+
+def test_unknown_fields_are_ignored_so_that_clients_may_be_newer() -> None:
+    frame = '{"type": "join_room", "roomId": "general", "colour": "red"}'
+
+    assert decode_request(frame) == JoinRoom(room_id="general")
+
+
+# Refusals: one code for each kind of bad frame.
+
+JOIN = '"type": "join_room", "roomId": "general"'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "",
+        " ",
+        "{",
+        "hello",
+        "{]",
+        "{" + JOIN,
+        "{" + JOIN + "} and more",
+        '{"type": "join_room", "roomId": "gen',
+        "NaN",
+        '{"type": "join_room", "roomId": "\\ud800"}',
+        '{"type": "join_room", "roomId": "\ud800"}',
+        '"' + "[" * 50_000,
+    ],
+    ids=lambda frame: ascii(frame[:30]),
+)
+def test_what_is_not_json_is_refused_as_such(frame: str) -> None:
+    assert code_of(frame) == "bad_json"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "[",
+        "[1",
+        "[" * 50_000,
+        '{"type": "join_room", "roomId": [NaN]}',
+        "[" * 50_000 + "]" * 50_000,
+        '{"type": "nope"',
+        '{"type": "nope"} and more',
+        '{"type": "nope", "x": ' + "[" * 50_000,
+        '{"type": "nope", "x": "\\ud800"}',
+        '{"type": "join_room"} and more',
+        '{"type": "join_room", "roomId": 1',
+    ],
+    ids=lambda frame: ascii(frame[:30]),
+)
+def test_what_breaks_a_rule_first_and_is_not_json_after_that_is_refused(frame: str) -> None:
+    assert code_of(frame) in ("bad_json", "unknown_type", "invalid_field")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{" + JOIN + ', "ref": ' + "9" * 5_000 + "}",
+        "{" + JOIN + ', "ref": 1e400}',
+        '{"type": "history", "roomId": "general", "limit": ' + "9" * 5_000 + "}",
+        '{"type": "nope", "x": 1e999}',
+    ],
+    ids=lambda frame: frame[:50],
+)
+def test_a_number_beyond_all_bounds_is_refused(frame: str) -> None:
+    assert code_of(frame) in ("bad_json", "unknown_type", "invalid_field")
+
+
+@pytest.mark.parametrize("frame", ["null", "true", "1", '"join_room"', "[]", '[{"type": 1}]'])
+def test_what_is_no_object_is_refused(frame: str) -> None:
+    assert code_of(frame) == "invalid_field"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["nope", "", "JOIN_ROOM", "message", "welcome", 1, 1.5, None, True, [], ["join_room"], {}],
+    ids=repr,
+)
+def test_an_unknown_type_is_refused_and_the_known_ones_are_named(kind: Any) -> None:
+    with pytest.raises(Refusal, match="known are: create_room, history, invite, join_room") as bad:
+        decode_request(json.dumps({"type": kind, "roomId": "general"}))
+
+    assert bad.value.code == "unknown_type"
+
+
+def test_a_frame_without_a_type_is_refused() -> None:
+    assert code_of("{}") == "unknown_type"
+    assert code_of('{"roomId": "general"}') == "unknown_type"
+
+
+def test_a_long_unknown_type_is_not_sent_back_whole() -> None:
+    with pytest.raises(Refusal) as caught:
+        decode_request(json.dumps({"type": "x" * 60_000}))
+
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("frame", "field"),
+    [
+        ({"type": "join_room"}, "roomId"),
+        ({"type": "join_room", "room_id": "general"}, "roomId"),
+        ({"type": "join_room", "roomId": 1}, "roomId"),
+        ({"type": "join_room", "roomId": None}, "roomId"),
+        ({"type": "join_room", "roomId": ["general"]}, "roomId"),
+        ({"type": "join_room", "roomId": "general", "ref": 1.5}, "ref"),
+        ({"type": "join_room", "roomId": "general", "ref": {"a": 1}}, "ref"),
+        ({"type": "send_message", "roomId": "general"}, "content"),
+        ({"type": "send_message", "roomId": "general", "content": 5}, "content"),
+        ({"type": "history", "roomId": "general", "limit": "5"}, "limit"),
+        ({"type": "history", "roomId": "general", "limit": 1.5}, "limit"),
+        ({"type": "create_room", "roomId": "a", "private": "yes"}, "private"),
+        ({"type": "invite", "roomId": "a"}, "user"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_wrong_field_is_refused_by_name(frame: dict[str, Any], field: str) -> None:
+    with pytest.raises(Refusal, match=field) as caught:
+        decode_request(json.dumps(frame))
+
+    assert caught.value.code == "invalid_field"
+
+
+@pytest.mark.parametrize("frame", [b"", b"{}", b"\xff\x00", ("{" + JOIN + "}").encode()])
+def test_a_binary_frame_is_refused_whatever_is_in_it(frame: bytes) -> None:
+    assert code_of(frame) == "binary_frame"
+
+
+@pytest.mark.parametrize(
+    ("frame", "ref"),
+    [
+        ('{"type": "nope", "ref": 7}', 7),
+        ('{"type": "join_room", "ref": "a"}', "a"),
+        ('{"ref": 7, "roomId": 1, "type": "join_room"}', 7),
+        (b'{"type": "join_room", "roomId": "a", "ref": 7}', 7),
+        ('{"type": "nope"}', None),
+        ('{"type": "nope", "ref": [7]}', None),
+        ('{"type": "nope", "ref": 7', None),
+        ("[7]", None),
+        (b"\xff", None),
+        ("[" * 50_000, None),
+        ('{"ref": "\ud800"}', None),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_the_ref_of_a_refused_frame_is_found_if_there_is_one(frame: str | bytes, ref: Any) -> None:
+    assert ref_of(frame) == ref
+
+
+def only_refuses(frame: str | bytes) -> None:
+    try:
+        decode_request(frame)
+    except Refusal as refusal:
+        encode(ErrorFrame(refusal.code, refusal.message, ref_of(frame)))
+
+
+@example("[1")
+@given(st.one_of(st.text(), st.binary()))
+def test_arbitrary_text_raises_nothing_but_refusals(frame: str | bytes) -> None:
+    only_refuses(frame)
+
+
+@given(JSON)
+def test_arbitrary_json_raises_nothing_but_refusals(value: Any) -> None:
+    only_refuses(json.dumps(value))
+
+
+KINDS = ("join_room", "leave_room", "create_room", "invite", "send_message", "history", "nope")
+FIELDS = ("roomId", "content", "ref", "limit", "user", "name", "private")
+
+
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_known_fields_with_arbitrary_values_raise_nothing_but_refusals(
+    kind: str, fields: dict[str, Any]
+) -> None:
+    only_refuses(json.dumps({"type": kind, **fields}))
+
+
+@given(st.sampled_from(KINDS), st.integers(0, 60))
+def test_frames_that_are_cut_off_raise_nothing_but_refusals(kind: str, length: int) -> None:
+    frame = json.dumps({"type": kind, "roomId": 5, "content": "a", "ref": 1})
+    only_refuses(frame[:length])

@@ -1,0 +1,426 @@
+"""One client's conversation, rule by rule, without sockets: frames in, frames out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatlab.chat.errors import Overloaded, Refusal
+from chatlab.chat.metrics import Metrics
+from chatlab.chat.parts.entry import Entry
+from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
+from chatlab.chat.parts.readers.direct import DirectReader
+from chatlab.chat.parts.writers.truncate import TruncateWriter
+from chatlab.chat.presence import Presence
+from chatlab.chat.protocol import (
+    CONTENT_CHARS_MAX,
+    HISTORY_LIMIT_MAX,
+    Ack,
+    ErrorFrame,
+    HistoryFrame,
+    Message,
+)
+from chatlab.chat.rooms import Rooms
+from chatlab.chat.session import ROOM_TITLE_CHARS_MAX, Conversation, check_user
+from chatlab.chat.settings import Settings
+from tests.support.parts import (
+    DISK_FULL,
+    FakeClient,
+    FakeClock,
+    FakeStore,
+    InlineFiles,
+    fill,
+    message,
+)
+from tests.support.virtual_clock import settle
+
+
+class FakeProcessor(Processor):
+    """Takes messages and keeps them; or raises what it is told to."""
+
+    acks_queued = True
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.error: Exception | None = None
+
+    async def submit(self, entry: Entry) -> None:
+        if self.error is not None:
+            raise self.error
+        self.entries.append(entry)
+
+    async def drain(self) -> Sequence[Entry]:
+        return []
+
+    def statistics(self) -> ProcessorStatistics:
+        return ProcessorStatistics(0, 0, 0.0, 0, 0)
+
+
+class Talk:
+    """A conversation of alice, who is in `general`, `other` and the private `staff`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = InlineFiles(fill(folder))
+        self.clock = FakeClock()
+        self.metrics = Metrics(self.clock)
+        self.presence = Presence()
+        self.store = FakeStore()
+        self.processor = FakeProcessor()
+        self.is_stopping = False
+        self.alice = FakeClient("alice")
+        self.presence.arrive(self.alice)
+        reader = DirectReader(self.files, Settings(), self.clock)
+        self.rooms = Rooms(reader, TruncateWriter(self.files), PerFileLock())
+        self.conversation = Conversation(
+            rooms=self.rooms,
+            presence=self.presence,
+            store=self.store,
+            processor=self.processor,
+            metrics=self.metrics,
+            new_message=self._new_message,
+            stopping=lambda: self.is_stopping,
+        )
+
+    def _new_message(self, room_id: str, sender: str, content: str) -> Message:
+        return Message(f"m{len(self.processor.entries)}", room_id, sender, content, "now")
+
+    async def say(self, *frames: dict[str, Any] | str | bytes, by: FakeClient | None = None) -> Any:
+        """Send frames; the last answer, if any."""
+        who = by or self.alice
+        before = len(who.frames)
+        await self.conversation.hold(who, _stream(frames))
+        answers = who.heard[before:]
+        return answers[-1] if answers else None
+
+    async def refused(self, frame: dict[str, Any] | str | bytes, **how: Any) -> str:
+        """Send a frame that is refused; its code, or with the text if asked for."""
+        before = self.metrics.counts.refused
+        answer = await self.say(frame, **how)
+        assert isinstance(answer, ErrorFrame)
+        assert answer.message
+        assert self.metrics.counts.refused == before + 1
+        assert self.metrics.refusals[answer.code]
+        return answer.code
+
+
+async def _stream(frames: Sequence[dict[str, Any] | str | bytes]) -> AsyncIterator[str | bytes]:
+    for frame in frames:
+        yield json.dumps(frame) if isinstance(frame, dict) else frame
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Talk:
+    return Talk(tmp_path)
+
+
+def send(content: str = "hi", room_id: str = "general", ref: Any = 1) -> dict[str, Any]:
+    return {"type": "send_message", "roomId": room_id, "content": content, "ref": ref}
+
+
+# Rooms.
+
+
+async def test_whoever_joins_is_acknowledged_and_live(talk: Talk) -> None:
+    answer = await talk.say({"type": "join_room", "roomId": "general", "ref": 7})
+
+    assert answer == Ack(7, "written")
+    assert list(talk.presence.members("general")) == [talk.alice]
+
+
+async def test_a_newcomer_who_joins_becomes_a_participant(talk: Talk) -> None:
+    carol = FakeClient("carol")
+    await talk.say({"type": "join_room", "roomId": "general"}, by=carol)
+
+    await talk.rooms.require_member("general", "carol")
+
+
+async def test_whoever_leaves_is_no_longer_live(talk: Talk) -> None:
+    answer = await talk.say(
+        {"type": "join_room", "roomId": "general"},
+        {"type": "leave_room", "roomId": "general", "ref": "x"},
+    )
+
+    assert answer == Ack("x", "written")
+    assert list(talk.presence.members("general")) == []
+    with pytest.raises(Refusal):
+        await talk.rooms.require_member("general", "alice")
+
+
+async def test_the_creator_of_a_room_is_in_it_and_live(talk: Talk) -> None:
+    frame = {"type": "create_room", "roomId": "new", "name": " New ", "private": True, "ref": 1}
+
+    assert await talk.say(frame) == Ack(1, "written")
+    room = await talk.rooms.require_member("new", "alice")
+    assert (room.name, room.private, room.participants) == ("New", True, ("alice",))
+    assert list(talk.presence.members("new")) == [talk.alice]
+
+
+async def test_a_room_without_a_name_is_called_by_its_id(talk: Talk) -> None:
+    await talk.say({"type": "create_room", "roomId": "new", "name": "   "})
+
+    assert (await talk.rooms.require_member("new", "alice")).name == "new"
+
+
+async def test_an_invited_guest_may_join(talk: Talk) -> None:
+    bob = FakeClient("bob")
+    join = {"type": "join_room", "roomId": "staff"}
+    assert await talk.refused(join, by=bob) == "not_a_member"
+    await talk.say({"type": "invite", "roomId": "staff", "user": "bob"})
+
+    assert isinstance(await talk.say(join, by=bob), Ack)
+
+
+async def test_an_invitation_alone_does_not_make_the_guest_live(talk: Talk) -> None:
+    await talk.say({"type": "invite", "roomId": "staff", "user": "bob", "ref": 1})
+
+    assert list(talk.presence.members("staff")) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"type": "join_room", "roomId": "nowhere"}, "no_such_room"),
+        ({"type": "leave_room", "roomId": "nowhere"}, "no_such_room"),
+        ({"type": "invite", "roomId": "nowhere", "user": "bob"}, "no_such_room"),
+        ({"type": "invite", "roomId": "general", "user": ""}, "invalid_field"),
+        ({"type": "invite", "roomId": "general", "user": "../bob"}, "invalid_field"),
+        ({"type": "create_room", "roomId": "general"}, "room_exists"),
+        ({"type": "create_room", "roomId": ""}, "invalid_field"),
+        ({"type": "create_room", "roomId": "a b"}, "invalid_field"),
+        ({"type": "create_room", "roomId": "a" * 65}, "invalid_field"),
+        ({"type": "create_room", "roomId": "new", "name": "n" * 101}, "too_large"),
+        ({"type": "send_message", "roomId": "nowhere", "content": "hi"}, "no_such_room"),
+        ({"type": "history", "roomId": "nowhere"}, "no_such_room"),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+async def test_a_request_against_the_rules_is_refused(talk: Talk, frame: Any, code: str) -> None:
+    assert await talk.refused(frame) == code
+    assert [path.name for path in talk.files.folder.iterdir() if "new" in path.name] == []
+    assert list(talk.presence.members("new")) == []
+
+
+async def test_names_may_be_as_long_as_the_rule_says(talk: Talk) -> None:
+    frame = {"type": "create_room", "roomId": "a" * 64, "name": "n" * ROOM_TITLE_CHARS_MAX}
+
+    assert isinstance(await talk.say(frame), Ack)
+
+
+async def test_a_refused_join_does_not_make_anyone_live(talk: Talk) -> None:
+    bob = FakeClient("bob")
+    await talk.refused({"type": "join_room", "roomId": "staff"}, by=bob)
+
+    assert list(talk.presence.members("staff")) == []
+
+
+# Messages.
+
+
+async def test_a_message_is_handed_to_the_processor_and_not_yet_acknowledged(talk: Talk) -> None:
+    assert await talk.say(send("hi", ref=7)) is None
+
+    (entry,) = talk.processor.entries
+    assert entry.message == Message("m0", "general", "alice", "hi", "now")
+    assert (entry.ref, entry.sender, entry.accepted_at) == (7, talk.alice, talk.clock())
+    assert talk.metrics.counts.accepted == 1
+
+
+async def test_a_message_takes_its_share_of_the_queue_and_keeps_it(talk: Talk) -> None:
+    await talk.say(send(), send(), send())
+
+    assert (talk.alice.reserved, talk.alice.released) == (3, 0)
+
+
+async def test_messages_go_on_in_the_order_in_which_they_came(talk: Talk) -> None:
+    await talk.say(*(send(f"text {n}") for n in range(20)))
+
+    assert [one.message.content for one in talk.processor.entries] == [
+        f"text {n}" for n in range(20)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [("", "invalid_field"), (" \n\t", "invalid_field"), ("x" * 4_001, "too_large")],
+    ids=["empty", "blank", "long"],
+)
+async def test_content_that_breaks_a_rule_is_refused(talk: Talk, content: str, code: str) -> None:
+    assert await talk.refused(send(content)) == code
+    assert talk.processor.entries == []
+    assert talk.alice.reserved == 0
+
+
+async def test_content_may_be_as_long_as_the_rule_says(talk: Talk) -> None:
+    await talk.say(send("x" * CONTENT_CHARS_MAX))
+
+    assert len(talk.processor.entries) == 1
+
+
+async def test_only_a_participant_may_speak(talk: Talk) -> None:
+    carol = FakeClient("carol")
+
+    assert await talk.refused(send(), by=carol) == "not_a_member"
+    assert talk.processor.entries == []
+    assert carol.reserved == 0
+
+
+async def test_an_overloaded_server_refuses_and_gives_the_share_back(talk: Talk) -> None:
+    talk.processor.error = Overloaded("10,000 messages wait to be saved")
+    answer = await talk.say(send(ref=7))
+
+    assert (answer.code, answer.ref) == ("overloaded", 7)
+    assert "10,000" in answer.message
+    assert (talk.alice.reserved, talk.alice.released) == (1, 1)
+
+
+async def test_a_stopping_server_refuses_and_gives_the_share_back(talk: Talk) -> None:
+    talk.is_stopping = True
+
+    assert await talk.refused(send()) == "shutting_down"
+    assert talk.processor.entries == []
+    assert (talk.alice.reserved, talk.alice.released) == (1, 1)
+
+
+async def test_a_server_that_stops_while_a_client_waits_for_its_share_takes_nothing(
+    talk: Talk,
+) -> None:
+    may_go_on = asyncio.Event()
+
+    async def reserve() -> None:
+        await may_go_on.wait()
+
+    talk.alice.reserve = reserve  # type: ignore[method-assign]
+    saying = asyncio.create_task(talk.say(send()))
+    await settle()
+    talk.is_stopping = True
+    may_go_on.set()
+
+    assert (await saying).code == "shutting_down"
+    assert talk.processor.entries == []
+
+
+async def test_a_bug_in_a_processor_gives_the_share_back(talk: Talk) -> None:
+    talk.processor.error = RuntimeError("a bug")
+    assert await talk.refused(send()) == "internal_error"
+
+    assert talk.alice.reserved == talk.alice.released
+
+
+# History.
+
+
+async def test_the_history_is_sent_with_its_ref(talk: Talk) -> None:
+    await talk.store.save([message(n) for n in range(5)])
+    answer = await talk.say({"type": "history", "roomId": "general", "limit": 2, "ref": 9})
+
+    assert answer == HistoryFrame(ref=9, room_id="general", messages=[message(3), message(4)])
+
+
+@pytest.mark.parametrize("limit", [0, -1, HISTORY_LIMIT_MAX + 1, 10**30])
+async def test_a_history_limit_out_of_range_is_refused(talk: Talk, limit: int) -> None:
+    frame = {"type": "history", "roomId": "general", "limit": limit}
+
+    assert await talk.refused(frame) == "invalid_field"
+
+
+@pytest.mark.parametrize("limit", [1, HISTORY_LIMIT_MAX])
+async def test_a_history_limit_at_the_edge_is_fine(talk: Talk, limit: int) -> None:
+    frame = {"type": "history", "roomId": "general", "limit": limit}
+
+    assert isinstance(await talk.say(frame), HistoryFrame)
+
+
+async def test_only_a_participant_may_read_the_history(talk: Talk) -> None:
+    frame = {"type": "history", "roomId": "staff"}
+
+    assert await talk.refused(frame, by=FakeClient("bob")) == "not_a_member"
+
+
+# What goes wrong, and that it goes on.
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("not json", "bad_json"),
+        ("[]", "invalid_field"),
+        ({"type": "nope"}, "unknown_type"),
+        ({"type": "join_room"}, "invalid_field"),
+        (b"{}", "binary_frame"),
+    ],
+)
+async def test_a_broken_frame_is_refused(talk: Talk, frame: Any, code: str) -> None:
+    assert await talk.refused(frame) == code
+
+
+async def test_the_refusal_of_a_broken_frame_has_its_ref(talk: Talk) -> None:
+    answer = await talk.say({"type": "nope", "ref": "mine"})
+
+    assert answer.ref == "mine"
+
+
+async def test_the_conversation_goes_on_after_each_kind_of_mistake(talk: Talk) -> None:
+    await talk.say("not json", {"type": "nope"}, send(""), send(room_id="nowhere"), send("hi"))
+
+    assert [one.message.content for one in talk.processor.entries] == ["hi"]
+    assert talk.metrics.counts.refused == 4
+
+
+async def test_the_conversation_goes_on_after_a_frame_that_ends_too_early(talk: Talk) -> None:
+    await talk.say('{"type": "nope"', send("hi"))
+
+    assert [one.message.content for one in talk.processor.entries] == ["hi"]
+
+
+async def test_a_disk_that_fails_is_told_noted_and_survived(talk: Talk) -> None:
+    talk.files.fail = lambda _operation, _name: DISK_FULL
+    assert await talk.refused(send(ref=1)) == "storage_failed"
+    assert "No space left" in talk.metrics.notes[-1].text
+
+    talk.files.fail = lambda _operation, _name: None
+    await talk.say(send("hi"))
+    assert len(talk.processor.entries) == 1
+
+
+async def test_a_join_that_cannot_be_written_does_not_make_anyone_live(talk: Talk) -> None:
+    talk.files.fail = lambda operation, _name: DISK_FULL if operation == "write" else None
+    carol = FakeClient("carol")
+
+    assert await talk.refused({"type": "join_room", "roomId": "general"}, by=carol) == (
+        "storage_failed"
+    )
+    assert list(talk.presence.members("general")) == []
+
+
+async def test_a_bug_in_a_part_is_told_noted_and_survived(talk: Talk) -> None:
+    talk.processor.error = ZeroDivisionError("oops")
+    answer = await talk.say(send(ref=7))
+    assert (answer.code, answer.ref) == ("internal_error", 7)
+    assert "ZeroDivisionError" in talk.metrics.notes[-1].text
+
+    talk.processor.error = None
+    await talk.say(send("hi"))
+    assert len(talk.processor.entries) == 1
+
+
+# Names.
+
+
+@pytest.mark.parametrize("name", ["a", "alice", "Bob_2", "a.b-c", "0", "x" * 64])
+def test_a_good_name_is_accepted(name: str) -> None:
+    check_user(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "_a", ".a", "-a", "a b", "a/b", "é", "a\n", "x" * 65, "a\x00"], ids=ascii
+)
+def test_a_bad_name_is_refused_with_the_rule(name: str) -> None:
+    with pytest.raises(Refusal, match="1 to 64 letters, digits") as caught:
+        check_user(name)
+    assert caught.value.code == "invalid_field"
