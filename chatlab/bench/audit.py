@@ -6,14 +6,14 @@ stopped, and what each receiver got. Speed without this says nothing.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from chatlab.bench.load import NEVER, LoadResult, content_of, number_of
+from chatlab.bench.marks import content_of, number_of
+from chatlab.bench.result import NEVER, LoadResult
 from chatlab.chat.datafiles import ALL_FILES, MESSAGES
 from chatlab.chat.errors import CorruptFile
 from chatlab.chat.protocol import Message
@@ -94,12 +94,12 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
         run_id: of the run.
         saved: what the server left on disk; None if that cannot be seen from here.
     """
-    in_file = _numbers(run_id, saved.messages) if saved else None
-    copies = Counter(in_file or ())
+    in_file = _numbers(run_id, saved.messages, len(result.plan)) if saved else []
+    copies = Counter(in_file)
     reached = Counter(number for seen in result.received for number in set(seen))
     acked = [n for n in range(len(result.plan)) if result.acked_s[n] != NEVER]
     missing = [n for n in acked if reached[n] < result.receivers[n] or (saved and not copies[n])]
-    answered = result.acked + sum(result.acked_s[n] == NEVER for n in result.refused)
+    answered = len(acked) + sum(result.acked_s[n] == NEVER for n in result.refused)
     return Audit(
         sent=result.sent,
         acked=len(acked),
@@ -109,14 +109,15 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
         delivered=sum(count >= result.receivers[n] for n, count in reached.items()),
         lost=len(missing),
         duplicated=_extra(copies) + sum(_extra(Counter(seen)) for seen in result.received),
-        reordered=sum(_inversions(seen, result) for seen in [in_file or (), *result.received]),
+        reordered=sum(_inversions(seen, result) for seen in [in_file, *result.received]),
         corrupt=result.altered + (_changed(result, run_id, saved) + saved.damaged if saved else 0),
     )
 
 
-def _numbers(run_id: str, messages: Iterable[Message]) -> array[int]:
+def _numbers(run_id: str, messages: Iterable[Message], planned: int) -> list[int]:
+    """Which of the planned messages these are; see `_changed` for numbers that nobody planned."""
     found = (number_of(run_id, message.content) for message in messages)
-    return array("q", (number for number in found if number is not None))
+    return [number for number in found if number is not None and number < planned]
 
 
 def _extra(copies: Counter[int]) -> int:
@@ -140,7 +141,9 @@ def _changed(result: LoadResult, run_id: str, saved: Saved) -> int:
     count = 0
     for message in saved.messages:
         number = number_of(run_id, message.content)
-        if number is not None:
+        if number is not None and number >= len(result.plan):
+            count += 1
+        elif number is not None:
             sent = content_of(run_id, number, result.plan[number].text)
             count += message.content != sent
     return count

@@ -55,6 +55,16 @@ class Connection(WSListener):
         if self._transport is not None and not self.closed.is_set():
             self._transport.send(WSMsgType.TEXT, frame)
 
+    def pause_reading(self) -> None:
+        """Leave what comes in unread from now on, as a client on a bad line does."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """... and read again."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.underlying_transport.resume_reading()
+
     async def close(self) -> None:
         """Say goodbye and wait until the connection has ended."""
         if self._transport is not None and not self.closed.is_set():

@@ -12,20 +12,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from array import array
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot
+from chatlab.bench.marks import content_of, number_of
+from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.scenario import PlannedSend, Scenario, members
 from chatlab.chat.errors import UsageError
-from chatlab.chat.metrics import percentile
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.metrics import percentiles
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -39,98 +38,12 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.chat.settings import Clock
-from chatlab.chat.snapshot import Snapshot
 
 SENDS_AT_ONCE = 32
 SETUP_TIMEOUT_S = 30.0
-NEVER = -1.0
-
-
-@dataclass(slots=True, kw_only=True)
-class LoadResult:
-    """What happened to each message of a plan. Lists are indexed by the message's number.
-
-    Attributes:
-        plan: what was to be sent.
-        receivers: for each message, how many should receive it.
-        sent_s, acked_s, delivered_s: seconds after the start at which it was sent, acked, and
-            received by the last of its room; `NEVER` where that did not happen.
-        refused: number to error code, of those that were turned down.
-        receipts: how many `message` frames brought it, over all receivers.
-        received: for each user, the numbers of the messages as they came in.
-        sent, acked, delivered: how many were so far; delivered means to everyone in the room.
-        altered: messages that came back with another text than was sent.
-        wall_s: seconds from the start to the last event.
-        sender_cpu_s: processor time that this process used meanwhile.
-        before, after: the server's own account, before the first message and at the end.
-        complete: whether the plan was carried out and everything answered.
-        disconnected: connections that the server closed, and its reasons.
-    """
-
-    plan: list[PlannedSend]
-    receivers: list[int]
-    sent_s: list[float]
-    acked_s: list[float]
-    delivered_s: list[float]
-    refused: dict[int, str] = field(default_factory=dict)
-    receipts: list[int]
-    received: list[array[int]]
-    sent: int = 0
-    acked: int = 0
-    delivered: int = 0
-    altered: int = 0
-    wall_s: float = 0.0
-    sender_cpu_s: float = 0.0
-    before: Snapshot | None = None
-    after: Snapshot | None = None
-    complete: bool = False
-    disconnected: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def throughput_per_s(self) -> float:
-        """Messages delivered to their room per second, from the first planned send (at 0 s) to
-        the last delivery."""
-        last_s = max(self.delivered_s, default=NEVER)
-        return self.delivered / last_s if last_s > 0 else 0.0
-
-    @property
-    def ack_ms(self) -> list[float]:
-        """From each planned send to its ack."""
-        return self._since_planned_ms(self.acked_s)
-
-    @property
-    def delivery_ms(self) -> list[float]:
-        """From each planned send to its last delivery."""
-        return self._since_planned_ms(self.delivered_s)
-
-    @property
-    def late_p99_ms(self) -> float:
-        """How late the generator itself was: the 99th percentile, from planned to sent."""
-        late_ms = sorted(self._since_planned_ms(self.sent_s))
-        return percentile(late_ms, 0.99) if late_ms else 0.0
-
-    @property
-    def sender_cpu_percent(self) -> float:
-        """Of one core."""
-        return 100 * self.sender_cpu_s / self.wall_s if self.wall_s > 0 else 0.0
-
-    @property
-    def io(self) -> dict[str, FileIO]:
-        """What the server's files cost meanwhile; files that were left alone are left out."""
-        before = self.before.files if self.before else {}
-        after = self.after.files if self.after else {}
-        return {
-            name: io - before.get(name, FileIO())
-            for name, io in after.items()
-            if io != before.get(name)
-        }
-
-    def _since_planned_ms(self, times_s: list[float]) -> list[float]:
-        return [
-            (at_s - send.at_s) * 1000
-            for at_s, send in zip(times_s, self.plan, strict=True)
-            if at_s != NEVER
-        ]
+LATEST_ACKS = 400
+SLOW_PAUSE_S = 0.5
+SLOW_GULP_S = 0.001
 
 
 class Load:
@@ -160,21 +73,28 @@ class Load:
         self._clock = clock
         self._settle_s = settle_s
         self._connections: list[Connection] = []
+        self._slow: list[Connection] = []
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._start = 0.0
-        self._last_news = 0.0
+        self._last_news_s = 0.0
         self._open = len(plan)  # messages without an answer, or acked and not yet with everyone
         self._all_settled = asyncio.Event()
         self._contents = [content_of(run_id, n, send.text) for n, send in enumerate(plan)]
         self.result = LoadResult(
-            plan=plan,
+            plan=list(plan),
             receivers=[members(scenario, send.room) for send in plan],
             sent_s=[NEVER] * len(plan),
             acked_s=[NEVER] * len(plan),
             delivered_s=[NEVER] * len(plan),
             receipts=[0] * len(plan),
-            received=[array("q") for _ in range(scenario.users)],
+            received=[[] for _ in range(scenario.users)],
         )
+        # Of a closed loop: for each user, the messages that wait for another one to come back.
+        self._backlog: list[deque[int]] = [deque() for _ in range(scenario.users)]
+        self._frames: list[bytes] = []
+        self._seen: list[set[int]] = [set() for _ in range(scenario.users)]
+        self._oldest = 0  # all messages before this one are settled
+        self._latest_ms: deque[tuple[float, float]] = deque(maxlen=LATEST_ACKS)
 
     async def run(self) -> LoadResult:
         """Connect everyone, carry out the plan, wait for the answers.
@@ -193,21 +113,43 @@ class Load:
             await self._hang_up()
         return self.result
 
+    def progress(self) -> LoadProgress:
+        """Where the run stands."""
+        result, now_s = self.result, self._clock() - self._start if self._start else 0.0
+        while self._oldest < len(result.plan) and self._is_settled(self._oldest):
+            self._oldest += 1
+        all_settled = self._oldest == len(result.plan)
+        planned_s = now_s if all_settled else result.plan[self._oldest].at_s
+        return LoadProgress(
+            t_s=now_s,
+            sent=result.sent,
+            acked=result.acked,
+            delivered=result.delivered,
+            refused=len(result.refused),
+            oldest_s=max(0.0, now_s - planned_s),
+            ack_p95_ms=percentiles([planned for planned, _ in self._latest_ms]).p95,
+            ack_p95_send_ms=percentiles([sent for _, sent in self._latest_ms]).p95,
+        )
+
+    def _is_settled(self, number: int) -> bool:
+        return self.result.delivered_s[number] != NEVER or number in self.result.refused
+
     async def _set_up(self) -> None:
-        for user in range(self._scenario.users):
+        users, rooms = self._scenario.users, self._scenario.rooms
+        for user in range(users + self._scenario.slow_readers):
             welcomed = self._expect(-1)
             connection = await connect(
                 chat_url(self._url, f"load-{self._run_id}-{user}"), self._listener(user)
             )
-            self._connections.append(connection)
+            (self._connections if user < users else self._slow).append(connection)
             await self._until(welcomed, connection)
-            room_id = self._room_id(user % self._scenario.rooms)
-            if user < self._scenario.rooms:
+            room_id = self._room_id(user % rooms)
+            if user < rooms:
                 await self._request(connection, CreateRoom(room_id=room_id, ref=-2))
             await self._request(connection, JoinRoom(room_id=room_id, ref=-2))
 
     async def _measure(self) -> None:
-        frames = [
+        self._frames = [
             encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
             for number, (send, content) in enumerate(
                 zip(self.result.plan, self._contents, strict=True)
@@ -216,31 +158,68 @@ class Load:
         # A collection in the middle of a run would count as the server's delay.
         gc.collect()
         gc.disable()
+        slowing = asyncio.create_task(self._read_slowly())
         cpu_before_s = time.process_time()
-        self._start = self._last_news = self._clock()
+        self._start = self._clock()
         try:
-            await self._send_all(frames)
+            if self._scenario.in_flight is None:
+                await self._send_all()
+            else:
+                self._send_closed(self._scenario.in_flight)
             await self._until_answered()
         finally:
             gc.enable()
-            self.result.wall_s = self._last_news - self._start
+            slowing.cancel()
+            self.result.wall_s = self._last_news_s
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
 
-    async def _send_all(self, frames: list[bytes]) -> None:
-        for number, (send, frame) in enumerate(zip(self.result.plan, frames, strict=True)):
+    async def _send_all(self) -> None:
+        """Open loop: each message at its time, whatever has become of the others."""
+        for number, send in enumerate(self.result.plan):
             ahead_s = self._start + send.at_s - self._clock()
             if ahead_s > 0:
                 await asyncio.sleep(ahead_s)
             elif number % SENDS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # let answers in, or their times would be ours
-            self._connections[send.user].send(frame)
-            self.result.sent_s[number] = self._clock() - self._start
-            self.result.sent += 1
+            self._send(number)
+
+    def _send_closed(self, in_flight: int) -> None:
+        """Closed loop: so many for each user now, and one more whenever one has come back."""
+        for number, send in enumerate(self.result.plan):
+            self._backlog[send.user].append(number)
+        for backlog in self._backlog:
+            for _ in range(min(in_flight, len(backlog))):
+                self._send_due(backlog.popleft())
+
+    def _send_due(self, number: int) -> None:
+        """In a closed loop a message is due at the moment when another one has come back."""
+        due_s = self._clock() - self._start
+        self.result.plan[number] = msgspec.structs.replace(self.result.plan[number], at_s=due_s)
+        self._send(number)
+
+    def _send(self, number: int) -> None:
+        self._connections[self.result.plan[number].user].send(self._frames[number])
+        self.result.sent_s[number] = self._clock() - self._start
+        self.result.sent += 1
+
+    def _send_next(self, user: int) -> None:
+        if self._backlog[user]:
+            self._send_due(self._backlog[user].popleft())
+
+    async def _read_slowly(self) -> None:
+        """Let the slow readers read a little, now and then."""
+        while self._slow:
+            for connection in self._slow:
+                connection.pause_reading()
+            await asyncio.sleep(SLOW_PAUSE_S)
+            for connection in self._slow:
+                connection.resume_reading()
+            await asyncio.sleep(SLOW_GULP_S)
 
     async def _until_answered(self) -> None:
-        self._last_news = self._clock()
+        self._last_news_s = self._clock() - self._start
         while self._open:
-            patience_s = self._last_news + self._settle_s - self._clock()
+            patience_s = self._last_news_s + self._settle_s - (self._clock() - self._start)
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
@@ -249,65 +228,81 @@ class Load:
         self.result.complete = True
 
     async def _hang_up(self) -> None:
-        for user, connection in enumerate(self._connections):
+        everyone = [*self._connections, *self._slow]
+        for user, connection in enumerate(everyone):
             if connection.closed.is_set():
-                self.result.disconnected[connection.close_reason or "without a reason"] += 1
+                who = "" if user < len(self._connections) else "a slow reader: "
+                reason = who + (connection.close_reason or "without a reason")
+                self.result.disconnected[reason] = self.result.disconnected.get(reason, 0) + 1
             else:
-                connection.send(
-                    encode(LeaveRoom(room_id=self._room_id(user % self._scenario.rooms)))
-                )
-        await asyncio.gather(*(connection.close() for connection in self._connections))
+                room_id = self._room_id(user % self._scenario.rooms)
+                connection.send(encode(LeaveRoom(room_id=room_id)))
+        await asyncio.gather(*(connection.close() for connection in everyone))
 
     def _listener(self, user: int) -> Callable[[bytes], None]:
-        received = self.result.received[user]
-
         def on_frame(data: bytes) -> None:
-            now = self._clock()
+            now_s = self._clock() - self._start
             frame = decode_outgoing(data)
             if type(frame) is MessageFrame:
-                self._on_message(frame, received, now)
+                if user < self._scenario.users:
+                    self._on_message(user, frame, now_s)
             elif type(frame) is Ack:
-                self._on_ack(frame.ref, now)
+                self._on_ack(frame.ref, now_s)
             elif type(frame) is ErrorFrame:
-                self._on_error(frame, now)
+                self._on_error(frame, now_s)
             elif type(frame) is Welcome:
                 self._answer(-1)
 
         return on_frame
 
-    def _on_message(self, frame: MessageFrame, received: array[int], now: float) -> None:
+    def _on_message(self, user: int, frame: MessageFrame, now_s: float) -> None:
         number = number_of(self._run_id, frame.content)
         if number is None or number >= len(self.result.plan):
             return  # somebody else is talking
         result = self.result
-        self._last_news = now
-        received.append(number)
+        self._last_news_s = now_s
+        result.received[user].append(number)
         if frame.content != self._contents[number]:
             result.altered += 1
+        if number in self._seen[user]:
+            return  # a second copy for one is no first copy for another
+        self._seen[user].add(number)
         result.receipts[number] += 1
         if result.receipts[number] == result.receivers[number]:
-            result.delivered_s[number] = now - self._start
+            result.delivered_s[number] = now_s
             result.delivered += 1
             if result.acked_s[number] != NEVER:
                 self._settled()
+        if result.plan[number].user == user:
+            self._send_next(user)
 
-    def _on_ack(self, ref: int | str | None, now: float) -> None:
+    def _on_ack(self, ref: int | str | None, now_s: float) -> None:
         if not isinstance(ref, int) or ref < 0:
             self._answer(ref)
             return
-        self._last_news = now
-        self.result.acked_s[ref] = now - self._start
+        self._last_news_s = now_s
+        if self.result.acked_s[ref] != NEVER:
+            return  # a second ack of the same message is no second message
+        self.result.acked_s[ref] = now_s
+        self._latest_ms.append(
+            (
+                (now_s - self.result.plan[ref].at_s) * 1000,
+                (now_s - self.result.sent_s[ref]) * 1000,
+            )
+        )
         self.result.acked += 1
         if self.result.delivered_s[ref] != NEVER:
             self._settled()
 
-    def _on_error(self, frame: ErrorFrame, now: float) -> None:
+    def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
         if isinstance(frame.ref, int) and frame.ref >= 0:
-            self._last_news = now
+            self._last_news_s = now_s
             # `storage_delayed` is news, not an answer: the server goes on trying.
             if frame.code != "storage_delayed" and frame.ref not in self.result.refused:
                 self.result.refused[frame.ref] = frame.code
+                self.result.refused_s[frame.ref] = now_s
                 self._settled()
+                self._send_next(self.result.plan[frame.ref].user)
         elif frame.code == "room_exists":
             self._answer(frame.ref)
         else:
@@ -353,15 +348,3 @@ class Load:
 
     def _room_id(self, room: int) -> str:
         return f"load-{self._run_id}-{room}"
-
-
-def content_of(run_id: str, number: int, text: str) -> str:
-    """A message's content: its run and number, by which it is recognised, then its text."""
-    return f"{run_id}/{number} {text}"
-
-
-def number_of(run_id: str, content: str) -> int | None:
-    """The number in a content made by `content_of` of the same run; None for anything else."""
-    mark, _, _ = content.partition(" ")
-    run, _, number = mark.rpartition("/")
-    return int(number) if run == run_id and number.isdecimal() else None

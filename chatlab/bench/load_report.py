@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chatlab.bench.audit import Audit, audit
-from chatlab.bench.load import LoadResult
+from chatlab.bench.result import LoadResult
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.parts.files import FileIO
 from chatlab.chat.snapshot import Percentiles
@@ -63,12 +63,12 @@ def load_report(result: LoadResult, run_id: str, *, command: str, seed: int) -> 
         mode=result.before.mode if result.before else "unknown",
         ack_means=result.before.ack_means if result.before else "unknown",
         throughput_per_s=result.throughput_per_s,
-        ack_ms=percentiles(result.ack_ms),
-        delivery_ms=percentiles(result.delivery_ms),
+        ack_ms=percentiles(result.ack_ms()),
+        delivery_ms=percentiles(result.delivery_ms()),
         io=result.io,
         audit=audit(result, run_id, None),
         refusals={code: codes.count(code) for code in sorted(set(codes))},
-        disconnected=dict(result.disconnected),
+        disconnected=result.disconnected,
         sender_late_p99_ms=result.late_p99_ms,
         sender_cpu_percent=result.sender_cpu_percent,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.audit import Audit
+from chatlab.bench.result import Series
 from chatlab.bench.statistics import Estimate, Verdict
 from chatlab.chat.parts.files import FileIO
 from chatlab.chat.protocol import AckLevel
@@ -34,6 +35,45 @@ class IOReport(msgspec.Struct, frozen=True):
     files: dict[str, FileIO]
 
 
+class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One round of one mode.
+
+    Attributes:
+        number: from 1, in the order in which all rounds were run.
+        invalid: why no verdict may rest on it: its plan was not met. Empty if it was.
+        noisy: whether its throughput lies far from the other rounds'. Shown, never removed.
+        throughput_per_s, ack_ms, delivery_ms: of this round.
+        operations_per_message: reads and writes for each saved message.
+        cpu_s, rss_peak_bytes, loop_lag_ms: of the server.
+        late_p99_ms, sender_cpu_percent: of the load generator.
+        audit: of this round.
+        series: the round over time.
+    """
+
+    number: int
+    invalid: list[str]
+    noisy: bool
+    throughput_per_s: float
+    ack_ms: Percentiles
+    delivery_ms: Percentiles
+    operations_per_message: float | None
+    cpu_s: float
+    rss_peak_bytes: int
+    loop_lag_ms: Percentiles
+    late_p99_ms: float
+    sender_cpu_percent: float
+    audit: Audit
+    series: Series
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """A percentile curve: `ms[i]` is the latency at `percent[i]`; both clocks of one figure."""
+
+    percent: list[float]
+    planned_ms: list[float]
+    send_ms: list[float]
+
+
 class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything measured of one mode.
 
@@ -44,11 +84,14 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
             send to the last delivery; one sample a round.
         ack_ms, delivery_ms: from the planned send to the ack, or to the last delivery in the
             room; percentiles of the raw samples of all rounds.
+        ack_send_ms, delivery_send_ms: the same from the real send: the clock that hides delay.
+        ack_curve, delivery_curve: more percentiles, on both clocks.
         io: the files' cost.
         cpu_s: processor time of the server in a round; the median of rounds.
         rss_peak_bytes: the server's highest resident memory in any round.
         audit: all rounds added up.
         refusals: error codes, all rounds added up.
+        rounds: each round by itself.
     """
 
     parts: dict[str, str]
@@ -56,11 +99,16 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
     throughput_per_s: Estimate
     ack_ms: Percentiles
     delivery_ms: Percentiles
+    ack_send_ms: Percentiles
+    delivery_send_ms: Percentiles
+    ack_curve: Curve
+    delivery_curve: Curve
     io: IOReport
     cpu_s: float
     rss_peak_bytes: int
     audit: Audit
     refusals: dict[str, int]
+    rounds: list[RoundReport]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +150,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         environment: the machine and the versions.
         scenario: the load.
         history: messages in the data folder before each round.
-        rounds: for each mode.
+        rounds: asked for, for each mode.
+        measurement: False if modes ran at the same time: a demonstration, not a measurement.
+        control: the name of the baseline's second run, against which noise is judged; or None.
         complete: False after Ctrl-C: what is here was measured, but not all that was asked for.
     """
 
@@ -113,6 +163,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     scenario: dict[str, Any]
     history: int
     rounds: int
+    measurement: bool = True
+    control: str | None = None
     complete: bool
     modes: dict[str, ModeReport]
     comparisons: list[Comparison]

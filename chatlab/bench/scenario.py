@@ -7,6 +7,7 @@ the server keeps up.
 
 from __future__ import annotations
 
+import math
 import random
 import tomllib
 from pathlib import Path
@@ -30,6 +31,10 @@ _GREETINGS = (
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A load, described.
 
+    Open loop, unless `in_flight` is given: the plan does not care how the server keeps up. In a
+    closed loop each user sends the next message only when one of theirs has come back, so that a
+    slow server is asked for less: good for finding a ceiling, bad for judging latency.
+
     Attributes:
         name: what it is called.
         words: one sentence about it.
@@ -37,6 +42,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         users: how many connections; user n is in room n modulo `rooms`.
         rooms: how many rooms.
         rate_per_s: messages per second, evenly spaced; None: all at once, at midnight.
+        rate_end_per_s: if given, the rate grows (or falls) to this, evenly over the run.
+        in_flight: if given, a closed loop, with so many messages under way for each user.
+        slow_readers: further connections in the rooms that hardly read what they are sent. They
+            are there to be in the way, and count neither as users nor as receivers.
         history: messages that the server's data folder holds before the start.
     """
 
@@ -46,6 +55,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     users: int = 10
     rooms: int = 1
     rate_per_s: float | None = None
+    rate_end_per_s: float | None = None
+    in_flight: int | None = None
+    slow_readers: int = 0
     history: int = 0
 
 
@@ -68,14 +80,26 @@ class PlannedSend(msgspec.Struct, frozen=True, gc=False):
 def plan(scenario: Scenario, seed: int) -> list[PlannedSend]:
     """The messages of a scenario, in order of their times."""
     chance = random.Random(seed)
-    gap_s = 0.0 if scenario.rate_per_s is None else 1 / scenario.rate_per_s
     sends = []
     for number in range(scenario.messages):
         user = chance.randrange(scenario.users)
-        sends.append(
-            PlannedSend(number * gap_s, user, user % scenario.rooms, chance.choice(_GREETINGS))
-        )
+        at_s = _time_s(scenario, number)
+        sends.append(PlannedSend(at_s, user, user % scenario.rooms, chance.choice(_GREETINGS)))
     return sends
+
+
+def _time_s(scenario: Scenario, number: int) -> float:
+    """When a message is to be sent."""
+    if scenario.rate_per_s is None or scenario.in_flight is not None:
+        return 0.0
+    first, last = scenario.rate_per_s, scenario.rate_end_per_s or scenario.rate_per_s
+    if first == last:
+        return number / first
+    # With a rate that goes from `first` to `last` over T seconds, t seconds bring
+    # first x t + (last - first) x t^2 / 2T messages; this is that, solved for t.
+    duration_s = 2 * scenario.messages / (first + last)
+    growth = (last - first) / duration_s
+    return (math.sqrt(first * first + 2 * growth * number) - first) / growth
 
 
 def members(scenario: Scenario, room: int) -> int:
@@ -89,15 +113,24 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Scenario:
-    """A scenario that comes with chatlab.
+    """A scenario that comes with chatlab, or one in a TOML file of the user's.
+
+    Args:
+        name: one of `names()`, or a path that ends in `.toml`.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or the file is no scenario.
     """
-    path = _folder() / f"{name}.toml"
-    if name not in names():
-        raise UsageError(f"unknown scenario {name!r}; there are: {', '.join(names())}")
-    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Scenario)
+    path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
+    if not path.is_file():
+        raise UsageError(
+            f"unknown scenario {name!r}; there are: {', '.join(names())}; or name a .toml file"
+        )
+    try:
+        described = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _sensible(msgspec.convert(described, Scenario))
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
+        raise UsageError(f"{path} is no scenario: {error}") from error
 
 
 def override(scenario: Scenario, **fields: float | None) -> Scenario:
@@ -107,13 +140,27 @@ def override(scenario: Scenario, **fields: float | None) -> Scenario:
         UsageError: the result makes no sense; the text says why.
     """
     given = {name: value for name, value in fields.items() if value is not None}
-    changed: Scenario = msgspec.structs.replace(scenario, **given)
-    if changed.rooms > changed.users:
+    return _sensible(msgspec.structs.replace(scenario, **given))
+
+
+def _sensible(scenario: Scenario) -> Scenario:
+    if scenario.rooms > scenario.users:
         raise UsageError(
-            f"{changed.rooms} rooms for {changed.users} users: each room needs at least one; "
+            f"{scenario.rooms} rooms for {scenario.users} users: each room needs at least one; "
             "raise --users or lower --rooms"
         )
-    return changed
+    if min(scenario.messages, scenario.users, scenario.rooms) < 1 or scenario.history < 0:
+        raise UsageError(f"scenario {scenario.name!r} needs at least 1 message, user and room")
+    rates = (scenario.rate_per_s, scenario.rate_end_per_s)
+    if any(rate is not None and not 0 < rate < math.inf for rate in rates):
+        raise UsageError(f"scenario {scenario.name!r}: a rate must be a number above 0")
+    if scenario.slow_readers < 0:
+        raise UsageError(f"scenario {scenario.name!r}: slow readers cannot be below 0")
+    if scenario.rate_end_per_s is not None and scenario.rate_per_s is None:
+        raise UsageError("--rate-end needs a --rate to start from")
+    if scenario.in_flight is not None and scenario.in_flight < 1:
+        raise UsageError("--in-flight needs to be at least 1")
+    return scenario
 
 
 def _folder() -> Path:

@@ -47,13 +47,36 @@ def estimate(samples: Sequence[float]) -> Estimate:
     return Estimate(median(ordered), low, high, list(samples))
 
 
-def verdict(ratio: Estimate, *, more_is_better: bool) -> Verdict:
-    """What a ratio to the baseline allows to claim: nothing, if its interval includes 1."""
+def verdict(ratio: Estimate, *, more_is_better: bool, noise: float = 1.0) -> Verdict:
+    """What a ratio to the baseline allows to claim.
+
+    Nothing, if its interval includes 1, or if it is no further from 1 than noise.
+
+    Args:
+        ratio: mode / baseline.
+        more_is_better: of the metric.
+        noise: at least 1; how far from 1, as a factor, the ratio of a mode to itself was seen.
+    """
     if ratio.low is None or ratio.high is None:
         return "unknown"
-    if ratio.low <= 1 <= ratio.high:
+    within_noise = noise > 1 and 1 / noise <= ratio.median <= noise
+    if ratio.low <= 1 <= ratio.high or within_noise:
         return "same"
     return "better" if (ratio.low > 1) == more_is_better else "worse"
+
+
+def outliers(samples: Sequence[float]) -> list[bool]:
+    """Which samples lie far from the others; all False for fewer than five.
+
+    The modified z-score with its usual limit of 3.5 (Iglewicz and Hoaglin, How to Detect and
+    Handle Outliers, 1993): distance from the median, in units of the median distance.
+    """
+    if len(samples) < 5:
+        return [False] * len(samples)
+    middle = median(samples)
+    distances = [abs(sample - middle) for sample in samples]
+    typical = median(distances)
+    return [0.6745 * distance > 3.5 * typical for distance in distances]
 
 
 def _rank(n: int) -> int:

@@ -81,21 +81,25 @@ class DataFolder:
                     f"--history fills a fresh data folder only, and {self.path} has messages "
                     "already: choose another folder with --data"
                 )
-            for file in ALL_FILES:
+            for file in ALL_FILES:  # the messages last: until they are there, the folder is fresh
                 if not (self.path / file.name).exists():
-                    await _install(target, file.name, await source.read(file.name))
+                    data = await source.read(file.name)
+                    if file is MESSAGES and self._history:
+                        data = self._with_history(data, await target.read(CHATROOMS.name))
+                    await _install(target, file.name, data)
                 file.decode(await target.read(file.name))
-            if self._history:
-                rooms = CHATROOMS.decode(await target.read(CHATROOMS.name))
-                messages = MESSAGES.decode(await target.read(MESSAGES.name))
-                public = [room.id for room in rooms if not room.private]
-                messages += generated_history(self._history, public)
-                await _install(target, MESSAGES.name, MESSAGES.encode(messages))
         except StorageError as error:
             raise UsageError(f"cannot start on the data folder {self.path}: {error}") from error
         finally:
             source.close()
             target.close()
+
+    def _with_history(self, messages: bytes, chatrooms: bytes) -> bytes:
+        public = [room.id for room in CHATROOMS.decode(chatrooms) if not room.private]
+        if not public:
+            raise UsageError(f"--history needs a public room, and {self.path} has none")
+        history = generated_history(self._history, public)
+        return MESSAGES.encode(MESSAGES.decode(messages) + history)
 
 
 def generated_history(count: int, rooms: list[str]) -> list[Message]:

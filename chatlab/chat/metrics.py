@@ -66,8 +66,15 @@ class RateWindow:
 
     def per_s(self) -> float:
         """Events per second over the window that ends now."""
-        first = self._bucket() - RATE_BUCKETS
-        return sum(count for bucket, count in self._buckets if bucket > first) / RATE_WINDOW_S
+        now = self._clock() * RATE_BUCKETS / RATE_WINDOW_S
+        oldest = int(now) - RATE_BUCKETS
+        # As much of the oldest bucket counts as is missing of the newest, which has just begun:
+        # otherwise a steady rate would seem to fall by a tenth at the start of each bucket.
+        share = {oldest: 1 - now % 1}
+        events = sum(
+            count * share.get(bucket, 1) for bucket, count in self._buckets if bucket >= oldest
+        )
+        return events / RATE_WINDOW_S
 
     def _bucket(self) -> int:
         return int(self._clock() * RATE_BUCKETS / RATE_WINDOW_S)
@@ -113,9 +120,9 @@ class Metrics:
         self._batches = Batches()
         self._batch_count = 0
 
-    def accepted(self) -> None:
-        """A message passed every check."""
-        self._event("accepted", 1)
+    def accepted(self, count: int = 1) -> None:
+        """A message passed every check; -1 takes one back that the processor had no room for."""
+        self._event("accepted", count)
 
     def acked(self, accepted_at: float) -> None:
         """The ack of a message was sent."""

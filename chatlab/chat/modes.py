@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ SEAMS: dict[str, type] = {
     "processor": Processor,
     "delivery": Delivery,
 }
+
+_MUST_SAY = {"writer": "promise", "processor": "acks_queued"}
 
 _NAIVE = {
     "reader": "direct",
@@ -229,9 +232,10 @@ def _load(role: str, path: Path, class_name: str) -> type:
     if not path.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"{role}={path}:{class_name}: there is no file {path}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     found: Any = getattr(module, class_name, None)
     seam = SEAMS[role]
@@ -242,6 +246,11 @@ def _load(role: str, path: Path, class_name: str) -> type:
     missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
     if missing:
         raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
+    attribute = _MUST_SAY.get(role)
+    if attribute is not None and not hasattr(found, attribute):
+        raise UsageError(
+            f"{class_name} in {path} does not say its {attribute}: see {seam.__module__}"
+        )
     return found
 
 

@@ -195,10 +195,8 @@ def decode_request(frame: str | bytes) -> Request:
         raise Refusal("binary_frame", "send JSON as a text frame, not as a binary one")
     try:
         return _request_decoder.decode(frame)
-    except msgspec.ValidationError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise _explain(frame, error) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Refusal("bad_json", f"the frame is not valid JSON: {error}") from None
 
 
 def ref_of(frame: str | bytes) -> Ref:
@@ -209,8 +207,16 @@ def ref_of(frame: str | bytes) -> Ref:
         return None
 
 
-def _explain(frame: str, error: msgspec.ValidationError) -> Refusal:
-    value = msgspec.json.decode(frame)
+def _explain(frame: str, error: Exception) -> Refusal:
+    """What is wrong with a frame.
+
+    Decoding stops at the first fault that it meets: a wrong field may stand before broken JSON. So
+    the frame is read once more, as plain JSON.
+    """
+    try:
+        value = msgspec.json.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as broken:
+        return Refusal("bad_json", f"the frame is not valid JSON: {broken}")
     if not isinstance(value, dict):
         return Refusal("invalid_field", 'a frame is an object such as {"type": "join_room", ...}')
     kind = value.get("type")

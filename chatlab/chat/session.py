@@ -7,7 +7,9 @@ a client to answer to. A request that breaks a rule earns an `error`; the conver
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import AsyncIterable, Callable
+from itertools import accumulate
 from typing import Protocol
 
 from chatlab.chat.datafiles import Room
@@ -41,6 +43,7 @@ from chatlab.chat.rooms import Rooms
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 ROOM_TITLE_CHARS_MAX = 100
+HISTORY_CHARS_MAX = 100_000
 
 
 class Conversation:
@@ -129,13 +132,18 @@ class Conversation:
             await self._processor.submit(Entry(message, request.ref, client, arrived_at))
         except Overloaded as error:
             client.release()
+            self._metrics.accepted(-1)
             raise Refusal("overloaded", f"{error}: wait a moment, then send it again") from None
+        except Exception:  # a bug in a processor: it will never report this message's end
+            client.release()
+            raise
 
     async def _history(self, client: Talker, request: GetHistory) -> None:
         if not 1 <= request.limit <= HISTORY_LIMIT_MAX:
             raise Refusal("invalid_field", f"limit is from 1 to {HISTORY_LIMIT_MAX}")
         await self._rooms.require_member(request.room_id, client.user)
         messages = await self._store.history(request.room_id, request.limit)
+        messages = _fitting(messages)
         frame = HistoryFrame(ref=request.ref, room_id=request.room_id, messages=messages)
         await client.send(encode(frame))
 
@@ -174,6 +182,13 @@ def _check_content(content: str) -> None:
             f"content has {len(content):,} characters, {CONTENT_CHARS_MAX:,} are allowed: "
             "send it in pieces",
         )
+
+
+def _fitting(messages: list[Message]) -> list[Message]:
+    """The latest of them that fit into one answer: a few long messages must not make a frame that
+    overruns its reader's send buffer."""
+    chars = list(accumulate(len(message.content) for message in reversed(messages)))
+    return messages[len(messages) - bisect_right(chars, HISTORY_CHARS_MAX) :]
 
 
 def _new_room(request: CreateRoom, creator: str) -> Room:

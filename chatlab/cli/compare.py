@@ -10,6 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatlab.cli.options import (
+    History,
+    InFlight,
+    JsonFile,
+    Messages,
+    Rate,
+    RateEnd,
+    Rooms,
+    ScenarioName,
+    Seed,
+    SlowReaders,
+    Users,
+    WorkFolder,
+    check_writable,
+    chosen_scenario,
+)
+
 if TYPE_CHECKING:
     from chatlab.bench.compare import Compare
     from chatlab.bench.scenario import Scenario
@@ -26,52 +43,24 @@ def compare(
             help="Line-ups to race, the first is the baseline.  \\[default: naive optimized]",
         ),
     ] = None,
-    scenario: Annotated[
-        str, typer.Option(metavar="NAME", help="The load: midnight, or steady.")
-    ] = "midnight",
-    messages: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, max=1_000_000, help="Messages in a round; midnight has 1000."
-        ),
-    ] = None,
-    users: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1_000, help="Connections; midnight has 10."),
-    ] = None,
-    rooms: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share; midnight has 1."),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=0.1, help="Messages per second, instead of a burst."),
-    ] = None,
-    history: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=0, help="Messages in the data folder before the start."),
-    ] = None,
+    scenario: ScenarioName = "midnight",
+    messages: Messages = None,
+    users: Users = None,
+    rooms: Rooms = None,
+    rate: Rate = None,
+    rate_end: RateEnd = None,
+    in_flight: InFlight = None,
+    slow_readers: SlowReaders = None,
+    history: History = None,
     rounds: Annotated[
         int,
         typer.Option(
             metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with less than 6."
         ),
     ] = 6,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="The same seed gives the same messages.")
-    ] = 1,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where the rounds' data folders are made; else the place for temporary files.",
-            file_okay=False,
-            exists=True,
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write everything measured to FILE.")
-    ] = None,
+    seed: Seed = 1,
+    work: WorkFolder = None,
+    json: JsonFile = None,
 ) -> None:
     """Race modes side by side, and audit that none cheated.
 
@@ -80,23 +69,24 @@ def compare(
 
     Exit code: 0, or 1 when an audit found messages lost, doubled, reordered or damaged.
     """
-    from chatlab.bench import scenario as scenarios
     from chatlab.bench.compare import Compare
     from chatlab.chat.modes import parse
 
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
     for name in names:
         parse(name)  # an unknown mode is found before anything starts
-    load = scenarios.override(
-        scenarios.load(scenario),
+    load = chosen_scenario(
+        scenario,
         messages=messages,
         users=users,
         rooms=rooms,
         rate_per_s=rate,
+        rate_end_per_s=rate_end,
+        in_flight=in_flight,
+        slow_readers=slow_readers,
         history=history,
     )
-    if json is not None:
-        check_writable(json)
+    check_writable("--json", json)
     race = Compare(names, load, seed=seed, rounds=rounds, work_folder=work)
     sys.exit(_run(race, load, json))
 
@@ -128,7 +118,9 @@ def _measure(race: Compare) -> None:
     from chatlab.view.progress import follow
 
     async def run() -> None:
-        drawing = asyncio.create_task(follow(lambda: race.progress, race.scenario.messages))
+        drawing = asyncio.create_task(
+            follow(lambda: next(iter(race.under_way.values()), None), race.scenario.messages)
+        )
         try:
             await race.run()
         finally:
@@ -136,11 +128,3 @@ def _measure(race: Compare) -> None:
             await asyncio.wait([drawing])
 
     asyncio.run(run())
-
-
-def check_writable(path: Path) -> None:
-    """Raises `UsageError` now rather than after a minute of measuring."""
-    from chatlab.chat.errors import UsageError
-
-    if not path.parent.is_dir() or path.is_dir():
-        raise UsageError(f"--json {path}: there is no folder {path.parent} to write a file into")

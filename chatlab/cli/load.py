@@ -6,12 +6,25 @@ import asyncio
 import secrets
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatlab.cli.compare import EXIT_NOT_CLEAN, EXIT_NOT_COMPLETE, check_writable
+from chatlab.cli.compare import EXIT_NOT_CLEAN, EXIT_NOT_COMPLETE
+from chatlab.cli.options import (
+    InFlight,
+    JsonFile,
+    Messages,
+    Rate,
+    RateEnd,
+    Rooms,
+    ScenarioName,
+    Seed,
+    SlowReaders,
+    Users,
+    check_writable,
+    chosen_scenario,
+)
 from chatlab.cli.top import DEFAULT_URL
 
 if TYPE_CHECKING:
@@ -20,52 +33,43 @@ if TYPE_CHECKING:
 
 def load(
     url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
-    scenario: Annotated[
-        str, typer.Option(metavar="NAME", help="midnight: a burst; steady: a rate.")
-    ] = "midnight",
-    messages: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1_000_000, help="How many in all; midnight has 1000."),
-    ] = None,
-    users: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1_000, help="Connections; midnight has 10."),
-    ] = None,
-    rooms: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share; midnight has 1."),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=0.1, help="Messages per second, instead of a burst."),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="The same seed gives the same messages.")
-    ] = 1,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write everything measured to FILE.")
-    ] = None,
+    scenario: ScenarioName = "midnight",
+    messages: Messages = None,
+    users: Users = None,
+    rooms: Rooms = None,
+    rate: Rate = None,
+    rate_end: RateEnd = None,
+    in_flight: InFlight = None,
+    slow_readers: SlowReaders = None,
+    seed: Seed = 1,
+    json: JsonFile = None,
 ) -> None:
     """Send planned messages to a running server, and measure acks and deliveries.
 
     Latency counts from the planned time of each message, so that a slow server cannot slow the
     measuring down. Ctrl-C keeps what was measured so far.
     """
-    from chatlab.bench import scenario as scenarios
     from chatlab.bench.client import check_url
     from chatlab.bench.load import Load
     from chatlab.bench.load_report import encode, load_report
+    from chatlab.bench.scenario import plan
     from chatlab.view.load import print_load
 
     check_url(url)
-    if json is not None:
-        check_writable(json)
-    chosen = scenarios.override(
-        scenarios.load(scenario), messages=messages, users=users, rooms=rooms, rate_per_s=rate
+    check_writable("--json", json)
+    chosen = chosen_scenario(
+        scenario,
+        messages=messages,
+        users=users,
+        rooms=rooms,
+        rate_per_s=rate,
+        rate_end_per_s=rate_end,
+        in_flight=in_flight,
+        slow_readers=slow_readers,
     )
     # Two loads at once must not take each other's names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
-    run = Load(url, chosen, scenarios.plan(chosen, seed), run_id=run_id)
+    run = Load(url, chosen, plan(chosen, seed), run_id=run_id)
     try:
         asyncio.run(_run(run))
     except KeyboardInterrupt:

@@ -148,7 +148,8 @@ def _operations_chart(report: Report) -> RenderableType:
 
 def _verdicts(report: Report) -> Iterator[Text]:
     for comparison in report.comparisons:
-        yield _verdict(comparison, report)
+        if comparison.metric == "throughput_per_s":
+            yield _verdict(comparison, report)
     for name, mode in report.modes.items():
         if not mode.audit.clean:
             text = (

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from chatlab.bench.compare import Progress
-from chatlab.bench.load import LoadResult
+from chatlab.bench.result import LoadResult
 
 REFRESH_S = 0.5
 """Twice a second only: the load generator shares this process's time."""

@@ -183,5 +183,7 @@ async def _to_the_end(work: Awaitable[R]) -> R:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # heard, so that asyncio does not report it as lost
         raise cancelled
     return future.result()

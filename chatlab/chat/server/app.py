@@ -1,7 +1,7 @@
-"""The server: sockets, HTTP beside them on the same port, start and stop.
+"""The server, put together: start and stop, who is let in, what can be seen.
 
-Owns connections and their bounded send buffers. Everything it does with a message stands in
-`session.py` (what comes in) and `journey.py` (what becomes of it).
+What it does with a message stands in `session.py` (what comes in) and `journey.py` (what becomes
+of it).
 
     ws://HOST:PORT/?user=alice     the chat
     ws://HOST:PORT/stats           a snapshot every second (or ?interval_s=0.2)
@@ -11,7 +11,6 @@ Owns connections and their bounded send buffers. Everything it does with a messa
 from __future__ import annotations
 
 import asyncio
-import hmac
 import itertools
 import logging
 import re
@@ -19,18 +18,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from websockets.protocol import State
 
-from chatlab.chat import prometheus
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.datafiles import USERS
 from chatlab.chat.errors import Refusal, StorageError, UsageError
@@ -50,13 +47,16 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.chat.rooms import Rooms
+from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
+from chatlab.chat.server.http import HttpDesk
 from chatlab.chat.session import Conversation, check_user
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
 
 CLOSE_TIMEOUT_S = 2.0
 STATS_INTERVAL_MIN_S = 0.05
-POLICY_VIOLATION = 1008
+STATS_INTERVAL_MAX_S = 60.0
+NO_LIMIT = 2**62
 
 # A page from elsewhere must not be able to talk to a server on its reader's own machine
 # (cross-site WebSocket hijacking); programs send no Origin at all.
@@ -112,7 +112,6 @@ class ChatServer:
         self.settings = settings
         self._host = host
         self._port = port
-        self._token = token
         self._files = Files(folder)
         self._io_at_start: dict[str, FileIO] = {}
         self._presence = Presence()
@@ -138,6 +137,7 @@ class ChatServer:
             new_message=message_maker(lambda: datetime.now(UTC)),
             stopping=lambda: self._stopping,
         )
+        self._desk = HttpDesk(self.snapshot, token, self._why_closed)
         self._server: Server | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -153,13 +153,13 @@ class ChatServer:
                 self._handle,
                 self._host,
                 self._port,
-                process_request=self._process_request,
+                process_request=self._desk.answer,
                 origins=[None, _LOCAL_PAGES],
                 # Deflate costs more time than it saves bytes on a loopback; see `--help`.
                 compression=None,
                 max_size=FRAME_BYTES_MAX,
-                # Above the limit at which a client is disconnected, so that no send ever waits.
-                write_limit=2 * self.settings.send_buffer_max,
+                # No send ever waits for a slow client: its buffer is bounded in `client.py`.
+                write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
                 logger=_logger,
             )
@@ -225,41 +225,12 @@ class ChatServer:
             notes=metrics.notes,
         )
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer plain HTTP; let WebSocket handshakes through (None)."""
-        url = urlsplit(request.path)
-        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-        if url.path == "/health":
-            body = {"status": "stopping" if self._stopping else "ok", "mode": self.line_up.name}
-            return _json(connection, HTTPStatus.OK, msgspec.json.encode(body))
-        if not self._allowed(url.query):
-            return _refuse(
-                connection, HTTPStatus.UNAUTHORIZED, "bad_token", "add &token=... to the address"
-            )
-        if upgrade and url.path in ("/", "/stats"):
-            if self._stopping or len(self._presence) >= self.settings.clients_max:
-                return _refuse(
-                    connection, HTTPStatus.SERVICE_UNAVAILABLE, "server_full", "try again later"
-                )
-            return None
-        if url.path == "/stats":
-            return _json(connection, HTTPStatus.OK, snapshots.encode(self.snapshot()))
-        if url.path == "/metrics":
-            response = connection.respond(HTTPStatus.OK, prometheus.render(self.snapshot()))
-            _set_type(response, prometheus.CONTENT_TYPE)
-            return response
-        if url.path == "/":
-            hint = f"This is a chatlab server. Talk to it with: chatlab chat {self.url}\n"
-            return connection.respond(HTTPStatus.UPGRADE_REQUIRED, hint)
-        return _refuse(
-            connection, HTTPStatus.NOT_FOUND, "not_found", "there are /, /health, /stats, /metrics"
-        )
-
-    def _allowed(self, query: str) -> bool:
-        if self._token is None:
-            return True
-        shown = parse_qs(query).get("token", [""])[0]
-        return hmac.compare_digest(shown.encode(), self._token.encode())
+    def _why_closed(self) -> str:
+        if self._stopping:
+            return "stopping"
+        if len(self._presence) >= self.settings.clients_max:
+            return "full: try again later"
+        return ""
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
@@ -308,58 +279,15 @@ class ChatServer:
 
     async def _stream_stats(self, connection: ServerConnection, interval: str) -> None:
         try:
-            interval_s = max(STATS_INTERVAL_MIN_S, float(interval))
+            interval_s = min(STATS_INTERVAL_MAX_S, max(STATS_INTERVAL_MIN_S, float(interval)))
         except ValueError:
             interval_s = 1.0
-        with suppress(ConnectionClosed):
-            while True:
-                await connection.send(snapshots.encode(self.snapshot()), text=True)
-                await asyncio.sleep(interval_s)
-
-
-class SocketClient:
-    """A connected client, with a bounded send buffer and a bounded share of the queue."""
-
-    def __init__(
-        self,
-        connection: ServerConnection,
-        user: str,
-        settings: Settings,
-        note: Callable[[str], None],
-    ) -> None:
-        self.user = user
-        self._connection = connection
-        self._send_buffer_max = settings.send_buffer_max
-        self._note = note
-        self._share = asyncio.Semaphore(settings.client_queue_limit)
-        self._closing: asyncio.Task[None] | None = None
-
-    async def send(self, frame: bytes) -> None:
-        if self._has_room():
-            with suppress(ConnectionClosed):
-                await self._connection.send(frame, text=True)
-
-    def push(self, frame: bytes) -> None:
-        if self._has_room():
-            broadcast((self._connection,), frame, text=True)
-
-    async def reserve(self) -> None:
-        await self._share.acquire()
-
-    def release(self) -> None:
-        self._share.release()
-
-    def _has_room(self) -> bool:
-        """Whether the client reads what it is sent; one that does not is disconnected."""
-        if self._closing is not None:
-            return False
-        unread = self._connection.transport.get_write_buffer_size()
-        if unread <= self._send_buffer_max:
-            return True
-        self._note(f"{self.user} was disconnected: it left {unread:,} bytes unread")
-        reason = f"too slow: {unread:,} bytes unread"
-        self._closing = asyncio.create_task(self._connection.close(POLICY_VIOLATION, reason))
-        return False
+        watcher = SocketClient(connection, "a watcher", self.settings, self._metrics.note)
+        while connection.state is State.OPEN:
+            watcher.push(snapshots.encode(self.snapshot()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await connection.wait_closed()
 
 
 def message_maker(now: Callable[[], datetime]) -> Callable[[str, str, str], Message]:
@@ -375,18 +303,3 @@ def message_maker(now: Callable[[], datetime]) -> Callable[[str, str, str], Mess
         return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, utc_text(now()))
 
     return new_message
-
-
-def _json(connection: ServerConnection, status: HTTPStatus, body: bytes) -> Response:
-    response = connection.respond(status, body.decode())
-    _set_type(response, "application/json")
-    return response
-
-
-def _refuse(connection: ServerConnection, status: HTTPStatus, code: str, text: str) -> Response:
-    return _json(connection, status, encode(ErrorFrame(code, text)))
-
-
-def _set_type(response: Response, content_type: str) -> None:
-    del response.headers["Content-Type"]
-    response.headers["Content-Type"] = content_type

@@ -82,8 +82,8 @@ class Processor(ABC):
     async def drain(self) -> Sequence[Entry]:
         """Save all that was submitted, and stop; nothing may be submitted from now on.
 
-        Returns after `drain_timeout_s` at the latest, with the messages that could not be saved
-        (each of which `outcome.failed` has heard of).
+        Tries for `drain_timeout_s`; a save that is then under way is waited for. Returns the
+        messages that could not be saved, of each of which `outcome.failed` has heard.
         """
 
     @abstractmethod

@@ -28,6 +28,7 @@ class ImmediateProcessor(Processor):
         self._under_way: dict[Entry, None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        self._gave_up: set[Entry] = set()  # their senders have been told already
         self._flushes = self._failures = 0
 
     async def submit(self, entry: Entry) -> None:
@@ -46,7 +47,12 @@ class ImmediateProcessor(Processor):
                 await self._idle.wait()
         except TimeoutError:
             pass
-        return list(self._under_way)
+        unsaved = list(self._under_way)
+        if unsaved:
+            self._gave_up.update(unsaved)
+            reason = "the server stopped meanwhile: it may be saved, or not"
+            await self.outcome.failed(unsaved, StorageError("write", "the message", reason))
+        return unsaved
 
     def statistics(self) -> ProcessorStatistics:
         oldest = next(iter(self._under_way), None)
@@ -63,7 +69,9 @@ class ImmediateProcessor(Processor):
             await self.store.save([entry.message])
         except Exception as error:  # a bug in a store is a failed save, too
             self._failures += 1
-            await self.outcome.failed([entry], StorageError.of(error))
+            if entry not in self._gave_up:
+                await self.outcome.failed([entry], StorageError.of(error))
         else:
             self._flushes += 1
-            await self.outcome.saved([entry])
+            if entry not in self._gave_up:
+                await self.outcome.saved([entry])

@@ -37,6 +37,8 @@ class QueueingProcessor(Processor):
         self._queue: deque[Entry] = deque()  # bounded by `queue_limit`, in `submit`
         self._changed = asyncio.Event()
         self._draining = False
+        self._gave_up = False
+        self._hurry = asyncio.Event()  # ends a pause between two tries
         self._flusher: asyncio.Task[None] | None = None
         self._flushes = self._failures = 0
 
@@ -52,9 +54,12 @@ class QueueingProcessor(Processor):
     async def drain(self) -> Sequence[Entry]:
         self._draining = True
         self._changed.set()
+        self._hurry.set()
         if self._flusher is not None:
             await asyncio.wait([self._flusher], timeout=self.settings.drain_timeout_s)
-            self._flusher.cancel()
+            self._gave_up = True
+            self._hurry.set()
+            # Not cancelled: a save that is under way may yet succeed, and must be believed then.
             await asyncio.wait([self._flusher])
         unsaved = list(self._queue)
         if unsaved:
@@ -72,9 +77,9 @@ class QueueingProcessor(Processor):
         )
 
     async def _flush_for_ever(self) -> None:
-        while self._queue or not self._draining:
+        while (self._queue or not self._draining) and not self._gave_up:
             await self._until_due()
-            if self._queue:
+            if self._queue and not self._gave_up:
                 await self._flush(list(islice(self._queue, self.settings.batch_size_max)))
 
     async def _until_due(self) -> None:
@@ -93,8 +98,17 @@ class QueueingProcessor(Processor):
             except TimeoutError:
                 return
 
+    async def _pause(self, pause_s: float) -> None:
+        """Wait between two tries; a drain cuts it short."""
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._hurry.wait()
+                self._hurry.clear()
+        except TimeoutError:
+            pass
+
     async def _flush(self, batch: list[Entry]) -> None:
-        """Save one batch, however often it takes."""
+        """Save one batch, however often it takes, unless the drain gives up."""
         pause_s = self.settings.retry_first_s
         messages = [entry.message for entry in batch]
         while True:
@@ -103,8 +117,12 @@ class QueueingProcessor(Processor):
                 break
             except Exception as error:  # a bug in a store must not end the flushing, either
                 self._failures += 1
+                if self._gave_up:
+                    return
                 await self.outcome.delayed(batch, StorageError.of(error), pause_s)
-            await asyncio.sleep(pause_s)
+            await self._pause(pause_s)
+            if self._gave_up:
+                return
             pause_s = min(pause_s * 2, self.settings.retry_max_s)
         self._flushes += 1
         # Only now: a batch that is being saved still counts as queued.

@@ -44,7 +44,9 @@ class TTLReader(Reader):
             slot.flight = asyncio.create_task(self._fetch(file, slot))
             slot.flight.add_done_callback(_hear_the_end)
         # Shielded: one waiter who gives up must not cancel the read that the others wait for.
-        return await asyncio.shield(slot.flight)
+        value, stale = await asyncio.shield(slot.flight)
+        self._stale_served += stale
+        return value  # type: ignore[no-any-return]
 
     def written(self, file: DataFile[T], value: T) -> None:
         slot = self._slot(file)
@@ -57,7 +59,7 @@ class TTLReader(Reader):
     def statistics(self) -> ReaderStatistics:
         return ReaderStatistics(self._hits, self._misses, self._stale_served)
 
-    async def _fetch(self, file: DataFile[T], slot: _Slot) -> T:
+    async def _fetch(self, file: DataFile[T], slot: _Slot) -> tuple[T, bool]:
         version = slot.version
         try:
             async with slot.reads_at_once:
@@ -65,12 +67,11 @@ class TTLReader(Reader):
         except StorageError:
             if not slot.filled:
                 raise
-            self._stale_served += 1
-            return slot.value  # type: ignore[no-any-return]
+            return slot.value, True
         else:
             if slot.version == version:
                 slot.fill(value, self.clock())
-            return value
+            return value, False
         finally:
             if slot.version == version:
                 slot.flight = None

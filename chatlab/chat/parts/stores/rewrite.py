@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import StorageError
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.readers.base import Reader
 from chatlab.chat.parts.stores.base import Store
@@ -40,7 +39,7 @@ class RewriteStore(Store):
             messages = [*kept, *batch]
             try:
                 await self.writer.replace(MESSAGES.name, MESSAGES.encode(messages))
-            except StorageError:
+            except BaseException:  # a bug in a writer or a cancelled save leave doubts, too
                 self._doubt(batch)
                 raise
             self.reader.written(MESSAGES, messages)

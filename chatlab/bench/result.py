@@ -1,0 +1,206 @@
+"""What a load generator notes: for each message of a plan, what happened to it and when.
+
+Raw samples only, as plain lists, so that they can travel between processes and be looked at again.
+Everything else (percentiles, curves, the audit) is derived from them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Literal
+
+import msgspec
+
+from chatlab.bench.scenario import PlannedSend
+from chatlab.chat.metrics import percentile
+from chatlab.chat.parts.files import FileIO
+from chatlab.chat.snapshot import Snapshot
+
+NEVER = -1.0
+SERIES_POINTS = 120
+
+Clock = Literal["planned", "send"]
+"""Where a latency starts. `planned`: when the message was to be sent. `send`: when it was; a
+generator that is held up then stops its own clock, and the delay is hidden."""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A run over time, at evenly spaced moments; all lists are of one length.
+
+    Attributes:
+        t_s: seconds after the start.
+        sent, acked, delivered: how many so far.
+        outstanding: sent, and neither delivered nor refused.
+        oldest_s: how long the oldest of those planned and not settled had waited.
+    """
+
+    t_s: list[float]
+    sent: list[int]
+    acked: list[int]
+    delivered: list[int]
+    outstanding: list[int]
+    oldest_s: list[float]
+
+
+class LoadProgress(msgspec.Struct, frozen=True):
+    """Where a run stands.
+
+    Attributes:
+        t_s: seconds after the start.
+        sent, acked, delivered, refused: how many so far.
+        oldest_s: how long the oldest of those planned and not settled has waited.
+        ack_p95_ms: 95th percentile of the latest acks, from the planned send; None if too few.
+        ack_p95_send_ms: ... of the same acks, from the real send.
+    """
+
+    t_s: float
+    sent: int
+    acked: int
+    delivered: int
+    refused: int
+    oldest_s: float
+    ack_p95_ms: float | None
+    ack_p95_send_ms: float | None
+
+    @property
+    def outstanding(self) -> int:
+        """Sent, and neither delivered nor refused."""
+        return self.sent - self.delivered - self.refused
+
+
+class LoadResult(msgspec.Struct, kw_only=True):
+    """What happened to each message of a plan. Lists are indexed by the message's number.
+
+    Attributes:
+        plan: what was to be sent.
+        receivers: for each message, how many should receive it.
+        sent_s, acked_s, delivered_s: seconds after the start at which it was sent, acked, and
+            received by the last of its room; `NEVER` where that did not happen.
+        refused: number to error code, of those that were turned down.
+        refused_s: ... and when.
+        receipts: how many receivers have it.
+        received: for each user, the numbers of the messages as they came in, copies and all.
+        sent, acked, delivered: how many were so far; delivered means to everyone in the room.
+        altered: messages that came back with another text than was sent.
+        wall_s: seconds from the start to the last event.
+        sender_cpu_s: processor time that the generator used meanwhile.
+        before, after: the server's own account, before the first message and at the end.
+        complete: whether the plan was carried out and everything answered.
+        disconnected: the server's reasons for closing connections, and how often each.
+    """
+
+    plan: list[PlannedSend]
+    receivers: list[int]
+    sent_s: list[float]
+    acked_s: list[float]
+    delivered_s: list[float]
+    receipts: list[int]
+    received: list[list[int]]
+    refused: dict[int, str] = {}
+    refused_s: dict[int, float] = {}
+    sent: int = 0
+    acked: int = 0
+    delivered: int = 0
+    altered: int = 0
+    wall_s: float = 0.0
+    sender_cpu_s: float = 0.0
+    before: Snapshot | None = None
+    after: Snapshot | None = None
+    complete: bool = False
+    disconnected: dict[str, int] = {}
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Messages delivered to their room per second, from the first planned send (at 0 s) to
+        the last delivery."""
+        last_s = max(self.delivered_s, default=NEVER)
+        return self.delivered / last_s if last_s > 0 else 0.0
+
+    @property
+    def unsent(self) -> int:
+        """Messages of the plan that were not sent."""
+        return len(self.plan) - self.sent
+
+    @property
+    def late_p99_ms(self) -> float:
+        """How late the generator itself was: the 99th percentile, from planned to sent."""
+        late_ms = sorted(since_ms(self.plan_s(), self.sent_s))
+        return percentile(late_ms, 0.99) if late_ms else 0.0
+
+    @property
+    def sender_cpu_percent(self) -> float:
+        """Of one core."""
+        return 100 * self.sender_cpu_s / self.wall_s if self.wall_s > 0 else 0.0
+
+    @property
+    def io(self) -> dict[str, FileIO]:
+        """What the server's files cost meanwhile; files that were left alone are left out."""
+        before = self.before.files if self.before else {}
+        after = self.after.files if self.after else {}
+        return {
+            name: io - before.get(name, FileIO())
+            for name, io in after.items()
+            if io != before.get(name)
+        }
+
+    def plan_s(self) -> list[float]:
+        """When each message was to be sent."""
+        return [send.at_s for send in self.plan]
+
+    def ack_ms(self, clock: Clock = "planned") -> list[float]:
+        """From each send to its ack, of those that were acked."""
+        return since_ms(self._start_s(clock), self.acked_s)
+
+    def delivery_ms(self, clock: Clock = "planned") -> list[float]:
+        """From each send to its last delivery, of those that were delivered."""
+        return since_ms(self._start_s(clock), self.delivered_s)
+
+    def series(self, points: int = SERIES_POINTS) -> Series:
+        """The run over time."""
+        step_s = self.wall_s / points
+        moments = [step_s * n for n in range(points + 1)]
+        sent = _counts_at(moments, self.sent_s)
+        delivered = _counts_at(moments, self.delivered_s)
+        refused = _counts_at(moments, list(self.refused_s.values()))
+        return Series(
+            t_s=moments,
+            sent=sent,
+            acked=_counts_at(moments, self.acked_s),
+            delivered=delivered,
+            outstanding=[s - d - r for s, d, r in zip(sent, delivered, refused, strict=True)],
+            oldest_s=[
+                self._oldest_s(moment, settled) for moment, settled in self._settled(moments)
+            ],
+        )
+
+    def _start_s(self, clock: Clock) -> list[float]:
+        return self.plan_s() if clock == "planned" else self.sent_s
+
+    def _settled(self, moments: Sequence[float]) -> list[tuple[float, int]]:
+        """For each moment, how many messages from the first on were all settled by then."""
+        settled_s = [
+            at_s if at_s != NEVER else self.refused_s.get(number, float("inf"))
+            for number, at_s in enumerate(self.delivered_s)
+        ]
+        all_until_s = list(accumulate(settled_s, max))
+        return [(moment, bisect_right(all_until_s, moment)) for moment in moments]
+
+    def _oldest_s(self, moment: float, settled: int) -> float:
+        if settled == len(self.plan):
+            return 0.0
+        return max(0.0, moment - self.plan[settled].at_s)
+
+
+def since_ms(starts_s: Sequence[float], ends_s: Sequence[float]) -> list[float]:
+    """Milliseconds from each start to its end, of those that ended."""
+    return [
+        (end - start) * 1000 for start, end in zip(starts_s, ends_s, strict=True) if end != NEVER
+    ]
+
+
+def _counts_at(moments: Sequence[float], times_s: Sequence[float]) -> list[int]:
+    """How many of the times lie at or before each moment."""
+    ordered = sorted(at for at in times_s if at != NEVER)
+    return [bisect_right(ordered, moment) for moment in moments]

@@ -1,0 +1,113 @@
+"""One round: a fresh server on a fresh data folder, a load, an audit. What every lab is made of."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chatlab.bench.audit import Audit, audit, read_saved
+from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab.bench.result import LoadResult
+from chatlab.bench.scenario import Scenario
+from chatlab.bench.server_process import ServerProcess
+from chatlab.chat.snapshot import Snapshot
+
+RUN_ID = "0"
+LATE_MAX_MS = 20.0
+LATE_MAX_SHARE = 0.05
+SENDER_CPU_MAX_PERCENT = 90.0
+
+Step = Literal["starting", "measuring", "stopping"]
+Tell = Callable[[Step, str, LoadProcess | None], None]
+"""Hears of each step of a round, with the server's address and the load generator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One mode, once.
+
+    Attributes:
+        number: from 1, in the order in which all rounds were run.
+        load: what the load generator noted.
+        audit: what became of the messages.
+        after: the server's account of itself, after the last message.
+    """
+
+    number: int
+    load: LoadResult
+    audit: Audit
+    after: Snapshot
+
+    @property
+    def operations(self) -> int:
+        """Reads and writes of all files."""
+        return sum(io.operations for io in self.load.io.values())
+
+    @property
+    def operations_per_message(self) -> float | None:
+        """... for each saved message; None if none was saved."""
+        return self.operations / self.audit.saved if self.audit.saved else None
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the server, from the first message to the last."""
+        return self.after.cpu_s - (self.load.before.cpu_s if self.load.before else 0.0)
+
+    @property
+    def invalid(self) -> list[str]:
+        """Why no verdict may rest on this round; empty if one may."""
+        load = self.load
+        late_max_ms = max(LATE_MAX_MS, LATE_MAX_SHARE * load.wall_s * 1000)
+        reasons = {
+            f"{load.unsent:,} planned messages were not sent": load.unsent > 0,
+            f"the sender was {load.late_p99_ms:.0f} ms late (p99)": load.late_p99_ms > late_max_ms,
+            f"the sender used {load.sender_cpu_percent:.0f}% of a core": load.sender_cpu_percent
+            > SENDER_CPU_MAX_PERCENT,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+
+async def measure_round(
+    mode: str,
+    scenario: Scenario,
+    seed: int,
+    *,
+    number: int = 1,
+    work_folder: Path | None = None,
+    options: tuple[str, ...] = (),
+    tell: Tell = lambda _step, _url, _worker: None,
+) -> Round:
+    """Measure one mode once.
+
+    Args:
+        mode: its line-up.
+        scenario, seed: what load.
+        number: of the round.
+        work_folder: where its data folder is made (and removed); the system's place for
+            temporary files if None.
+        options: further options of `chatlab serve`, e.g. `("--batch-size", "10")`.
+        tell: hears of each step.
+
+    Raises:
+        UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
+    """
+    tell("starting", "", None)
+    folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
+    try:
+        async with (
+            LoadProcess() as worker,
+            ServerProcess(mode, folder, scenario.history, options) as server,
+        ):
+            tell("measuring", server.url, worker)
+            result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID))
+            tell("stopping", server.url, worker)
+            await server.stop()
+        assert result.after is not None
+        judged = audit(result, RUN_ID, read_saved(folder))
+        return Round(number=number, load=result, audit=judged, after=result.after)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

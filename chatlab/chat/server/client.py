@@ -1,0 +1,59 @@
+"""One connected client: bounded in what it leaves unread, and in what it may have in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosed
+
+from chatlab.chat.settings import Settings
+
+POLICY_VIOLATION = 1008
+
+
+class SocketClient:
+    """A connected client, with a bounded send buffer and a bounded share of the queue."""
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        user: str,
+        settings: Settings,
+        note: Callable[[str], None],
+    ) -> None:
+        self.user = user
+        self._connection = connection
+        self._send_buffer_max = settings.send_buffer_max
+        self._note = note
+        self._share = asyncio.Semaphore(settings.client_queue_limit)
+        self._closing: asyncio.Task[None] | None = None
+
+    async def send(self, frame: bytes) -> None:
+        if self._has_room():
+            with suppress(ConnectionClosed):
+                await self._connection.send(frame, text=True)
+
+    def push(self, frame: bytes) -> None:
+        if self._has_room():
+            broadcast((self._connection,), frame, text=True)
+
+    async def reserve(self) -> None:
+        await self._share.acquire()
+
+    def release(self) -> None:
+        self._share.release()
+
+    def _has_room(self) -> bool:
+        """Whether the client reads what it is sent; one that does not is disconnected."""
+        if self._closing is not None:
+            return False
+        unread = self._connection.transport.get_write_buffer_size()
+        if unread <= self._send_buffer_max:
+            return True
+        self._note(f"{self.user} was disconnected: it left {unread:,} bytes unread")
+        reason = f"too slow: {unread:,} bytes unread"
+        self._closing = asyncio.create_task(self._connection.close(POLICY_VIOLATION, reason))
+        return False

@@ -1,0 +1,82 @@
+"""Options that several commands share: one meaning, one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from chatlab.bench.scenario import Scenario
+
+ScenarioName = Annotated[
+    str,
+    typer.Option(
+        "--scenario",
+        metavar="NAME",
+        help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
+    ),
+]
+Messages = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=1_000_000, help="Messages in a run.")
+]
+Users = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="Connections.")]
+Rooms = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(metavar="N", min=0.1, help="Messages per second, instead of all at once."),
+]
+RateEnd = Annotated[
+    float | None,
+    typer.Option(metavar="N", min=0.1, help="... growing evenly to so many at the end."),
+]
+InFlight = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Closed loop: so many under way for each user."),
+]
+SlowReaders = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, max=1_000, help="More connections, which hardly read."),
+]
+History = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Messages in the data folder before the start."),
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="The same seed gives the same messages.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured to FILE.")
+]
+WorkFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--work",
+        metavar="FOLDER",
+        help="Where the data folders are made; else the place for temporary files.",
+        file_okay=False,
+        exists=True,
+    ),
+]
+
+
+def chosen_scenario(name: str, **fields: float | None) -> Scenario:
+    """The scenario that the options name and change.
+
+    Raises:
+        UsageError: there is none such, or it makes no sense.
+    """
+    from chatlab.bench import scenario as scenarios
+
+    return scenarios.override(scenarios.load(name), **fields)
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Raises `UsageError` now rather than after a minute of measuring."""
+    from chatlab.chat.errors import UsageError
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent} to write a file into")
