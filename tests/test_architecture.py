@@ -32,7 +32,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"parts"},
     {"datafiles", "settings"},
     {"protocol"},
-    {"errors"},
+    {"errors", "parent"},
 ]
 SHARED_PARTS = {"files", "entry"}
 

@@ -31,6 +31,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         delivered: received by everyone in their room.
         lost: acked, and then missing: in the files, or with someone in the room.
         duplicated: copies too many, in the files or with a receiver.
+        misdelivered: shown to someone who is not in the room.
         reordered: places where a sender's messages stand in another order than sent.
         corrupt: damaged data files, and messages whose text was changed.
     """
@@ -43,6 +44,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0
     lost: int = 0
     duplicated: int = 0
+    misdelivered: int = 0
     reordered: int = 0
     corrupt: int = 0
 
@@ -50,7 +52,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     def clean(self) -> bool:
         """Whether nothing went wrong. What was refused aloud is not lost."""
         return not (
-            self.lost or self.duplicated or self.reordered or self.corrupt or self.unanswered
+            self.lost
+            or self.duplicated
+            or self.misdelivered
+            or self.reordered
+            or self.corrupt
+            or self.unanswered
         )
 
     def __add__(self, other: Audit) -> Audit:
@@ -96,7 +103,12 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
     """
     in_file = _numbers(run_id, saved.messages, len(result.plan)) if saved else []
     copies = Counter(in_file)
-    reached = Counter(number for seen in result.received for number in set(seen))
+    reached = Counter(
+        number
+        for user, seen in enumerate(result.received)
+        for number in set(seen)
+        if _is_member(user, number, result)
+    )
     acked = [n for n in range(len(result.plan)) if result.acked_s[n] != NEVER]
     missing = [n for n in acked if reached[n] < result.receivers[n] or (saved and not copies[n])]
     answered = len(acked) + sum(result.acked_s[n] == NEVER for n in result.refused)
@@ -109,6 +121,11 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
         delivered=sum(count >= result.receivers[n] for n, count in reached.items()),
         lost=len(missing),
         duplicated=_extra(copies) + sum(_extra(Counter(seen)) for seen in result.received),
+        misdelivered=sum(
+            not _is_member(user, number, result)
+            for user, seen in enumerate(result.received)
+            for number in seen
+        ),
         reordered=sum(_inversions(seen, result) for seen in [in_file, *result.received]),
         corrupt=result.altered + (_changed(result, run_id, saved) + saved.damaged if saved else 0),
     )
@@ -118,6 +135,10 @@ def _numbers(run_id: str, messages: Iterable[Message], planned: int) -> list[int
     """Which of the planned messages these are; see `_changed` for numbers that nobody planned."""
     found = (number_of(run_id, message.content) for message in messages)
     return [number for number in found if number is not None and number < planned]
+
+
+def _is_member(user: int, number: int, result: LoadResult) -> bool:
+    return user % result.rooms == result.plan[number].room
 
 
 def _extra(copies: Counter[int]) -> int:

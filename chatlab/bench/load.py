@@ -42,6 +42,7 @@ from chatlab.chat.settings import Clock
 SENDS_AT_ONCE = 32
 SETUP_TIMEOUT_S = 30.0
 LATEST_ACKS = 400
+ALONE_CHECK_S = 0.2
 SLOW_PAUSE_S = 0.5
 SLOW_GULP_S = 0.001
 
@@ -86,6 +87,7 @@ class Load:
             sent_s=[NEVER] * len(plan),
             acked_s=[NEVER] * len(plan),
             delivered_s=[NEVER] * len(plan),
+            rooms=scenario.rooms,
             receipts=[0] * len(plan),
             received=[[] for _ in range(scenario.users)],
         )
@@ -181,6 +183,8 @@ class Load:
                 await asyncio.sleep(ahead_s)
             elif number % SENDS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # let answers in, or their times would be ours
+            if self._alone():
+                return
             self._send(number)
 
     def _send_closed(self, in_flight: int) -> None:
@@ -196,6 +200,10 @@ class Load:
         due_s = self._clock() - self._start
         self.result.plan[number] = msgspec.structs.replace(self.result.plan[number], at_s=due_s)
         self._send(number)
+
+    def _alone(self) -> bool:
+        """Whether the server has closed every connection."""
+        return all(connection.closed.is_set() for connection in self._connections)
 
     def _send(self, number: int) -> None:
         self._connections[self.result.plan[number].user].send(self._frames[number])
@@ -218,14 +226,14 @@ class Load:
 
     async def _until_answered(self) -> None:
         self._last_news_s = self._clock() - self._start
-        while self._open:
+        while self._open and not self._alone():
             patience_s = self._last_news_s + self._settle_s - (self._clock() - self._start)
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(min(patience_s, ALONE_CHECK_S)):
                     await self._all_settled.wait()
-        self.result.complete = True
+        self.result.complete = not self._open
 
     async def _hang_up(self) -> None:
         everyone = [*self._connections, *self._slow]
@@ -264,8 +272,8 @@ class Load:
         result.received[user].append(number)
         if frame.content != self._contents[number]:
             result.altered += 1
-        if number in self._seen[user]:
-            return  # a second copy for one is no first copy for another
+        if number in self._seen[user] or user % self._scenario.rooms != result.plan[number].room:
+            return  # a second copy for one is no first copy for another; see the audit
         self._seen[user].add(number)
         result.receipts[number] += 1
         if result.receipts[number] == result.receivers[number]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 
 import msgspec
 
@@ -17,6 +16,7 @@ from chatlab.bench.load import Load
 from chatlab.bench.load_process import SIZE_BYTES, Failure, Finished, LoadJob, News, Under
 from chatlab.bench.scenario import plan
 from chatlab.chat.errors import ChatlabError
+from chatlab.chat.parent import when_stdin_ends
 
 PROGRESS_INTERVAL_S = 0.2
 
@@ -31,7 +31,7 @@ def main() -> None:
 async def _work(job: LoadJob) -> None:
     load = Load(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
     running = asyncio.create_task(load.run())
-    stop_at_end_of_input(running)
+    when_stdin_ends(running.cancel)
     telling = asyncio.create_task(_tell_progress(load))
     try:
         await asyncio.wait([running])
@@ -50,17 +50,6 @@ async def _tell_progress(load: Load) -> None:
     while True:
         await asyncio.sleep(PROGRESS_INTERVAL_S)
         _tell(Under(load.progress()))
-
-
-def stop_at_end_of_input(running: asyncio.Task[object]) -> None:
-    """Cancel a task when standard input ends."""
-    loop = asyncio.get_running_loop()
-
-    def wait_for_end() -> None:
-        sys.stdin.buffer.read()
-        loop.call_soon_threadsafe(running.cancel)
-
-    threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 def _tell(news: News) -> None:

@@ -75,6 +75,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     Attributes:
         plan: what was to be sent.
+        rooms: how many; user n is in room n modulo `rooms`.
         receivers: for each message, how many should receive it.
         sent_s, acked_s, delivered_s: seconds after the start at which it was sent, acked, and
             received by the last of its room; `NEVER` where that did not happen.
@@ -98,6 +99,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     delivered_s: list[float]
     receipts: list[int]
     received: list[list[int]]
+    rooms: int = 1
     refused: dict[int, str] = {}
     refused_s: dict[int, float] = {}
     sent: int = 0

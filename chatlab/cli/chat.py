@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import getpass
 import itertools
+import os
 import re
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -240,7 +243,21 @@ async def _typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:
 
 
 async def _piped_lines() -> AsyncIterator[str]:
-    while line := await asyncio.to_thread(sys.stdin.readline):
+    # A thread of our own, which may be left behind: one of the event loop's would keep the program
+    # from ending until somebody writes another line. And not through `sys.stdin`: a thread inside
+    # its buffer makes Python abort at the exit.
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str] = asyncio.Queue()
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the event loop has ended meanwhile
+            with os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8", errors="replace") as typed:
+                for line in typed:
+                    loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, "")
+
+    threading.Thread(target=read, daemon=True).start()
+    while line := await lines.get():
         yield line
 
 

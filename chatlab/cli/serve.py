@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -158,11 +157,9 @@ async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
 
 
 def _stop_event(with_stdin: bool) -> asyncio.Event:
-    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin.
+    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin."""
+    from chatlab.chat.parent import when_stdin_ends
 
-    The last is for programs that start a server: when they die, however suddenly, their end of
-    the pipe closes and the server stops. It works alike on every system, as signals do not.
-    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -173,10 +170,5 @@ def _stop_event(with_stdin: bool) -> asyncio.Event:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), set_stop)
     if with_stdin:
-
-        def wait_for_end() -> None:
-            sys.stdin.buffer.read()
-            set_stop()
-
-        threading.Thread(target=wait_for_end, daemon=True).start()
+        when_stdin_ends(stop.set)
     return stop

@@ -1,131 +1,76 @@
-"""The result of a comparison, as people read it: speed and truth in one table.
+"""The result of a comparison on a terminal: speed and truth in one table.
 
-Pure: a report goes in, something to print comes out. All figures come from the report.
+Pure: a report goes in, something to print comes out. Its rows are those of `figures.py`, its
+sentences those of `claims.py`, which every export shares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.audit import Audit
-from chatlab.bench.report import Comparison, ModeReport, Report
+from chatlab.bench.report import Report
 from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.snapshot import Percentiles
-from chatlab.view import words
+from chatlab.view import claims, figures, words
 
 BAR_WIDTH = 40
-
-Cell = Callable[[ModeReport], str | Text]
+LABEL_WIDTH = 28
+MODE_WIDTH = 21
+_STYLES: dict[str, str] = {"plain": "", "good": "green", "bad": "bold red"}
+_TONES: dict[str, str] = {"better": "green", "worse": "yellow", "unsafe": "bold red"}
 
 
 def render(report: Report) -> RenderableType:
-    """The whole result: the table, the chart of file operations, the verdicts, the trust."""
+    """The whole result: the table, the chart of file operations, the claims, the trust."""
     if not report.modes:
         return Text("Nothing was measured: stopped before the first round ended.")
     return Group(
-        Text(_title(report), style="bold"),
-        _table(report),
+        *_cautions(report),
+        Text(claims.load(report), style="bold"),
+        _Tables(report),
         Text(),
         _operations_chart(report),
         Text(),
-        *_verdicts(report),
+        *_claims(report),
         *_trust(report),
     )
 
 
-def _title(report: Report) -> str:
-    scenario = report.scenario
-    users, rooms = scenario["users"], scenario["rooms"]
-    title = (
-        f"{scenario['messages']:,} messages, {users} users in {rooms} room{'s' * (rooms > 1)}, "
-        f"{report.history:,} messages of history, {report.rounds} rounds"
-    )
-    return title if report.complete else f"PARTIAL (stopped early): {title}"
+class _Tables:
+    """The figures, in as many tables as the modes need at the terminal's width."""
+
+    def __init__(self, report: Report) -> None:
+        self._names = list(report.modes)
+        self._rows = figures.rows(report)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        at_once = max(1, (options.max_width - LABEL_WIDTH) // MODE_WIDTH)
+        for first in range(0, len(self._names), at_once):
+            if first:
+                yield Text()
+            yield self._table(slice(first, first + at_once))
+
+    def _table(self, shown: slice) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table.add_column("", no_wrap=True, style="dim")
+        for name in self._names[shown]:
+            table.add_column(words.printable(name), justify="right", overflow="fold")
+        for row in self._rows:
+            if row.heading:
+                table.add_row()
+                table.add_row(Text(row.label, style="bold not dim"))
+            else:
+                cells = (Text(cell.text, _STYLES[cell.tone]) for cell in row.cells[shown])
+                table.add_row(row.label, *cells)
+        return table
 
 
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("", no_wrap=True, style="dim")
-    for name in report.modes:
-        table.add_column(name, justify="right", overflow="fold")
-    for label, cell in _rows(report):
-        if cell is None:
-            table.add_row()
-            table.add_row(Text(label, style="bold not dim"))
-        else:
-            table.add_row(label, *(cell(mode) for mode in report.modes.values()))
-    return table
-
-
-def _rows(report: Report) -> Iterator[tuple[str, Cell | None]]:
-    yield "SPEED", None
-    yield "delivered per second", lambda mode: f"{mode.throughput_per_s.median:,.0f}"
-    yield "  95% interval", _interval
-    yield "ack p50 / p99", lambda mode: _p50_p99(mode.ack_ms)
-    yield "delivery p50 / p99", lambda mode: _p50_p99(mode.delivery_ms)
-    yield "COST of one round", None
-    for file in sorted({name for mode in report.modes.values() for name in mode.io.files}):
-        yield from _file_rows(report, file)
-    yield "reads + writes per message", lambda mode: _per_message(mode.io.per_message)
-    yield "bytes read", lambda mode: words.size(mode.io.bytes_read)
-    yield "bytes written", lambda mode: words.size(mode.io.bytes_written)
-    yield "server CPU", lambda mode: f"{mode.cpu_s:.2f} s"
-    yield "peak memory", lambda mode: words.size(mode.rss_peak_bytes)
-    yield "TRUTH, all rounds", None
-    yield "an ack means", lambda mode: Text(mode.ack_means, style="bold")
-    for field in ("sent", "acked", "refused", "saved", "delivered"):
-        yield field, lambda mode, field=field: _count(getattr(mode.audit, field))  # type: ignore[misc]
-    for field in ("lost", "duplicated", "reordered", "corrupt", "unanswered"):
-        yield field, lambda mode, field=field: _fault(getattr(mode.audit, field))  # type: ignore[misc]
-    yield "audit", lambda mode: _audit_word(mode.audit)
-
-
-def _file_rows(report: Report, file: str) -> Iterator[tuple[str, Cell]]:
-    for kind in ("reads", "writes", "fsyncs"):
-        counts = {
-            name: getattr(mode.io.files[file], kind) if file in mode.io.files else 0
-            for name, mode in report.modes.items()
-        }
-        if any(counts.values()):
-            yield (
-                f"{file} {kind}",
-                lambda mode, kind=kind: _file_count(mode, file, kind),  # type: ignore[misc]
-            )
-
-
-def _file_count(mode: ModeReport, file: str, kind: str) -> str:
-    return f"{getattr(mode.io.files[file], kind):,}" if file in mode.io.files else "0"
-
-
-def _interval(mode: ModeReport) -> str:
-    speed = mode.throughput_per_s
-    if speed.low is None or speed.high is None:
-        return "needs 6 rounds"
-    return f"{speed.low:,.0f} to {speed.high:,.0f}"
-
-
-def _p50_p99(latency_ms: Percentiles) -> str:
-    return f"{words.milliseconds(latency_ms.p50)} / {words.milliseconds(latency_ms.p99)}"
-
-
-def _per_message(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _count(value: int | None) -> str:
-    return "unknown" if value is None else words.count(value)
-
-
-def _fault(value: int) -> Text:
-    return Text(words.count(value), style="bold red" if value else "")
-
-
-def _audit_word(audit: Audit) -> Text:
-    return Text("clean", "green") if audit.clean else Text("NOT CLEAN", "bold red")
+def _cautions(report: Report) -> Iterator[Text]:
+    for name, sentence in claims.cautions(report).items():
+        yield Text(f"! {name}: {sentence}", style="bold yellow")
 
 
 def _operations_chart(report: Report) -> RenderableType:
@@ -140,54 +85,26 @@ def _operations_chart(report: Report) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     for name, count in counts.items():
-        table.add_row(name, f"{count:,}", "█" * max(1, round(BAR_WIDTH * count / most)))
+        bar = "█" * max(1, round(BAR_WIDTH * count / most))
+        table.add_row(words.printable(name), f"{count:,}", bar)
     messages = report.scenario["messages"]
     title = f"Reads and writes of {MESSAGES.name} for {messages:,} messages"
     return Group(Text(title, style="bold"), table)
 
 
-def _verdicts(report: Report) -> Iterator[Text]:
-    for comparison in report.comparisons:
-        if comparison.metric == "throughput_per_s":
-            yield _verdict(comparison, report)
-    for name, mode in report.modes.items():
-        if not mode.audit.clean:
-            text = (
-                f"! {name} is NOT SAFE: {_what_went_wrong(mode.audit)}. Its speed proves nothing."
-            )
-            yield Text(text, style="bold red")
-
-
-def _verdict(comparison: Comparison, report: Report) -> Text:
-    mode, base = comparison.mode, comparison.baseline
-    if comparison.ratio is None:
-        return Text(f"? {mode} against {base}: no rounds to compare")
-    times = f"{comparison.ratio:.3g} x the deliveries per second of {base}"
-    if comparison.verdict == "unknown":
-        return Text(f"? {mode}: {times}; too few rounds to claim it (6 are needed)")
-    interval = f"95% interval {comparison.low:.3g} to {comparison.high:.3g}"
-    if comparison.verdict == "same":
-        return Text(f"~ {mode}: no difference from {base} to claim ({interval})")
-    ours, theirs = report.modes[mode].ack_means, report.modes[base].ack_means
-    mark = "✓" if comparison.verdict == "better" else "✗"
-    sentence = Text(f"{mark} {mode}: {times} ({interval})")
-    if ours != theirs:
-        sentence.append(
-            f"\n  but their acks differ: {mode} {ours} ({words.ACK_WORDS[ours]}), "
-            f"{base} {theirs} ({words.ACK_WORDS[theirs]})"
-        )
-    return sentence
-
-
-def _what_went_wrong(audit: Audit) -> str:
-    found = {
-        "acked and lost": audit.lost,
-        "duplicated": audit.duplicated,
-        "reordered": audit.reordered,
-        "corrupt": audit.corrupt,
-        "never answered": audit.unanswered,
-    }
-    return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
+def _claims(report: Report) -> Iterator[Text]:
+    for claim in claims.claims(report):
+        yield Text(f"{claim.mark} {claim.sentence}", style=_TONES.get(claim.tone, ""))
+        for but in claim.buts:
+            yield Text(f"  {but}")
+    noisy = [
+        f"{words.printable(name)} {number}"
+        for name, mode in report.modes.items()
+        for number, one in enumerate(mode.rounds, start=1)
+        if one.noisy
+    ]
+    if noisy:
+        yield Text(f"Far from the others, and still counted: round {', '.join(noisy)}.", "dim")
 
 
 def _trust(report: Report) -> Iterator[Text]:
@@ -195,4 +112,4 @@ def _trust(report: Report) -> Iterator[Text]:
     if not failed:
         yield Text(f"Trust: all {len(report.trust)} checks of the instrument held.", style="dim")
     for check in failed:
-        yield Text(f"! Trust: {check.check}: {check.value}, allowed {check.limit}", style="yellow")
+        yield Text(f"! Trust: {claims.trust_line(check)}", style="yellow")

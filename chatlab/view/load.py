@@ -49,6 +49,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     faults = {
         "acked but not delivered": audit.lost,
         "duplicated": audit.duplicated,
+        "shown to outsiders": audit.misdelivered,
         "reordered": audit.reordered,
         "altered": audit.corrupt,
         "never answered": audit.unanswered,

@@ -1,0 +1,411 @@
+"""The audit: each way in which a message can go wrong is found and named, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlab.bench.audit import Audit, Saved, audit, read_saved
+from chatlab.bench.marks import content_of, number_of
+from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.scenario import PlannedSend
+from chatlab.chat.datafiles import ALL_FILES, MESSAGES, USERS
+from chatlab.chat.protocol import Message
+
+RUN = "run"
+USERS_COUNT = 4
+ROOMS = 2
+COUNT = 20
+
+
+def is_member(user: int, number: int) -> bool:
+    """Users 0 and 2 are in room 0, users 1 and 3 in room 1; user n sends n, n + 4, n + 8, ..."""
+    return user % ROOMS == number % USERS_COUNT % ROOMS
+
+
+@dataclass
+class Run:
+    """A run in which nothing went wrong, to be damaged by tests."""
+
+    saved: list[int] = field(default_factory=lambda: list(range(COUNT)))
+    received: list[list[int]] = field(
+        default_factory=lambda: [
+            [n for n in range(COUNT) if is_member(user, n)] for user in range(USERS_COUNT)
+        ]
+    )
+    not_acked: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
+    not_sent: set[int] = field(default_factory=set)
+    altered_on_disk: set[int] = field(default_factory=set)
+    altered_on_the_way: int = 0
+    damaged: int = 0
+
+    def refuse(self, number: int) -> None:
+        """The server says no, and does nothing else."""
+        self.refused.add(number)
+        self.not_acked.add(number)
+        self.lose_on_disk(number)
+        for user in range(USERS_COUNT):
+            self.lose_at(user, number)
+
+    def lose_on_disk(self, number: int) -> None:
+        self.saved = [n for n in self.saved if n != number]
+
+    def lose_at(self, user: int, number: int) -> None:
+        self.received[user] = [n for n in self.received[user] if n != number]
+
+    def result(self) -> LoadResult:
+        plan = [
+            PlannedSend(0.0, n % USERS_COUNT, n % USERS_COUNT % ROOMS, f"text {n}")
+            for n in range(COUNT)
+        ]
+        acked = set(range(COUNT)) - self.not_acked - self.not_sent
+        return LoadResult(
+            plan=plan,
+            rooms=ROOMS,
+            receivers=[USERS_COUNT // ROOMS] * COUNT,
+            sent_s=[NEVER if n in self.not_sent else 0.5 for n in range(COUNT)],
+            acked_s=[1.0 if n in acked else NEVER for n in range(COUNT)],
+            delivered_s=[1.5] * COUNT,
+            receipts=[sum(seen.count(n) for seen in self.received) for n in range(COUNT)],
+            received=self.received,
+            refused=dict.fromkeys(self.refused, "overloaded"),
+            sent=COUNT - len(self.not_sent),
+            acked=len(acked),
+            altered=self.altered_on_the_way,
+        )
+
+    def on_disk(self) -> Saved:
+        return Saved([self._message(n) for n in self.saved], self.damaged)
+
+    def audit(self) -> Audit:
+        return audit(self.result(), RUN, self.on_disk())
+
+    def _message(self, n: int) -> Message:
+        content = content_of(RUN, n, f"text {n}") + "!" * (n in self.altered_on_disk)
+        return Message(f"m-{n}", f"room-{n}", f"user-{n}", content, "2026-01-01T00:00:00.000Z")
+
+
+FAULTS = ("refused", "unanswered", "lost", "duplicated", "reordered", "corrupt")
+
+
+def faults(found: Audit) -> dict[str, Any]:
+    """What an audit has to complain about."""
+    return {name: getattr(found, name) for name in FAULTS if getattr(found, name)}
+
+
+# One fault at a time.
+
+
+def nothing(run: Run) -> None:
+    """Leave the run as it is."""
+
+
+def lost_on_disk(run: Run) -> None:
+    run.lose_on_disk(7)
+
+
+def lost_at_one_receiver(run: Run) -> None:
+    run.lose_at(3, 7)
+
+
+def lost_everywhere(run: Run) -> None:
+    run.lose_on_disk(7)
+    run.lose_at(1, 7)
+    run.lose_at(3, 7)
+
+
+def duplicate_on_disk(run: Run) -> None:
+    run.saved.insert(8, 7)
+
+
+def duplicate_at_a_receiver(run: Run) -> None:
+    run.received[1].insert(2, run.received[1][1])
+
+
+def a_copy_that_hides_a_loss(run: Run) -> None:
+    run.lose_at(3, 7)
+    run.received[1].insert(run.received[1].index(7), 7)
+
+
+def reordered_on_disk(run: Run) -> None:
+    run.saved[4], run.saved[8] = run.saved[8], run.saved[4]  # both of user 0
+
+
+def reordered_at_a_receiver(run: Run) -> None:
+    seen = run.received[2]
+    first, second = seen.index(4), seen.index(8)
+    seen[first], seen[second] = seen[second], seen[first]
+
+
+def other_senders_in_another_order(run: Run) -> None:
+    run.saved[4], run.saved[5] = run.saved[5], run.saved[4]
+
+
+def altered_on_disk(run: Run) -> None:
+    run.altered_on_disk.add(7)
+
+
+def altered_on_the_way(run: Run) -> None:
+    run.altered_on_the_way = 1
+
+
+def damaged_file(run: Run) -> None:
+    run.damaged = 1
+
+
+def unanswered(run: Run) -> None:
+    run.not_acked.add(7)
+
+
+def refused(run: Run) -> None:
+    run.refuse(7)
+
+
+def not_sent(run: Run) -> None:
+    run.refuse(7)
+    run.refused.clear()
+    run.not_sent.add(7)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (nothing, {}),
+        (lost_on_disk, {"lost": 1}),
+        (lost_at_one_receiver, {"lost": 1}),
+        (lost_everywhere, {"lost": 1}),
+        (duplicate_on_disk, {"duplicated": 1}),
+        (duplicate_at_a_receiver, {"duplicated": 1}),
+        (a_copy_that_hides_a_loss, {"lost": 1, "duplicated": 1}),
+        (reordered_on_disk, {"reordered": 1}),
+        (reordered_at_a_receiver, {"reordered": 1}),
+        (other_senders_in_another_order, {}),
+        (altered_on_disk, {"corrupt": 1}),
+        (altered_on_the_way, {"corrupt": 1}),
+        (damaged_file, {"corrupt": 1}),
+        (unanswered, {"unanswered": 1}),
+        (refused, {"refused": 1}),
+        (not_sent, {}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_fault_is_found_and_named_and_nothing_else_is(
+    fault: Callable[[Run], None], expected: dict[str, int]
+) -> None:
+    run = Run()
+    fault(run)
+    found = run.audit()
+
+    assert faults(found) == expected
+    assert found.clean == (not expected.keys() - {"refused"})
+
+
+def test_a_clean_run_counts_every_message_at_every_step() -> None:
+    found = Run().audit()
+
+    assert (found.sent, found.acked, found.saved, found.delivered) == (COUNT,) * 4
+
+
+def test_what_was_refused_is_not_expected_anywhere() -> None:
+    run = Run()
+    run.refuse(7)
+    found = run.audit()
+
+    assert (found.sent, found.acked, found.saved) == (COUNT, COUNT - 1, COUNT - 1)
+    assert found.delivered == COUNT - 1
+
+
+def test_a_message_acked_and_then_refused_is_lost_all_the_same() -> None:
+    run = Run()
+    run.refuse(7)
+    run.not_acked.clear()
+
+    assert faults(run.audit()) == {"lost": 1, "refused": 1}
+
+
+def test_a_message_acked_twice_hides_no_message_that_was_never_answered() -> None:
+    run = Run(not_acked={7})
+    result = run.result()
+    result.acked += 1  # another one was acked twice
+
+    assert faults(audit(result, RUN, run.on_disk())) == {"unanswered": 1}
+
+
+def test_a_damaged_number_on_the_disk_is_reported_and_breaks_nothing() -> None:
+    run = Run()
+    saved = run.on_disk()
+    strange = msgspec.structs.replace(saved.messages[7], content=f"{RUN}/{COUNT + 5} text 7")
+    saved.messages[7] = strange
+
+    assert not audit(run.result(), RUN, saved).clean
+
+
+def test_messages_of_others_are_left_out() -> None:
+    run = Run()
+    saved = run.on_disk()
+    others = [
+        msgspec.structs.replace(saved.messages[0], content=content)
+        for content in ("Happy New Year!", content_of("other", 3, "x"), "run/ x", "", "run/-1 x")
+    ]
+    saved.messages[3:3] = others
+
+    found = audit(run.result(), RUN, saved)
+    assert faults(found) == {}
+    assert found.saved == COUNT
+
+
+# Without a look at the disk.
+
+
+def test_what_cannot_be_seen_is_unknown_and_not_zero() -> None:
+    found = audit(Run().result(), RUN, None)
+
+    assert found.saved is None
+    assert found.clean
+
+
+def test_a_loss_on_the_way_is_found_without_the_disk() -> None:
+    run = Run()
+    run.lose_at(1, 7)
+
+    assert faults(audit(run.result(), RUN, None)) == {"lost": 1}
+
+
+# Adding.
+
+
+def test_audits_add_up_number_by_number() -> None:
+    one = Audit(sent=1, acked=2, refused=3, unanswered=4, saved=5)
+    other = Audit(saved=10, delivered=20, lost=30, misdelivered=40, reordered=50, corrupt=60)
+
+    assert one + other == Audit(
+        **dict(zip(Audit.__struct_fields__, (1, 2, 3, 4, 15, 20, 30, 0, 40, 50, 60), strict=True))
+    )
+
+
+def test_a_sum_with_an_unknown_number_is_unknown() -> None:
+    assert (Audit(saved=5) + Audit(saved=None)).saved is None
+
+
+def test_one_round_that_is_not_clean_spoils_the_sum() -> None:
+    assert not sum([Audit(), Audit(lost=1), Audit()], Audit()).clean
+
+
+# Reading the disk.
+
+
+def data_folder(folder: Path) -> Path:
+    for file in ALL_FILES:
+        (folder / file.name).write_bytes(file.encode([]))  # type: ignore[arg-type]
+    return folder
+
+
+def test_saved_messages_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
+    messages = Run().on_disk().messages
+    (data_folder(tmp_path) / MESSAGES.name).write_bytes(MESSAGES.encode(messages))
+
+    assert read_saved(tmp_path) == Saved(messages, 0)
+
+
+@pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: file.name)
+def test_a_torn_file_is_damaged(file: Any, tmp_path: Path) -> None:
+    (data_folder(tmp_path) / file.name).write_bytes(b'[{"id": "m')
+
+    assert read_saved(tmp_path).damaged == 1
+
+
+def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
+    (data_folder(tmp_path) / USERS.name).unlink()
+
+    assert read_saved(tmp_path).damaged == 1
+
+
+# Marks.
+
+
+@given(run_id=st.text(alphabet="abc/0123 ", max_size=8).filter(lambda t: " " not in t))
+def test_a_mark_is_read_back_and_by_nobody_else(run_id: str) -> None:
+    content = content_of(run_id, 42, "Happy New Year!")
+
+    assert number_of(run_id, content) == 42
+    assert number_of(run_id + "x", content) is None
+
+
+# Any mixture.
+
+numbers = st.sets(st.integers(0, COUNT - 1), max_size=5)
+pairs = st.sets(
+    st.tuples(st.integers(0, USERS_COUNT - 1), st.integers(0, COUNT - 1)).filter(
+        lambda pair: is_member(*pair)
+    ),
+    max_size=5,
+)
+
+
+@given(
+    lost=numbers,
+    lost_at=pairs,
+    doubled=numbers,
+    doubled_at=pairs,
+    altered=numbers,
+    not_acked=numbers,
+    refused_numbers=numbers,
+    damaged=st.integers(0, 1),
+)
+def test_any_mixture_of_faults_is_counted_exactly(
+    lost: set[int],
+    lost_at: set[tuple[int, int]],
+    doubled: set[int],
+    doubled_at: set[tuple[int, int]],
+    altered: set[int],
+    not_acked: set[int],
+    refused_numbers: set[int],
+    damaged: int,
+) -> None:
+    run = Run(not_acked=set(not_acked), altered_on_disk=altered, damaged=damaged)
+    run.saved = [n for n in run.saved for _ in range(1 + (n in doubled)) if n not in lost]
+    run.received = [
+        [n for n in seen for _ in range(1 + ((u, n) in doubled_at)) if (u, n) not in lost_at]
+        for u, seen in enumerate(run.received)
+    ]
+    for number in refused_numbers:
+        run.refuse(number)
+
+    acked = set(range(COUNT)) - not_acked - refused_numbers
+    there = set(range(COUNT)) - lost - refused_numbers
+    gone = lost | {n for _, n in lost_at}
+    heard = {(u, n) for u, n in doubled_at - lost_at if n not in refused_numbers}
+    found = run.audit()
+    assert found == Audit(
+        sent=COUNT,
+        acked=len(acked),
+        refused=len(refused_numbers),
+        unanswered=len(not_acked - refused_numbers),
+        saved=len(there),
+        delivered=COUNT - len({n for _, n in lost_at} | refused_numbers),
+        lost=len(acked & gone),
+        duplicated=len(doubled & there) + len(heard),
+        reordered=0,
+        corrupt=len(altered & there) + len(altered & doubled & there) + damaged,
+    )
+
+
+@given(order=st.permutations(range(COUNT)))
+def test_a_shuffled_file_has_as_many_reorderings_as_messages_behind_a_later_one(
+    order: list[int],
+) -> None:
+    run = Run(saved=order)
+    behind = sum(
+        any(order[j] > n and order[j] % USERS_COUNT == n % USERS_COUNT for j in range(i))
+        for i, n in enumerate(order)
+    )
+
+    assert faults(run.audit()) == ({"reordered": behind} if behind else {})

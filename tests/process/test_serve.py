@@ -1,0 +1,184 @@
+"""`chatlab serve` as a process: it says where it listens, and stops in order when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.chat_client import WAIT_S, ChatClient, ServeProcess, get, new_contents
+
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+NEVER_FLUSHING = ("--flush-interval", "3600", "--batch-size", "1000000")
+
+
+def words_of_farewell(server: ServeProcess) -> tuple[int, int]:
+    """The two numbers in the last line: saved and unsaved."""
+    last = server.rest.strip().splitlines()[-1]
+    found = re.fullmatch(r"stopped: ([\d,]+) queued messages saved, ([\d,]+) unsaved", last)
+    assert found, last
+    return int(found[1].replace(",", "")), int(found[2].replace(",", ""))
+
+
+async def test_the_first_line_says_where_it_listens(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path / "data") as server:
+        assert re.fullmatch(r"listening on ws://127\.0\.0\.1:[1-9]\d*", server.first_line)
+        assert (await get(server.url, "/health")).json == {"status": "ok", "mode": "naive"}
+        async with await ChatClient.connect(server.url, "alice", "general") as alice:
+            assert (await alice.say("hello"))["means"] == "written"
+
+
+@needs_signals
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+async def test_a_signal_saves_all_that_is_queued_before_the_server_ends(
+    name: str, tmp_path: Path
+) -> None:
+    async with ServeProcess(tmp_path, "--mode", "optimized", *NEVER_FLUSHING) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        for n in range(50):
+            await alice.shout(f"message {n}")
+        await alice.until(lambda: len(alice.of("ack")) == 51, "fifty acks")
+        assert new_contents(tmp_path) == []
+        server.process.send_signal(getattr(signal, name))
+        assert await server.end() == 0
+        await alice.close()
+    assert words_of_farewell(server) == (50, 0)
+    assert new_contents(tmp_path) == [f"message {n}" for n in range(50)]
+    assert server.errors == ""
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("mode", "name"), [("optimized", "SIGTERM"), ("optimized", "SIGINT"), ("naive", "SIGTERM")]
+)
+async def test_a_signal_under_load_loses_nothing_that_was_acked(
+    mode: str, name: str, tmp_path: Path
+) -> None:
+    async with ServeProcess(tmp_path, "--mode", mode) as server:
+        clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(5)]
+
+        async def talk(number: int) -> None:
+            try:
+                for n in range(1, 100_000):
+                    ref = await clients[number].shout(f"{number} {n + 1}")
+                    if n % 10 == 0:
+                        await clients[number].answer(ref)
+            except (ConnectionClosed, AssertionError):
+                pass  # the server has gone
+
+        talking = [asyncio.create_task(talk(number)) for number in range(5)]
+        for client in clients:
+            await client.until(lambda client=client: len(client.of("ack")) > 20, "some acks")
+        server.process.send_signal(getattr(signal, name))
+        assert await server.end() == 0
+        await asyncio.gather(*talking)
+        for client in clients:
+            await client.close()
+    assert words_of_farewell(server)[1] == 0
+    on_disk = new_contents(tmp_path)
+    assert len(on_disk) == len(set(on_disk))
+    for number, client in enumerate(clients):
+        acked = [f"{number} {ack['ref']}" for ack in client.of("ack") if ack["ref"] > 1]
+        assert len(acked) > 19
+        assert set(acked) <= set(on_disk)
+        assert set(client.heard()) <= set(on_disk)
+    assert server.errors == ""
+
+
+@needs_signals
+async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> None:
+    obstacle = tmp_path / "messages.json.tmp"
+    async with ServeProcess(tmp_path, "--mode", "optimized", *NEVER_FLUSHING) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        await alice.say("precious")
+        obstacle.mkdir()
+        server.process.send_signal(signal.SIGINT)
+        await alice.until(lambda: alice.of("error"), "the first failed save")
+        server.process.send_signal(signal.SIGINT)
+        obstacle.rmdir()
+        assert await server.end() == 0
+        await alice.close()
+    assert words_of_farewell(server) == (1, 0)
+    assert new_contents(tmp_path) == ["precious"]
+
+
+async def test_the_end_of_stdin_stops_it_when_asked_to(tmp_path: Path) -> None:
+    options = ("--mode", "optimized", "--stop-with-stdin", *NEVER_FLUSHING)
+    async with (
+        ServeProcess(tmp_path, *options) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        await alice.say("one")
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+        assert await server.end() == 0
+    assert words_of_farewell(server) == (1, 0)
+    assert new_contents(tmp_path) == ["one"]
+
+
+@needs_signals
+async def test_a_signal_ends_a_server_that_also_listens_to_its_stdin(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path, "--stop-with-stdin") as server:
+        server.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(WAIT_S):
+            assert await server.process.wait() == 0
+        await server.end()
+    assert (words_of_farewell(server), server.errors) == ((0, 0), "")
+
+
+async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_code(
+    tmp_path: Path,
+) -> None:
+    part = tmp_path / "never.py"
+    part.write_text(
+        "from chatlab.chat.errors import StorageError\n"
+        "from chatlab.chat.parts.processors.queueing import QueueingProcessor\n"
+        "class GivesUpSoon(QueueingProcessor):\n"
+        "    async def drain(self):\n"
+        "        unsaved = list(self._queue)\n"
+        "        await self.outcome.failed(unsaved, StorageError('write', 'it', 'no disk'))\n"
+        "        self._flusher and self._flusher.cancel()\n"
+        "        self._queue.clear()\n"
+        "        return unsaved\n"
+    )
+    mode = f"optimized+processor={part}:GivesUpSoon"
+    options = ("--mode", mode, "--stop-with-stdin", *NEVER_FLUSHING)
+    async with ServeProcess(tmp_path / "data", *options) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        ref = await alice.shout("lost")
+        await alice.answer(ref)
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+        assert await server.end() == 1
+        await alice.close()
+    assert [answer["type"] for answer in alice.answers(ref)] == ["ack", "error"]
+    assert words_of_farewell(server) == (0, 1)
+
+
+async def test_a_fresh_folder_gets_as_much_history_as_was_asked_for(tmp_path: Path) -> None:
+    async with (
+        ServeProcess(tmp_path, "--history", "500", "--mode", "cached") as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        history = await alice.ask("history", roomId="general", limit=500)
+        assert len(history["messages"]) == 252  # every second one, and two that were there
+
+
+@pytest.mark.parametrize("mode", ["naive", "optimized"])
+async def test_what_was_acked_is_there_after_a_restart(mode: str, tmp_path: Path) -> None:
+    for turn in range(2):
+        async with (
+            ServeProcess(tmp_path, "--mode", mode, "--stop-with-stdin") as server,
+            await ChatClient.connect(server.url, "alice", "general") as alice,
+        ):
+            history = await alice.ask("history", roomId="general")
+            assert len(history["messages"]) == 2 + turn
+            assert (await alice.say(f"message {turn}"))["type"] == "ack"
+            assert server.process.stdin is not None
+            server.process.stdin.close()
+            assert await server.end() == 0

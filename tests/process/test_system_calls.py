@@ -1,0 +1,102 @@
+"""What chatlab counts is what the operating system was asked to do: counted by `strace`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat import snapshot as snapshots
+from tests.support.chat_client import ChatClient, ServeProcess, get, new_contents
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+
+N = 1_000
+CALLS = "openat,read,pread64,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
+
+# `1234  read(5</tmp/x/messages.json>, "...", 100) = 100`, or its two halves when another thread
+# came in between.
+_WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)(<.*>)?.*")
+_FIRST_HALF = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>")
+_SECOND_HALF = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)(<.*>)?.*")
+
+
+def traced_calls(trace: str) -> list[tuple[str, str, int]]:
+    """(call, arguments, result) of every call that succeeded, in order of their ends."""
+    calls = []
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        if half := _FIRST_HALF.fullmatch(line):
+            begun[half[1]] = half[3]
+        elif (half := _SECOND_HALF.fullmatch(line)) and half[1] in begun:
+            calls.append((half[2], begun.pop(half[1]) + half[3], int(half[4])))
+        elif whole := _WHOLE.fullmatch(line):
+            calls.append((whole[2], whole[3], int(whole[4])))
+    return [call for call in calls if call[2] >= 0]
+
+
+def file_of(arguments: str, folder: Path) -> str:
+    """Which data file a call is about, counted as chatlab counts; "" if none."""
+    if f"{folder}>" in arguments.split(",")[0]:
+        return "(folder)"
+    found = re.search(rf"{re.escape(str(folder))}/([\w.]+)", arguments)
+    return found[1].removesuffix(".tmp") if found else ""
+
+
+def counted(calls: list[tuple[str, str, int]], folder: Path) -> dict[str, Counter[str]]:
+    """For each data file: opens to read and to write, bytes, fsyncs."""
+    counts: dict[str, Counter[str]] = {}
+    for call, arguments, result in calls:
+        name = file_of(arguments, folder)
+        if not name or (name == "(folder)" and not call.startswith("f")):
+            continue
+        count = counts.setdefault(name, Counter())
+        if call == "openat":
+            count["reads" if "O_RDONLY" in arguments else "writes"] += 1
+        elif call in ("read", "pread64"):
+            count["bytes_read"] += result
+        elif call in ("write", "pwrite64"):
+            count["bytes_written"] += result
+        elif call in ("fsync", "fdatasync"):
+            count["fsyncs"] += 1
+    return counts
+
+
+@pytest.mark.parametrize("mode", ["naive", "optimized"])
+async def test_stats_agree_with_the_trace_of_a_thousand_messages(mode: str, tmp_path: Path) -> None:
+    folder, trace = tmp_path / "data", tmp_path / "trace"
+    strace = ("strace", "-f", "-y", "--seccomp-bpf", "-s", "16", "-e", f"trace={CALLS}")
+    options = ("--mode", mode, "--stop-with-stdin")
+    async with ServeProcess(folder, *options, prefix=(*strace, "-o", str(trace))) as server:
+        async with await ChatClient.connect(server.url, "alice", "general") as alice:
+            for n in range(N):
+                await alice.shout(f"message {n}")
+            await alice.until(lambda: len(alice.heard()) == N, "a thousand messages", wait_s=40)
+        seen = snapshots.decode((await get(server.url, "/stats")).body)
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+        assert await server.end() == 0, server.errors
+    assert len(new_contents(folder)) == N
+
+    calls = traced_calls(trace.read_text())
+    ready = next(
+        n for n, (call, words, _) in enumerate(calls) if call == "write" and "listening" in words
+    )
+    calls = calls[ready:]
+    counts = counted(calls, folder)
+    fields = ("reads", "writes", "fsyncs", "bytes_read", "bytes_written")
+    assert {name: {f: count[f] for f in fields} for name, count in counts.items()} == {
+        name: {f: getattr(io, f) for f in fields} for name, io in seen.files.items()
+    }
+    renames = sum(call.startswith("rename") for call, _, _ in calls)
+    messages, rooms = seen.files["messages.json"], seen.files["chatrooms.json"]
+    if mode == "naive":
+        # One more for the welcome, one for entering the room.
+        assert (messages.reads, messages.writes, rooms.reads) == (N, N, N + 2)
+        assert renames == 0
+    else:
+        assert messages.writes == messages.fsyncs == renames == seen.queue.flushes
+        assert N / 100 <= messages.writes < N / 2

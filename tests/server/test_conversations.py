@@ -1,0 +1,300 @@
+"""Every mode does what a chat does: seeded random conversations against a model in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatlab.chat.folder import starting_data
+from chatlab.chat.modes import MODES
+from chatlab.chat.server import ChatServer
+from tests.support.chat_client import (
+    ChatClient,
+    Frame,
+    eventually,
+    new_contents,
+    rooms,
+    running,
+    saved,
+)
+
+SAFE_MODES = [mode for mode in MODES if mode != "racy"]
+USERS = ("alice", "bob", "carol", "zoe")
+STEPS = 45
+AWKWARD = '\N{SPARKLES} "quoted" \\n\n'
+
+
+class Model:
+    """What the server should know and answer, in the simplest words possible."""
+
+    def __init__(self) -> None:
+        source = starting_data()
+        self.rooms = {
+            room["id"]: room for room in json.loads((source / "chatrooms.json").read_bytes())
+        }
+        self.messages = [
+            (m["roomId"], m["sender"], m["content"])
+            for m in json.loads((source / "messages.json").read_bytes())
+        ]
+        self.live: dict[str, set[str]] = defaultdict(set)
+        self.heard: dict[str, list[tuple[str, str, str]]] = {user: [] for user in USERS}
+
+    def said(self, room: str, user: str, content: str) -> str:
+        refusal = self._stranger(room, user)
+        if refusal:
+            return refusal
+        self.messages.append((room, user, content))
+        for member in self.live[room]:
+            self.heard[member].append((room, user, content))
+        return "ack"
+
+    def joined(self, room: str, user: str) -> str:
+        if room not in self.rooms:
+            return "no_such_room"
+        if self.rooms[room]["private"] and user not in self.rooms[room]["participants"]:
+            return "not_a_member"
+        self._add(room, user)
+        self.live[room].add(user)
+        return "ack"
+
+    def left(self, room: str, user: str) -> str:
+        if room not in self.rooms:
+            return "no_such_room"
+        if user in self.rooms[room]["participants"]:
+            self.rooms[room]["participants"].remove(user)
+        self.live[room].discard(user)
+        return "ack"
+
+    def created(self, room: str, user: str, private: bool) -> str:
+        if room in self.rooms:
+            return "room_exists"
+        self.rooms[room] = {"id": room, "name": room, "participants": [user], "private": private}
+        self.live[room].add(user)
+        return "ack"
+
+    def invited(self, room: str, user: str, guest: str) -> str:
+        refusal = self._stranger(room, user)
+        if not refusal:
+            self._add(room, guest)
+        return refusal or "ack"
+
+    def history(self, room: str, user: str, limit: int) -> Any:
+        refusal = self._stranger(room, user)
+        return refusal or [m for m in self.messages if m[0] == room][-limit:]
+
+    def _stranger(self, room: str, user: str) -> str:
+        if room not in self.rooms:
+            return "no_such_room"
+        return "" if user in self.rooms[room]["participants"] else "not_a_member"
+
+    def _add(self, room: str, user: str) -> None:
+        if user not in self.rooms[room]["participants"]:
+            self.rooms[room]["participants"].append(user)
+
+
+class Conversation:
+    """Says the same to a server and to the model, and compares."""
+
+    def __init__(self, server: ChatServer, clients: dict[str, ChatClient], seed: int) -> None:
+        self._server = server
+        self._clients = clients
+        self._random = random.Random(seed)
+        self._serial = 0
+        self._sent = 0
+        self.model = Model()
+
+    async def run(self) -> None:
+        for _ in range(STEPS):
+            await self._random.choices(
+                (self._burst, self._join, self._leave, self._create, self._invite, self._history),
+                weights=(8, 4, 2, 2, 2, 3),
+            )[0]()
+        await self._settle()
+
+    async def _burst(self) -> None:
+        """Several users talk at the same time, none waiting for an answer."""
+        said = []
+        for _ in range(self._random.randint(1, 8)):
+            user, room = self._user(), self._room()
+            self._serial += 1
+            content = f"{self._serial}: " + AWKWARD * self._random.randint(0, 3)
+            expected = self.model.said(room, user, content)
+            self._sent += expected == "ack"
+            said.append((user, await self._clients[user].shout(content, room), expected))
+        for user, ref, expected in said:
+            assert outcome(await self._clients[user].answer(ref)) == expected
+        await self._settle()
+
+    async def _join(self) -> None:
+        user, room = self._user(), self._room()
+        await self._compare(user, self.model.joined(room, user), "join_room", roomId=room)
+
+    async def _leave(self) -> None:
+        user, room = self._user(), self._room()
+        await self._compare(user, self.model.left(room, user), "leave_room", roomId=room)
+
+    async def _create(self) -> None:
+        user, room = self._user(), self._room()
+        private = self._random.random() < 0.5
+        expected = self.model.created(room, user, private)
+        await self._compare(user, expected, "create_room", roomId=room, private=private)
+
+    async def _invite(self) -> None:
+        user, room, guest = self._user(), self._room(), self._user()
+        expected = self.model.invited(room, user, guest)
+        await self._compare(user, expected, "invite", roomId=room, user=guest)
+
+    async def _history(self) -> None:
+        user, room, limit = self._user(), self._room(), self._random.randint(1, 20)
+        answer = await self._clients[user].ask("history", roomId=room, limit=limit)
+        expected = self.model.history(room, user, limit)
+        if isinstance(expected, str):
+            assert answer["code"] == expected
+            return
+        found = [(m["roomId"], m["sender"], m["content"]) for m in answer["messages"]]
+        if limit >= sum(1 for m in self.model.messages if m[0] == room):
+            assert by_sender(found) == by_sender(expected)
+        assert len(found) == len(expected)
+
+    async def _compare(self, user: str, expected: str, kind: str, /, **fields: Any) -> None:
+        assert outcome(await self._clients[user].ask(kind, **fields)) == expected
+
+    async def _settle(self) -> None:
+        """Wait until all that was said is delivered: only then may the rooms change."""
+        await eventually(
+            lambda: self._server.snapshot().counts.delivered == self._sent,
+            "everything said is delivered",
+        )
+        for user, client in self._clients.items():
+            await client.until(
+                lambda user=user, client=client: (
+                    len(client.of("message")) >= len(self.model.heard[user])
+                ),
+                f"all that {user} should hear",
+            )
+
+    def _user(self) -> str:
+        return self._random.choice(USERS)
+
+    def _room(self) -> str:
+        return self._random.choice(("general", "new-year", "staff", "room-1", "room-2", "nowhere"))
+
+
+def outcome(answer: Frame) -> str:
+    """ "ack", or the code of the error."""
+    return answer["code"] if answer["type"] == "error" else answer["type"]  # type: ignore[no-any-return]
+
+
+def by_sender(messages: list[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """What each one said, in order: only this order is promised between concurrent senders."""
+    said = defaultdict(list)
+    for room, sender, content in messages:
+        said[sender].append((room, content))
+    return dict(said)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mode", SAFE_MODES)
+async def test_answers_deliveries_and_files_agree_with_a_model(
+    mode: str, seed: int, tmp_path: Path
+) -> None:
+    async with running(mode, tmp_path, flush_interval_s=0.002, batch_size_max=5) as server:
+        clients = {user: await ChatClient.connect(server.url, user) for user in USERS}
+        conversation = Conversation(server, clients, seed)
+        await conversation.run()
+        for client in clients.values():
+            await client.close()
+    model = conversation.model
+    for user, client in clients.items():
+        heard = [(m["roomId"], m["sender"], m["content"]) for m in client.of("message")]
+        assert by_sender(heard) == by_sender(model.heard[user]), user
+    on_disk = [(m["roomId"], m["sender"], m["content"]) for m in saved(tmp_path)]
+    assert by_sender(on_disk) == by_sender(model.messages)
+    assert rooms(tmp_path) == model.rooms
+
+
+@pytest.mark.parametrize("mode", SAFE_MODES)
+async def test_many_senders_at_once_lose_nothing_and_keep_each_ones_order(
+    mode: str, tmp_path: Path
+) -> None:
+    names = [f"user-{n}" for n in range(12)]
+    async with running(mode, tmp_path, flush_interval_s=0.002, batch_size_max=7) as server:
+        clients = [await ChatClient.connect(server.url, name, "general") for name in names]
+        for turn in range(10):
+            for name, client in zip(names, clients, strict=True):
+                await client.shout(f"{name} {turn}")
+        for client in clients:
+            await client.until(lambda client=client: len(client.heard()) >= 120, "120 messages")
+            await client.close()
+    spoken = {name: [f"{name} {turn}" for turn in range(10)] for name in names}
+    for heard in [new_contents(tmp_path), *(client.heard() for client in clients)]:
+        said = {n: [text for text in heard if text.split()[0] == n] for n in names}
+        assert said == spoken
+    assert all(len(client.of("ack")) == 11 for client in clients)
+
+
+@pytest.mark.parametrize("mode", SAFE_MODES)
+async def test_everyone_who_joins_at_once_is_in_the_room(mode: str, tmp_path: Path) -> None:
+    names = [f"user-{n}" for n in range(15)]
+    async with running(mode, tmp_path) as server:
+        clients = [await ChatClient.connect(server.url, name) for name in names]
+        answers = await asyncio.gather(
+            *(client.ask("join_room", roomId="general") for client in clients)
+        )
+        for client in clients:
+            await client.close()
+    assert {answer["type"] for answer in answers} == {"ack"}
+    assert set(names) <= set(rooms(tmp_path)["general"]["participants"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_message_ids_sort_in_order_of_acceptance_over_a_restart(
+    mode: str, tmp_path: Path
+) -> None:
+    for turn in range(2):
+        async with (
+            running(mode, tmp_path, flush_interval_s=0) as server,
+            await ChatClient.connect(server.url, "alice", "general") as alice,
+        ):
+            for n in range(3):
+                await alice.say(f"{turn}-{n}")
+    ids = [message["id"] for message in saved(tmp_path) if message["id"][0] == "0"]
+    assert len(ids) == 6
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_welcome_lists_the_rooms_that_its_user_may_see(mode: str, tmp_path: Path) -> None:
+    async with (
+        running(mode, tmp_path) as server,
+        await ChatClient.connect(server.url, "alice") as alice,
+        await ChatClient.connect(server.url, "bob") as bob,
+    ):
+        assert [room["id"] for room in alice.frames[0]["rooms"]] == ["general", "new-year", "staff"]
+        assert [room["id"] for room in bob.frames[0]["rooms"]] == ["general", "new-year"]
+        assert (bob.frames[0]["name"], bob.frames[0]["mode"]) == ("Bob", mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_user_who_comes_back_hears_what_is_said_from_then_on(
+    mode: str, tmp_path: Path
+) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        async with await ChatClient.connect(server.url, "bob", "general") as bob:
+            await alice.say("one")
+            await bob.until(lambda: bob.heard() == ["one"], "one")
+        await eventually(lambda: server.snapshot().clients == 1, "bob is gone")
+        await alice.say("two")
+        await alice.until(lambda: alice.heard() == ["one", "two"], "two")
+        async with await ChatClient.connect(server.url, "bob", "general") as bob:
+            await alice.say("three")
+            await bob.until(lambda: bob.heard() == ["three"], "three")

@@ -1,0 +1,66 @@
+"""What the racy mode is there to show: messages that were acknowledged and are not on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.modes import parse
+from chatlab.chat.parts.readers.direct import DirectReader
+from tests.support.chat_client import ChatClient, new_contents, running
+
+SENDERS = 5
+
+
+class ReadTogether(DirectReader):
+    """Lets nobody go on before all `SENDERS` have read the messages: the race, every time."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._together = asyncio.Barrier(SENDERS)
+
+    async def read(self, file: Any) -> Any:
+        value = await super().read(file)
+        if file is MESSAGES:
+            await self._together.wait()
+        return value
+
+
+async def test_of_messages_saved_at_the_same_time_only_one_survives_though_all_are_acked(
+    tmp_path: Path,
+) -> None:
+    racy = parse("racy")
+    line_up = dataclasses.replace(racy, classes=racy.classes | {"reader": ReadTogether})
+    async with running(line_up, tmp_path) as server:
+        clients = [
+            await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(SENDERS)
+        ]
+        # All of one length: whoever writes last covers what the others wrote.
+        answers = await asyncio.gather(
+            *(client.say(f"message {n}") for n, client in enumerate(clients))
+        )
+        for client in clients:
+            await client.close()
+    assert [(answer["type"], answer["means"]) for answer in answers] == [("ack", "written")] * 5
+    assert len(new_contents(tmp_path)) == 1
+
+
+async def test_concurrent_senders_lose_acked_messages_soon_without_any_help(tmp_path: Path) -> None:
+    acked: list[str] = []
+    async with running("racy+writer=atomic", tmp_path) as server:
+        clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(10)]
+        for turn in range(100):
+            texts = [f"{n} {turn}" for n in range(10)]
+            answers = await asyncio.gather(
+                *(client.say(text) for client, text in zip(clients, texts, strict=True))
+            )
+            acked += [t for t, a in zip(texts, answers, strict=True) if a["type"] == "ack"]
+            on_disk = (tmp_path / "messages.json").read_text()
+            if any(f'"{text}"' not in on_disk for text in acked):
+                break
+        for client in clients:
+            await client.close()
+    assert any(f'"{text}"' not in on_disk for text in acked)

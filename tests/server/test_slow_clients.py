@@ -1,0 +1,165 @@
+"""Nobody waits for a client that does not read: not the room, not the disk, not the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat.server import ChatServer
+from tests.support.chat_client import WAIT_S, ChatClient, eventually, running
+
+DELIVERIES = ["optimized", "optimized+delivery=each", "naive"]
+SEND_BUFFER_MAX = 64 * 1024
+RECEIVE_BUFFER = 4 * 1024
+BIG = "x" * 4_000
+
+
+@pytest.mark.parametrize("mode", DELIVERIES)
+async def test_a_client_that_never_reads_is_disconnected_and_told_why(
+    mode: str, tmp_path: Path
+) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001, send_buffer_max=SEND_BUFFER_MAX) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        await ChatClient.connect(server.url, "bob", "general") as bob,
+    ):
+        _keep_kernel_buffers_small(server)
+        slow = await ChatClient.connect(
+            server.url, "zoe", "general", receive_buffer=RECEIVE_BUFFER, max_queue=1
+        )
+        reading = slow.connection.transport
+        reading.pause_reading()
+        said = 0
+        while not _notes(server, "zoe was disconnected"):
+            assert said < 3_000, "the slow client was never disconnected"
+            await alice.say(f"{said} {BIG}"[:4_000])
+            said += 1
+            await bob.until(lambda said=said: len(bob.heard()) == said, "the message")
+        reading.resume_reading()
+        code, reason = await slow.until_closed()
+        assert code == 1008
+        assert reason is not None
+        assert reason.startswith("too slow: ")
+        await eventually(lambda: server.snapshot().clients == 2, "zoe is gone")
+        await alice.say("after")
+        await bob.until(lambda: bob.heard()[-1] == "after", "the message after")
+
+
+@pytest.mark.parametrize("mode", DELIVERIES)
+async def test_a_client_that_stopped_reading_its_history_holds_up_nobody(
+    mode: str, tmp_path: Path
+) -> None:
+    """Its buffer is under the limit again, yet the pause that its socket asked for still holds."""
+    small = 32 * 1024
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001, send_buffer_max=small) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        for n in range(100):
+            await alice.shout(f"{n} {BIG}"[:4_000])
+        await alice.until(lambda: len(alice.heard()) == 100, "the history")
+        _keep_kernel_buffers_small(server)
+        slow = await ChatClient.connect(
+            server.url, "zoe", "general", receive_buffer=RECEIVE_BUFFER, max_queue=None
+        )
+        slow.connection.transport.pause_reading()
+        await slow.post("history", roomId="general", limit=500)
+        await eventually(lambda: _unread(server, "zoe") > 2 * small, "a pause")
+        slow.connection.transport.resume_reading()
+        async with asyncio.timeout(WAIT_S):
+            # One turn of the loop at a time: the state that is wanted lasts for a few of them.
+            while _unread(server, "zoe") > small:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        slow.connection.transport.pause_reading()
+        assert _unread(server, "zoe") > small / 2
+        try:
+            for n in range(10):
+                await alice.say(f"{n} on time")
+            await alice.until(lambda: alice.heard()[-1] == "9 on time", "alice's message")
+        finally:
+            slow.connection.transport.abort()
+
+
+@pytest.mark.parametrize("mode", DELIVERIES)
+async def test_a_client_whose_line_is_cut_holds_up_nobody(mode: str, tmp_path: Path) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        await ChatClient.connect(server.url, "bob", "general") as bob,
+    ):
+        dead = [await ChatClient.connect(server.url, f"dead-{n}", "general") for n in range(5)]
+        for client in dead:
+            client.connection.transport.abort()
+        for n in range(20):
+            assert (await alice.say(f"message {n}"))["type"] == "ack"
+        await bob.until(lambda: bob.heard() == [f"message {n}" for n in range(20)], "all of it")
+        await eventually(lambda: server.snapshot().clients == 2, "the dead are gone")
+        assert server.snapshot().notes == []
+
+
+@pytest.mark.parametrize("mode", DELIVERIES)
+async def test_a_client_that_fell_silent_without_a_word_holds_up_nobody(
+    mode: str, tmp_path: Path
+) -> None:
+    """Like a laptop that was closed: no goodbye, no reset, and nobody who reads."""
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        await ChatClient.connect(server.url, "bob", "general") as bob,
+    ):
+        silent = await ChatClient.connect(server.url, "zoe", "general", max_queue=1)
+        silent.connection.transport.pause_reading()
+        for n in range(30):
+            assert (await alice.say(f"{n} {BIG}"[:4_000]))["type"] == "ack"
+        await bob.until(lambda: len(bob.heard()) == 30, "all of it")
+        silent.connection.transport.abort()
+
+
+@pytest.mark.parametrize("mode", ["naive", "batched", "optimized"])
+async def test_a_client_that_leaves_right_after_sending_has_its_messages_saved_and_heard(
+    mode: str, tmp_path: Path
+) -> None:
+    async with (
+        running(mode, tmp_path) as server,
+        await ChatClient.connect(server.url, "bob", "general") as bob,
+    ):
+        for n in range(5):
+            async with await ChatClient.connect(server.url, "alice", "general") as alice:
+                assert (await alice.say(f"message {n}"))["type"] == "ack"
+            await eventually(lambda: server.snapshot().clients == 1, "alice is gone")
+        await bob.until(lambda: bob.heard() == [f"message {n}" for n in range(5)], "all of it")
+
+
+async def test_a_tcp_connection_that_says_nothing_takes_nobodys_place(tmp_path: Path) -> None:
+    async with running("naive", tmp_path, clients_max=1) as server:
+        host, port = server.url.removeprefix("ws://").split(":")
+        mute = [socket.create_connection((host, int(port))) for _ in range(5)]
+        try:
+            async with (
+                asyncio.timeout(WAIT_S),
+                await ChatClient.connect(server.url, "alice", "general") as alice,
+            ):
+                assert (await alice.say("hello"))["type"] == "ack"
+        finally:
+            for one in mute:
+                one.close()
+
+
+def _keep_kernel_buffers_small(server: ChatServer) -> None:
+    """Of connections yet to come; else megabytes lie in the kernel, and nothing ever waits."""
+    assert server._server is not None
+    for listening in server._server.sockets:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
+
+
+def _notes(server: ChatServer, text: str) -> list[str]:
+    return [note.text for note in server.snapshot().notes if text in note.text]
+
+
+def _unread(server: ChatServer, user: str) -> int:
+    """Bytes that wait in the server for a client; no snapshot shows this, so look inside."""
+    (client,) = (one for one in server._presence.clients() if one.user == user)
+    return client._connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,166 @@
+"""A server that stops keeps its promises: whatever was acked is on disk, and everyone is told."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from chatlab.chat.folder import DataFolder
+from chatlab.chat.modes import MODES
+from chatlab.chat.server import Farewell
+from tests.support.chat_client import WAIT_S, ChatClient, eventually, get, new_contents, running
+
+SAFE_MODES = [mode for mode in MODES if mode != "racy"]
+NEVER_S = 3600.0
+
+
+@pytest.mark.parametrize("mode", ["batched", "optimized"])
+async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
+    mode: str, tmp_path: Path
+) -> None:
+    texts = [f"message {n}" for n in range(25)]
+    async with running(mode, tmp_path, flush_interval_s=NEVER_S, batch_size_max=10) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        bob = await ChatClient.connect(server.url, "bob", "general")
+        for text in texts[:20]:
+            await alice.shout(text)
+        await bob.until(lambda: len(bob.heard()) == 20, "two full batches")
+        for text in texts[20:]:
+            assert (await alice.say(text))["type"] == "ack"
+        assert await server.stop() == Farewell(saved=5, unsaved=0)
+        assert await bob.until_closed() == (1001, "the server is stopping")
+        assert bob.heard() == texts
+        await alice.close()
+    assert new_contents(tmp_path) == texts
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_server_with_nothing_to_do_stops_with_an_empty_farewell(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(mode, tmp_path) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        assert await server.stop() == Farewell(saved=0, unsaved=0)
+        assert await alice.until_closed() == (1001, "the server is stopping")
+        with pytest.raises(OSError, match=r".+"):
+            await connect(f"{server.url}/?user=bob", proxy=None)
+
+
+async def test_stopping_twice_is_safe(tmp_path: Path) -> None:
+    async with (
+        running("optimized", tmp_path, flush_interval_s=NEVER_S) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        await alice.say("once")
+        assert await server.stop() == Farewell(saved=1, unsaved=0)
+        assert await server.stop() == Farewell(saved=0, unsaved=0)
+    assert new_contents(tmp_path) == ["once"]
+
+
+@pytest.mark.parametrize("mode", SAFE_MODES)
+@pytest.mark.parametrize("turn", range(3))
+async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
+    mode: str, turn: int, tmp_path: Path
+) -> None:
+    async with running(mode, tmp_path, flush_interval_s=0.002 * turn) as server:
+        clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(8)]
+        sent: list[dict[int, str]] = [{} for _ in clients]
+
+        async def talk(number: int) -> None:
+            client = clients[number]
+            try:
+                for n in range(100_000):
+                    text = f"{number} {n}"
+                    sent[number][await client.shout(text)] = text
+                    if n % 5 == 0:
+                        await client.answer(n + 2)
+            except (ConnectionClosed, AssertionError):
+                pass  # the server has gone
+
+        talking = [asyncio.create_task(talk(number)) for number in range(8)]
+        for client in clients:
+            await client.until(lambda client=client: len(client.of("ack")) > 3, "some acks")
+        farewell = await server.stop()
+        await asyncio.gather(*talking)
+        for client in clients:
+            await client.close()
+        assert farewell.unsaved == 0
+        counts = server.snapshot().counts
+        assert counts.accepted == counts.acked == counts.saved
+    on_disk = new_contents(tmp_path)
+    assert len(on_disk) == len(set(on_disk)) == counts.saved
+    for number, client in enumerate(clients):
+        acked = [sent[number][f["ref"]] for f in client.of("ack") if f["ref"] in sent[number]]
+        refused = [sent[number][f["ref"]] for f in client.of("error")]
+        mine = [text for text in on_disk if text.split()[0] == str(number)]
+        assert mine[: len(acked)] == acked, "acked, and not on disk or not in order"
+        assert not set(refused) & set(on_disk)
+        assert {f["code"] for f in client.of("error")} <= {"shutting_down"}
+        assert set(client.heard()) <= set(on_disk)
+
+
+async def test_while_it_stops_messages_are_refused_and_newcomers_turned_away(
+    tmp_path: Path,
+) -> None:
+    obstacle = tmp_path / "messages.json.tmp"
+    async with running("optimized", tmp_path, flush_interval_s=NEVER_S) as server:
+        alice = await ChatClient.connect(server.url, "alice", "general")
+        await alice.say("in time")
+        obstacle.mkdir()  # so that stopping takes as long as this test wants
+        stopping = asyncio.create_task(server.stop())
+        await alice.until(lambda: alice.of("error"), "the first failed save")
+        answer = await alice.answer(await alice.shout("too late"))
+        assert answer["code"] == "shutting_down"
+        assert (await get(server.url, "/health")).json["status"] == "stopping"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{server.url}/?user=bob", proxy=None)
+        assert refused.value.response.status_code == 503
+        obstacle.rmdir()
+        assert await stopping == Farewell(saved=1, unsaved=0)
+        await alice.close()
+    assert new_contents(tmp_path) == ["in time"]
+
+
+async def test_someone_who_watches_the_stats_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        watcher = await connect(f"{server.url}/stats?interval_s={NEVER_S}", proxy=None)
+        await watcher.recv()
+        try:
+            async with asyncio.timeout(WAIT_S / 2):
+                await server.stop()
+        except TimeoutError:
+            # Else the watcher's handler would keep this test from ending, too.
+            for task in asyncio.all_tasks():
+                if task is not asyncio.current_task() and "handler" in str(task.get_coro()):
+                    task.cancel()
+            pytest.fail("the server waits for a watcher's next look before it stops")
+        finally:
+            await watcher.close()
+
+
+async def test_a_client_that_never_reads_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        mute = await ChatClient.connect(server.url, "zoe", "general", max_queue=1)
+        mute.connection.transport.pause_reading()
+        async with asyncio.timeout(WAIT_S / 2):
+            await server.stop()
+        mute.connection.transport.abort()
+
+
+async def test_a_stopped_servers_folder_is_free_for_the_next_one(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        async with await ChatClient.connect(server.url, "alice", "general") as alice:
+            await alice.say("first")
+        await eventually(lambda: server.snapshot().clients == 0, "alice is gone")
+    async with (
+        running("optimized", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        history = await alice.ask("history", roomId="general")
+        assert history["messages"][-1]["content"] == "first"
+    async with DataFolder(tmp_path) as folder:
+        assert folder == tmp_path

@@ -1,0 +1,215 @@
+"""What one can see of a running server is what really happened."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from chatlab.chat import snapshot as snapshots
+from chatlab.chat.modes import MODES
+from chatlab.chat.snapshot import Snapshot
+from tests.support.chat_client import ChatClient, get, running
+
+N = 25
+
+# The text format's grammar, version 0.0.4: a name, labels, a number.
+_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
+_SAMPLE = re.compile(rf"({_NAME})(?:\{{({_LABEL}(?:,{_LABEL})*)?\}})? (\S+)")
+_TYPE = re.compile(rf"# TYPE ({_NAME}) (counter|gauge|histogram|summary|untyped)")
+
+
+async def stats(url: str) -> Snapshot:
+    answer = await get(url, "/stats")
+    assert answer.content_type == "application/json"
+    return snapshots.decode(answer.body)
+
+
+def parsed(text: str) -> dict[str, float]:
+    """Every sample of a Prometheus text, by name and labels; fails where a scraper would."""
+    assert text.endswith("\n")
+    samples: dict[str, float] = {}
+    types: dict[str, str] = {}
+    for line in text.splitlines():
+        if declared := _TYPE.fullmatch(line):
+            assert declared[1] not in types, f"{declared[1]} is declared twice"
+            types[declared[1]] = declared[2]
+            continue
+        sample = _SAMPLE.fullmatch(line)
+        assert sample, f"not in the text format: {line!r}"
+        assert sample[1] in types, f"no TYPE before {line!r}"
+        assert (types[sample[1]] == "counter") == sample[1].endswith("_total"), line
+        key = sample[1] + (f"{{{sample[2]}}}" if sample[2] else "")
+        assert key not in samples, f"{key} stands there twice"
+        samples[key] = float(sample[3])
+    return samples
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_health_says_ok_and_the_mode(mode: str, tmp_path: Path) -> None:
+    async with running(mode, tmp_path) as server:
+        answer = await get(server.url, "/health")
+        assert (answer.status, answer.json) == (200, {"status": "ok", "mode": mode})
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_stats_count_every_message_once_at_each_step(mode: str, tmp_path: Path) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        await ChatClient.connect(server.url, "bob", "general") as bob,
+    ):
+        for n in range(N):
+            await alice.say(f"message {n}")
+        await bob.until(lambda: len(bob.heard()) == N, "all of it")
+        await alice.say("")
+        seen = await stats(server.url)
+        counts = seen.counts
+        assert (counts.accepted, counts.acked, counts.saved, counts.delivered) == (N, N, N, N)
+        assert (counts.frames, counts.refused, seen.refusals) == (2 * N, 1, {"invalid_field": 1})
+        assert (seen.mode, seen.parts, seen.clients) == (mode, MODES[mode].parts, 2)
+        assert (seen.queue.depth, seen.queue.oldest_s, seen.queue.failures) == (0, 0, 0)
+        assert (seen.ack_ms.n, seen.save_ms.n, seen.delivery_ms.n) == (N, N, N)
+        assert seen.ack_ms.p50 is not None
+        assert seen.ack_ms.p50 > 0
+        assert seen.rss_peak_bytes >= seen.rss_bytes > 0
+
+
+async def test_naive_pays_two_reads_and_a_write_for_every_message_to_the_byte(
+    tmp_path: Path,
+) -> None:
+    async with (
+        running("naive", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        before = await stats(server.url)
+        rooms_bytes = (tmp_path / "chatrooms.json").stat().st_size
+        sizes = [(tmp_path / "messages.json").stat().st_size]
+        for n in range(N):
+            await alice.say(f"message {n}")
+            sizes.append((tmp_path / "messages.json").stat().st_size)
+        after = await stats(server.url)
+    cost = {name: io - before.files.get(name, io - io) for name, io in after.files.items()}
+    rooms, messages = cost["chatrooms.json"], cost["messages.json"]
+    assert (rooms.reads, rooms.writes, rooms.fsyncs) == (N, 0, 0)
+    assert (rooms.bytes_read, rooms.bytes_written) == (N * rooms_bytes, 0)
+    assert (messages.reads, messages.writes, messages.fsyncs) == (N, N, 0)
+    assert (messages.bytes_read, messages.bytes_written) == (sum(sizes[:-1]), sum(sizes[1:]))
+    assert sum(io.operations for io in cost.values()) == 3 * N
+
+
+async def test_optimized_pays_one_write_and_two_fsyncs_for_a_whole_batch(tmp_path: Path) -> None:
+    async with (
+        running("optimized", tmp_path, flush_interval_s=3600, batch_size_max=N) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        await alice.ask("history", roomId="general")  # what it reads now, it remembers
+        before = await stats(server.url)
+        for n in range(4 * N):
+            await alice.shout(f"message {n}")
+        await alice.until(lambda: len(alice.heard()) == 4 * N, "all of it")
+        after = await stats(server.url)
+    cost = after.files["messages.json"] - before.files["messages.json"]
+    assert (cost.reads, cost.writes, cost.fsyncs) == (0, 4, 4)
+    assert after.files["chatrooms.json"] == before.files["chatrooms.json"]
+    folder_syncs = before.files.get("(folder)", cost - cost).fsyncs
+    assert after.files["(folder)"].fsyncs - folder_syncs == 4
+    assert (after.batches.last, after.batches.largest, after.batches.mean) == (N, N, N)
+    assert after.queue.flushes == 4
+
+
+async def test_what_starting_costs_is_not_counted(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        assert (await stats(server.url)).files == {}
+
+
+async def test_the_queue_shows_its_depth_and_its_oldest_message(tmp_path: Path) -> None:
+    async with (
+        running("optimized", tmp_path, flush_interval_s=3600) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        for n in range(3):
+            await alice.say(f"message {n}")
+        first, second = (await stats(server.url)).queue, (await stats(server.url)).queue
+        assert (first.depth, first.limit) == (3, 10_000)
+        assert 0 < first.oldest_s < second.oldest_s
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_metrics_are_prometheus_text_and_agree_with_stats(mode: str, tmp_path: Path) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        for n in range(N):
+            await alice.say(f"message {n}")
+        await alice.until(lambda: len(alice.heard()) == N, "all of it")
+        await alice.connection.send("{")
+        await alice.until(lambda: alice.of("error"), "a refusal")
+        seen = await stats(server.url)
+        answer = await get(server.url, "/metrics")
+    assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
+    samples = parsed(answer.body)
+    assert samples[f'chatlab_info{{mode="{mode}",ack_means="{seen.ack_means}"}}'] == 1
+    for name in ("accepted", "acked", "saved", "delivered", "frames", "refused"):
+        assert samples[f"chatlab_{name}_total"] == getattr(seen.counts, name)
+    for file, io in seen.files.items():
+        for field in ("reads", "writes", "fsyncs", "bytes_read", "bytes_written"):
+            assert samples[f'chatlab_file_{field}_total{{file="{file}"}}'] == getattr(io, field)
+    assert samples['chatlab_refusals_total{code="bad_json"}'] == 1
+    assert samples["chatlab_clients"] == 1
+    assert samples['chatlab_ack_milliseconds{quantile="0.5"}'] > 0
+
+
+async def test_metrics_of_a_fresh_server_and_of_an_awkward_mode_name_are_valid_too(
+    tmp_path: Path,
+) -> None:
+    part = tmp_path / 'we"ird' / "mine.py"
+    part.parent.mkdir()
+    part.write_text(
+        "from chatlab.chat.parts.readers.direct import DirectReader\n"
+        "class Mine(DirectReader):\n    pass\n"
+    )
+    async with running(f"naive+reader={part}:Mine", tmp_path / "data") as server:
+        samples = parsed((await get(server.url, "/metrics")).body)
+    assert samples["chatlab_accepted_total"] == 0
+    assert any('we\\"ird' in key for key in samples)
+
+
+@pytest.mark.parametrize("interval", ["0.05", "0", "-1", "nan", "soon"])
+async def test_the_stats_stream_sends_one_snapshot_after_another(
+    interval: str, tmp_path: Path
+) -> None:
+    async with (
+        running("naive", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        connect(f"{server.url}/stats?interval_s={interval}", proxy=None) as stream,
+    ):
+        first = snapshots.decode(await stream.recv())
+        assert (await alice.say("hello"))["type"] == "ack"
+        second = snapshots.decode(await stream.recv())
+        assert (first.counts.saved, second.counts.saved) == (0, 1)
+        assert second.uptime_s > first.uptime_s
+        assert second.clients == 1, "watchers are no chat clients"
+
+
+async def test_the_stats_stream_is_the_same_json_as_the_stats_page(tmp_path: Path) -> None:
+    async with (
+        running("naive", tmp_path) as server,
+        connect(f"{server.url}/stats", proxy=None) as stream,
+    ):
+        frame = await stream.recv()
+        assert isinstance(frame, str)
+        assert json.loads(frame).keys() == (await get(server.url, "/stats")).json.keys()
+
+
+async def test_watching_costs_no_file_operation(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        for path in ("/stats", "/metrics", "/health"):
+            await get(server.url, path)
+        async with connect(f"{server.url}/stats", proxy=None) as stream:
+            assert snapshots.decode(await stream.recv()).files == {}
