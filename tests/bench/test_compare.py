@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from chatlab.bench import report as reports
-from chatlab.bench.compare import Compare
+from chatlab.bench.compare import Compare, Progress
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.errors import UsageError
@@ -223,35 +223,45 @@ def nothing_stays(folder: Path) -> None:
     assert not [words for words in commands if str(folder) in " ".join(words)]
 
 
-async def until(race: Compare, rounds: int) -> None:
-    """Wait until so many rounds are complete and another one is under way."""
-    async with asyncio.timeout(30):
-        while sum(map(len, race.rounds_done.values())) < rounds or not race.under_way:
-            await asyncio.sleep(0.01)
+class Watched(dict[str, Progress]):
+    """The rounds under way; notices when messages begin to flow in the round of a number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+        self._number = number
+
+    def __setitem__(self, name: str, progress: Progress) -> None:
+        super().__setitem__(name, progress)
+        if progress.number == self._number and progress.step == "measuring":
+            self.reached.set()
+
+
+async def cancelled_in_round(number: int, race: Compare) -> Report:
+    """What a comparison reports that was cancelled in the middle of a round."""
+    watched = Watched(number)
+    race.under_way = watched
+    running = asyncio.create_task(race.run())
+    await watched.reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    return race.report("chatlab compare")
 
 
 async def test_a_cancelled_comparison_reports_the_rounds_that_were_complete(tmp_path: Path) -> None:
     race = Compare(["naive", "optimized"], TINY, seed=1, rounds=500, work_folder=tmp_path)
-    running = asyncio.create_task(race.run())
-    await until(race, 1)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    report = race.report("chatlab compare")
+    report = await cancelled_in_round(2, race)
 
     assert not report.complete
+    assert list(report.modes) == ["naive"]
     assert report.modes["naive"].audit.sent == MESSAGES
     nothing_stays(tmp_path)
 
 
 async def test_a_comparison_cancelled_in_its_first_round_reports_nothing(tmp_path: Path) -> None:
     race = Compare(["naive", "optimized"], TINY, seed=1, rounds=1, work_folder=tmp_path)
-    running = asyncio.create_task(race.run())
-    await until(race, 0)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    report = race.report("chatlab compare")
+    report = await cancelled_in_round(1, race)
 
     assert not report.complete
     assert report.modes == {}
