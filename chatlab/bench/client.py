@@ -93,7 +93,6 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
     Raises:
         UsageError: there is no chat server at `url`, or it says no; the text says which.
     """
-    check_url(url)
     try:
         _, connection = await ws_connect(lambda: Connection(on_frame), url)
     except WSError as error:
@@ -119,12 +118,22 @@ def check_url(url: str) -> None:
 
 
 def chat_url(url: str, user: str) -> str:
-    """The address at which `user` talks; keeps a `?token=...` that `url` has."""
+    """The address at which `user` talks; keeps a `?token=...` that `url` has.
+
+    Raises:
+        UsageError: `url` is no server's address.
+    """
+    check_url(url)
     return f"{_with_path(url, '/')}&user={quote(user)}"
 
 
 def stats_url(url: str, interval_s: float) -> str:
-    """The address at which snapshots are streamed."""
+    """The address at which snapshots are streamed.
+
+    Raises:
+        UsageError: `url` is no server's address.
+    """
+    check_url(url)
     return f"{_with_path(url, '/stats')}&interval_s={interval_s}"
 
 

@@ -110,7 +110,9 @@ class Load:
             await self._set_up()
             self.result.before = await fetch_snapshot(self._url)
             await self._measure()
-            self.result.after = await fetch_snapshot(self._url)
+            # A server that died meanwhile leaves no account; what was measured stays.
+            with suppress(UsageError):
+                self.result.after = await fetch_snapshot(self._url)
         finally:
             await self._hang_up()
         return self.result

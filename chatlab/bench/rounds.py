@@ -13,7 +13,7 @@ from chatlab.bench.audit import Audit, audit, read_saved
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.result import LoadResult
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.server_process import ServerProcess
+from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.snapshot import Snapshot
 
 RUN_ID = "0"
@@ -106,7 +106,8 @@ async def measure_round(
             result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID))
             tell("stopping", server.url, worker)
             await server.stop()
-        assert result.after is not None
+        if result.after is None:
+            raise ServerFailed("the server stopped answering in the middle of a round")
         judged = audit(result, RUN_ID, read_saved(folder))
         return Round(number=number, load=result, audit=judged, after=result.after)
     finally:

@@ -72,15 +72,16 @@ def load(
     run = Load(url, chosen, plan(chosen, seed), run_id=run_id)
     try:
         asyncio.run(_run(run))
+        cut_short = run.result.after is None  # the server is gone
     except KeyboardInterrupt:
-        print("stopped early: what follows is PARTIAL", file=sys.stderr)
+        cut_short = True
     report = load_report(
         run.result, run_id, command=shlex.join(["chatlab", *sys.argv[1:]]), seed=seed
     )
     print_load(report)
     if json is not None:
         json.write_bytes(encode(report))
-    if not report.complete:
+    if cut_short:
         sys.exit(EXIT_NOT_COMPLETE)
     sys.exit(0 if report.audit.clean else EXIT_NOT_CLEAN)
 

@@ -93,7 +93,15 @@ class Run:
         return Message(f"m-{n}", f"room-{n}", f"user-{n}", content, "2026-01-01T00:00:00.000Z")
 
 
-FAULTS = ("refused", "unanswered", "lost", "duplicated", "reordered", "corrupt")
+FAULTS = (
+    "refused",
+    "unanswered",
+    "lost",
+    "duplicated",
+    "misdelivered",
+    "reordered",
+    "corrupt",
+)
 
 
 def faults(found: Audit) -> dict[str, Any]:
@@ -133,6 +141,15 @@ def duplicate_at_a_receiver(run: Run) -> None:
 def a_copy_that_hides_a_loss(run: Run) -> None:
     run.lose_at(3, 7)
     run.received[1].insert(run.received[1].index(7), 7)
+
+
+def shown_outside_its_room(run: Run) -> None:
+    run.received[0].insert(run.received[0].index(8), 7)
+
+
+def shown_to_a_stranger_in_place_of_a_member(run: Run) -> None:
+    run.lose_at(3, 7)
+    shown_outside_its_room(run)
 
 
 def reordered_on_disk(run: Run) -> None:
@@ -185,6 +202,8 @@ def not_sent(run: Run) -> None:
         (duplicate_on_disk, {"duplicated": 1}),
         (duplicate_at_a_receiver, {"duplicated": 1}),
         (a_copy_that_hides_a_loss, {"lost": 1, "duplicated": 1}),
+        (shown_outside_its_room, {"misdelivered": 1}),
+        (shown_to_a_stranger_in_place_of_a_member, {"misdelivered": 1, "lost": 1}),
         (reordered_on_disk, {"reordered": 1}),
         (reordered_at_a_receiver, {"reordered": 1}),
         (other_senders_in_another_order, {}),

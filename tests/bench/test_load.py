@@ -24,7 +24,15 @@ from tests.bench.fakes import FakeClock, FakeServer, OnMessage, behave
 
 RUN = "test"
 SETTLE_S = 0.2
-FAULTS = ("refused", "unanswered", "lost", "duplicated", "reordered", "corrupt")
+FAULTS = (
+    "refused",
+    "unanswered",
+    "lost",
+    "duplicated",
+    "misdelivered",
+    "reordered",
+    "corrupt",
+)
 
 Handler = Callable[[FakeServer, ServerConnection, SendMessage], Awaitable[None]]
 
@@ -475,6 +483,7 @@ async def test_a_message_shown_to_someone_outside_its_room_is_not_clean() -> Non
                 await server.say(client, frame)
 
     result = await loaded(unless(7, leaks), rooms=2)
+    assert faults(result).keys() == {"misdelivered"}
     assert not audit(result, RUN, None).clean
 
 

@@ -160,3 +160,24 @@ def test_a_server_twice_as_fast_is_told_from_one_half_as_fast(factor: float, exp
 
 def test_five_rounds_claim_nothing_however_large_the_difference() -> None:
     assert verdict(estimate([100.0] * 5), more_is_better=True) == "unknown"
+
+
+# Noise.
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"), [(1.04, "same"), (0.96, "same"), (1.2, "better"), (0.8, "worse")]
+)
+def test_a_difference_no_larger_than_noise_claims_nothing(ratio: float, expected: str) -> None:
+    sure = Estimate(ratio, ratio - 0.01, ratio + 0.01, [])
+
+    assert verdict(sure, more_is_better=True, noise=1.1) == expected
+
+
+def test_an_odd_sample_is_pointed_out_and_the_others_are_not() -> None:
+    assert outliers([100, 101, 99, 250, 102, 98]) == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize("samples", [[], [1.0, 1.0, 1.0, 900.0], [5.0] * 6])
+def test_too_few_or_equal_samples_have_no_odd_one(samples: list[float]) -> None:
+    assert outliers(samples) == [False] * len(samples)

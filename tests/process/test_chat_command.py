@@ -129,7 +129,6 @@ async def test_no_message_can_command_the_terminal_of_another(tmp_path: Path) ->
     ("url", "words"),
     [
         ("ws://127.0.0.1:1", "no server answers at ws://127.0.0.1:1"),
-        ("http://127.0.0.1:1", "is no server address"),
         ("nonsense", "is no server address"),
     ],
 )

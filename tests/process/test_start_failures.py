@@ -75,7 +75,6 @@ def test_a_host_that_does_not_exist(used: Path) -> None:
     [
         ("messages.json", b'[{"id": "1", "roomId": "gen'),
         ("messages.json", b'[{"id": 1}]'),
-        ("chatrooms.json", b"{}"),
         ("users.json", b"[]]"),
     ],
 )
@@ -108,7 +107,6 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     [
         ("optimised", "did you mean 'optimized'"),
         ("naive+reader=tlt", "did you mean 'ttl'"),
-        ("naive+store=nowhere.py:Store", "there is no file"),
     ],
 )
 def test_an_unknown_mode_or_part(mode: str, words: str, used: Path) -> None:
@@ -135,7 +133,6 @@ def test_history_for_a_folder_that_is_in_use(used: Path) -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        ("--batch-size", "0"),
         ("--flush-interval", "nan"),
         ("--ack", "maybe"),
         ("--no-such-option",),

@@ -26,7 +26,7 @@ from tests.support.chat_client import (
 
 SAFE_MODES = [mode for mode in MODES if mode != "racy"]
 USERS = ("alice", "bob", "carol", "zoe")
-STEPS = 45
+STEPS = 60
 AWKWARD = '\N{SPARKLES} "quoted" \\n\n'
 
 
@@ -113,7 +113,7 @@ class Conversation:
         for _ in range(STEPS):
             await self._random.choices(
                 (self._burst, self._join, self._leave, self._create, self._invite, self._history),
-                weights=(8, 4, 2, 2, 2, 3),
+                weights=(8, 4, 3, 2, 2, 5),
             )[0]()
         await self._settle()
 
@@ -151,16 +151,17 @@ class Conversation:
         await self._compare(user, expected, "invite", roomId=room, user=guest)
 
     async def _history(self) -> None:
-        user, room, limit = self._user(), self._room(), self._random.randint(1, 20)
+        user, room, limit = self._user(), self._room(), self._random.randint(1, 6)
         answer = await self._clients[user].ask("history", roomId=room, limit=limit)
         expected = self.model.history(room, user, limit)
         if isinstance(expected, str):
             assert answer["code"] == expected
             return
         found = [(m["roomId"], m["sender"], m["content"]) for m in answer["messages"]]
-        if limit >= sum(1 for m in self.model.messages if m[0] == room):
-            assert by_sender(found) == by_sender(expected)
         assert len(found) == len(expected)
+        said = by_sender([m for m in self.model.messages if m[0] == room])
+        for sender, latest in by_sender(found).items():
+            assert latest == said[sender][-len(latest) :]
 
     async def _compare(self, user: str, expected: str, kind: str, /, **fields: Any) -> None:
         assert outcome(await self._clients[user].ask(kind, **fields)) == expected
@@ -239,6 +240,23 @@ async def test_many_senders_at_once_lose_nothing_and_keep_each_ones_order(
     assert all(len(client.of("ack")) == 11 for client in clients)
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_history_is_the_latest_of_the_room_oldest_first(mode: str, tmp_path: Path) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0.001) as server,
+        await ChatClient.connect(server.url, "alice", "general", "new-year") as alice,
+    ):
+        for n in range(6):
+            await alice.say(f"message {n}", ("general", "new-year")[n % 2])
+        await alice.until(lambda: len(alice.heard()) == 6, "all of it")
+        for limit, texts in [(1, [4]), (2, [2, 4]), (3, [0, 2, 4])]:
+            answer = await alice.ask("history", roomId="general", limit=limit)
+            assert [m["content"] for m in answer["messages"]] == [f"message {n}" for n in texts]
+        answer = await alice.ask("history", roomId="general")
+        assert [m["id"] for m in answer["messages"][:2]] == ["welcome-1", "welcome-2"]
+        assert {m["roomId"] for m in answer["messages"]} == {"general"}
+
+
 @pytest.mark.parametrize("mode", SAFE_MODES)
 async def test_everyone_who_joins_at_once_is_in_the_room(mode: str, tmp_path: Path) -> None:
     names = [f"user-{n}" for n in range(15)]
@@ -279,6 +297,24 @@ async def test_the_welcome_lists_the_rooms_that_its_user_may_see(mode: str, tmp_
         assert [room["id"] for room in alice.frames[0]["rooms"]] == ["general", "new-year", "staff"]
         assert [room["id"] for room in bob.frames[0]["rooms"]] == ["general", "new-year"]
         assert (bob.frames[0]["name"], bob.frames[0]["mode"]) == ("Bob", mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_user_who_has_left_a_room_hears_and_says_nothing_there(
+    mode: str, tmp_path: Path
+) -> None:
+    async with (
+        running(mode, tmp_path, flush_interval_s=0) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+        await ChatClient.connect(server.url, "bob", "general", "new-year") as bob,
+    ):
+        assert (await bob.ask("leave_room", roomId="general"))["type"] == "ack"
+        await alice.say("among ourselves")
+        await alice.until(lambda: alice.heard() == ["among ourselves"], "it")
+        assert (await bob.say("hello?"))["code"] == "not_a_member"
+        await bob.say("elsewhere", "new-year")
+        await bob.until(bob.heard, "a message of another room")
+        assert bob.heard() == ["elsewhere"]
 
 
 @pytest.mark.parametrize("mode", MODES)

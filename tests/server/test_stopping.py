@@ -62,7 +62,7 @@ async def test_stopping_twice_is_safe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", SAFE_MODES)
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("turn", range(2))
 async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
     mode: str, turn: int, tmp_path: Path
 ) -> None:
@@ -74,8 +74,9 @@ async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
             client = clients[number]
             try:
                 for n in range(100_000):
-                    text = f"{number} {n}"
-                    sent[number][await client.shout(text)] = text
+                    # Noted before it is sent: the connection may end while it is being sent.
+                    text = sent[number][n + 2] = f"{number} {n}"
+                    assert await client.shout(text) == n + 2
                     if n % 5 == 0:
                         await client.answer(n + 2)
             except (ConnectionClosed, AssertionError):
@@ -94,7 +95,7 @@ async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
     on_disk = new_contents(tmp_path)
     assert len(on_disk) == len(set(on_disk)) == counts.saved
     for number, client in enumerate(clients):
-        acked = [sent[number][f["ref"]] for f in client.of("ack") if f["ref"] in sent[number]]
+        acked = [sent[number][f["ref"]] for f in client.of("ack") if f["ref"] > 1]
         refused = [sent[number][f["ref"]] for f in client.of("error")]
         mine = [text for text in on_disk if text.split()[0] == str(number)]
         assert mine[: len(acked)] == acked, "acked, and not on disk or not in order"

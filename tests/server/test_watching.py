@@ -180,7 +180,7 @@ async def test_metrics_of_a_fresh_server_and_of_an_awkward_mode_name_are_valid_t
     assert any('we\\"ird' in key for key in samples)
 
 
-@pytest.mark.parametrize("interval", ["0.05", "0", "-1", "nan", "soon"])
+@pytest.mark.parametrize("interval", ["0.05", "0", "nan", "soon"])
 async def test_the_stats_stream_sends_one_snapshot_after_another(
     interval: str, tmp_path: Path
 ) -> None:

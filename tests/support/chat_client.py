@@ -87,6 +87,7 @@ class ChatClient:
         """Connect, wait for the welcome and enter `rooms`."""
         if receive_buffer is not None:
             options["sock"] = await _socket_with(url, receive_buffer)
+        options.setdefault("close_timeout", 2.0)
         # No proxy: whatever the environment says, these sockets lead to this machine.
         connection = await connect(
             f"{url}/?user={quote(user)}{query}", proxy=None, compression=None, **options

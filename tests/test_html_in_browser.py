@@ -1,0 +1,85 @@
+"""The page of a comparison in a real browser: everything is drawn, nobody is asked, no error."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chatlab.bench.compare import Compare
+from chatlab.bench.scenario import load
+from chatlab.view.gallery import CHARTS
+from chatlab.view.html import to_html
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+HOSTILE = "<img src=http://chatlab.invalid/x.png onerror=console.error(1)>&amp;"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--virtual-time-budget=6000",
+    "--dump-dom",
+)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(NAMES)} is on PATH")
+
+
+def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
+    """The page as the browser has it after its scripts ran, and what they wrote to the console."""
+    assert BROWSER is not None
+    done = subprocess.run(
+        [BROWSER, *FLAGS, f"--user-data-dir={profile}", page.as_uri()],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=40,
+        check=True,
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+async def test_the_page_draws_every_chart_and_asks_nobody(tmp_path: Path) -> None:
+    scenario = msgspec.structs.replace(load("midnight"), messages=60, users=3)
+    race = Compare(["naive", "optimized"], scenario, seed=1, rounds=1, work_folder=tmp_path)
+    await race.run()
+    report = race.report("chatlab compare naive optimized")
+    naive, optimized = report.modes.values()
+    hostile = msgspec.structs.replace(
+        report, modes={"naive": naive, HOSTILE: optimized}, comparisons=[]
+    )
+    page = tmp_path / "page.html"
+    page.write_text(to_html(hostile), encoding="utf-8")
+
+    dom, console = opened(page, tmp_path / "profile")
+    elements = re.sub(r"<(script|style)\b.*?</\1>", "", dom, flags=re.DOTALL)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', elements)
+
+    assert console == []
+    assert f'data-drawn="{len(CHARTS)}"' in elements
+    for chart in CHARTS:
+        _, _, drawn = elements.partition(f'id="chart-{chart.key}"')
+        assert re.match(r"[^<]*<div[^>]*plot-container plotly.*?<svg", drawn, re.DOTALL), chart.key
+    assert "<img" not in elements
+    assert [one for one in addresses if not one.startswith(("data:", "#"))] == []
+
+
+def test_the_browser_tells_of_a_script_that_fails_and_of_a_request(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    policy = '<meta http-equiv="Content-Security-Policy" content="img-src \'none\'">'
+    page.write_text(f"{policy}<img src=http://chatlab.invalid/x.png><script>oops()</script>")
+
+    _, console = opened(page, tmp_path / "profile")
+
+    assert any("oops" in line for line in console)
+    assert any("chatlab.invalid" in line for line in console)
