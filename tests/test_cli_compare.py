@@ -129,6 +129,7 @@ def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
         (["--users", "2", "--rooms", "3"], "3 rooms for 2 users"),
         (["--json", "no/such/folder/result.json"], "no/such/folder"),
         (["--json", "."], "--json"),
+    ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_clear_line_before_anything_starts(

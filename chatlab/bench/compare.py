@@ -122,10 +122,13 @@ class Compare:
         They take processor time and disk from each other, so that the figures say little.
         """
         self.measurement = False
-        async with asyncio.TaskGroup() as group:
-            for number, name in enumerate(self.entrants, start=1):
-                starting = Progress(number, len(self.entrants), name, "starting")
-                group.create_task(self._round(starting))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, name in enumerate(self.entrants, start=1):
+                    starting = Progress(number, len(self.entrants), name, "starting")
+                    group.create_task(self._round(starting))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
 
     async def _round(self, progress: Progress) -> None:
         name = progress.mode

@@ -23,14 +23,19 @@ _STYLES: dict[str, str] = {"plain": "", "good": "green", "bad": "bold red"}
 _TONES: dict[str, str] = {"better": "green", "worse": "yellow", "unsafe": "bold red"}
 
 
-def render(report: Report) -> RenderableType:
-    """The whole result: the table, the chart of file operations, the claims, the trust."""
+def render(report: Report, *, both_clocks: bool = False) -> RenderableType:
+    """The whole result: the table, the chart of file operations, the claims, the trust.
+
+    Args:
+        report: what was measured.
+        both_clocks: whether to show latency from the real send, too.
+    """
     if not report.modes:
         return Text("Nothing was measured: stopped before the first round ended.")
     return Group(
         *_cautions(report),
         Text(claims.load(report), style="bold"),
-        _Tables(report),
+        _Tables(report, both_clocks),
         Text(),
         _operations_chart(report),
         Text(),
@@ -42,9 +47,9 @@ def render(report: Report) -> RenderableType:
 class _Tables:
     """The figures, in as many tables as the modes need at the terminal's width."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, both_clocks: bool) -> None:
         self._names = list(report.modes)
-        self._rows = figures.rows(report)
+        self._rows = figures.rows(report, both_clocks=both_clocks)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         at_once = max(1, (options.max_width - LABEL_WIDTH) // MODE_WIDTH)

@@ -44,10 +44,15 @@ class Row:
 Figure = Callable[[ModeReport], Cell]
 
 
-def rows(report: Report) -> list[Row]:
-    """Speed, cost and truth of each mode, in the order of `report.modes`."""
+def rows(report: Report, *, both_clocks: bool = False) -> list[Row]:
+    """Speed, cost and truth of each mode, in the order of `report.modes`.
+
+    Args:
+        report: what was measured.
+        both_clocks: whether to add what the clock that starts at the real send says.
+    """
     return [
-        *_group("SPEED", _speed(), report),
+        *_group("SPEED", _speed(both_clocks), report),
         *_group("COST of one round", _cost(report), report),
         *_group("TRUTH, all rounds", _truth(), report),
     ]
@@ -68,11 +73,15 @@ def _group(heading: str, lines: Iterator[tuple[str, Figure]], report: Report) ->
     return [Row(heading, []), *(Row(label, [cell(one) for one in modes]) for label, cell in lines)]
 
 
-def _speed() -> Iterator[tuple[str, Figure]]:
+def _speed(both_clocks: bool) -> Iterator[tuple[str, Figure]]:
     yield "delivered per second", lambda mode: Cell(f"{mode.throughput_per_s.median:,.0f}")
     yield "95% interval", _interval
     yield "ack p50 / p99", lambda mode: _p50_p99(mode.ack_ms)
+    if both_clocks:
+        yield "... from the real send", lambda mode: _p50_p99(mode.ack_send_ms)
     yield "delivery p50 / p99", lambda mode: _p50_p99(mode.delivery_ms)
+    if both_clocks:
+        yield "... from the real send", lambda mode: _p50_p99(mode.delivery_send_ms)
 
 
 def _cost(report: Report) -> Iterator[tuple[str, Figure]]:

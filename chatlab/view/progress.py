@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from chatlab.bench.compare import Progress
+from chatlab.bench.compare import Compare, Progress
 from chatlab.bench.result import LoadResult
 
 REFRESH_S = 0.5
 """Twice a second only: the load generator shares this process's time."""
 
 
-async def follow(look: Callable[[], Progress | None], messages: int) -> None:
-    """Show a comparison's progress until cancelled.
-
-    Args:
-        look: where it stands now.
-        messages: in each round.
-    """
+async def follow(race: Compare) -> None:
+    """Show a comparison's progress until cancelled."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        await _lines(look, console)
+        await _lines(race, console)
         return
+    messages = race.scenario.messages
     with _bar(console) as bar:
         task = bar.add_task("")
         while True:
-            now = look()
+            now = _latest(race)
             if now is not None:
                 delivered = now.load.delivered if now.load else 0
                 bar.update(
@@ -57,10 +52,14 @@ async def follow_load(result: LoadResult) -> None:
             await asyncio.sleep(REFRESH_S)
 
 
-async def _lines(look: Callable[[], Progress | None], console: Console) -> None:
+def _latest(race: Compare) -> Progress | None:
+    return next(iter(race.under_way.values()), None)
+
+
+async def _lines(race: Compare, console: Console) -> None:
     said = 0
     while True:
-        now = look()
+        now = _latest(race)
         if now is not None and now.number != said:
             said = now.number
             console.print(f"round {now.number} of {now.total}: {now.mode}", highlight=False)

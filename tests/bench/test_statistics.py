@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from chatlab.bench.statistics import CONFIDENCE, Estimate, estimate, verdict
+from chatlab.bench.statistics import CONFIDENCE, Estimate, estimate, outliers, verdict
 
 # Conover, Practical Nonparametric Statistics: the interval of the median runs from the k-th
 # smallest to the k-th largest of n samples.

@@ -1,0 +1,159 @@
+"""Thresholds: `--fail-if 'optimized.throughput_per_s < 5 * naive.throughput_per_s'`.
+
+A threshold is a comparison of numbers taken from the result. It is read as Python's own grammar
+reads it, and then only the pieces that are named below are carried out: no name, call or operator
+beyond them exists. A threshold that needs a figure which the result does not have fails: silence
+must never pass for success.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from chatlab.chat.errors import ChatlabError, UsageError
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_HELP = (
+    "write it as MODE.FIGURE < NUMBER, such as 'optimized.ack_ms.p99 > 50' or "
+    "'optimized.throughput_per_s < 5 * naive.throughput_per_s'; a mode with other characters "
+    "goes into double quotes"
+)
+
+
+class NoData(ChatlabError):
+    """A threshold asks for a figure that the result does not have."""
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """A threshold that was missed.
+
+    Attributes:
+        text: as it was given.
+        why: the values on its two sides, or what was missing.
+    """
+
+    text: str
+    why: str
+
+
+class Threshold:
+    """One `--fail-if`.
+
+    Args:
+        text: as given.
+
+    Raises:
+        UsageError: it is not a comparison of figures and numbers.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError) as error:
+            raise UsageError(f"--fail-if {text!r} cannot be read: {_HELP}") from error
+        if not isinstance(tree, ast.Compare) or len(tree.ops) != 1:
+            raise UsageError(f"--fail-if {text!r} compares nothing: {_HELP}")
+        self._left, self._right = tree.left, tree.comparators[0]
+        self._compare = _COMPARISONS.get(type(tree.ops[0]))
+        if self._compare is None:
+            raise UsageError(f"--fail-if {text!r}: use <, <=, >, >=, == or !=")
+        for side in (self._left, self._right):
+            self._check(side)
+
+    def missed(self, modes: dict[str, Any]) -> Missed | None:
+        """Hold it against a result.
+
+        Args:
+            modes: the part `modes` of a report, as plain dicts.
+
+        Returns:
+            None if the threshold holds; else what was found.
+        """
+        assert self._compare is not None
+        try:
+            left, right = _value(self._left, modes), _value(self._right, modes)
+        except NoData as error:
+            return Missed(self.text, str(error))
+        if not self._compare(left, right):
+            return None
+        return Missed(self.text, f"{left:,.6g} against {right:,.6g}")
+
+    def _check(self, node: ast.expr) -> None:
+        match node:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+                self._check(left)
+                self._check(right)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                self._check(operand)
+            case ast.Constant(value=int() | float()):
+                pass
+            case ast.Attribute() if _path(node) is not None:
+                pass
+            case _:
+                raise UsageError(f"--fail-if {self.text!r}: {ast.unparse(node)!r}? {_HELP}")
+
+
+def _value(node: ast.expr, modes: dict[str, Any]) -> float:
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = _value(left, modes), _value(right, modes)
+            if isinstance(op, ast.Div) and b == 0:
+                raise NoData(f"{ast.unparse(node)} divides by zero")
+            return _ARITHMETIC[type(op)](a, b)
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand, modes)
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case _:
+            return _figure(_path(node) or [], modes)
+
+
+def _figure(path: list[str], modes: dict[str, Any]) -> float:
+    found: Any = modes
+    for step in path:
+        if not isinstance(found, dict) or step not in found:
+            has = ", ".join(found) if isinstance(found, dict) else "no parts"
+            raise NoData(f"no data for {'.'.join(path)}: {step!r} is not among {has}")
+        found = found[step]
+    if isinstance(found, dict) and "median" in found:
+        found = found["median"]
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise NoData(
+            f"no data for {'.'.join(path)}: it is {'blank' if found is None else 'no number'}"
+        )
+    return found
+
+
+def _path(node: ast.expr) -> list[str] | None:
+    """`naive.ack_ms.p99` as its steps; None if it is something else."""
+    steps: list[str] = []
+    while isinstance(node, ast.Attribute):
+        steps.append(node.attr)
+        node = node.value
+    match node:
+        case ast.Name(id=name):
+            pass
+        case ast.Constant(value=str() as name):
+            pass
+        case _:
+            return None
+    return [name, *reversed(steps)]

@@ -1,0 +1,82 @@
+"""`--fail-if`: read as arithmetic and nothing else, and never silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatlab.bench.thresholds import Threshold
+from chatlab.chat.errors import UsageError
+
+MODES: dict[str, Any] = {
+    "naive": {"throughput_per_s": {"median": 700.0}, "ack_ms": {"p50": 5.0, "p99": None}},
+    "naive+reader=ttl": {"throughput_per_s": {"median": 900.0}, "audit": {"lost": 0}},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "naive.throughput_per_s < 5 * 100",
+        "naive.ack_ms.p50 > 5",
+        "naive.ack_ms.p50 != 5.0",
+        '"naive+reader=ttl".throughput_per_s <= naive.throughput_per_s + 199',
+        '"naive+reader=ttl".audit.lost > 0',
+        "-naive.ack_ms.p50 > (1 - 6) / 1",
+    ],
+)
+def test_a_threshold_that_is_kept_says_nothing(text: str) -> None:
+    assert Threshold(text).missed(MODES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("naive.throughput_per_s < 1000", "700 against 1,000"),
+        ("naive.throughput_per_s == 700", "700 against 700"),
+        ('"naive+reader=ttl".throughput_per_s < 2 * naive.throughput_per_s', "900 against 1,400"),
+    ],
+)
+def test_a_threshold_that_holds_is_told_with_both_its_sides(text: str, why: str) -> None:
+    missed = Threshold(text).missed(MODES)
+    assert missed is not None
+    assert missed.why == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("naive.ack_ms.p99 > 50", "blank"),
+        ("optimized.cpu_s > 1", "'optimized' is not among"),
+        ("naive.nothing > 1", "'nothing' is not among"),
+        ("naive.ack_ms > 1", "no number"),
+        ('naive.ack_ms.p50 / "naive+reader=ttl".audit.lost > 1', "divides by zero"),
+    ],
+)
+def test_a_threshold_without_data_is_missed(text: str, why: str) -> None:
+    missed = Threshold(text).missed(MODES)
+    assert missed is not None
+    assert why in missed.why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "naive",
+        "1 +",
+        "naive.cpu_s",
+        "1 < naive.cpu_s < 2",
+        "naive.cpu_s in 3",
+        "naive.cpu_s < limit",
+        "naive.cpu_s < 'x'",
+        "naive.cpu_s < abs(1)",
+        "naive.cpu_s < 2 ** 9",
+        "__import__('os').getcwd() < 1",
+        "naive['cpu_s'] < 1",
+    ],
+)
+def test_what_is_no_comparison_of_figures_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="--fail-if"):
+        Threshold(text)

@@ -1,0 +1,41 @@
+"""Every row that is shown is explained."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from chatlab.view import dashboard, explain, figures
+from tests.bench.test_compare_view import a_report
+from tests.test_view import make_snapshot
+
+
+@pytest.mark.parametrize("both_clocks", [False, True])
+def test_every_row_of_the_comparison_is_explained(both_clocks: bool) -> None:
+    rows = [row for row in figures.rows(a_report(), both_clocks=both_clocks) if not row.heading]
+    assert rows
+    for row in rows:
+        assert explain.explanation_of(row.label).what
+
+
+def test_every_explained_row_of_the_comparison_is_shown() -> None:
+    shown = {row.label for row in figures.rows(a_report(), both_clocks=True)}
+    kinds = {label.rpartition(" ")[2] for label in shown}
+    assert set(explain.COMPARISON) <= shown | kinds
+
+
+@pytest.mark.parametrize("label", explain.DASHBOARD)
+def test_every_explained_row_of_the_dashboard_is_shown(label: str) -> None:
+    file = io.StringIO()
+    Console(file=file, width=140, height=40).print(dashboard.render([make_snapshot()], 140, 40))
+    assert re.search(rf"\b{label}\b", file.getvalue())
+
+
+def test_every_explanation_says_what_how_and_what_would_fool_it() -> None:
+    file = io.StringIO()
+    Console(file=file, width=80).print(explain.render(explain.COMPARISON))
+    assert file.getvalue().count("measured:") == len(explain.COMPARISON)
+    assert file.getvalue().count("fooled by:") == len(explain.COMPARISON)
