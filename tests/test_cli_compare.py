@@ -89,7 +89,7 @@ def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path) -> No
     done = run("compare", *words)
 
     assert done.returncode == 0, done.stderr
-    assert "NOT" not in done.stdout
+    assert "NOT SAFE" not in done.stdout
     for label in ("naive", "optimized", "delivered per second", "an ack means", "clean"):
         assert label in done.stdout
     assert "Traceback" not in done.stderr

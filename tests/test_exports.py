@@ -284,10 +284,12 @@ def test_a_name_cannot_end_the_script_that_holds_a_chart() -> None:
 
 
 def test_no_chart_takes_a_name_for_markup() -> None:
-    report = a_report({"naive": a_mode(), HOSTILE: a_mode(456)})
+    report = a_report({"naive": a_mode(), "<b>x": a_mode(456)})
 
     for chart in CHARTS:
-        assert "<b>" not in chart.draw(report).to_json().replace("\\u003c", "<")
+        drawn = str(json.loads(chart.draw(report).to_json()))
+        assert "<b>" not in drawn
+        assert "&lt;b&gt;x" in drawn
 
 
 def test_every_chart_has_its_reading_and_its_figures_in_words() -> None:
@@ -316,7 +318,10 @@ def test_trust_shows_each_check_with_value_and_limit() -> None:
 
 
 def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
-    rounds = [a_round(1, 900, invalid=["late"]), a_round(2, 300), a_round(3, 100), a_round(4, 200)]
+    rounds = [
+        *(a_round(1, 900, invalid=["late"]), a_round(2, 800, invalid=["late"])),
+        *(a_round(3, 300), a_round(4, 200), a_round(5, 100)),
+    ]
 
     assert charts.typical(a_mode(rounds=rounds)).number == 4
 
@@ -430,3 +435,12 @@ def test_partial_says_how_many_rounds_were_done() -> None:
     report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(3)}, rounds=6, complete=False)
 
     assert "naive 2, optimized 1" in claims.cautions(report)["PARTIAL"]
+
+
+def test_a_logarithmic_axis_writes_its_figures_out_and_is_not_crowded() -> None:
+    narrow = charts.rounds(a_report({"naive": a_mode(50, 900)})).layout.yaxis
+    wide = charts.rounds(a_report({"naive": a_mode(1, 90_000)})).layout.yaxis
+
+    assert {"50", "100", "200", "500"} <= set(narrow.ticktext)
+    assert {"100", "1,000"} <= set(wide.ticktext)
+    assert "200" not in wide.ticktext

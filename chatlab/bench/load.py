@@ -108,9 +108,11 @@ class Load:
         """
         try:
             await self._set_up()
-            self.result.before = await fetch_snapshot(self._url)
+            # A server without statistics, or one that died meanwhile, leaves no account of itself;
+            # what is measured here stays.
+            with suppress(UsageError):
+                self.result.before = await fetch_snapshot(self._url)
             await self._measure()
-            # A server that died meanwhile leaves no account; what was measured stays.
             with suppress(UsageError):
                 self.result.after = await fetch_snapshot(self._url)
         finally:

@@ -24,31 +24,22 @@ class ServerFailed(ChatlabError):
     """A server process ended, or said nothing, when it should have served."""
 
 
-class ServerProcess:
-    """A `chatlab serve` process; an async context manager.
+class ListeningProcess:
+    """A process whose first line is `listening on URL`; an async context manager.
 
     Args:
-        mode: its line-up.
-        data: its data folder.
-        history: generated messages to start with.
-        options: further options of `chatlab serve`.
+        command: what to run. It must end, in order, when its standard input does.
 
     Attributes:
         url: where it listens; known inside the block.
 
     Raises, on entering:
-        UsageError: it refused to start; the text is the server's own.
+        UsageError: it refused to start; the text is its own.
         ServerFailed: it did not start within `START_TIMEOUT_S`.
     """
 
-    def __init__(
-        self, mode: str, data: Path, history: int = 0, options: tuple[str, ...] = ()
-    ) -> None:
-        self._command = [
-            *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
-            *("--data", str(data), "--history", str(history)),
-            *("--no-dashboard", "--stop-with-stdin", *options),
-        ]
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
 
@@ -123,3 +114,32 @@ class ServerProcess:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+class ServerProcess(ListeningProcess):
+    """A `chatlab serve` process.
+
+    Args:
+        mode: its line-up.
+        data: its data folder.
+        history: generated messages to start with.
+        options: further options of `chatlab serve`.
+    """
+
+    def __init__(
+        self, mode: str, data: Path, history: int = 0, options: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(
+            [
+                *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
+                *("--data", str(data), "--history", str(history)),
+                *("--no-dashboard", "--stop-with-stdin", *options),
+            ]
+        )
+
+
+class SinkProcess(ListeningProcess):
+    """The server that does next to nothing: see `sink.py`."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-m", "chatlab.bench.sink"])

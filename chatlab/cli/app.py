@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from chatlab.cli import chat, compare, load, serve, top
+from chatlab.cli import chat, compare, generator, labs, load, serve, top
 
 app = typer.Typer(
     name="chatlab",
@@ -23,6 +23,14 @@ app.command("top")(top.top)
 app.command("load")(load.load)
 app.command("compare")(compare.compare)
 app.command("modes")(serve.modes)
+
+LABS = "Labs"
+app.command("growth", rich_help_panel=LABS)(labs.growth)
+app.command("tune", rich_help_panel=LABS)(labs.tune)
+app.command("capacity", rich_help_panel=LABS)(labs.capacity)
+app.command("pitfalls", rich_help_panel=LABS)(labs.pitfalls)
+app.command("generator", rich_help_panel=LABS)(generator.generator)
+app.command("watching", rich_help_panel=LABS)(generator.watching)
 
 
 @app.callback(invoke_without_command=True)

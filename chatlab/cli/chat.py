@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 EXIT_ENDED_BY_SERVER = 1
 ANSWER_TIMEOUT_S = 10.0
 HISTORY_LINES = 10
+PIPED_LINES_MAX = 100
 
 HELP = """\
 Type a message and press Enter. Commands:
@@ -247,14 +248,14 @@ async def _piped_lines() -> AsyncIterator[str]:
     # from ending until somebody writes another line. And not through `sys.stdin`: a thread inside
     # its buffer makes Python abort at the exit.
     loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str] = asyncio.Queue()
+    lines: asyncio.Queue[str] = asyncio.Queue(maxsize=PIPED_LINES_MAX)
 
     def read() -> None:
         with suppress(RuntimeError):  # the event loop has ended meanwhile
             with os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8", errors="replace") as typed:
                 for line in typed:
-                    loop.call_soon_threadsafe(lines.put_nowait, line)
-            loop.call_soon_threadsafe(lines.put_nowait, "")
+                    asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+            asyncio.run_coroutine_threadsafe(lines.put(""), loop).result()
 
     threading.Thread(target=read, daemon=True).start()
     while line := await lines.get():

@@ -133,15 +133,15 @@ def trust_line(check: TrustCheck) -> str:
     return words.printable(f"{check.check}: {value}, allowed {limit}")
 
 
-def ratio(comparison: Comparison) -> str:
-    """`2.5 x (95% interval 2.4 to 2.7)`, or `? 2.5 x`; a dash where there are no rounds."""
+def ratio(comparison: Comparison) -> tuple[str, str]:
+    """`2.5 x` and `2.4 to 2.7`: a ratio and its 95% interval, or what stands in their place."""
     if comparison.ratio is None:
-        return words.DASH
+        return words.DASH, "nothing to compare"
     times = f"{comparison.ratio:.3g} x"
     if comparison.low is None or comparison.high is None:
-        return f"? {times}, too few rounds"
+        return f"? {times}", "too few rounds"
     mark = "~ " if comparison.verdict == "same" else ""
-    return f"{mark}{times} (95% interval {comparison.low:.3g} to {comparison.high:.3g})"
+    return f"{mark}{times}", f"{comparison.low:.3g} to {comparison.high:.3g}"
 
 
 def _claim(comparison: Comparison, report: Report) -> Claim:

@@ -89,11 +89,14 @@ def test_optimized_costs_far_less(measured: Measured) -> None:
     assert ours.fsyncs >= ours.writes
 
 
-def test_every_round_is_a_sample(measured: Measured) -> None:
+def test_every_round_whose_plan_was_met_is_a_sample(measured: Measured) -> None:
     for mode in measured.report.modes.values():
-        assert len(mode.throughput_per_s.samples) == 2
-        assert all(sample > 0 for sample in mode.throughput_per_s.samples)
-        assert mode.ack_ms.n == mode.delivery_ms.n == 2 * MESSAGES
+        assert len(mode.rounds) == 2
+        # On a busy machine a sender can be late, which makes a round invalid.
+        used = [one for one in mode.rounds if not one.invalid] or mode.rounds
+        assert mode.throughput_per_s.samples == [one.throughput_per_s for one in used]
+        assert min(mode.throughput_per_s.samples) > 0
+        assert mode.ack_ms.n == mode.delivery_ms.n == MESSAGES * len(used)
 
 
 def test_two_rounds_claim_nothing(measured: Measured) -> None:
@@ -159,7 +162,7 @@ SHAPE = {
             "baseline": str,
             "mode": str,
             "metric": str,
-            "ratio": Number,
+            "ratio": Maybe,
             "low": Maybe,
             "high": Maybe,
             "verdict": str,

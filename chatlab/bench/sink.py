@@ -1,0 +1,104 @@
+"""A chat server that does next to nothing, to find out how fast the load generator itself is.
+
+It acks every message and delivers it to everyone connected, without checking or saving anything.
+Built on `picows`, and it hands all that one client is to get to the socket at once: so it is
+faster than the generator, and what is measured against it is the generator's own limit.
+
+    python -m chatlab.bench.sink        prints `listening on ws://...`; ends with its standard input
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from chatlab.chat.errors import Refusal
+from chatlab.chat.parent import when_stdin_ends
+from chatlab.chat.protocol import (
+    Ack,
+    Message,
+    SendMessage,
+    Welcome,
+    decode_request,
+    encode,
+    encode_message,
+)
+
+TEXT_FRAME = 0x81
+SHORT, LONG = 125, 0xFFFF
+
+
+class Sink(WSListener):
+    """One connection; all of them share `everyone`."""
+
+    def __init__(self, everyone: dict[Sink, None]) -> None:
+        super().__init__()
+        self._everyone = everyone
+        self._transport: WSTransport | None = None
+        self._outbox = bytearray()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self._everyone[self] = None
+        transport.send(WSMsgType.TEXT, encode(Welcome("load", "load", "sink", "queued", [])))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self._everyone.pop(self, None)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif frame.msg_type == WSMsgType.TEXT:
+            self._answer(frame.get_payload_as_utf8_text())
+            if frame.last_in_buffer:
+                for client in self._everyone:
+                    client.flush()
+
+    def _answer(self, text: str) -> None:
+        try:
+            request = decode_request(text)
+        except Refusal:
+            return
+        self._outbox += framed(encode(Ack(request.ref, "queued")))
+        if isinstance(request, SendMessage):
+            message = Message("sink", request.room_id, "load", request.content, "")
+            frame = framed(encode_message(message))
+            for client in self._everyone:
+                client._outbox += frame
+
+    def flush(self) -> None:
+        """Hand over what has been gathered."""
+        if self._outbox and self._transport is not None:
+            self._transport.underlying_transport.write(bytes(self._outbox))
+            self._outbox.clear()
+
+
+def framed(payload: bytes) -> bytes:
+    """A text frame from a server, which is not masked (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size <= SHORT:
+        return bytes((TEXT_FRAME, size)) + payload
+    assert size <= LONG
+    return bytes((TEXT_FRAME, 126)) + size.to_bytes(2) + payload
+
+
+async def main() -> None:
+    """Serve until standard input ends."""
+    everyone: dict[Sink, None] = {}
+    ended = asyncio.Event()
+    when_stdin_ends(ended.set)
+
+    def listener(_: WSUpgradeRequest) -> Sink:
+        return Sink(everyone)
+
+    server = await ws_create_server(listener, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    print(f"listening on ws://127.0.0.1:{port}", flush=True)
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,99 @@
+"""`chatlab generator` and `chatlab watching`: the instruments, measured themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from statistics import median
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+
+from chatlab.cli.options import JsonFile, check_writable
+
+EXIT_TOO_MUCH = 1
+EXIT_STOPPED = 130
+
+R = TypeVar("R")
+Rounds = Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Rounds of each.")]
+
+
+def generator(
+    modes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODES",
+            help="Among which to look for the fastest.  \\[default: batched optimized]",
+        ),
+    ] = None,
+    rounds: Rounds = 3,
+    json: JsonFile = None,
+) -> None:
+    """Measure the load generator itself, against a server that does next to nothing.
+
+    Ten users in one room, 32 messages under way for each. Exit code 1 if the generator is not at
+    least twice as fast as the fastest mode: what it measured would then be itself.
+    """
+    from chatlab.bench.generator import WANTED_RATIO, measure_generator
+    from chatlab.chat.modes import parse
+
+    names = modes or ["batched", "optimized"]
+    for name in names:
+        parse(name)
+    check_writable("--json", json)
+    report = _run(measure_generator(names, rounds, _tell))
+    print("Messages delivered per second, each to ten receivers (medians):")
+    print(f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}")
+    print(f"  {'a server that does nothing':30}{median(report.sink_per_s):>10,.0f}")
+    print(f"For the latter the generator used {median(report.sink_cpu_percent):.0f}% of one core.")
+    print(f"It sustains {report.ratio:.1f} x the rate of the fastest mode.")
+    print(f"It should sustain {WANTED_RATIO:g} x: {'it does' if report.fast_enough else 'NO'}.")
+    _write(json, report)
+    sys.exit(0 if report.fast_enough else EXIT_TOO_MUCH)
+
+
+def watching(
+    mode: Annotated[str, typer.Argument(metavar="MODE", help="The server's line-up.")] = (
+        "optimized"
+    ),
+    rounds: Rounds = 6,
+    json: JsonFile = None,
+) -> None:
+    """Measure what the live dashboard costs: the same load with it and without it, in turn.
+
+    Exit code 1 if it costs more than 5% of the throughput.
+    """
+    from chatlab.bench.watching import COST_MAX, measure_watching
+    from chatlab.chat.modes import parse
+
+    parse(mode)
+    check_writable("--json", json)
+    report = _run(measure_watching(mode, rounds, _tell))
+    ratio = report.ratio
+    print(f"Messages delivered per second by {mode} (medians of {rounds} rounds):")
+    print(f"  {'with the dashboard':30}{median(report.watched_per_s):>10,.0f}")
+    print(f"  {'without it':30}{median(report.unwatched_per_s):>10,.0f}")
+    interval = "needs 6 rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+    print(f"Ratio, paired by round: {ratio.median:.3f} (95% interval: {interval}).")
+    print(f"Watching costs {100 * report.cost:.1f}% of the throughput; 5% are allowed.")
+    _write(json, report)
+    sys.exit(0 if report.cost <= COST_MAX else EXIT_TOO_MUCH)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _run(measuring: Coroutine[Any, Any, R]) -> R:
+    try:
+        return asyncio.run(measuring)
+    except KeyboardInterrupt:
+        print("stopped: too little was measured to say anything", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
+
+
+def _write(json: JsonFile, report: msgspec.Struct) -> None:
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")

@@ -1,0 +1,68 @@
+"""One colour for each mode, everywhere on the page, and the look that all charts share.
+
+The colours keep a contrast of 3:1 on the light and on the dark page, and stay apart for people who
+see no red or no green (chosen by search over simulated vision: Machado, Oliveira and Fernandes,
+2009). Text and grid lines get theirs in the browser, which knows whether the page is light or dark.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from chatlab.bench.report import Report
+from chatlab.view import words
+
+COLOURS = ("#317fc4", "#cb720b", "#089176", "#6e3df5", "#c43131", "#257d93")
+CONTROL = "#7d848c"
+LABEL_WIDTH = 22
+HEIGHT_PX = 340
+
+
+def colours(report: Report) -> dict[str, str]:
+    """Mode to colour, in the order of the report; more modes than colours begin again."""
+    found = {name: COLOURS[n % len(COLOURS)] for n, name in enumerate(report.modes)}
+    if report.control in found:
+        found[str(report.control)] = CONTROL
+    return found
+
+
+def label(name: str, width: int = LABEL_WIDTH) -> str:
+    """A mode's name for a chart, cut in its middle: charts take names for HTML, so it is escaped.
+
+    Args:
+        name: what the user typed; may be a path.
+        width: in characters.
+    """
+    return escape(words.shorten_middle(words.printable(name), width), quote=False)
+
+
+def full(name: str) -> str:
+    """A mode's whole name, for what is shown under the pointer."""
+    return label(name, 200)
+
+
+def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
+    """The look of a chart.
+
+    Args:
+        x, y: what the axes show, with the unit.
+        more: further settings of plotly's, added or replacing.
+    """
+    look: dict[str, Any] = {
+        "template": "none",
+        "height": HEIGHT_PX,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+        "xaxis": {"title": {"text": x}, "automargin": True, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": y}, "automargin": True, "rangemode": "tozero"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hovermode": "closest",
+        "dragmode": False,
+        "hoverlabel": {"namelength": -1},
+    }
+    for key, value in more.items():
+        look[key] = {**look[key], **value} if isinstance(look.get(key), dict) else value
+    return look

@@ -1,0 +1,496 @@
+"""The live view of a comparison: two modes side by side, one of them a ghost at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from chatlab.bench.audit import Audit
+from chatlab.bench.compare import Compare, Progress
+from chatlab.bench.load_process import LoadProcess
+from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.rounds import Round, Step
+from chatlab.bench.scenario import PlannedSend, Scenario
+from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.processors.base import ProcessorStatistics
+from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
+from chatlab.view import race_live
+from chatlab.view.race import render
+from chatlab.view.race_live import follow_live
+from chatlab.view.race_run import SAMPLES_MAX, Run, finished
+from chatlab.view.race_scale import rounded_up
+from chatlab.view.race_state import RaceState
+
+COUNT = 1_000
+SIZES = [(80, 23), (100, 29), (140, 39), (99, 23), (40, 12), (20, 5), (1, 1)]
+MIDNIGHT = Scenario(name="midnight", words="at once", messages=COUNT)
+LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStoreThatIsFast"
+
+
+class FakeWorker(LoadProcess):
+    """A load generator of which only its progress is there."""
+
+    def __init__(self, progress: LoadProgress | None) -> None:
+        super().__init__()
+        self.progress = progress
+
+
+class Watched:
+    """A comparison that goes exactly as the test says, and its view."""
+
+    def __init__(self, *names: str, scenario: Scenario = MIDNIGHT) -> None:
+        self.names = names or ("naive", "optimized")
+        self.now_s = 100.0
+        self.done: dict[str, list[Round]] = {name: [] for name in self.names}
+        self.state = RaceState(self.names, scenario, lambda: self.now_s)
+
+    def runs(self, name: str, number: int, *at: LoadProgress, step: Step = "measuring") -> None:
+        """A mode's messages flow, in the round `number`."""
+        for load in at or (None,):
+            worker = FakeWorker(load)
+            self.look({name: Progress(number, 12, name, step, "ws://x", worker)})
+
+    def ends(self, name: str, number: int, wall_s: float) -> None:
+        """A round ended, after messages came back evenly over `wall_s`."""
+        self.done[name].append(make_round(number, wall_s))
+        self.look({})
+
+    def look(self, under_way: dict[str, Progress], *, measurement: bool = True) -> None:
+        self.state.look(under_way, self.done, measurement=measurement)
+
+    def screen(self, width: int = 140, height: int = 39, **options: Any) -> list[str]:
+        # A console wider than what was asked for, so that it cuts and wraps nothing itself.
+        return printed(render(self.state, width, height), 1_000, **options)
+
+    def sides(self) -> tuple[str, str]:
+        """The left and the right panel at 100 columns."""
+        rows = self.screen(100, 29)
+        cells = [(row[:49], row[51:]) for row in rows if len(row) == 100 and row[49:51] == "  "]
+        return "\n".join(left for left, _ in cells), "\n".join(right for _, right in cells)
+
+
+def at(t_s: float, delivered: int, *, refused: int = 0, sent: int = COUNT) -> LoadProgress:
+    """Where a run stands."""
+    return LoadProgress(
+        t_s, sent, delivered + 5, delivered, refused, t_s / 2, 1000 * t_s, 100 * t_s
+    )
+
+
+def make_round(number: int, wall_s: float, *, delivered: int = COUNT, saved: int = COUNT) -> Round:
+    """A round in which the answers came evenly, each 0.1 ms after its ack."""
+    ends_s = [(n + 1) / COUNT * wall_s for n in range(COUNT)]
+    load = LoadResult(
+        plan=[PlannedSend(0.0, 0, 0, "x")] * COUNT,
+        rooms=1,
+        receivers=[1] * COUNT,
+        sent_s=[0.0] * COUNT,
+        acked_s=[end_s - 0.0001 for end_s in ends_s],
+        delivered_s=[end_s if n < delivered else NEVER for n, end_s in enumerate(ends_s)],
+        receipts=[1] * COUNT,
+        received=[list(range(COUNT))],
+        sent=COUNT,
+        acked=COUNT,
+        delivered=delivered,
+        wall_s=wall_s,
+        before=make_snapshot(0, 40),
+        after=make_snapshot(COUNT, 3_040),
+        complete=delivered == COUNT,
+    )
+    return Round(number=number, load=load, audit=Audit(saved=saved), after=make_snapshot(COUNT, 0))
+
+
+def make_snapshot(saved: int, operations: int) -> Snapshot:
+    return Snapshot(
+        url="ws://x",
+        mode="naive",
+        parts={},
+        ack_means="written",
+        uptime_s=1.0,
+        clients=1,
+        counts=Counts(saved=saved),
+        rates=Rates(),
+        batches=Batches(),
+        queue=ProcessorStatistics(0, 0, 0.0, 0, 0),
+        cache=ReaderStatistics(0, 0, 0),
+        files={"messages.json": FileIO(reads=operations)},
+        **dict.fromkeys(("ack_ms", "save_ms", "delivery_ms", "loop_lag_ms"), Percentiles()),
+        cpu_s=0.0,
+        cpu_percent=0.0,
+        rss_bytes=1,
+        rss_peak_bytes=1,
+        refusals={},
+        notes=[],
+    )
+
+
+def printed(renderable: Any, width: int, *, encoding: str = "utf-8", **options: Any) -> list[str]:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
+    Console(file=file, width=width, **({"force_terminal": False} | options)).print(renderable)
+    file.seek(0)
+    return file.read().splitlines()
+
+
+def stages() -> Iterator[Watched]:
+    """A comparison at every stage of its life, long names and a demonstration included."""
+    yield Watched()
+    one = Watched("naive")
+    one.runs("naive", 1, at(0.4, 300))
+    yield one
+    watched = Watched("naive", LONG_MODE, "journal")
+    yield watched
+    watched.runs("naive", 1, step="starting")
+    watched.runs("naive", 1, at(0.2, 100), at(1e6, 999))
+    yield watched
+    watched.ends("naive", 10**6, 3e6)
+    watched.runs(LONG_MODE, 2, at(0.4, 300, refused=100))
+    yield watched
+    watched.ends(LONG_MODE, 2, 0.15)
+    watched.runs("naive", 4, at(0.2, 100))
+    yield watched
+    both = Watched("naive", LONG_MODE, "journal")
+    both.look(
+        {n: Progress(1, 3, n, "measuring", "", FakeWorker(at(0.3, 9))) for n in both.names},
+        measurement=False,
+    )
+    yield both
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_screen_is_never_wider_or_taller_than_asked(width: int, height: int) -> None:
+    for watched in stages():
+        lines = watched.screen(width, height)
+        assert 0 < len(lines) <= height
+        assert max(map(cell_len, lines)) <= width
+
+
+def test_sides_stand_beside_each_other_from_100_columns_and_below_one_another_under_that() -> None:
+    watched = Watched()
+
+    assert any("naive ─" in row and "optimized ─" in row for row in watched.screen(100, 29))
+    assert not any("naive ─" in row and "optimized ─" in row for row in watched.screen(99, 23))
+
+
+def test_80_by_24_shows_both_sides_the_scale_the_legend_and_the_medians() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    text = "\n".join(watched.screen(80, 23))
+    assert text.count("ack p95, send") == 2
+    assert "charts: 0 to 2 s" in text
+    assert "ghost: not running now" in text
+    assert "naive 500/s (1 round)" in text
+
+
+def test_80_by_24_has_room_for_both_sides_of_a_demonstration() -> None:
+    *_, both = stages()
+
+    assert "\n".join(both.screen(80, 23)).count("ack p95, send") == 2
+
+
+def test_low_terminal_shows_the_side_that_runs() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    text = "\n".join(watched.screen(80, 12))
+    assert "RUNNING round 2" in text
+    assert "ghost of" not in text
+
+
+def test_running_side_shows_every_figure() -> None:
+    watched = Watched()
+    watched.runs("naive", 1, at(0.2, 50), at(0.4, 300, refused=20, sent=900))
+    watched.state.count("naive", 1, make_snapshot(100, 340))
+    watched.state.count("naive", 1, make_snapshot(300, 840))
+
+    left, right = watched.sides()
+    for figure in (
+        *("RUNNING round 1, t = 0.40 s", "300 of 1,000", "750/s", "580", "0.20 s", "305"),
+        *("refused 20", "2.50", "400 ms", "40.0 ms"),
+    ):
+        assert figure in left
+    assert "not run yet" in right
+
+
+def test_ghost_stands_at_the_moment_of_the_one_that_runs() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    left, right = watched.sides()
+    assert "ghost of round 1 at t = 0.50 s" in left
+    assert "250 of 1,000" in left
+    assert "RUNNING round 2" in right
+
+
+def test_ghost_that_was_faster_stays_as_it_ended() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.ends("optimized", 2, 0.15)
+    watched.runs("naive", 4, at(0.6, 200))
+
+    _, right = watched.sides()
+    assert "ghost of round 2, done in 0.15 s" in right
+    assert "1,000 of 1,000" in right
+
+
+def test_round_too_short_to_be_seen_keeps_its_end_on_screen_until_messages_flow_again() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2)
+    watched.ends("optimized", 2, 0.2)
+    watched.runs("optimized", 3, step="starting")
+    watched.runs("optimized", 3, LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None))
+
+    left, right = watched.sides()
+    assert "round 2 done in 0.20 s" in right
+    assert "1,000 of 1,000" in right
+    assert "ghost of round 1 at t = 0.20 s" in left
+    assert "100 of 1,000" in left
+
+
+def test_clock_of_a_round_stops_when_everything_is_settled() -> None:
+    run = Run(1, COUNT)
+    run.add(at(0.2, 990, refused=10))
+    run.add(at(5.0, 990, refused=10))
+
+    assert (run.end_s, run.ended) == (0.2, True)
+
+
+def test_samples_of_an_endless_round_are_bounded_and_keep_its_start_and_its_latest() -> None:
+    run = Run(1, 10**9)
+    for n in range(1, 3 * SAMPLES_MAX):
+        run.add(at(n / 5, n))
+        run.add_operations(1.0)
+
+    assert max(len(run.samples), len(run.operations)) <= SAMPLES_MAX
+    assert (run.samples[0].delivered, run.samples[-1].delivered) == (1, 3 * SAMPLES_MAX - 1)
+
+
+def test_finished_round_knows_its_exact_end_whatever_the_rounding_of_its_moments() -> None:
+    for hundredths in range(1, 200):
+        assert finished(make_round(1, hundredths / 100)).at(9.0).delivered == COUNT
+
+
+def test_finished_round_tells_the_percentiles_of_the_latest_acks_at_any_moment() -> None:
+    run = finished(make_round(1, 1.0))
+
+    assert run.at(0.1).ack_p95_ms is None  # 100 acks are too few for a p95
+    assert run.at(0.5).ack_p95_ms == pytest.approx(480, abs=5)  # of those from 0.1 s to 0.5 s
+    assert run.at(0.5).ack_p95_send_ms == run.at(0.5).ack_p95_ms
+
+
+def test_round_that_never_got_all_answers_is_not_called_done() -> None:
+    watched = Watched()
+    watched.done["naive"].append(make_round(1, 2.0, delivered=990))
+    watched.look({})
+
+    left, _ = watched.sides()
+    assert "round 1 gave up after 2.00 s" in left
+
+
+def test_set_up_of_the_rooms_is_not_counted_as_operations_of_messages() -> None:
+    watched = Watched()
+    watched.runs("naive", 1, at(0.2, 100))
+    watched.state.count("naive", 1, make_snapshot(0, 500))
+    watched.state.count("naive", 1, make_snapshot(100, 900))
+    assert "not counted yet" in watched.sides()[0]
+
+    watched.state.count("naive", 1, make_snapshot(200, 1_200))
+    assert "3.00" in watched.sides()[0]
+
+
+def test_count_of_an_earlier_round_that_comes_late_is_left_out() -> None:
+    watched = Watched()
+    watched.state.count("naive", 1, make_snapshot(100, 900))
+    watched.runs("naive", 4, at(0.2, 100))
+    watched.state.count("naive", 1, make_snapshot(200, 1_200))
+
+    assert "not counted yet" in watched.sides()[0]
+
+
+def test_ghost_that_nobody_counted_that_early_shows_its_whole_round_and_says_so() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    row = next(row for row in watched.sides()[0].splitlines() if row.startswith("operations"))
+    assert "3.00  of the whole round" in row
+
+
+def test_rates_and_queues_have_one_scale_on_both_sides() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.2, 500), at(0.4, 990))
+
+    left, right = (side.splitlines() for side in watched.sides())
+    row = next(n for n, text in enumerate(left) if text.startswith("delivered per second"))
+    assert set(left[row][30:].strip()) <= set("█▆▅▄▃▂▁")
+    assert "█" in right[row - 1]  # five times as fast: two rows of the chart higher at least
+    assert left[row - 2][30:].strip() == ""
+
+
+def test_chart_is_as_long_as_its_scenario_time() -> None:
+    run = finished(make_round(1, 2.0))
+
+    assert len(run.rates_per_s(2.0, 0.1)) == 20
+    assert run.rates_per_s(0.5, 0.1) == pytest.approx([500] * 5, rel=0.1)
+    assert run.outstanding(0.5, 0.1)[-1] == pytest.approx(800, abs=20)  # the most in it
+
+
+def test_step_that_has_hardly_begun_makes_no_peak() -> None:
+    run = Run(1, COUNT)
+    run.add(at(1.0, 100))
+    run.add(at(1.01, 200))
+
+    assert run.rates_per_s(1.01, 0.5) == [100, 100]
+
+
+def test_what_waited_before_the_first_look_is_left_blank() -> None:
+    run = Run(1, COUNT)
+    run.add(at(0.3, 100))
+
+    assert run.outstanding(0.3, 0.1) == [None, None, 900]
+
+
+def test_planned_time_of_a_steady_scenario_is_the_scale_from_the_start() -> None:
+    steady = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
+
+    assert "charts: 0 to 5 s" in "\n".join(Watched(scenario=steady).screen())
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, 1), (1, 1), (1.01, 1.5), (0.15, 0.15), (0.16, 0.2), (9.5, 10), (6_700, 8_000)],
+)
+def test_scale_ends_at_a_round_number(value: float, expected: float) -> None:
+    assert rounded_up(value) == pytest.approx(expected)
+
+
+def test_baseline_stands_left_beside_whichever_other_mode_ran_last() -> None:
+    watched = Watched("naive", "batched", "journal")
+    watched.ends("naive", 1, 2.0)
+    watched.ends("batched", 2, 0.3)
+    watched.runs("journal", 3, at(0.1, 300))
+    assert [one.name for one in watched.state.pair()] == ["naive", "journal"]
+
+    watched.ends("journal", 3, 0.2)
+    watched.runs("naive", 6, at(0.1, 50))
+    assert [(one.name, one.role) for one in watched.state.pair()] == [
+        ("naive", "live"),
+        ("journal", "ghost"),
+    ]
+    assert "batched 3,333/s (1 round)" in "\n".join(watched.screen(80, 23))
+
+
+def test_demonstration_shows_both_live_and_says_that_it_is_no_measurement() -> None:
+    watched = Watched()
+    worker = {"naive": FakeWorker(at(0.4, 100)), "optimized": FakeWorker(at(0.3, 1_000))}
+    watched.look(
+        {n: Progress(1, 2, n, "measuring", "", worker[n]) for n in watched.names},
+        measurement=False,
+    )
+
+    text = "\n".join(watched.screen(100, 29))
+    assert "NOT A MEASUREMENT: both run at once and take time from each other" in text
+    assert "RUNNING, t = 0.40 s" in text
+    assert "done in 0.30 s" in text
+    assert "ghost" not in text
+    assert "median" not in text
+
+
+def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
+    watched = Watched()
+    watched.runs("naive", 3, at(0.2, 100))
+    watched.now_s += 75
+
+    head = watched.screen()[0]
+    assert "midnight: round 3 of 12, measuring naive" in head
+    assert head.endswith("elapsed 1 min 15 s")
+
+
+def test_ghost_differs_from_the_living_without_any_colour() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    left, right = watched.sides()
+    assert ("░" in left, "░" in right) == (True, False)
+    assert "██" in right.splitlines()[1]
+    assert "██" not in left.splitlines()[1]
+
+
+def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    text = "\n".join(watched.screen(force_terminal=True, no_color=True))
+    assert "\x1b[2m" in text
+    assert "\x1b[3" not in text
+    assert "\x1b[9" not in text
+
+
+def test_screen_fits_a_console_that_knows_only_ascii() -> None:
+    for watched in stages():
+        text = "\n".join(watched.screen(encoding="ascii"))
+        assert text.isascii()
+        assert "?" not in text
+
+
+async def test_a_terminal_gets_the_screen_and_is_left_empty() -> None:
+    file = io.StringIO()
+    console = Console(
+        file=file, force_terminal=True, width=100, height=30, _environ={"TERM": "xterm"}
+    )
+    await watch_for_a_moment(console)
+
+    assert "not run yet" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[2K")  # the last lines are erased: the result follows
+
+
+async def test_without_a_terminal_there_are_plain_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    await watch_for_a_moment(None)
+
+    assert capsys.readouterr().err == "round 1 of 12: naive\n"
+
+
+async def test_a_server_is_asked_what_its_files_cost_and_may_have_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str) -> Snapshot:
+        asked.append(url)
+        raise race_live.UsageError("gone")
+
+    monkeypatch.setattr(race_live, "fetch_snapshot", fetch)
+    console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
+    await watch_for_a_moment(console)
+
+    assert asked == ["ws://x"]
+
+
+async def watch_for_a_moment(console: Console | None) -> None:
+    """Follow a comparison whose first round has begun, until all tasks have had their turns."""
+    race = Compare(["naive", "optimized"], MIDNIGHT, seed=1, rounds=6, work_folder=Path())
+    race.under_way["naive"] = Progress(1, 12, "naive", "measuring", "ws://x", None)
+    following = asyncio.create_task(follow_live(race, console))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
