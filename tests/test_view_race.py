@@ -197,6 +197,20 @@ def test_80_by_24_has_room_for_both_sides_of_a_demonstration() -> None:
     assert "\n".join(both.screen(80, 23)).count("ack p95, send") == 2
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_charts_grow_only_where_everything_else_has_its_place(width: int) -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    for height in range(22, 50):
+        assert "median so far" in watched.screen(width, height)[-1]
+
+
+def test_name_of_a_mode_cannot_steer_the_terminal() -> None:
+    assert "\x1b" not in "\n".join(Watched("naive", "my\x1b[2Jmode").screen())
+
+
 def test_low_terminal_shows_the_side_that_runs() -> None:
     watched = Watched()
     watched.ends("naive", 1, 2.0)
@@ -290,6 +304,16 @@ def test_finished_round_tells_the_percentiles_of_the_latest_acks_at_any_moment()
     assert run.at(0.5).ack_p95_send_ms == run.at(0.5).ack_p95_ms
 
 
+def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
+    done = make_round(1, 1.0, delivered=900)
+    done.load.refused = dict.fromkeys(range(900, COUNT), "overloaded")
+    done.load.refused_s = {n: 0.2 if n < 950 else 0.6 for n in range(900, COUNT)}
+
+    run = finished(done)
+    assert [run.at(t_s).refused for t_s in (0.1, 0.3, 0.7, 2.0)] == [0, 50, 100, 100]
+    assert run.settled
+
+
 def test_round_that_never_got_all_answers_is_not_called_done() -> None:
     watched = Watched()
     watched.done["naive"].append(make_round(1, 2.0, delivered=990))
@@ -346,6 +370,24 @@ def test_chart_is_as_long_as_its_scenario_time() -> None:
     assert len(run.rates_per_s(2.0, 0.1)) == 20
     assert run.rates_per_s(0.5, 0.1) == pytest.approx([500] * 5, rel=0.1)
     assert run.outstanding(0.5, 0.1)[-1] == pytest.approx(800, abs=20)  # the most in it
+
+
+def test_chart_begins_at_the_left() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+
+    row = next(row for row in watched.screen(80, 23) if row.startswith("queue"))
+    assert row[30] != " "
+    assert row[50:].strip() == ""
+
+
+def test_answer_shortly_after_the_last_send_does_not_widen_the_scale() -> None:
+    steady = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
+    watched = Watched(scenario=steady)
+    watched.ends("naive", 1, 5.01)
+
+    assert "charts: 0 to 5 s" in "\n".join(watched.screen())
 
 
 def test_step_that_has_hardly_begun_makes_no_peak() -> None:

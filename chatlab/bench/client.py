@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from picows import (
     WSCloseCode,
     WSError,
@@ -77,10 +78,20 @@ class Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.TEXT:
-            self._on_frame(frame.get_payload_as_bytes())
+            self._hand_over(frame.get_payload_as_bytes(), transport)
         elif frame.msg_type == WSMsgType.CLOSE:
             self.close_reason = frame.get_close_reason() or ""
             transport.send_close(frame.get_close_code())
+            transport.disconnect()
+
+    def _hand_over(self, data: bytes, transport: WSTransport) -> None:
+        if self.close_reason:
+            return  # it is being left
+        try:
+            self._on_frame(data)
+        except msgspec.MsgspecError as error:
+            # Raised from here, it would be lost in the event loop.
+            self.close_reason = f"a frame that cannot be understood: {error}"
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """The comparison: rounds of each mode in turn, each on a fresh server and a fresh data folder.
 
 Rounds alternate A B B A, so that a machine that slows down or warms up favours nobody. Two modes
-never run at the same time. Each round is audited; nothing measured is ever left out.
+never run at the same time. Each round is audited and shown, also one that no verdict may rest on.
 
 Read `judge.py` next: it says what may be claimed from the rounds.
 """

@@ -240,4 +240,4 @@ def _clock_step_ms() -> float:
 
 
 def _at_most(check: str, value: float, limit: float) -> TrustCheck:
-    return TrustCheck(check, value <= limit, round(value, 4), round(limit, 1))
+    return TrustCheck(check, value <= limit, round(value, 6), round(limit, 1))

@@ -78,7 +78,7 @@ class Load:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._start = 0.0
         self._last_news_s = 0.0
-        self._open = len(plan)  # messages without an answer, or acked and not yet with everyone
+        self._settled: set[int] = set()  # refused, or acked and with everyone in the room
         self._all_settled = asyncio.Event()
         self._contents = [content_of(run_id, n, send.text) for n, send in enumerate(plan)]
         self.result = LoadResult(
@@ -122,7 +122,7 @@ class Load:
     def progress(self) -> LoadProgress:
         """Where the run stands."""
         result, now_s = self.result, self._clock() - self._start if self._start else 0.0
-        while self._oldest < len(result.plan) and self._is_settled(self._oldest):
+        while self._oldest < len(result.plan) and self._oldest in self._settled:
             self._oldest += 1
         all_settled = self._oldest == len(result.plan)
         planned_s = now_s if all_settled else result.plan[self._oldest].at_s
@@ -136,9 +136,6 @@ class Load:
             ack_p95_ms=percentiles([planned for planned, _ in self._latest_ms]).p95,
             ack_p95_send_ms=percentiles([sent for _, sent in self._latest_ms]).p95,
         )
-
-    def _is_settled(self, number: int) -> bool:
-        return self.result.delivered_s[number] != NEVER or number in self.result.refused
 
     async def _set_up(self) -> None:
         users, rooms = self._scenario.users, self._scenario.rooms
@@ -230,14 +227,14 @@ class Load:
 
     async def _until_answered(self) -> None:
         self._last_news_s = self._clock() - self._start
-        while self._open and not self._alone():
+        while not self._all_settled.is_set() and not self._alone():
             patience_s = self._last_news_s + self._settle_s - (self._clock() - self._start)
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(patience_s, ALONE_CHECK_S)):
                     await self._all_settled.wait()
-        self.result.complete = not self._open
+        self.result.complete = self._all_settled.is_set()
 
     async def _hang_up(self) -> None:
         everyone = [*self._connections, *self._slow]
@@ -284,12 +281,12 @@ class Load:
             result.delivered_s[number] = now_s
             result.delivered += 1
             if result.acked_s[number] != NEVER:
-                self._settled()
+                self._settle(number)
         if result.plan[number].user == user:
             self._send_next(user)
 
     def _on_ack(self, ref: int | str | None, now_s: float) -> None:
-        if not isinstance(ref, int) or ref < 0:
+        if not isinstance(ref, int) or not 0 <= ref < len(self.result.plan):
             self._answer(ref)
             return
         self._last_news_s = now_s
@@ -304,16 +301,16 @@ class Load:
         )
         self.result.acked += 1
         if self.result.delivered_s[ref] != NEVER:
-            self._settled()
+            self._settle(ref)
 
     def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
-        if isinstance(frame.ref, int) and frame.ref >= 0:
+        if isinstance(frame.ref, int) and 0 <= frame.ref < len(self.result.plan):
             self._last_news_s = now_s
             # `storage_delayed` is news, not an answer: the server goes on trying.
             if frame.code != "storage_delayed" and frame.ref not in self.result.refused:
                 self.result.refused[frame.ref] = frame.code
                 self.result.refused_s[frame.ref] = now_s
-                self._settled()
+                self._settle(frame.ref)
                 self._send_next(self.result.plan[frame.ref].user)
         elif frame.code == "room_exists":
             self._answer(frame.ref)
@@ -323,9 +320,9 @@ class Load:
                 if not waiting.done():
                     waiting.set_exception(error)
 
-    def _settled(self) -> None:
-        self._open -= 1
-        if not self._open:
+    def _settle(self, number: int) -> None:
+        self._settled.add(number)
+        if len(self._settled) == len(self.result.plan):
             self._all_settled.set()
 
     async def _request(self, connection: Connection, request: msgspec.Struct) -> None:

@@ -72,7 +72,7 @@ def load(
     run = Load(url, chosen, plan(chosen, seed), run_id=run_id)
     try:
         asyncio.run(_run(run))
-        cut_short = run.result.after is None  # the server is gone
+        cut_short = not run.result.complete and run.result.after is None  # the server is gone
     except KeyboardInterrupt:
         cut_short = True
     report = load_report(

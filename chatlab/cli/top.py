@@ -19,8 +19,18 @@ def top(
     interval: Annotated[
         float, typer.Option(min=0.1, max=60, metavar="SECONDS", help="Time between two looks.")
     ] = 0.5,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Explain every row of the dashboard, and exit.")
+    ] = False,
 ) -> None:
     """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
+    if explain:
+        from rich.console import Console
+
+        from chatlab.view import explain as explanations
+
+        Console().print(explanations.render(explanations.DASHBOARD))
+        return
     from chatlab.view.live import show
     from chatlab.view.summary import print_summary
 

@@ -92,7 +92,12 @@ def _figures(one: Contestant, run: Run, scale: Scale, rows: int) -> list[Line]:
     of_all = f"{words.short_count(now.delivered)} of {words.short_count(run.messages)}"
     refused = f"refused {words.count(now.refused)}" if now.refused else ""
     return [
-        _row("delivered", of_all, _bar(one.role == "ghost", now.delivered, run.messages, scale)),
+        _row(
+            "delivered",
+            of_all,
+            _bar(one.role == "ghost", now.delivered, run.messages, scale),
+            CHART,
+        ),
         *_charted(
             _row("delivered per second", mean),
             run.rates_per_s(until_s, scale.step_s),
@@ -127,9 +132,9 @@ def _latency(label: str, value_ms: float | None, aside: str) -> Line:
     return _row(label, words.milliseconds(value_ms), aside)
 
 
-def _row(label: str, value: str, aside: str = "") -> Line:
+def _row(label: str, value: str, aside: str = "", style: Style = QUIET) -> Line:
     room = TEXT_WIDTH - 2 - len(label)
-    return line(label, (value.rjust(room), STRONG), "  ", (aside, QUIET))
+    return line(label, (value.rjust(room), STRONG), "  ", (aside, style))
 
 
 def _charted(

@@ -16,6 +16,8 @@ from chatlab.view.race_state import RaceState
 
 TEXT_WIDTH = 30
 """Columns of a side's words; what it has beyond that becomes charts."""
+OVER_MAX = 0.01
+"""By how much a round may go on beyond the right end of its charts."""
 _ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -46,7 +48,9 @@ class Scale:
         """
         columns = chart_width(width, TEXT_WIDTH)
         runs = [run for name in names for run in state.runs(name)]
-        span_s = rounded_up(max([_planned_s(state), *(run.end_s for run in runs)]))
+        longest_s = max([_planned_s(state), *(run.end_s for run in runs)])
+        # The last answer comes a little after the last send; that is no reason for a wider scale.
+        span_s = rounded_up(longest_s / (1 + OVER_MAX))
         step_s = span_s / max(1, columns)
         rates = [rate for run in runs for rate in run.rates_per_s(span_s, step_s)]
         waiting = [n for run in runs for n in run.outstanding(span_s, step_s) if n is not None]

@@ -131,7 +131,7 @@ class RaceState:
         if load is None or load.t_s <= 0:
             return  # users are still being connected
         run = self._live.get(name)
-        if run is None or run.number != progress.number:
+        if run is None:  # the one before was taken from here when it was done
             run = self._live[name] = Run(progress.number, self.scenario.messages)
         run.add(load)
         self._look_at(name)

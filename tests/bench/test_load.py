@@ -437,7 +437,10 @@ async def test_an_ack_of_a_message_that_was_never_sent_breaks_nothing() -> None:
         await server.ack(sender, strange)
         await behave(server, sender, request)
 
-    assert faults(await loaded(on_message)) == {}
+    result = await loaded(on_message)
+    assert result.complete
+    assert result.disconnected == {}
+    assert faults(result) == {}
 
 
 async def test_a_server_that_hangs_up_in_the_middle_is_noted() -> None:
@@ -498,7 +501,8 @@ async def test_a_server_that_does_not_speak_the_protocol_is_left() -> None:
 
     result = await loaded(on_message)
     assert not result.complete
-    assert sum(result.disconnected.values()) >= 1
+    assert result.disconnected
+    assert "without a reason" not in result.disconnected
 
 
 # A run that is cut short.

@@ -31,7 +31,7 @@ PATIENCE_S = 3.0
 ASK_EVERY_S = 0.05
 FAILS_AFTER_S = 0.7
 FAILS_FOR_S = 1.0
-SETTLE_S = 2.0
+SETTLE_S = 1.2
 HISTORY = 2_000
 
 Unit = Literal["ms", "s", "bytes", "count"]

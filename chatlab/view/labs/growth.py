@@ -21,7 +21,8 @@ def render(report: GrowthReport) -> RenderableType:
     """The whole result."""
     if not report.modes:
         return blocks.nothing()
-    heading = f"The price of a message as the history grows ({report.rounds} round{'s' * (report.rounds > 1)} each)"
+    rounds = f"{report.rounds} round{'s' * (report.rounds > 1)} each"
+    heading = f"The price of a message as the history grows ({rounds})"
     return Group(
         blocks.title(heading, complete=report.complete),
         _table(report),
