@@ -146,7 +146,7 @@ def test_capacity_prints_each_probe_as_it_ends_and_ctrl_c_keeps_them(tmp_path: P
 
 
 def start(*words: str) -> subprocess.Popen[str]:
-    """A lab, to be stopped by SIGINT as in a terminal: some shells have their children ignore it."""
+    """A lab, to be stopped by SIGINT as in a terminal: some shells have it ignored."""
     return subprocess.Popen(
         [*CHATLAB, *words],
         stdout=subprocess.PIPE,

@@ -1,0 +1,65 @@
+"""The load generator in its own process, and the server that does next to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+import pytest
+
+from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab.bench.scenario import Scenario
+from chatlab.bench.server_process import SinkProcess
+from chatlab.chat.errors import UsageError
+
+SMALL = Scenario(name="small", words="", messages=200, users=4)
+
+
+async def test_a_job_comes_back_as_it_would_from_this_process() -> None:
+    async with LoadProcess() as worker, SinkProcess() as sink:
+        result = await worker.run(LoadJob(sink.url, SMALL, 1, "0"))
+    assert result.complete
+    assert result.delivered == result.acked == 200
+    assert result.receipts == [4] * 200
+    assert result.before is None  # the sink keeps no account of itself
+
+
+async def test_a_closed_loop_against_the_sink_is_complete() -> None:
+    closed = Scenario(name="closed", words="", messages=300, users=3, in_flight=8)
+    async with LoadProcess() as worker, SinkProcess() as sink:
+        result = await worker.run(LoadJob(sink.url, closed, 1, "0"))
+    assert result.complete
+    assert result.late_p99_ms < 1  # a message is due when it is sent
+
+
+async def test_no_server_is_told_in_the_generators_words() -> None:
+    async with LoadProcess() as worker:
+        with pytest.raises(UsageError, match="no server answers"):
+            await worker.run(LoadJob("ws://127.0.0.1:1", SMALL, 1, "0"))
+
+
+async def test_a_run_that_is_stopped_leaves_its_partial_result() -> None:
+    slow = Scenario(name="slow", words="", messages=10_000, users=2, rate_per_s=100.0)
+    async with LoadProcess() as worker, SinkProcess() as sink:
+        running = asyncio.create_task(worker.run(LoadJob(sink.url, slow, 1, "0")))
+        async with asyncio.timeout(20):
+            while worker.progress is None or worker.progress.delivered < 5:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+        result = await worker.stop()
+    assert result is not None
+    assert not result.complete
+    assert 5 <= result.delivered < 10_000
+
+
+async def test_no_process_is_left_behind_by_an_error() -> None:
+    before = {child.pid for child in psutil.Process().children()}
+
+    async def fail() -> None:
+        async with LoadProcess(), SinkProcess():
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert {child.pid for child in psutil.Process().children()} <= before
