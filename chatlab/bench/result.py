@@ -162,7 +162,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     def series(self, points: int = SERIES_POINTS) -> Series:
         """The run over time."""
         step_s = self.wall_s / points
-        moments = [step_s * n for n in range(points + 1)]
+        moments = [*(step_s * n for n in range(points)), self.wall_s]
         sent = _counts_at(moments, self.sent_s)
         delivered = _counts_at(moments, self.delivered_s)
         refused = _counts_at(moments, list(self.refused_s.values()))

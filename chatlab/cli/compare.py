@@ -252,3 +252,5 @@ async def _measure(race: Compare, wanted: Wanted) -> None:
     finally:
         drawing.cancel()
         await asyncio.wait([drawing])
+        if not drawing.cancelled() and (error := drawing.exception()):
+            raise error  # a view that fails must be heard of

@@ -87,6 +87,10 @@ def test_a_round_that_would_take_too_long_gets_fewer_messages() -> None:
     assert round_size(1_000, 100_000, (10_500, 60.0)) == 15
 
 
+def test_no_pace_is_taken_to_rise_where_the_history_is_shorter() -> None:
+    assert round_size(1_000, 0, (100_000, 100.0)) == 250
+
+
 @given(
     wanted=st.integers(MESSAGES_MIN, 10_000),
     history=st.integers(0, 10**6),

@@ -69,7 +69,9 @@ def fit(points: Sequence[tuple[float, float]]) -> Fit:
         return found
     if slope > 0 and worst_miss <= MISS_MAX:
         return msgspec.structs.replace(found, shape="linear")
-    reason = f"no rising line comes closer than {worst_miss:.0%} to every point"
+    reason = "it does not rise with the history, yet is not flat"
+    if slope > 0:
+        reason = f"no rising line comes closer than {worst_miss:.0%} to every point"
     return msgspec.structs.replace(found, shape="not clear", reason=reason)
 
 

@@ -97,7 +97,7 @@ def _growth(what: str, found: Fit, slope: str) -> str:
         return f"In {what} it is flat: a long history costs no more than a short one."
     return (
         f"In {what} it is linear: each 1,000 messages of history add {slope} to the price of "
-        f"every message (the line misses no point by more than {found.worst_miss:.1%})."
+        f"every message (the line misses no point by more than {_percent(found.worst_miss)})."
     )
 
 
@@ -126,6 +126,10 @@ def _warnings(report: GrowthReport) -> Iterator[Text]:
 
 def _messages(point: GrowthPoint) -> int:
     return point.messages
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "0.1%"
 
 
 def _speed(value: float) -> str:
