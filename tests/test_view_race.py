@@ -432,7 +432,18 @@ def test_baseline_stands_left_beside_whichever_other_mode_ran_last() -> None:
         ("naive", "live"),
         ("journal", "ghost"),
     ]
-    assert "batched 3,333/s (1 round)" in "\n".join(watched.screen(80, 23))
+    assert "batched 3,333/s" in watched.screen(80, 23)[-1]
+
+
+def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
+    watched = Watched("naive", "batched", "optimized")
+    for number, (name, wall_s) in enumerate([("naive", 1), ("optimized", 0.2), ("batched", 0.5)]):
+        watched.ends(name, number + 1, wall_s)
+    watched.runs("naive", 6, at(0.1, 50))
+
+    at_80, at_50 = watched.screen(80, 23)[-1], watched.screen(50, 23)[-1]
+    assert at_80 == "median so far: optimized 5,000/s, naive 1,000/s, batched 2,000/s"
+    assert "optimized 5,000/s" in at_50
 
 
 def test_demonstration_shows_both_live_and_says_that_it_is_no_measurement() -> None:

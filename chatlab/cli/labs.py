@@ -83,7 +83,7 @@ def growth(
 
 def tune(
     mode: Annotated[
-        str, typer.Argument(metavar="[MODE]", help="A line-up that queues.")
+        str, typer.Argument(metavar="MODE", help="A line-up that queues.")
     ] = "optimized",
     batch_sizes: Annotated[
         str, typer.Option(metavar="N,N,...", help="Messages that make a batch full.")
@@ -139,7 +139,7 @@ def tune(
 
 
 def capacity(
-    mode: Annotated[str, typer.Argument(metavar="[MODE]", help="A line-up.")] = "optimized",
+    mode: Annotated[str, typer.Argument(metavar="MODE", help="A line-up.")] = "optimized",
     p95_ms: Annotated[
         float,
         typer.Option("--p95-ms", metavar="MS", min=1, help="What delivery p95 may be."),
@@ -191,7 +191,7 @@ def capacity(
 def pitfalls(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAMES]", help="Which ones, or list.  \\[default: all]"),
+        typer.Argument(metavar="NAMES", help="Which ones, or list.  \\[default: all]"),
     ] = None,
     seed: Seed = 1,
     work: WorkFolder = None,

@@ -94,19 +94,23 @@ def _foot(state: RaceState, pair: list[Contestant], scale: Scale, width: int) ->
     texts = [scale.describe(width)] if scale.columns else []
     if any(one.role == "ghost" for one in pair):
         texts.append("ghost: not running now; its last round, as it was at the same t")
-    texts.append(_medians(state) if state.measurement else _others(state, pair))
+    texts.append(_medians(state, pair, width) if state.measurement else _others(state, pair))
     return [line((words.shorten(text, width), QUIET)) for text in texts if text]
 
 
-def _medians(state: RaceState) -> str:
+def _medians(state: RaceState, pair: list[Contestant], width: int) -> str:
     """Each mode's median so far: of few rounds, and so not a verdict."""
-    found = []
-    for name in state.names:
+    shown = [one.name for one in pair]
+    full, short = [], []
+    # What must be cut is cut at the end: first come the modes that stand nowhere else.
+    for name in sorted(state.names, key=lambda name: name in shown):
         per_s, rounds = state.per_s_so_far(name)
         if per_s is not None:
             mode = words.shorten_middle(words.printable(name), 24)
-            found.append(f"{mode} {words.per_s(per_s)} ({rounds} round{'s' * (rounds > 1)})")
-    return f"median so far: {', '.join(found)}" if found else ""
+            short.append(f"{mode} {words.per_s(per_s)}")
+            full.append(f"{short[-1]} ({rounds} round{'s' * (rounds > 1)})")
+    texts = [f"median so far: {', '.join(found)}" for found in (full, short)]
+    return words.first_that_fits(width, *texts) if full else ""
 
 
 def _others(state: RaceState, pair: list[Contestant]) -> str:

@@ -64,7 +64,7 @@ async def busy_evening(side: Side, seed: int, work_folder: Path) -> list[Figure]
         *_delivery(done),
         Figure("most at risk in memory", most_at_risk(done.load), "count"),
         Figure("largest batch", done.after.batches.largest, "count"),
-        Figure("peak memory", done.after.rss_peak_bytes, "bytes"),
+        Figure("peak memory of the process", done.after.rss_peak_bytes, "bytes"),
     ]
 
 

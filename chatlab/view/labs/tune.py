@@ -178,21 +178,23 @@ def _worst_pair(
     more: Callable[[Cell], float],
 ) -> tuple[Cell, Cell] | None:
     """Two cells with the same of one knob and less and more of the other, p95 clearly higher with
-    more; those that differ the most. None if there are none."""
+    more; those that differ the most, in p95 times throughput. None if there are none."""
     found = [
-        (b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
+        (a.delivered_per_s / b.delivered_per_s * b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
         for a in cells
         for b in cells
         if a.delivery_ms.p95
         and b.delivery_ms.p95
+        and b.delivered_per_s
+        and b.delivery_ms.p95 >= CLEAR * a.delivery_ms.p95
         and same(a) is not None
         and same(a) == same(b)
         and more(a) < more(b)
     ]
     if not found:
         return None
-    ratio, less, most = max(found, key=lambda item: item[0])
-    return (less, most) if ratio >= CLEAR else None
+    _, less, most = max(found, key=lambda item: item[0])
+    return less, most
 
 
 def _name(one: Cell) -> str:
