@@ -7,6 +7,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from chatlab.bench.result import Series
 from chatlab.bench.statistics import estimate
 from chatlab.chat.parts.files import FileIO
 from chatlab.chat.snapshot import Percentiles
-from chatlab.view import bars, charts, claims, figures, palette
+from chatlab.view import bars, charts, claims, curves, figures, palette
 from chatlab.view.compare import render
 from chatlab.view.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.gallery import CHARTS
@@ -246,6 +247,20 @@ def test_the_exports_show_the_figures_of_the_terminal() -> None:
 # The page.
 
 
+def test_the_page_has_every_section() -> None:
+    text = Page(to_html(a_report())).text
+    headings = (
+        *("Verdict", "Can the instrument be trusted?", "Speed, cost and truth", "Charts"),
+        *("Audit: what became of every message", "Repeat it", "Environment"),
+        *(chart.title for chart in CHARTS),
+    )
+
+    for heading in headings:
+        assert heading in text
+    assert text.count("... from the real send") == 2
+    assert "chatlab compare naive optimized" in text
+
+
 def test_the_page_asks_nobody_for_anything() -> None:
     page = Page(to_html(a_report()))
     links = [
@@ -326,11 +341,29 @@ def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
     assert charts.typical(a_mode(rounds=rounds)).number == 4
 
 
-def test_throughput_is_what_was_delivered_in_each_part_of_the_run() -> None:
-    seconds, rates = charts.delivered_per_s(a_round().series)
+def test_throughput_is_what_was_delivered_in_each_slot_of_the_round() -> None:
+    ends, rates = charts.delivered_per_s(a_round().series, slot_s=0.1)
 
-    assert seconds == pytest.approx([n / 10 + 0.05 for n in range(10)])
-    assert rates == pytest.approx([10.0] * 10)
+    assert ends == pytest.approx([0.0, 0.1, *(n / 10 for n in range(1, 11)), 1.0])
+    assert rates == pytest.approx([0.0, *[10.0] * 11, 0.0])
+
+
+@pytest.mark.parametrize("slot_s", [0.01, 0.1, 0.3, 50.0])
+def test_the_area_under_the_throughput_is_the_number_delivered(slot_s: float) -> None:
+    ends, rates = charts.delivered_per_s(a_round().series, slot_s)
+    widths = [b - a for a, b in pairwise(ends)]
+
+    assert sum(w * r for w, r in zip(widths, rates[1:], strict=True)) == pytest.approx(10)
+    assert len(ends) - 3 >= charts.SLOTS_MIN
+
+
+def test_a_short_round_is_not_cut_finer_than_a_long_one() -> None:
+    ends = [n / 10 for n in range(241)]
+    zeros, tenths = [0] * 241, [0.0] * 241
+    long = a_round(series=Series(ends, zeros, zeros, zeros, zeros, tenths))
+    report = a_report({"short": a_mode(), "long": a_mode(rounds=[long])})
+
+    assert charts.slot_of(report) == pytest.approx(1.0)
 
 
 def test_one_line_of_each_mode_is_strong_and_the_others_are_faint() -> None:
@@ -338,6 +371,13 @@ def test_one_line_of_each_mode_is_strong_and_the_others_are_faint() -> None:
 
     assert [line.opacity for line in lines] == [0.4, 0.4, 1]
     assert [line.line.width for line in lines] == [1, 1, 3]
+
+
+def test_a_spike_of_a_faint_line_does_not_flatten_the_strong_ones() -> None:
+    spike = a_round(2, series=msgspec.structs.replace(a_round().series, outstanding=[5_000] * 11))
+    figure = charts.outstanding_over_time(a_report({"naive": a_mode(rounds=[a_round(), spike])}))
+
+    assert figure.layout.yaxis.range[1] < 50
 
 
 def test_a_mode_has_one_colour_in_every_chart() -> None:
@@ -350,7 +390,7 @@ def test_a_mode_has_one_colour_in_every_chart() -> None:
 
 
 def test_both_clocks_are_drawn_from_their_own_figures() -> None:
-    planned, send = charts.ack_curve(a_report({"naive": a_mode()})).data
+    planned, send = curves.ack_curve(a_report({"naive": a_mode()})).data
 
     assert (list(planned.y), planned.line.dash) == ([1, 2, 3, 9], "solid")
     assert (list(send.y), send.line.dash) == ([1, 1, 2, 8], "dot")

@@ -1,11 +1,12 @@
 """The bars of a comparison: one for each mode, from a report to a plotly figure.
 
-Siblings of the lines and dots in `charts.py`.
+Siblings: `charts.py` for the rounds, `curves.py` for the percentiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 
@@ -92,56 +93,68 @@ def _bars(
 ) -> go.Figure:
     """A bar for each mode, its figure beside it; with `each`, a dot for each round on it."""
     figure = go.Figure()
-    colour = colours(report)
     dots = {name: _dots(mode, each) for name, mode in report.modes.items()}
-    most = max(
-        [1e-9, *(v for v in values.values() if v), *(v for row in dots.values() for v in row)]
-    )
-    for n, (name, value) in enumerate(values.items()):
-        figure.add_bar(
-            y=[n],
-            x=[value or 0],
-            orientation="h",
-            width=0.56,
-            marker={"color": colour[name], "opacity": 0.8},
-            hovertemplate="%{text}<extra></extra>",
-            text=[f"{full(name)}<br>{(hover or {}).get(name) or written(value)}"],
-            textposition="none",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=dots[name],
-            y=[n] * len(dots[name]),
-            mode="markers",
-            marker={"color": colour[name], "size": 7, "line": {"width": 1, "color": "white"}},
-            hovertemplate="one round: %{x:.4~g}<extra></extra>",
-            showlegend=False,
-        )
+    for place, (name, value) in enumerate(values.items()):
+        said = f"{full(name)}<br>{(hover or {}).get(name) or written(value)}"
+        _add_bar(figure, place, value or 0, dots[name], colours(report)[name], said)
         figure.add_annotation(
             x=max([value or 0, *dots[name]]),
-            y=n,
+            y=place,
             text=written(value),
             xanchor="left",
             xshift=8,
             showarrow=False,
         )
-    ticks = {"tickmode": "array", "tickvals": list(range(len(values)))}
+    most = max(
+        [1e-9, *(v for v in values.values() if v), *(v for row in dots.values() for v in row)]
+    )
     figure.update_layout(
         layout(
             x,
             "",
             height=110 + 46 * len(values),
             xaxis={"range": [0, most * 1.5], "nticks": 5},
-            yaxis={
-                **ticks,
-                "ticktext": [label(name, 16) for name in values],
-                "range": [len(values) - 0.5, -0.5],
-                "showgrid": False,
-                "zeroline": False,
-            },
+            yaxis=_names_axis(list(values)),
         )
     )
     return figure
+
+
+def _add_bar(
+    figure: go.Figure, place: int, value: float, dots: list[float], colour: str, said: str
+) -> None:
+    """A bar, and the dots of its rounds on it."""
+    figure.add_bar(
+        y=[place],
+        x=[value],
+        orientation="h",
+        width=0.56,
+        marker={"color": colour, "opacity": 0.8},
+        hovertemplate="%{text}<extra></extra>",
+        text=[said],
+        textposition="none",
+        showlegend=False,
+    )
+    figure.add_scatter(
+        x=dots,
+        y=[place] * len(dots),
+        mode="markers",
+        marker={"color": colour, "size": 7, "line": {"width": 1, "color": "white"}},
+        hovertemplate="one round: %{x:.4~g}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _names_axis(names: list[str]) -> dict[str, Any]:
+    """The modes from top to bottom, in the order of the report."""
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": [label(name, 16) for name in names],
+        "range": [len(names) - 0.5, -0.5],
+        "showgrid": False,
+        "zeroline": False,
+    }
 
 
 def _dots(mode: ModeReport, each: Callable[[RoundReport], float | None] | None) -> list[float]:

@@ -1,32 +1,31 @@
-"""The lines and dots of a comparison: each chart a pure function from a report to a plotly figure.
+"""The rounds of a comparison, over time and side by side: from a report to a plotly figure.
 
-`bars.py` has the bars. Read `gallery.py` next: what stands beside each chart, in words.
+`curves.py` has the percentiles, `bars.py` the bars. Read `gallery.py` next: what stands beside each
+chart, in words.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 
-from chatlab.bench.report import Curve, ModeReport, Report, RoundReport
+from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.bench.result import Series
 from chatlab.view import words
-from chatlab.view.palette import colours, full, label, layout
+from chatlab.view.palette import colours, full, label, layout, log_axis
 
 FAINT_MAX = 20
 """Rounds of a mode drawn faintly behind its typical one: more would only make the file bigger."""
-BINS = 24
-"""Parts of a run over which a rate is taken: fewer points than the series', so less jagged."""
+SLOTS = 24
+"""Parts of the longest round over which a rate is taken: fewer points than the series', so less
+jagged. Equal for all, so that a spike is no taller only because its round was short."""
+SLOTS_MIN = 4
+"""... of the shortest one, however short it is."""
 LOG_FROM_RATIO = 8
-LOG_DECADES_MAX = 2.5
-"""From here on a logarithmic axis shows only powers of ten."""
 NAMES_MAX = 34
 """Letters of all modes' names together that fit side by side on a phone."""
-_TICKS = (0, 50, 90, 99, 99.9)
 
 
 def typical(mode: ModeReport) -> RoundReport:
@@ -36,8 +35,14 @@ def typical(mode: ModeReport) -> RoundReport:
 
 
 def throughput_over_time(report: Report) -> go.Figure:
-    """Messages delivered per second, in each part of a round."""
-    return _over_time(report, "delivered per second", delivered_per_s)
+    """Messages delivered per second, in each slot of a round: the area is what was delivered."""
+    slot_s = slot_of(report)
+    return _over_time(
+        report,
+        "delivered per second",
+        lambda series: delivered_per_s(series, slot_s),
+        shape="vh",
+    )
 
 
 def outstanding_over_time(report: Report) -> go.Figure:
@@ -52,83 +57,104 @@ def oldest_over_time(report: Report) -> go.Figure:
     return _over_time(report, "waiting, in seconds", lambda series: (series.t_s, series.oldest_s))
 
 
-def delivered_per_s(series: Series) -> tuple[list[float], list[float]]:
-    """The middle of each part of a run, in seconds, and the deliveries per second in it."""
-    step = max(1, len(series.t_s) // BINS)
-    edges = range(0, len(series.t_s), step)
-    middles, rates = [], []
-    for a, b in pairwise(edges):
-        duration_s = series.t_s[b] - series.t_s[a]
-        if duration_s > 0:
-            middles.append((series.t_s[a] + series.t_s[b]) / 2)
-            rates.append((series.delivered[b] - series.delivered[a]) / duration_s)
-    return middles, rates
+def slot_of(report: Report) -> float:
+    """Over how many seconds a rate is taken, in every round of this report."""
+    modes = report.modes.values()
+    return max((typical(mode).series.t_s[-1] for mode in modes), default=0.0) / SLOTS
 
 
-def ack_curve(report: Report) -> go.Figure:
-    """Latency of acks against percentile, by both clocks."""
-    return _curves(report, lambda mode: mode.ack_curve)
+def delivered_per_s(series: Series, slot_s: float) -> tuple[list[float], list[float]]:
+    """The end of each slot, in seconds, and the deliveries per second in it.
 
+    Args:
+        series: a round.
+        slot_s: about how long a slot is; shorter in a round of fewer than `SLOTS_MIN` such slots.
 
-def delivery_curve(report: Report) -> go.Figure:
-    """Latency of deliveries against percentile, by both clocks."""
-    return _curves(report, lambda mode: mode.delivery_curve)
+    Returns:
+        Both from the start, at rest, to the end, at rest again: drawn as steps, they enclose as
+        much as was delivered. The first slot has a point early in it, where a logarithmic axis,
+        which has no 0, can begin. Nothing for a round that took no time.
+    """
+    last = len(series.t_s) - 1
+    if series.t_s[last] <= 0:
+        return [], []
+    slots = min(last, max(SLOTS_MIN, round(series.t_s[last] / slot_s)))
+    edges = [round(last * n / slots) for n in range(slots + 1)]
+    ends = [series.t_s[b] for b in edges[1:]]
+    rates = [
+        (series.delivered[b] - series.delivered[a]) / (series.t_s[b] - series.t_s[a])
+        for a, b in pairwise(edges)
+    ]
+    return [0.0, series.t_s[1], *ends, ends[-1]], [0.0, rates[0], *rates, 0.0]
 
 
 def rounds(report: Report) -> go.Figure:
     """Deliveries per second of each round; rounds that are compared with each other are joined."""
     figure = go.Figure()
-    modes, colour = list(report.modes.items()), colours(report)
-    most = max((len(mode.rounds) for _, mode in modes), default=0)
-    for pair in range(most):
-        here = [
-            (n, mode.rounds[pair]) for n, (_, mode) in enumerate(modes) if pair < len(mode.rounds)
-        ]
-        figure.add_scatter(
-            x=[n + _aside(pair, most) for n, _ in here],
-            y=[one.throughput_per_s for _, one in here],
-            mode="lines",
-            line={"color": "rgba(128,128,128,0.45)", "width": 1},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    for n, (name, mode) in enumerate(modes):
-        figure.add_scatter(
-            x=[n + _aside(pair, most) for pair in range(len(mode.rounds))],
-            y=[one.throughput_per_s for one in mode.rounds],
-            mode="markers",
-            marker={
-                "color": colour[name],
-                "size": [13 if one.noisy else 10 for one in mode.rounds],
-                "symbol": [_symbol(one) for one in mode.rounds],
-                "line": {"width": 2, "color": colour[name]},
-            },
-            name=label(name),
-            text=[_round_words(name, one) for one in mode.rounds],
-            hovertemplate="%{text}<extra></extra>",
-            showlegend=False,
-        )
-    speeds = [one.throughput_per_s for _, mode in modes for one in mode.rounds]
-    axis = {"tickmode": "array", "tickvals": list(range(len(modes))), "showgrid": False}
-    names = [label(name, 16) for name, _ in modes]
-    figure.update_layout(
-        layout(
-            "",
-            "delivered per second",
-            xaxis={
-                **axis,
-                "tickangle": -35 if sum(map(len, names)) > NAMES_MAX else 0,
-                "ticktext": names,
-                "range": [-0.5, len(modes) - 0.5],
-            },
-            yaxis=_log_axis(speeds) if _wide(speeds) else {},
-        )
-    )
+    pairs = max((len(mode.rounds) for mode in report.modes.values()), default=0)
+    for pair in range(pairs):
+        _add_join(figure, report, pair, pairs)
+    for place in range(len(report.modes)):
+        _add_dots(figure, report, place, pairs)
+    speeds = [one.throughput_per_s for mode in report.modes.values() for one in mode.rounds]
+    names = [label(name, 16) for name in report.modes]
+    xaxis = {
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "tickangle": -35 if sum(map(len, names)) > NAMES_MAX else 0,
+        "range": [-0.5, len(names) - 0.5],
+        "showgrid": False,
+    }
+    yaxis = log_axis(speeds) if _wide(speeds) else {}
+    figure.update_layout(layout("", "delivered per second", xaxis=xaxis, yaxis=yaxis))
     return figure
 
 
+def _add_join(figure: go.Figure, report: Report, pair: int, pairs: int) -> None:
+    """A faint line through the rounds of all modes that are compared with each other."""
+    here = [
+        (place, mode.rounds[pair].throughput_per_s)
+        for place, mode in enumerate(report.modes.values())
+        if pair < len(mode.rounds)
+    ]
+    figure.add_scatter(
+        x=[place + _aside(pair, pairs) for place, _ in here],
+        y=[per_s for _, per_s in here],
+        mode="lines",
+        line={"color": "rgba(128,128,128,0.45)", "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _add_dots(figure: go.Figure, report: Report, place: int, pairs: int) -> None:
+    """The rounds of the mode at this place, one dot each."""
+    name, mode = list(report.modes.items())[place]
+    colour = colours(report)[name]
+    figure.add_scatter(
+        x=[place + _aside(pair, pairs) for pair in range(len(mode.rounds))],
+        y=[one.throughput_per_s for one in mode.rounds],
+        mode="markers",
+        marker={
+            "color": colour,
+            "size": [13 if one.noisy else 10 for one in mode.rounds],
+            "symbol": [_symbol(one) for one in mode.rounds],
+            "line": {"width": 2, "color": colour},
+        },
+        name=label(name),
+        text=[_round_words(name, one) for one in mode.rounds],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+
+
 def _over_time(
-    report: Report, y: str, of: Callable[[Series], tuple[Sequence[float], Sequence[float]]]
+    report: Report,
+    y: str,
+    of: Callable[[Series], tuple[Sequence[float], Sequence[float]]],
+    *,
+    shape: str = "linear",
 ) -> go.Figure:
     """One typical round of each mode, strongly; the others faintly, drawn first to lie behind."""
     figure = go.Figure()
@@ -139,13 +165,18 @@ def _over_time(
     for name, mode in report.modes.items():
         one = typical(mode)
         _add_line(figure, name, one, of(one.series), colour[name], faint=False)
-    # The axis follows the strong lines: one spike of a faint one would flatten all the others.
-    highest = max(
-        (max(of(typical(mode).series)[1], default=0) for mode in report.modes.values()), default=0
-    )
-    more = {"yaxis": {"range": [0, highest * 1.15]}} if highest else {}
+    figure.update_traces(line_shape=shape)
+    more = {"yaxis": {"range": [0, top * 1.08]}} if (top := _top(figure)) else {}
     figure.update_layout(layout("seconds after the start", y, **more))
     return figure
+
+
+def _top(figure: go.Figure) -> float:
+    """Where the axis ends: one spike of a faint line must not flatten all the others."""
+    strong = max((max(one.y, default=0.0) for one in figure.data if one.showlegend), default=0.0)
+    return float(
+        min(max((max(one.y, default=0.0) for one in figure.data), default=0.0), 2 * strong)
+    )
 
 
 def _add_line(
@@ -171,64 +202,6 @@ def _add_line(
     )
 
 
-def _curves(report: Report, of: Callable[[ModeReport], Curve]) -> go.Figure:
-    figure = go.Figure()
-    colour = colours(report)
-    curves = {name: of(mode) for name, mode in report.modes.items()}
-    end = max(
-        [2.0, *(_far(p) + 0.4 for curve in curves.values() for p in curve.percent if p < 100)]
-    )
-    for name, curve in curves.items():
-        for clock, dash, ms in (
-            ("planned", "solid", curve.planned_ms),
-            ("send", "dot", curve.send_ms),
-        ):
-            figure.add_scatter(
-                x=[end if percent == 100 else _far(percent) for percent in curve.percent],
-                y=ms,
-                mode="lines+markers" if clock == "planned" else "lines",
-                marker={"size": 5},
-                name=label(name),
-                legendgroup=full(name),
-                showlegend=clock == "planned",
-                line={
-                    "color": colour[name],
-                    "width": 2.5 if clock == "planned" else 2,
-                    "dash": dash,
-                },
-                text=[
-                    f"{full(name)}, {clock} clock<br>"
-                    + ("slowest" if percent == 100 else f"p{percent:g}")
-                    + f": {words.milliseconds(value)}"
-                    for percent, value in zip(curve.percent, ms, strict=True)
-                ],
-                hovertemplate="%{text}<extra></extra>",
-            )
-    ticks = [percent for percent in _TICKS if _far(percent) < end - 0.2]
-    axis = {
-        "tickmode": "array",
-        "tickvals": [*map(_far, ticks), end],
-        "ticktext": [*(f"{percent:g}%" for percent in ticks), "slowest"],
-        "range": [-0.05, end * 1.04],
-    }
-    figure.update_layout(
-        layout(
-            "share of messages at least as fast",
-            "milliseconds",
-            xaxis=axis,
-            yaxis=_log_axis(
-                [ms for curve in curves.values() for ms in curve.planned_ms + curve.send_ms]
-            ),
-        )
-    )
-    return figure
-
-
-def _far(percent: float) -> float:
-    """Where a percentile stands: each further nine takes the same room."""
-    return -math.log10(1 - percent / 100)
-
-
 def _symbol(one: RoundReport) -> str:
     """Hollow if invalid, a diamond if noisy."""
     return ("diamond" if one.noisy else "circle") + ("-open" if one.invalid else "")
@@ -243,17 +216,6 @@ def _round_words(name: str, one: RoundReport) -> str:
 def _aside(pair: int, pairs: int) -> float:
     """How far beside its mode a round stands, so that equal ones can be told apart."""
     return 0.3 * (pair / (pairs - 1) - 0.5) if pairs > 1 else 0.0
-
-
-def _log_axis(values: Sequence[float]) -> dict[str, Any]:
-    """1, 2, 5, 10, ... written out: plotly's own short forms ("5" for 500) puzzle newcomers."""
-    above = [value for value in values if value > 0] or [1]
-    ticks = [digit * 10**power for power in range(-2, 8) for digit in (1, 2, 5)]
-    ends = [math.log10(min(above) / 1.25), math.log10(max(above) * 1.25)]
-    if ends[1] - ends[0] > LOG_DECADES_MAX:
-        ticks = ticks[::3]
-    texts = [f"{tick:,g}" for tick in ticks]
-    return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": ends}
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatlab.bench.report import ModeReport, Report
-from chatlab.view import bars, charts, figures, words
+from chatlab.view import bars, charts, curves, figures, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ CHARTS = (
             "How many messages reached everyone in their room, per second. High and early is "
             "good: the area under a line is the number of messages delivered.",
             _OF_ROUNDS,
-            "A saw-tooth comes from batches: nothing, then many at once. If a mode is done so "
+            "Steps that jump come from batches: nothing, then many at once. If a mode is done so "
             "early that it is a spike at the left, make the time axis logarithmic.",
         ),
         charts.throughput_over_time,
@@ -104,7 +104,7 @@ CHARTS = (
             "one flatters.",
             "An early ack is only worth what it promises: see “an ack means” in the table.",
         ),
-        charts.ack_curve,
+        curves.ack_curve,
         lambda mode: f"ack p50 {_said_ms(mode.ack_ms.p50)}, p99 {_said_ms(mode.ack_ms.p99)}",
         log_axes="y",
         starts_log=True,
@@ -118,7 +118,7 @@ CHARTS = (
             "Both axes are logarithmic: equal steps up are equal factors, not equal differences, "
             "and to the right each further nine gets as much room as the one before.",
         ),
-        charts.delivery_curve,
+        curves.delivery_curve,
         lambda mode: (
             f"delivery p50 {_said_ms(mode.delivery_ms.p50)}, p99 {_said_ms(mode.delivery_ms.p99)}"
         ),

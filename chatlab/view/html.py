@@ -55,7 +55,7 @@ def _body(report: Report) -> Iterator[str]:
     yield from _verdict(report)
     yield from _trust(report)
     yield "<h2>Speed, cost and truth</h2>"
-    yield from _table(report, figures.rows(report))
+    yield from _table(report, figures.rows(report, both_clocks=True))
     yield from _comparisons(report)
     yield "<h2>Charts</h2>"
     yield from (_chart(chart, report) for chart in CHARTS if not chart.small)

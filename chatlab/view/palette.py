@@ -7,6 +7,8 @@ see no red or no green (chosen by search over simulated vision: Machado, Oliveir
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -17,6 +19,14 @@ COLOURS = ("#317fc4", "#cb720b", "#089176", "#6e3df5", "#c43131", "#257d93")
 CONTROL = "#7d848c"
 LABEL_WIDTH = 22
 HEIGHT_PX = 340
+_AXIS = {
+    "automargin": True,
+    "rangemode": "tozero",
+    "exponentformat": "none",
+    "separatethousands": True,
+}
+LOG_DECADES_MAX = 2.5
+"""From here on a logarithmic axis shows only powers of ten."""
 
 
 def colours(report: Report) -> dict[str, str]:
@@ -56,8 +66,8 @@ def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},
-        "xaxis": {"title": {"text": x}, "automargin": True, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": y}, "automargin": True, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": x}, **_AXIS},
+        "yaxis": {"title": {"text": y}, **_AXIS},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "closest",
         "dragmode": False,
@@ -66,3 +76,14 @@ def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
     for key, value in more.items():
         look[key] = {**look[key], **value} if isinstance(look.get(key), dict) else value
     return look
+
+
+def log_axis(values: Sequence[float]) -> dict[str, Any]:
+    """1, 2, 5, 10, ... written out: plotly's own short forms ("5" for 500) puzzle newcomers."""
+    above = [value for value in values if value > 0] or [1]
+    ticks = [digit * 10**power for power in range(-2, 8) for digit in (1, 2, 5)]
+    ends = [math.log10(min(above) / 1.25), math.log10(max(above) * 1.25)]
+    if ends[1] - ends[0] > LOG_DECADES_MAX:
+        ticks = ticks[::3]
+    texts = [f"{tick:,g}" for tick in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": ends}
