@@ -248,17 +248,25 @@ async def _piped_lines() -> AsyncIterator[str]:
     # from ending until somebody writes another line. And not through `sys.stdin`: a thread inside
     # its buffer makes Python abort at the exit.
     loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str] = asyncio.Queue(maxsize=PIPED_LINES_MAX)
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    # Bounds the queue. A coroutine that waits for room in it would be left behind, unawaited, when
+    # the event loop ends; a call that nobody makes any more just goes.
+    room = threading.Semaphore(PIPED_LINES_MAX)
+
+    def hand_over(line: str) -> None:
+        room.acquire()
+        loop.call_soon_threadsafe(lines.put_nowait, line)
 
     def read() -> None:
         with suppress(RuntimeError):  # the event loop has ended meanwhile
             with os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8", errors="replace") as typed:
                 for line in typed:
-                    asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
-            asyncio.run_coroutine_threadsafe(lines.put(""), loop).result()
+                    hand_over(line)
+            hand_over("")
 
     threading.Thread(target=read, daemon=True).start()
     while line := await lines.get():
+        room.release()
         yield line
 
 
