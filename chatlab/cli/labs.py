@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import shlex
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated
 
 import typer
 
+from chatlab.cli.labs_numbers import numbers, whole_numbers
+from chatlab.cli.labs_run import exit_code, finish, measure
 from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-EXIT_NOT_COMPLETE = 130
-EXIT_NOT_CLEAN = 1
-
-
-class Lab(Protocol):
-    """What every lab can do."""
-
-    async def run(self) -> None: ...
-
-    def report(self, command: str) -> Any: ...
 
 
 def growth(
@@ -75,10 +59,10 @@ def growth(
             work_folder=work,
             say=narrator.say,
         )
-        _measure(lab)
-    report = _finish(lab, view.render, json)
+        measure(lab)
+    report = finish(lab, view.render, json)
     audits = [point.audit for mode in report.modes.values() for point in mode.points]
-    sys.exit(_exit_code(report.complete, all(audit.clean for audit in audits)))
+    sys.exit(exit_code(report.complete, all(audit.clean for audit in audits)))
 
 
 def tune(
@@ -133,9 +117,9 @@ def tune(
             work_folder=work,
             say=narrator.say,
         )
-        _measure(lab)
-    report = _finish(lab, view.render, json)
-    sys.exit(_exit_code(report.complete, all(cell.audit.clean for cell in report.cells)))
+        measure(lab)
+    report = finish(lab, view.render, json)
+    sys.exit(exit_code(report.complete, all(cell.audit.clean for cell in report.cells)))
 
 
 def capacity(
@@ -183,9 +167,9 @@ def capacity(
             say=narrator.say,
             show=lambda probe: narrator.show(view.row(probe, p95_ms)),
         )
-        _measure(lab)
-    report = _finish(lab, view.render, json)
-    sys.exit(_exit_code(report.complete))
+        measure(lab)
+    report = finish(lab, view.render, json)
+    sys.exit(exit_code(report.complete))
 
 
 def pitfalls(
@@ -214,77 +198,6 @@ def pitfalls(
     check_writable("--json", json)
     with Narrator() as narrator:
         lab = Pitfalls(names or (), seed=seed, work_folder=work, say=narrator.say)
-        _measure(lab)
-    report = _finish(lab, view.render, json)
-    sys.exit(_exit_code(report.complete))
-
-
-def numbers(option: str, text: str, *, least: float) -> list[float]:
-    """Read `1,10,100`: each once, ascending.
-
-    Args:
-        option: as the user typed it, for the error.
-        text: numbers, separated by commas.
-        least: the smallest that makes sense.
-
-    Raises:
-        UsageError: something else is in it.
-    """
-    from chatlab.chat.errors import UsageError
-
-    found = set()
-    for word in text.split(","):
-        try:
-            value = float(word)
-        except ValueError:
-            raise UsageError(
-                f"{option} {text}: {word.strip()!r} is no number; write e.g. {option} 1,10,100"
-            ) from None
-        if not least <= value <= 1e9:  # false for "nan", too
-            raise UsageError(f"{option} {text}: {word.strip()} is not between {least:g} and 1e9")
-        found.add(value)
-    return sorted(found)
-
-
-def whole_numbers(option: str, text: str, *, least: int) -> list[int]:
-    """The same for counts.
-
-    Raises:
-        UsageError: something else is in it.
-    """
-    from chatlab.chat.errors import UsageError
-
-    found = numbers(option, text, least=least)
-    for value in found:
-        if not value.is_integer():
-            raise UsageError(f"{option} {text}: {value:g} is no whole number")
-    return [int(value) for value in found]
-
-
-def _measure(lab: Lab) -> None:
-    """Run a lab; Ctrl-C ends it early, with its servers stopped."""
-    try:
-        asyncio.run(lab.run())
-    except KeyboardInterrupt:
-        print("stopped: the round under way is not counted", file=sys.stderr)
-
-
-def _finish(lab: Lab, render: Callable[[Any], RenderableType], json: Path | None) -> Any:
-    """Print what was measured, write it where it was asked for, and return it."""
-    from rich.console import Console
-
-    from chatlab.bench.labs.common import encode
-
-    report = lab.report(shlex.join(["chatlab", *sys.argv[1:]]))
-    console = Console(highlight=False)
-    console.print(render(report))
-    if json is not None:
-        json.write_bytes(encode(report))
-        console.print(f"written to {json}", style="dim")
-    return report
-
-
-def _exit_code(complete: bool, clean: bool = True) -> int:
-    if not complete:
-        return EXIT_NOT_COMPLETE
-    return 0 if clean else EXIT_NOT_CLEAN
+        measure(lab)
+    report = finish(lab, view.render, json)
+    sys.exit(exit_code(report.complete))

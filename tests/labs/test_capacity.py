@@ -10,7 +10,8 @@ from rich.console import Console
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.labs import capacity
-from chatlab.bench.labs.capacity import Capacity, judged
+from chatlab.bench.labs.capacity import Capacity
+from chatlab.bench.labs.probe import judged
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view.labs.capacity import render, row
 

@@ -9,30 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-CHATLAB = [sys.executable, "-m", "chatlab"]
+from tests.labs.front_door import CHATLAB, run, run_for_json
+
 FIVE = {"batch", "interval", "cache", "errors", "blocking"}
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CHATLAB, *words], capture_output=True, text=True, timeout=50, check=False
-    )
-
-
-def run_for_json(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
-    """What a lab writes, and what it prints."""
-    path = folder / "result.json"
-    done = run(*words, "--json", str(path))
-    assert done.returncode == 0, done.stderr
-    report = json.loads(path.read_text("utf-8"))
-    assert report["complete"] is True
-    assert report["command"].startswith("chatlab " + words[0])
-    return report, done.stdout
 
 
 def test_growth_counts_what_a_message_costs(tmp_path: Path) -> None:
@@ -60,20 +43,6 @@ def test_tune_marks_a_frontier_and_recommends(tmp_path: Path) -> None:
     assert any(cell["on_frontier"] for cell in report["cells"])
     assert report["recommended"] in {0, 1}
     assert "Recommended: batch" in text
-
-
-def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
-    report, text = run_for_json(tmp_path, "pitfalls", "cache", "errors")
-
-    assert report["schema"] == "chatlab.pitfalls/1"
-    cache, errors = report["results"]
-    assert (cache["shown"], errors["shown"]) == (True, True)
-    never, soon = cache["figures"][0]
-    assert (never["value"], soon["value"] is None) == (None, False)
-    lost = {f["what"]: (f["value"], g["value"]) for f, g in errors["figures"]}["acked and lost"]
-    assert lost[0] > 0
-    assert lost[1] == 0
-    assert "forgetful.py:ForgetfulProcessor" in text
 
 
 def test_pitfalls_list_names_all_five() -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatlab.bench.labs.common import most_at_risk, sharpest
-from chatlab.bench.labs.growth import MESSAGES_MIN, round_size
+from chatlab.bench.labs.grid import pairs
+from chatlab.bench.labs.pace import MESSAGES_MIN, round_size
 from chatlab.bench.labs.pitfall_runs import Figure
 from chatlab.bench.labs.pitfalls import PITFALLS, is_clear
-from chatlab.bench.labs.tune import pairs
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.chat.modes import parse
 from chatlab.chat.snapshot import Percentiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
@@ -87,6 +88,14 @@ def test_tune_recommends_nothing_that_lost_messages() -> None:
     assert "! batch 100, 10 ms lost or damaged messages" in text
 
 
+def test_tune_shows_a_p99_only_where_there_is_one() -> None:
+    one = cell(10, 10, 100, 10)
+    sharper = msgspec.structs.replace(one, delivery_ms=Percentiles(5, 10, 4_321, 1_000))
+
+    assert "p99" not in tuned(one).splitlines()[1]
+    assert "4.32 s" in tuned(sharper)
+
+
 def test_a_partial_result_says_so() -> None:
     assert tuned(cell(1, 1, 1, 1), complete=False).startswith("PARTIAL (stopped early)")
 
@@ -157,6 +166,16 @@ def test_pitfalls_explain_only_what_the_run_showed(wrong: float | None, says: st
     report = PitfallsReport(command="", seed=1, environment={}, complete=True, results=[one])
 
     assert says in printed(pitfalls.render(report))
+
+
+def test_pitfalls_say_why_a_percentile_is_blank() -> None:
+    what = PITFALLS["blocking"].proof
+    for value, explained in ((None, True), (9.0, False)):
+        figures = ([Figure(what, value, "ms")], [Figure(what, 1.0, "ms")])
+        one = result("blocking", PITFALLS["blocking"], *figures)
+        report = PitfallsReport(command="", seed=1, environment={}, complete=True, results=[one])
+
+        assert ("a p95 takes 200" in printed(pitfalls.render(report))) is explained
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

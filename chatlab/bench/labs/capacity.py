@@ -3,7 +3,7 @@
 Each probe is a round at one rate. It succeeds if nothing was lost, refused or left unanswered and
 delivery was quick enough. A probe in which the load generator itself fell behind says nothing
 about the server: it is repeated once, and if it happens again, the generator is the limit.
-Read `search.py` for which rate is probed when.
+Read `search.py` for which rate is probed when, `probe.py` for when a probe succeeds.
 """
 
 from __future__ import annotations
@@ -11,52 +11,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from chatlab.bench import environment
-from chatlab.bench.audit import Audit
 from chatlab.bench.labs.common import Say, silent
+from chatlab.bench.labs.probe import Probe, Verdict, judged
 from chatlab.bench.labs.search import SUCCESSES, Search
-from chatlab.bench.rounds import Round, measure_round
+from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import Scenario
-from chatlab.chat.metrics import percentile, percentiles
 
 SCHEMA = "chatlab.capacity/1"
 MESSAGES_MIN = 20
 USERS = 10
 START_PER_S = 100.0
-
-Verdict = Literal["kept", "failed", "generator"]
-"""Of a probe: the server kept up; it did not; the load generator did not."""
-
-
-class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """One round at one rate.
-
-    Attributes:
-        number: from 1.
-        rate_per_s: planned.
-        messages: sent.
-        verdict: see `Verdict`.
-        reasons: why it is not "kept"; empty if it is.
-        delivery_ms: the p95 from the planned send, or the slowest of all where the messages are
-            too few for a p95 (which is the harder test); None if nothing was delivered.
-        by_p95: whether it is the p95.
-        loop_lag_p95_ms: of the server's event loop; None if unknown.
-        audit: what became of the messages.
-    """
-
-    number: int
-    rate_per_s: float
-    messages: int
-    verdict: Verdict
-    reasons: list[str]
-    delivery_ms: float | None
-    by_p95: bool
-    loop_lag_p95_ms: float | None
-    audit: Audit
 
 
 class CapacityReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,46 +150,3 @@ class Capacity:
         self.probes.append(probe)
         self._show(probe)
         return probe
-
-
-def judged(number: int, rate: float, done: Round, limit_ms: float) -> Probe:
-    """What a round at some rate says about that rate."""
-    delivery_ms, by_p95 = _delivery_ms(done.load.delivery_ms())
-    reasons = list(_failures(done.audit))
-    if delivery_ms is not None and delivery_ms > limit_ms:
-        name = "delivery p95" if by_p95 else "the slowest delivery"
-        reasons.append(f"{name} was {delivery_ms:,.0f} ms, above {limit_ms:g} ms")
-    # A generator that is late makes a server look slow, and one that sends less, fast.
-    verdict: Verdict = "generator" if done.invalid else "failed" if reasons else "kept"
-    return Probe(
-        number=number,
-        rate_per_s=rate,
-        messages=len(done.load.plan),
-        verdict=verdict,
-        reasons=done.invalid or reasons,
-        delivery_ms=delivery_ms,
-        by_p95=by_p95,
-        loop_lag_p95_ms=done.after.loop_lag_ms.p95,
-        audit=done.audit,
-    )
-
-
-def _delivery_ms(samples_ms: list[float]) -> tuple[float | None, bool]:
-    if not samples_ms:
-        return None, False
-    p95 = percentiles(samples_ms).p95
-    return (percentile(sorted(samples_ms), 1.0), False) if p95 is None else (p95, True)
-
-
-def _failures(audit: Audit) -> list[str]:
-    undelivered = audit.sent - audit.delivered - audit.refused
-    found = {
-        "lost": audit.lost,
-        "refused": audit.refused,
-        "not answered": audit.unanswered,
-        "not delivered": undelivered,
-        "duplicated": audit.duplicated,
-        "reordered": audit.reordered,
-        "damaged": audit.corrupt,
-    }
-    return [f"{count:,} messages were {what}" for what, count in found.items() if count > 0]

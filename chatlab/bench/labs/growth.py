@@ -19,15 +19,13 @@ from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.labs.common import Say, bytes_per_message, silent
 from chatlab.bench.labs.fit import RULE, Fit, fit
+from chatlab.bench.labs.pace import round_size
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import Estimate, estimate
 
 SCHEMA = "chatlab.growth/1"
 DEFAULT_HISTORIES = (0, 1_000, 10_000, 100_000)
-MESSAGES_MIN = 10
-ROUND_MAX_S = 8.0
-ROUND_CUT_S = 2.5
 LONG_HISTORY = 2_000
 USERS = 10
 
@@ -178,28 +176,6 @@ class Growth:
         done = await measure_round(mode, scenario, self.seed, work_folder=self.work_folder)
         self._pace[mode] = (history + messages // 2, done.load.throughput_per_s)
         return done
-
-
-def round_size(wanted: int, history: int, pace: tuple[int, float] | None) -> int:
-    """How many messages a round may have, so that it ends in good time.
-
-    Supposes the worst: a cost that grows as fast as the history does. A round that would then
-    take longer than `ROUND_MAX_S` is cut to `ROUND_CUT_S`; others are left whole, because rounds
-    of one size compare best: what is read once in a round is shared by its messages.
-
-    Args:
-        wanted: messages, if there is time for them.
-        history: messages before the start.
-        pace: the last round's mean history, in messages, and what it delivered per second.
-    """
-    if pace is None:
-        return wanted
-    history_before, delivered_per_s = pace
-    slowdown = max(1.0, (history + wanted / 2) / max(1, history_before))
-    per_s = delivered_per_s / slowdown
-    if wanted <= ROUND_MAX_S * per_s:
-        return wanted
-    return min(wanted, max(MESSAGES_MIN, int(ROUND_CUT_S * per_s)))
 
 
 def mode_growth(done: dict[int, list[Round]]) -> ModeGrowth:

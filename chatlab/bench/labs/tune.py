@@ -19,6 +19,7 @@ from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.labs.common import Say, most_at_risk, silent
 from chatlab.bench.labs.frontier import frontier, recommended
+from chatlab.bench.labs.grid import pairs, words_of
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.errors import UsageError
@@ -169,26 +170,6 @@ class Tune:
         return await measure_round(
             self.mode, scenario, self.seed, work_folder=self.work_folder, options=tuple(options)
         )
-
-
-def pairs(
-    batch_sizes: Sequence[int], intervals_ms: Sequence[float], *, one_is_full: bool
-) -> list[tuple[int, float | None]]:
-    """The grid. With `one_is_full` a batch size of 1 stands once: its interval never matters."""
-    return [
-        pair
-        for size in batch_sizes
-        for pair in (
-            [(size, None)]
-            if size == 1 and one_is_full
-            else [(size, interval_ms) for interval_ms in intervals_ms]
-        )
-    ]
-
-
-def words_of(batch_size: int, interval_ms: float | None) -> str:
-    """A pair, as people say it."""
-    return f"batch {batch_size:,}" + ("" if interval_ms is None else f", {interval_ms:,g} ms")
 
 
 def cell(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chatlab.bench.labs.capacity import CapacityReport, Probe
+from chatlab.bench.labs.capacity import CapacityReport
+from chatlab.bench.labs.probe import Probe
 from chatlab.view import words
 from chatlab.view.labs import blocks
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from chatlab.bench.labs.pitfall_runs import PATIENCE_S, Figure
 from chatlab.bench.labs.pitfalls import PITFALLS, PitfallResult, PitfallsReport
+from chatlab.chat.metrics import BEYOND_MIN
 from chatlab.view import words
 from chatlab.view.labs import blocks
 
@@ -42,6 +43,8 @@ def _one(found: PitfallResult) -> Iterator[RenderableType]:
     yield Text(f"  cured  {cured}", style="green")
     yield _table(found)
     yield _chart(found)
+    if any(f.value is None and f.unit != "s" for pair in found.figures for f in pair):
+        yield Text(f"{words.DASH} too few samples: a p95 takes {20 * BEYOND_MIN}.", "dim")
     if found.shown:
         yield Text(found.happens)
         yield Text(found.cure)

@@ -10,13 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.labs.frontier import RULE
-from chatlab.bench.labs.tune import Cell, TuneReport, words_of
+from chatlab.bench.labs.grid import words_of
+from chatlab.bench.labs.tune import Cell, TuneReport
+from chatlab.chat.metrics import BEYOND_MIN
 from chatlab.view import words
 from chatlab.view.labs import blocks
 
 BAR_WIDTH = 9
 MAP_WIDTH = 60
 MAP_HEIGHT = 10
+P99_MIN = 100 * BEYOND_MIN
 CLEAR = 1.5
 """One figure is called clearly more than another only from so many times as much."""
 
@@ -29,21 +32,30 @@ def render(report: TuneReport) -> RenderableType:
     return Group(
         blocks.title(heading, complete=report.complete),
         _table(report),
-        Text(
-            f"delivered/s: a burst of {report.burst_messages:,} messages at once. p95 and at risk: "
-            f"a steady {report.steady_per_s:,g} a second. At risk: the most messages acked and not "
-            "yet saved and delivered.\n◆ no other pair beats it  ► recommended",
-            style="dim",
-        ),
+        Text(_legend(report), style="dim"),
         *_map(report),
         Text(),
         *_explanation(report),
     )
 
 
+def _legend(report: TuneReport) -> str:
+    text = (
+        f"delivered/s: a burst of {report.burst_messages:,} messages at once. p95 and at risk: "
+        f"a steady {report.steady_per_s:,g} a second. At risk: the most messages acked and not "
+        "yet saved and delivered."
+    )
+    if report.steady_messages * report.rounds < P99_MIN:
+        text += f" A p99 takes {P99_MIN:,} messages: --steady {P99_MIN}."
+    return f"{text}\n◆ no other pair beats it  ► recommended"
+
+
 def _table(report: TuneReport) -> Table:
+    # It takes 1,000 samples: with fewer, the column would be empty.
+    has_p99 = any(one.delivery_ms.p99 is not None for one in report.cells)
+    p99_name = ["p99"] if has_p99 else []
     table = blocks.table(
-        *("", "batch", "interval", "delivered/s", "", "p95", "", "at risk", "memory")
+        *("", "batch", "interval", "delivered/s", "", "p95", "", *p99_name, "at risk", "memory")
     )
     for column in (4, 6):
         table.columns[column].justify = "left"
@@ -64,6 +76,7 @@ def _table(report: TuneReport) -> Table:
             blocks.bar(one.delivered_per_s, fastest, BAR_WIDTH),
             words.milliseconds(one.delivery_ms.p95),
             blocks.bar(one.delivery_ms.p95, slowest, BAR_WIDTH),
+            *([words.milliseconds(one.delivery_ms.p99)] if has_p99 else []),
             words.count(one.at_risk),
             words.size(one.rss_peak_bytes),
             style="bold" if mark else None,
