@@ -96,8 +96,7 @@ def test_a_command_in_the_readme_runs(command: str, server: str, tmp_path: Path)
         check=False,
         cwd=tmp_path,
     )
-    # Racy may lose messages; what watching costs in one short round is noise.
-    expected = 1 if "racy" in command or "watching" in command else 0
+    expected = 1 if "racy" in command else 0
     assert done.returncode in {0, expected}, done.stderr
     assert "Traceback" not in done.stderr
 

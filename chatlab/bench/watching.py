@@ -46,10 +46,13 @@ class WatchingReport(msgspec.Struct, frozen=True):
     unwatched_per_s: list[float]
     ratio: Estimate
 
-    @property
-    def cost(self) -> float:
-        """The share of the throughput that watching takes; below 0 if noise says otherwise."""
-        return 1 - self.ratio.median
+    def surely_within(self, most: float) -> bool:
+        """Whether the whole interval says that watching takes no larger share than `most`."""
+        return self.ratio.low is not None and self.ratio.low >= 1 - most
+
+    def surely_above(self, most: float) -> bool:
+        """Whether the whole interval says that it takes a larger one."""
+        return self.ratio.high is not None and self.ratio.high < 1 - most
 
 
 async def measure_watching(mode: str, rounds: int, tell: Callable[[str], None]) -> WatchingReport:

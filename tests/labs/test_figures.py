@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.common import most_at_risk, sharpest
+from chatlab.bench.labs.common import most_at_risk
 from chatlab.bench.labs.grid import pairs
 from chatlab.bench.labs.pace import MESSAGES_MIN, round_size
 from chatlab.bench.labs.pitfall_runs import Figure
 from chatlab.bench.labs.pitfalls import PITFALLS, is_clear
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.chat.modes import parse
-from chatlab.chat.snapshot import Percentiles
 from chatlab.view.labs.blocks import bar
 
 MOMENTS = st.integers(0, 20).map(float) | st.just(NEVER)
@@ -58,20 +57,6 @@ def test_at_risk_agrees_with_looking_at_every_moment(times: list[tuple[float, fl
         )
 
     assert most_at_risk(noted(times)) == max(at(float(moment)) for moment in range(21))
-
-
-@pytest.mark.parametrize(
-    ("found", "name"),
-    [
-        (Percentiles(1, 2, 3, 1_000), ("p99", 3)),
-        (Percentiles(1, 2, None, 200), ("p95", 2)),
-        (Percentiles(None, None, None, 3), ("p50", None)),
-    ],
-)
-def test_the_sharpest_percentile_is_the_highest_there_is(
-    found: Percentiles, name: tuple[str, float | None]
-) -> None:
-    assert sharpest(found) == name
 
 
 def test_a_first_round_has_all_its_messages() -> None:

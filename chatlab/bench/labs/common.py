@@ -9,7 +9,6 @@ import msgspec
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.chat.parts.files import FileIO
-from chatlab.chat.snapshot import Percentiles
 
 Say = Callable[[str], None]
 """Hears one line about what is being measured now."""
@@ -51,12 +50,3 @@ def most_at_risk(load: LoadResult) -> int:
         now += change
         most = max(most, now)
     return most
-
-
-def sharpest(latency_ms: Percentiles) -> tuple[str, float | None]:
-    """The highest percentile that there are samples enough for, with its name."""
-    for name in ("p99", "p95", "p50"):
-        value = getattr(latency_ms, name)
-        if value is not None:
-            return name, value
-    return "p50", None
