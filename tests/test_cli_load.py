@@ -162,6 +162,7 @@ async def test_ctrl_c_keeps_what_was_measured(server: str, tmp_path: Path) -> No
     assert "Traceback" not in errors
     found = json.loads(file.read_bytes())
     assert found["complete"] is False
+    assert found["interrupted"] is True
     assert 1 <= found["audit"]["acked"] <= found["audit"]["sent"] < 10_000
 
 

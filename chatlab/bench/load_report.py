@@ -19,6 +19,8 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command, seed: repeat it.
         complete: whether the plan was carried out and everything answered.
+        interrupted: whether the user ended it early. What was then still under way is neither lost
+            nor left unanswered, though the audit cannot tell the two apart.
         mode, ack_means: of the server; "unknown" if it could not be asked.
         throughput_per_s: messages delivered to their room per second.
         ack_ms, delivery_ms: from the planned send.
@@ -33,6 +35,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     seed: int
     complete: bool
+    interrupted: bool
     mode: str
     ack_means: str
     throughput_per_s: float
@@ -46,7 +49,9 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     sender_cpu_percent: float
 
 
-def load_report(result: LoadResult, run_id: str, *, command: str, seed: int) -> LoadReport:
+def load_report(
+    result: LoadResult, run_id: str, *, command: str, seed: int, interrupted: bool
+) -> LoadReport:
     """What a run, complete or not, amounts to.
 
     Args:
@@ -54,12 +59,14 @@ def load_report(result: LoadResult, run_id: str, *, command: str, seed: int) -> 
         run_id: marks the run's messages.
         command: the command line that asked for it.
         seed: of its plan.
+        interrupted: whether the user ended it early.
     """
     codes = list(result.refused.values())
     return LoadReport(
         command=command,
         seed=seed,
         complete=result.complete,
+        interrupted=interrupted,
         mode=result.before.mode if result.before else "unknown",
         ack_means=result.before.ack_means if result.before else "unknown",
         throughput_per_s=result.throughput_per_s,

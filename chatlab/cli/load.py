@@ -70,18 +70,23 @@ def load(
     # Two loads at once must not take each other's names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
     run = Load(url, chosen, plan(chosen, seed), run_id=run_id)
+    interrupted = False
     try:
         asyncio.run(_run(run))
-        cut_short = not run.result.complete and run.result.after is None  # the server is gone
     except KeyboardInterrupt:
-        cut_short = True
+        interrupted = True
     report = load_report(
-        run.result, run_id, command=shlex.join(["chatlab", *sys.argv[1:]]), seed=seed
+        run.result,
+        run_id,
+        command=shlex.join(["chatlab", *sys.argv[1:]]),
+        seed=seed,
+        interrupted=interrupted,
     )
     print_load(report)
     if json is not None:
         json.write_bytes(encode(report))
-    if cut_short:
+    server_is_gone = not report.complete and run.result.after is None
+    if interrupted or server_is_gone:
         sys.exit(EXIT_NOT_COMPLETE)
     sys.exit(0 if report.audit.clean else EXIT_NOT_CLEAN)
 

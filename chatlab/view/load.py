@@ -46,13 +46,15 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
         yield f"  {code}", f"{count:,}"
     for reason, count in report.disconnected.items():
         yield "disconnected", f"{count:,}: {reason}"
-    faults = {
-        "acked but not delivered": audit.lost,
+    under_way = {"acked but not delivered": audit.lost, "never answered": audit.unanswered}
+    if report.interrupted:
+        yield "under way at the stop", f"{sum(under_way.values()):,}: not judged"
+        under_way = {}
+    faults = under_way | {
         "duplicated": audit.duplicated,
         "shown to outsiders": audit.misdelivered,
         "reordered": audit.reordered,
         "altered": audit.corrupt,
-        "never answered": audit.unanswered,
     }
     found = ", ".join(f"{count:,} {word}" for word, count in faults.items() if count)
     yield "audit", Text(found, style="bold red") if found else Text("clean", style="green")
