@@ -34,7 +34,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"protocol"},
     {"errors", "parent"},
 ]
-SHARED_PARTS = {"files", "entry"}
+SHARED_PARTS = {"files", "disk", "entry"}
 
 
 @functools.cache
@@ -109,10 +109,11 @@ def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
             assert len(names) == 3 or names[3] == "base", names
 
 
-def test_the_files_know_nothing_but_errors() -> None:
-    used = {tuple(names[:2]) for names in in_chatlab(PARTS_FOLDER / "files.py")}
+def test_the_files_know_nothing_but_the_disk_and_errors() -> None:
+    used = {tuple(names[:3]) for names in in_chatlab(PARTS_FOLDER / "files.py")}
 
-    assert used <= {("chat", "errors")}
+    assert {names[:2] for names in used - {("chat", "parts", "disk")}} == {("chat", "errors")}
+    assert not list(in_chatlab(PARTS_FOLDER / "disk.py"))
 
 
 def test_each_implementation_has_a_file_of_its_own_beside_its_base() -> None:
@@ -163,7 +164,7 @@ def file_calls(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "chat").rglob("*.py")), ids=name_of)
 def test_within_chat_only_files_opens_files(path: Path) -> None:
-    if path == PARTS_FOLDER / "files.py":
+    if path == PARTS_FOLDER / "disk.py":
         assert len(file_calls(path)) >= 4  # so that the search itself is known to work
     else:
         assert file_calls(path) == set()

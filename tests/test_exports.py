@@ -26,7 +26,7 @@ from chatlab.bench.report import (
 )
 from chatlab.bench.result import Series
 from chatlab.bench.statistics import estimate
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import bars, charts, claims, curves, figures, palette
 from chatlab.view.compare import render

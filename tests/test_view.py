@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from chatlab.chat.modes import MODES, PARTS
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.parts.processors.base import ProcessorStatistics
 from chatlab.chat.parts.readers.base import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS

@@ -19,7 +19,7 @@ from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import PlannedSend, Scenario
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.parts.processors.base import ProcessorStatistics
 from chatlab.chat.parts.readers.base import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot

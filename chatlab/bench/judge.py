@@ -26,7 +26,7 @@ from chatlab.bench.result import Clock, LoadResult
 from chatlab.bench.rounds import LATE_MAX_MS, LATE_MAX_SHARE, SENDER_CPU_MAX_PERCENT, Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 
 MACHINE_BUSY_MAX_PERCENT = 25.0
 VIEW_CPU_MAX_PERCENT = 15.0

@@ -7,7 +7,7 @@ import msgspec
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.result import LoadResult
 from chatlab.chat.metrics import percentiles
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
 
 SCHEMA = "chatlab.load/1"

@@ -15,7 +15,7 @@ import msgspec
 
 from chatlab.bench.scenario import PlannedSend
 from chatlab.chat.metrics import percentile
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Snapshot
 
 NEVER = -1.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.parts.processors.base import ProcessorStatistics
 from chatlab.chat.parts.readers.base import ReaderStatistics
 from chatlab.chat.protocol import AckLevel

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.style import Style
 
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
 from chatlab.view.lines import PLAIN, STRONG, Line, cut, heading, line

@@ -20,7 +20,7 @@ from chatlab.bench.report import (
     TrustCheck,
 )
 from chatlab.bench.statistics import Estimate
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view.compare import render
 

@@ -19,7 +19,8 @@ import msgspec
 import pytest
 
 from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.files import FOLDER, FileIO, Files
+from chatlab.chat.parts.disk import FOLDER, FileIO
+from chatlab.chat.parts.files import Files
 from tests.support.parts import fill
 
 
@@ -117,10 +118,7 @@ async def test_a_write_that_is_cut_short_by_the_system_goes_on(
         def __init__(self, path: Path) -> None:
             self._file = true_open(path, "wb", buffering=0)
 
-        def __enter__(self) -> ThreeBytesAtATime:
-            return self
-
-        def __exit__(self, *_: object) -> None:
+        def close(self) -> None:
             self._file.close()
 
         def write(self, data: memoryview) -> int:
@@ -164,7 +162,7 @@ async def test_a_failed_sync_is_a_storage_error_and_not_counted(
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("chatlab.chat.parts.files._fsync", fails)
+    monkeypatch.setattr("chatlab.chat.parts.disk.full_sync", fails)
 
     with pytest.raises(StorageError, match="Input/output error"):
         await files.write("a.json", b"x", fsync=True)
@@ -180,7 +178,7 @@ async def test_a_cancelled_caller_waits_for_its_operation_to_end(files: Files) -
         ended.set()
         return b""
 
-    files._read = slow  # type: ignore[method-assign]
+    files.disk.read = slow  # type: ignore[method-assign]
     caller = asyncio.create_task(files.read("a.json"))
     await asyncio.sleep(0)
     for _ in range(3):  # however often
@@ -218,7 +216,7 @@ async def test_the_loop_goes_on_while_a_file_is_slow(files: Files) -> None:
         assert may_end.wait(10)
         return b"late"
 
-    files._read = slow  # type: ignore[method-assign]
+    files.disk.read = slow  # type: ignore[method-assign]
     reading = asyncio.create_task(files.read("a.json"))
     await asyncio.sleep(0)
     may_end.set()  # reached only if the loop is free

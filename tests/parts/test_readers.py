@@ -11,7 +11,8 @@ import pytest
 
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES
 from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.files import FileIO, Files
+from chatlab.chat.parts.disk import FileIO
+from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.readers.base import Reader, ReaderStatistics
 from chatlab.chat.parts.readers.ttl import TTLReader
 from chatlab.chat.settings import Settings

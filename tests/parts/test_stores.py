@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.files import FOLDER, FileIO
+from chatlab.chat.parts.disk import FOLDER, FileIO
 from chatlab.chat.parts.locks.none import NoLock
 from chatlab.chat.parts.locks.per_file import PerFileLock
 from chatlab.chat.parts.readers.direct import DirectReader

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.files import FOLDER, FileIO, Files
+from chatlab.chat.parts.disk import FOLDER, FileIO
+from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.writers.atomic import AtomicWriter
 from chatlab.chat.parts.writers.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
@@ -211,7 +212,7 @@ async def test_atomic_keeps_the_old_content_if_the_data_cannot_be_synced(
     def fails(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("chatlab.chat.parts.files._fsync", fails)
+    monkeypatch.setattr("chatlab.chat.parts.disk.full_sync", fails)
     with pytest.raises(StorageError, match="Input/output error"):
         await AtomicWriter(files).replace(NAME, NEW)
 

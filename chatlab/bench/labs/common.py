@@ -8,7 +8,7 @@ import msgspec
 
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
-from chatlab.chat.parts.files import FileIO
+from chatlab.chat.parts.disk import FileIO
 
 Say = Callable[[str], None]
 """Hears one line about what is being measured now."""

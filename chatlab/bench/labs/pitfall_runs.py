@@ -25,7 +25,7 @@ from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES
 from chatlab.chat.metrics import percentile, percentiles
-from chatlab.chat.parts.files import TEMPORARY_SUFFIX
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
 
 PATIENCE_S = 3.0
 ASK_EVERY_S = 0.05

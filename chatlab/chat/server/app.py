@@ -34,7 +34,8 @@ from chatlab.chat.errors import Refusal, StorageError, UsageError
 from chatlab.chat.folder import utc_text
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
-from chatlab.chat.parts.files import FileIO, Files
+from chatlab.chat.parts.disk import FileIO
+from chatlab.chat.parts.files import Files
 from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
 from chatlab.chat.protocol import (

@@ -13,7 +13,7 @@ What it costs: two fsyncs, each a wait for the disk.
 
 from __future__ import annotations
 
-from chatlab.chat.parts.files import TEMPORARY_SUFFIX
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
 from chatlab.chat.parts.writers.base import Writer
 
 
