@@ -153,4 +153,9 @@ def _read_screen(
             if newline:
                 told = True
                 url = line.decode().strip().removeprefix(LISTENING)
-                loop.call_soon_threadsafe(listening.set_result, url)
+                loop.call_soon_threadsafe(_tell, listening, url)
+
+
+def _tell(listening: asyncio.Future[str], url: str) -> None:
+    if not listening.done():  # nobody waits any more after a Ctrl-C
+        listening.set_result(url)

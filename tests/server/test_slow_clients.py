@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from pathlib import Path
 
 import pytest
 
-from chatlab.chat.server import ChatServer
+from chatlab.chat.server import ChatServer, app
 from tests.support.chat_client import WAIT_S, ChatClient, eventually, running
 
+PING_S = 0.05
 DELIVERIES = ["optimized", "optimized+delivery=each", "naive"]
 SEND_BUFFER_MAX = 64 * 1024
 RECEIVE_BUFFER = 4 * 1024
@@ -46,6 +48,25 @@ async def test_a_client_that_never_reads_is_disconnected_and_told_why(
         await eventually(lambda: server.snapshot().clients == 2, "zoe is gone")
         await alice.say("after")
         await bob.until(lambda: bob.heard()[-1] == "after", "the message after")
+
+
+async def test_a_client_whose_pong_is_stuck_behind_its_messages_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is behind reads nothing from it for a while; that is no reason to hang up."""
+    often = functools.partial(app.serve, ping_interval=PING_S)
+    monkeypatch.setattr(app, "serve", often)
+    async with (
+        running("naive", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        (connection,) = server._server.connections  # type: ignore[union-attr]
+        connection.transport.pause_reading()
+        assert connection.ping_timeout is None
+        await alice.shout("sent while nobody reads")
+        await asyncio.sleep(3 * PING_S)
+        connection.transport.resume_reading()
+        await alice.until(lambda: alice.heard() == ["sent while nobody reads"], "the message")
 
 
 @pytest.mark.parametrize("mode", DELIVERIES)

@@ -162,6 +162,9 @@ class ChatServer:
                 # No send ever waits for a slow client: its buffer is bounded in `client.py`.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
+                # The pong of a client who waits its turn is stuck behind its own messages: a
+                # missing one is no sign of death. Of those who are gone, TCP tells.
+                ping_timeout=None,
                 logger=_logger,
             )
         except OSError as error:
