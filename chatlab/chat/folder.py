@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from chatlab.chat.datafiles import ALL_FILES, CHATROOMS, MESSAGES
+from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
 from chatlab.chat.errors import StorageError, UsageError
 from chatlab.chat.parts.files import Files
 from chatlab.chat.protocol import Message
@@ -37,6 +39,11 @@ class DataFolder:
     Args:
         path: made if missing; its missing files are filled in from the starting data.
         history: how many generated messages a fresh folder gets on top.
+        kept_in: where the store keeps its messages; see `Store.kept_in`.
+
+    Attributes:
+        starting: the messages for a store that keeps them elsewhere than in `messages.json`, and
+            that has never been used.
 
     Raises, on entering:
         UsageError: another server uses it, a file in it is unreadable or corrupt, it cannot be
@@ -44,8 +51,10 @@ class DataFolder:
             touched.
     """
 
-    def __init__(self, path: Path, history: int = 0) -> None:
+    def __init__(self, path: Path, history: int = 0, kept_in: str = MESSAGES.name) -> None:
         self.path = path
+        self.starting: Iterable[Message] = ()
+        self._kept_in = kept_in
         self._history = history
         self._lock = FileLock(path / LOCK_NAME, timeout=0)
 
@@ -76,36 +85,44 @@ class DataFolder:
     async def _fill_and_check(self) -> None:
         source, target = Files(starting_data()), Files(self.path)
         try:
-            if self._history and (self.path / MESSAGES.name).exists():
+            fresh = not any(
+                list(self.path.glob(name)) for name in {self._kept_in, MESSAGES.name} if name
+            )
+            if self._history and not fresh:
                 raise UsageError(
                     f"--history fills a fresh data folder only, and {self.path} has messages "
                     "already: choose another folder with --data"
                 )
-            for file in ALL_FILES:  # the messages last: until they are there, the folder is fresh
+            for file in (USERS, CHATROOMS):
                 if not (self.path / file.name).exists():
-                    data = await source.read(file.name)
-                    if file is MESSAGES and self._history:
-                        data = self._with_history(data, await target.read(CHATROOMS.name))
-                    await _install(target, file.name, data)
+                    await _install(target, file.name, await source.read(file.name))
                 file.decode(await target.read(file.name))
+            if fresh:
+                rooms = CHATROOMS.decode(await target.read(CHATROOMS.name))
+                first = MESSAGES.decode(await source.read(MESSAGES.name))
+                self.starting = chain(first, self._generated(rooms))
+            if self._kept_in == MESSAGES.name:
+                # Last: until they are there, the folder is fresh.
+                if fresh:
+                    await _install(target, MESSAGES.name, MESSAGES.encode(list(self.starting)))
+                MESSAGES.decode(await target.read(MESSAGES.name))
         except StorageError as error:
             raise UsageError(f"cannot start on the data folder {self.path}: {error}") from error
         finally:
             source.close()
             target.close()
 
-    def _with_history(self, messages: bytes, chatrooms: bytes) -> bytes:
-        public = [room.id for room in CHATROOMS.decode(chatrooms) if not room.private]
-        if not public:
+    def _generated(self, rooms: list[Room]) -> Iterator[Message]:
+        public = [room.id for room in rooms if not room.private]
+        if self._history and not public:
             raise UsageError(f"--history needs a public room, and {self.path} has none")
-        history = generated_history(self._history, public)
-        return MESSAGES.encode(MESSAGES.decode(messages) + history)
+        return generated_history(self._history, public)
 
 
-def generated_history(count: int, rooms: list[str]) -> list[Message]:
+def generated_history(count: int, rooms: list[str]) -> Iterator[Message]:
     """`count` messages, one every second, the same each time; spread evenly over `rooms`."""
     users = ("alice", "bob", "carol")
-    return [
+    return (
         Message(
             id=f"history-{n:08d}",
             room_id=rooms[n % len(rooms)],
@@ -114,7 +131,7 @@ def generated_history(count: int, rooms: list[str]) -> list[Message]:
             timestamp=utc_text(_FIRST_MOMENT + timedelta(seconds=n)),
         )
         for n in range(count)
-    ]
+    )
 
 
 def utc_text(moment: datetime) -> str:

@@ -61,7 +61,7 @@ SEAMS: dict[str, type] = {
     "delivery": Delivery,
 }
 
-_MUST_SAY = {"writer": "promise", "processor": "acks_queued"}
+_MUST_SAY = {"writer": "promise", "store": "kept_in", "processor": "acks_queued"}
 
 _NAIVE = {
     "reader": "direct",
@@ -183,7 +183,7 @@ def assemble(
     reader = make["reader"](files, settings, clock)
     writer = make["writer"](files)
     lock = make["lock"]()
-    store = make["store"](reader, writer, lock)
+    store = make["store"](files, reader, writer, lock, settings)
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
     journey = Journey(ack_means, delivery, metrics)
@@ -194,7 +194,7 @@ def assemble(
 def ack_means(line_up: LineUp) -> AckLevel:
     """What an ack of this line-up promises when nobody asks for more."""
     writer = line_up.classes["writer"](None)
-    store = line_up.classes["store"](None, writer, None)
+    store = line_up.classes["store"](None, None, writer, None, None)
     return _ack_means(line_up, store, None)
 
 

@@ -14,6 +14,7 @@ import typer
 from chatlab.chat.settings import Settings
 
 if TYPE_CHECKING:
+    from chatlab.chat.folder import DataFolder
     from chatlab.chat.server import ChatServer, Farewell
 
 DEFAULT_FOLDER = Path("chatlab-data")
@@ -89,6 +90,7 @@ def serve(
 
     Ctrl-C saves what is queued, then stops.
     """
+    from chatlab.chat.folder import DataFolder
     from chatlab.chat.modes import parse
     from chatlab.chat.server import ChatServer
 
@@ -100,12 +102,21 @@ def serve(
     )
     line_up = parse(mode)
 
-    def make_server(folder: Path) -> ChatServer:
+    folder = DataFolder(data, history, line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
+
+    def make_server(path: Path) -> ChatServer:
         return ChatServer(
-            line_up, folder, settings=settings, host=host, port=port, ack=ack, token=token
+            line_up,
+            path,
+            settings=settings,
+            host=host,
+            port=port,
+            ack=ack,
+            token=token,
+            starting=folder.starting,
         )
 
-    sys.exit(asyncio.run(_serve(make_server, data, history, not no_dashboard, stop_with_stdin)))
+    sys.exit(asyncio.run(_serve(make_server, folder, not no_dashboard, stop_with_stdin)))
 
 
 def modes() -> None:
@@ -117,16 +128,13 @@ def modes() -> None:
 
 async def _serve(
     make_server: Callable[[Path], ChatServer],
-    data: Path,
-    history: int,
+    data: DataFolder,
     dashboard: bool,
     stop_with_stdin: bool,
 ) -> int:
     """Serve until told to stop; returns the exit code."""
-    from chatlab.chat.folder import DataFolder
-
     stop = _stop_event(stop_with_stdin)
-    async with DataFolder(data, history) as folder, make_server(folder) as server:
+    async with data as folder, make_server(folder) as server:
         print(f"listening on {server.url}", flush=True)
         if dashboard:
             farewell = await _watched(server, stop)

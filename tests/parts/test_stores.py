@@ -37,7 +37,12 @@ COMPANY = {"plain": (DirectReader, TruncateWriter), "better": (TTLReader, Atomic
 def open_store(part: type[Store], files: InlineFiles, company: str = "better") -> Store:
     """A fresh store over a data folder, as a server that has just started has it."""
     reader, writer = COMPANY[company]
-    return part(reader(files, Settings(), now), writer(files), PerFileLock())
+    return part(files, reader(files, Settings(), now), writer(files), PerFileLock(), Settings())
+
+
+def unlocked(files: InlineFiles) -> Store:
+    reader = DirectReader(files, Settings(), now)
+    return RewriteStore(files, reader, TruncateWriter(files), NoLock(), Settings())
 
 
 @pytest.fixture
@@ -209,9 +214,8 @@ class LateFailure(Writer):
 @pytest.fixture(params=[DirectReader, TTLReader])
 def doubtful(files: InlineFiles, request: pytest.FixtureRequest) -> Store:
     trusts_nothing = Settings(cache_ttl_s=0)  # so that each save sees what is in the file
-    return RewriteStore(
-        request.param(files, trusts_nothing, now), LateFailure(files), PerFileLock()
-    )
+    reader = request.param(files, trusts_nothing, now)
+    return RewriteStore(files, reader, LateFailure(files), PerFileLock(), Settings())
 
 
 def unlucky() -> StorageError:
@@ -327,7 +331,7 @@ async def test_rewrite_never_writes_over_a_corrupt_file(files: InlineFiles) -> N
 
 
 async def test_rewrite_loses_an_update_when_nobody_holds_a_lock(files: InlineFiles) -> None:
-    store = RewriteStore(DirectReader(files, Settings(), now), TruncateWriter(files), NoLock())
+    store = unlocked(files)
     files.gate = asyncio.Event()
     saves = [asyncio.create_task(store.save([message(n)])) for n in (1, 2)]
     await settle()  # both have read the same history
@@ -338,7 +342,7 @@ async def test_rewrite_loses_an_update_when_nobody_holds_a_lock(files: InlineFil
 
 
 async def test_rewrite_shows_a_torn_file_when_nobody_holds_a_lock(files: HalfWayFiles) -> None:
-    store = RewriteStore(DirectReader(files, Settings(), now), TruncateWriter(files), NoLock())
+    store = unlocked(files)
     files.go_on.clear()
     saving = asyncio.create_task(store.save([message(1)]))
     await settle()

@@ -50,9 +50,17 @@ async def running(
 ) -> AsyncIterator[ChatServer]:
     """A server over a data folder, listening on a free port."""
     line_up = mode if isinstance(mode, LineUp) else parse(mode)
+    data = DataFolder(folder, kept_in=line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
     async with (
-        DataFolder(folder) as ready,
-        ChatServer(line_up, ready, settings=Settings(**settings), ack=ack, token=token) as server,
+        data as ready,
+        ChatServer(
+            line_up,
+            ready,
+            settings=Settings(**settings),
+            ack=ack,
+            token=token,
+            starting=data.starting,
+        ) as server,
     ):
         yield server
 

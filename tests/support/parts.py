@@ -157,6 +157,7 @@ class FakeStore(Store):
     """
 
     promise = "written"  # type: ignore[assignment]
+    kept_in = ""
 
     def __init__(self, *, takes_s: float = 0.0, failures: Iterable[Exception | None] = ()) -> None:
         self.kept: list[Message] = []

@@ -61,7 +61,7 @@ class Files:
         """Add `data` to the end of a file; with `fsync`, they are on the disk on return."""
         await self._off_loop("append to", name, self.disk.append, name, data, fsync=fsync)
 
-    async def open(self, name: str) -> LogFile:
+    async def open_log(self, name: str) -> LogFile:
         """A file to append to again and again; made if there is none."""
         opened = await self._off_loop("open", name, self.disk.open, name)
         return LogFile(self, opened)

@@ -15,7 +15,7 @@ import itertools
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,10 +91,11 @@ class ChatServer:
         host, port: where to listen; port 0 picks a free one.
         ack: what acks shall promise, if more than the line-up does by itself.
         token: a secret that clients must show, if any.
+        starting: messages that a store begins with if it has never been used.
         clock: seconds.
 
     Raises, on entering:
-        UsageError: the address cannot be used, or the line-up cannot promise `ack`.
+        UsageError: the address cannot be used, or the store cannot use what is in the folder.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class ChatServer:
         port: int = 0,
         ack: AckLevel | None = None,
         token: str | None = None,
+        starting: Iterable[Message] = (),
         clock: Clock = time.perf_counter,
     ) -> None:
         self.line_up = line_up
@@ -128,6 +130,7 @@ class ChatServer:
             ack=ack,
         )
         self._rooms = Rooms(self._parts.reader, self._parts.writer, self._parts.lock)
+        self._starting = starting
         self._stopping = False
         self._conversation = Conversation(
             rooms=self._rooms,
@@ -150,6 +153,14 @@ class ChatServer:
 
     async def __aenter__(self) -> Self:
         try:
+            notes = await self._parts.store.start(self._starting)
+        except StorageError as error:
+            self._files.close()
+            folder = self._files.folder
+            raise UsageError(f"cannot start on the data folder {folder}: {error}") from error
+        for note in notes:
+            self._metrics.note(note)
+        try:
             self._server = await serve(
                 self._handle,
                 self._host,
@@ -168,6 +179,8 @@ class ChatServer:
                 logger=_logger,
             )
         except OSError as error:
+            await self._parts.store.close()
+            self._files.close()
             raise UsageError(
                 f"cannot listen on {self._host}:{self._port}: {error.strerror or error}; "
                 "choose another --port (0 picks a free one) or --host"
@@ -195,6 +208,7 @@ class ChatServer:
             await self._server.wait_closed()
         if self._watching is not None:
             self._watching.cancel()
+        await self._parts.store.close()
         self._files.close()
         return Farewell(self._metrics.counts.saved - saved_before, len(unsaved))
 

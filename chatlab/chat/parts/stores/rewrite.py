@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.readers.base import Reader
 from chatlab.chat.parts.stores.base import Store
 from chatlab.chat.parts.writers.base import Writer
 from chatlab.chat.protocol import AckLevel, Message
+from chatlab.chat.settings import Settings
 
 IN_DOUBT_MAX = 10_000
 
@@ -22,8 +24,12 @@ IN_DOUBT_MAX = 10_000
 class RewriteStore(Store):
     """Reads all messages, adds the batch, writes all of them back."""
 
-    def __init__(self, reader: Reader, writer: Writer, lock: Lock) -> None:
-        super().__init__(reader, writer, lock)
+    kept_in = MESSAGES.name
+
+    def __init__(
+        self, files: Files, reader: Reader, writer: Writer, lock: Lock, settings: Settings
+    ) -> None:
+        super().__init__(files, reader, writer, lock, settings)
         # Ids of messages whose save failed, yet which may have reached the file: a rename can
         # succeed and the sync after it fail. The next save leaves them out, so that neither a
         # retry nor a refused message shows up there. A dict, because it keeps the order.
