@@ -169,7 +169,7 @@ def test_counts_each_step_of_a_message(metrics: Metrics) -> None:
     at = metrics.clock()
     for _ in range(3):
         metrics.accepted()
-    metrics.acked(at)
+    metrics.acked([at])
     metrics.saved([at, at])
     metrics.delivered([at, at], frames=10)
     metrics.refused("overloaded")
@@ -185,7 +185,7 @@ def test_latencies_are_in_milliseconds_since_the_acceptance(
     accepted_at = [clock()] * 20
     clock.advance(0.25)
     for at in accepted_at:
-        metrics.acked(at)
+        metrics.acked([at])
     clock.advance(0.25)
     metrics.saved(accepted_at)
     clock.advance(0.25)

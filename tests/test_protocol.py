@@ -22,6 +22,7 @@ from chatlab.chat.protocol import (
     LeaveRoom,
     Message,
     MessageFrame,
+    MessagesFrame,
     Outgoing,
     Request,
     RoomInfo,
@@ -67,9 +68,11 @@ LEVELS = st.sampled_from(["queued", "written", "synced"])
 ROOM_INFOS = st.lists(st.builds(RoomInfo, TEXT, TEXT, st.booleans(), st.booleans()), max_size=3)
 OUTGOING = st.one_of(
     st.builds(Welcome, TEXT, TEXT, TEXT, LEVELS, ROOM_INFOS),
-    st.builds(Ack, REFS, LEVELS),
+    st.builds(Ack, ref=REFS, means=LEVELS),
+    st.builds(Ack, up_to=st.integers(0, 2**53), means=LEVELS),
     st.builds(MessageFrame, TEXT, TEXT, TEXT, TEXT, TEXT),
     st.builds(HistoryFrame, ref=REFS, room_id=TEXT, messages=st.lists(MESSAGES, max_size=3)),
+    st.builds(MessagesFrame, TEXT, st.lists(MESSAGES, max_size=3)),
     st.builds(ErrorFrame, TEXT, TEXT, REFS),
 )
 
@@ -99,7 +102,7 @@ def test_a_message_goes_out_as_a_message_frame(message: Message) -> None:
 
 def test_the_kinds_of_frames_are_all_tested_here() -> None:
     assert len(get_args(Request)) == 6
-    assert len(get_args(Outgoing)) == 5
+    assert len(get_args(Outgoing)) == 6
 
 
 def test_names_on_the_wire_are_those_of_the_origin() -> None:

@@ -129,7 +129,7 @@ def send(content: str = "hi", room_id: str = "general", ref: Any = 1) -> dict[st
 async def test_whoever_joins_is_acknowledged_and_live(talk: Talk) -> None:
     answer = await talk.say({"type": "join_room", "roomId": "general", "ref": 7})
 
-    assert answer == Ack(7, "written")
+    assert answer == Ack(ref=7, means="written")
     assert list(talk.presence.members("general")) == [talk.alice]
 
 
@@ -146,7 +146,7 @@ async def test_whoever_leaves_is_no_longer_live(talk: Talk) -> None:
         {"type": "leave_room", "roomId": "general", "ref": "x"},
     )
 
-    assert answer == Ack("x", "written")
+    assert answer == Ack(ref="x", means="written")
     assert list(talk.presence.members("general")) == []
     with pytest.raises(Refusal):
         await talk.rooms.require_member("general", "alice")
@@ -155,7 +155,7 @@ async def test_whoever_leaves_is_no_longer_live(talk: Talk) -> None:
 async def test_the_creator_of_a_room_is_in_it_and_live(talk: Talk) -> None:
     frame = {"type": "create_room", "roomId": "new", "name": " New ", "private": True, "ref": 1}
 
-    assert await talk.say(frame) == Ack(1, "written")
+    assert await talk.say(frame) == Ack(ref=1, means="written")
     room = await talk.rooms.require_member("new", "alice")
     assert (room.name, room.private, room.participants) == ("New", True, ("alice",))
     assert list(talk.presence.members("new")) == [talk.alice]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from chatlab.chat.errors import UsageError
 from chatlab.chat.snapshot import Snapshot
 
 HTTP_TIMEOUT_S = 10.0
+TEXT_FRAME, MASKED = 0x81, 0x80
+SHORT, LONG = 125, 0xFFFF
 OnFrame = Callable[[bytes], None]
 
 
@@ -55,6 +58,11 @@ class Connection(WSListener):
         """Hand a text frame to the socket; silently nothing once the connection has ended."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.send(WSMsgType.TEXT, frame)
+
+    def send_framed(self, frames: bytes) -> None:
+        """Hand over frames that are ready for the wire, as `framed` makes them, all at once."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.underlying_transport.write(frames)
 
     def pause_reading(self) -> None:
         """Leave what comes in unread from now on, as a client on a bad line does."""
@@ -96,6 +104,20 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         self.closed.set()
+
+
+def framed(payload: bytes) -> bytes:
+    """A client's text frame, masked as such must be (RFC 6455, sections 5.2 and 5.3)."""
+    size = len(payload)
+    if size <= SHORT:
+        head = bytes((TEXT_FRAME, MASKED | size))
+    elif size <= LONG:
+        head = bytes((TEXT_FRAME, MASKED | 126)) + size.to_bytes(2)
+    else:
+        head = bytes((TEXT_FRAME, MASKED | 127)) + size.to_bytes(8)
+    key = os.urandom(4)
+    mask = int.from_bytes((key * (size // 4 + 1))[:size])
+    return head + key + (int.from_bytes(payload) ^ mask).to_bytes(size)
 
 
 async def connect(url: str, on_frame: OnFrame) -> Connection:

@@ -19,12 +19,11 @@ from typing import Any
 
 import msgspec
 
-from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot
-from chatlab.bench.marks import content_of, number_of
+from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot, framed
+from chatlab.bench.ledger import Ledger
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.scenario import PlannedSend, Scenario, members
 from chatlab.chat.errors import UsageError
-from chatlab.chat.metrics import percentiles
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -32,6 +31,7 @@ from chatlab.chat.protocol import (
     JoinRoom,
     LeaveRoom,
     MessageFrame,
+    MessagesFrame,
     SendMessage,
     Welcome,
     decode_outgoing,
@@ -41,7 +41,6 @@ from chatlab.chat.settings import Clock
 
 SENDS_AT_ONCE = 32
 SETUP_TIMEOUT_S = 30.0
-LATEST_ACKS = 400
 ALONE_CHECK_S = 0.2
 SLOW_PAUSE_S = 0.5
 SLOW_GULP_S = 0.001
@@ -77,10 +76,6 @@ class Load:
         self._slow: list[Connection] = []
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._start = 0.0
-        self._last_news_s = 0.0
-        self._settled: set[int] = set()  # refused, or acked and with everyone in the room
-        self._all_settled = asyncio.Event()
-        self._contents = [content_of(run_id, n, send.text) for n, send in enumerate(plan)]
         self.result = LoadResult(
             plan=list(plan),
             receivers=[members(scenario, send.room) for send in plan],
@@ -91,12 +86,10 @@ class Load:
             receipts=[0] * len(plan),
             received=[[] for _ in range(scenario.users)],
         )
+        self._ledger = Ledger(run_id, self.result, self._send_next)
         # Of a closed loop: for each user, the messages that wait for another one to come back.
         self._backlog: list[deque[int]] = [deque() for _ in range(scenario.users)]
         self._frames: list[bytes] = []
-        self._seen: list[set[int]] = [set() for _ in range(scenario.users)]
-        self._oldest = 0  # all messages before this one are settled
-        self._latest_ms: deque[tuple[float, float]] = deque(maxlen=LATEST_ACKS)
 
     async def run(self) -> LoadResult:
         """Connect everyone, carry out the plan, wait for the answers.
@@ -121,28 +114,15 @@ class Load:
 
     def progress(self) -> LoadProgress:
         """Where the run stands."""
-        result, now_s = self.result, self._clock() - self._start if self._start else 0.0
-        while self._oldest < len(result.plan) and self._oldest in self._settled:
-            self._oldest += 1
-        all_settled = self._oldest == len(result.plan)
-        planned_s = now_s if all_settled else result.plan[self._oldest].at_s
-        return LoadProgress(
-            t_s=now_s,
-            sent=result.sent,
-            acked=result.acked,
-            delivered=result.delivered,
-            refused=len(result.refused),
-            oldest_s=max(0.0, now_s - planned_s),
-            ack_p95_ms=percentiles([planned for planned, _ in self._latest_ms]).p95,
-            ack_p95_send_ms=percentiles([sent for _, sent in self._latest_ms]).p95,
-        )
+        return self._ledger.progress(self._clock() - self._start if self._start else 0.0)
 
     async def _set_up(self) -> None:
         users, rooms = self._scenario.users, self._scenario.rooms
         for user in range(users + self._scenario.slow_readers):
             welcomed = self._expect(-1)
             connection = await connect(
-                chat_url(self._url, f"load-{self._run_id}-{user}"), self._listener(user)
+                chat_url(self._url, f"load-{self._run_id}-{user}") + "&frames=batch",
+                self._listener(user),
             )
             (self._connections if user < users else self._slow).append(connection)
             await self._until(welcomed, connection)
@@ -153,9 +133,11 @@ class Load:
 
     async def _measure(self) -> None:
         self._frames = [
-            encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
+            framed(
+                encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
+            )
             for number, (send, content) in enumerate(
-                zip(self.result.plan, self._contents, strict=True)
+                zip(self.result.plan, self._ledger.contents, strict=True)
             )
         ]
         # A collection in the middle of a run would count as the server's delay.
@@ -173,7 +155,7 @@ class Load:
         finally:
             gc.enable()
             slowing.cancel()
-            self.result.wall_s = self._last_news_s
+            self.result.wall_s = self._ledger.last_news_s
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
 
     async def _send_all(self) -> None:
@@ -186,34 +168,38 @@ class Load:
                 await asyncio.sleep(0)  # let answers in, or their times would be ours
             if self._alone():
                 return
-            self._send(number)
+            self._send([number])
 
     def _send_closed(self, in_flight: int) -> None:
         """Closed loop: so many for each user now, and one more whenever one has come back."""
         for number, send in enumerate(self.result.plan):
             self._backlog[send.user].append(number)
-        for backlog in self._backlog:
-            for _ in range(min(in_flight, len(backlog))):
-                self._send_due(backlog.popleft())
+        for user in range(self._scenario.users):
+            self._send_next(user, in_flight)
 
-    def _send_due(self, number: int) -> None:
+    def _send_next(self, user: int, count: int) -> None:
         """In a closed loop a message is due at the moment when another one has come back."""
+        backlog = self._backlog[user]
+        if not backlog:
+            return
         due_s = self._clock() - self._start
-        self.result.plan[number] = msgspec.structs.replace(self.result.plan[number], at_s=due_s)
-        self._send(number)
+        numbers = [backlog.popleft() for _ in range(min(count, len(backlog)))]
+        for number in numbers:
+            send = self.result.plan[number]
+            self.result.plan[number] = PlannedSend(due_s, send.user, send.room, send.text)
+        self._send(numbers)
 
     def _alone(self) -> bool:
         """Whether the server has closed every connection."""
         return all(connection.closed.is_set() for connection in self._connections)
 
-    def _send(self, number: int) -> None:
-        self._connections[self.result.plan[number].user].send(self._frames[number])
-        self.result.sent_s[number] = self._clock() - self._start
-        self.result.sent += 1
-
-    def _send_next(self, user: int) -> None:
-        if self._backlog[user]:
-            self._send_due(self._backlog[user].popleft())
+    def _send(self, numbers: list[int]) -> None:
+        """Hand messages of one user to its socket, at once."""
+        frames = [self._frames[number] for number in numbers]
+        self._connections[self.result.plan[numbers[0]].user].send_framed(b"".join(frames))
+        now_s = self._clock() - self._start
+        for number in numbers:
+            self._ledger.sent(number, now_s)
 
     async def _read_slowly(self) -> None:
         """Let the slow readers read a little, now and then."""
@@ -226,15 +212,16 @@ class Load:
             await asyncio.sleep(SLOW_GULP_S)
 
     async def _until_answered(self) -> None:
-        self._last_news_s = self._clock() - self._start
-        while not self._all_settled.is_set() and not self._alone():
-            patience_s = self._last_news_s + self._settle_s - (self._clock() - self._start)
+        ledger = self._ledger
+        ledger.last_news_s = self._clock() - self._start
+        while not ledger.all_settled.is_set() and not self._alone():
+            patience_s = ledger.last_news_s + self._settle_s - (self._clock() - self._start)
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(patience_s, ALONE_CHECK_S)):
-                    await self._all_settled.wait()
-        self.result.complete = self._all_settled.is_set()
+                    await ledger.all_settled.wait()
+        self.result.complete = ledger.all_settled.is_set()
 
     async def _hang_up(self) -> None:
         everyone = [*self._connections, *self._slow]
@@ -249,69 +236,36 @@ class Load:
         await asyncio.gather(*(connection.close() for connection in everyone))
 
     def _listener(self, user: int) -> Callable[[bytes], None]:
+        ledger, slow = self._ledger, user >= self._scenario.users
+
         def on_frame(data: bytes) -> None:
             now_s = self._clock() - self._start
-            frame = decode_outgoing(data)
-            if type(frame) is MessageFrame:
-                if user < self._scenario.users:
-                    self._on_message(user, frame, now_s)
-            elif type(frame) is Ack:
-                self._on_ack(frame.ref, now_s)
-            elif type(frame) is ErrorFrame:
-                self._on_error(frame, now_s)
-            elif type(frame) is Welcome:
-                self._answer(-1)
+            if not slow and ledger.same_again(user, data, now_s):
+                return
+            match decode_outgoing(data):
+                case MessagesFrame() as frame if not slow:
+                    ledger.batch(user, data, frame, now_s)
+                case MessageFrame() as frame if not slow:
+                    ledger.message(user, frame, now_s)
+                case Ack(up_to=int(up_to)):
+                    ledger.ack_up_to(user, up_to, now_s)
+                case Ack(ref=int(ref)) if 0 <= ref < len(self.result.plan):
+                    ledger.ack(ref, now_s)
+                case Ack(ref=int(ref)):
+                    self._answer(ref)
+                case ErrorFrame() as frame:
+                    self._on_error(frame, now_s)
+                case Welcome():
+                    self._answer(-1)
 
         return on_frame
 
-    def _on_message(self, user: int, frame: MessageFrame, now_s: float) -> None:
-        number = number_of(self._run_id, frame.content)
-        if number is None or number >= len(self.result.plan):
-            return  # somebody else is talking
-        result = self.result
-        self._last_news_s = now_s
-        result.received[user].append(number)
-        if frame.content != self._contents[number]:
-            result.altered += 1
-        if number in self._seen[user] or user % self._scenario.rooms != result.plan[number].room:
-            return  # a second copy for one is no first copy for another; see the audit
-        self._seen[user].add(number)
-        result.receipts[number] += 1
-        if result.receipts[number] == result.receivers[number]:
-            result.delivered_s[number] = now_s
-            result.delivered += 1
-            if result.acked_s[number] != NEVER:
-                self._settle(number)
-        if result.plan[number].user == user:
-            self._send_next(user)
-
-    def _on_ack(self, ref: int | str | None, now_s: float) -> None:
-        if not isinstance(ref, int) or not 0 <= ref < len(self.result.plan):
-            self._answer(ref)
-            return
-        self._last_news_s = now_s
-        if self.result.acked_s[ref] != NEVER:
-            return  # a second ack of the same message is no second message
-        self.result.acked_s[ref] = now_s
-        self._latest_ms.append(
-            (
-                (now_s - self.result.plan[ref].at_s) * 1000,
-                (now_s - self.result.sent_s[ref]) * 1000,
-            )
-        )
-        self.result.acked += 1
-        if self.result.delivered_s[ref] != NEVER:
-            self._settle(ref)
-
     def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
         if isinstance(frame.ref, int) and 0 <= frame.ref < len(self.result.plan):
-            self._last_news_s = now_s
+            self._ledger.last_news_s = now_s
             # `storage_delayed` is news, not an answer: the server goes on trying.
-            if frame.code != "storage_delayed" and frame.ref not in self.result.refused:
-                self.result.refused[frame.ref] = frame.code
-                self.result.refused_s[frame.ref] = now_s
-                self._settle(frame.ref)
-                self._send_next(self.result.plan[frame.ref].user)
+            if frame.code != "storage_delayed":
+                self._ledger.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":
             self._answer(frame.ref)
         else:
@@ -319,11 +273,6 @@ class Load:
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(error)
-
-    def _settle(self, number: int) -> None:
-        self._settled.add(number)
-        if len(self._settled) == len(self.result.plan):
-            self._all_settled.set()
 
     async def _request(self, connection: Connection, request: msgspec.Struct) -> None:
         answered = self._expect(-2)

@@ -61,7 +61,7 @@ class Sink(WSListener):
             request = decode_request(text)
         except Refusal:
             return
-        self._outbox += framed(encode(Ack(request.ref, "queued")))
+        self._outbox += framed(encode(Ack(ref=request.ref, means="queued")))
         if isinstance(request, SendMessage):
             message = Message("sink", request.room_id, "load", request.content, "")
             frame = framed(encode_message(message))

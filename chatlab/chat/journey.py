@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from chatlab.chat.errors import StorageError
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.delivery.base import Delivery
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, encode
+from chatlab.chat.parts.entry import Client, Entry
+from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
 
 
 class Journey:
@@ -39,8 +39,8 @@ class Journey:
         self._metrics.saved(accepted_at)
         for entry in batch:
             entry.sender.release()
-            if self._ack_means != "queued":
-                await self._ack(entry)
+        if self._ack_means != "queued":
+            await self._ack_all(batch)
         try:
             frames = await self._delivery.deliver([entry.message for entry in batch])
         except Exception as error:  # a bug in a part: the messages are saved, so go on, aloud
@@ -60,8 +60,25 @@ class Journey:
         await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")
 
     async def _ack(self, entry: Entry) -> None:
-        await entry.sender.send(encode(Ack(entry.ref, self._ack_means)))
-        self._metrics.acked(entry.accepted_at)
+        await entry.sender.send(encode(Ack(ref=entry.ref, means=self._ack_means)))
+        self._metrics.acked([entry.accepted_at])
+
+    async def _ack_all(self, batch: Sequence[Entry]) -> None:
+        """One ack a message; one for all to a sender who takes batches.
+
+        Such a sender's refs grow, and its messages are saved in order: so the last stands for all.
+        """
+        latest: dict[Client, Ref] = {}
+        for entry in batch:
+            if entry.sender.frame_style == "batch":
+                latest[entry.sender] = entry.ref
+            else:
+                await self._ack(entry)
+        for sender, ref in latest.items():
+            assert isinstance(ref, int)
+            sender.push(encode(Ack(up_to=ref, means=self._ack_means)))
+        if latest:
+            self._metrics.acked([one.accepted_at for one in batch if one.sender in latest])
 
     async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
         for entry in batch:

@@ -85,16 +85,25 @@ class Samples:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES_MAX)
+        # Together, because most come together: a batch of hundreds is kept at the price of one.
+        self._groups: deque[tuple[float, Sequence[float]]] = deque()
+        self._size = 0
 
-    def add(self, value: float) -> None:
-        """Keep one sample, taken now."""
-        self._samples.append((self._clock(), value))
+    def add(self, *values: float) -> None:
+        """Keep samples that were taken now."""
+        self._groups.append((self._clock(), values[-SAMPLES_MAX:]))
+        self._size += len(self._groups[-1][1])
+        while self._size > SAMPLES_MAX:
+            at, oldest = self._groups.popleft()
+            kept = oldest[self._size - SAMPLES_MAX :]
+            self._size -= len(oldest) - len(kept)
+            if kept:
+                self._groups.appendleft((at, kept))
 
     def percentiles(self) -> Percentiles:
         """Of the samples that are young enough."""
         oldest = self._clock() - SAMPLE_AGE_MAX_S
-        return percentiles([value for at, value in self._samples if at >= oldest])
+        return percentiles([one for at, values in self._groups if at >= oldest for one in values])
 
 
 class Metrics:
@@ -124,17 +133,16 @@ class Metrics:
         """A message passed every check; -1 takes one back that the processor had no room for."""
         self._event("accepted", count)
 
-    def acked(self, accepted_at: float) -> None:
-        """The ack of a message was sent."""
-        self._event("acked", 1)
-        self.ack_ms.add(self._ms_since(accepted_at))
+    def acked(self, accepted_at: Sequence[float]) -> None:
+        """The acks of some messages were sent; `accepted_at` has one time for each of them."""
+        self._event("acked", len(accepted_at))
+        self.ack_ms.add(*self._ms_since(accepted_at))
 
     def saved(self, accepted_at: Sequence[float]) -> None:
         """A batch was saved; `accepted_at` has one time for each of its messages."""
         size = len(accepted_at)
         self._event("saved", size)
-        for at in accepted_at:
-            self.save_ms.add(self._ms_since(at))
+        self.save_ms.add(*self._ms_since(accepted_at))
         self._batch_count += 1
         self._batches = Batches(
             last=size,
@@ -146,8 +154,7 @@ class Metrics:
         """A batch was sent to its rooms, with so many frames."""
         self._event("delivered", len(accepted_at))
         self._counts["frames"] += frames
-        for at in accepted_at:
-            self.delivery_ms.add(self._ms_since(at))
+        self.delivery_ms.add(*self._ms_since(accepted_at))
 
     def refused(self, code: str) -> None:
         """An `error` frame was sent."""
@@ -191,5 +198,6 @@ class Metrics:
         self._counts[name] += count
         self._rates[name].add(count)
 
-    def _ms_since(self, at: float) -> float:
-        return (self.clock() - at) * 1000
+    def _ms_since(self, times: Sequence[float]) -> list[float]:
+        now = self.clock()
+        return [(now - at) * 1000 for at in times]

@@ -22,6 +22,7 @@ from chatlab.chat.errors import UsageError
 from chatlab.chat.journey import Journey
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
 from chatlab.chat.parts.entry import Members
@@ -30,6 +31,7 @@ from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.locks.none import NoLock
 from chatlab.chat.parts.locks.per_file import PerFileLock
 from chatlab.chat.parts.processors.base import Processor
+from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processors.immediate import ImmediateProcessor
 from chatlab.chat.parts.processors.queueing import QueueingProcessor
 from chatlab.chat.parts.readers.base import Reader
@@ -48,8 +50,12 @@ PARTS: dict[str, dict[str, type]] = {
     "writer": {"truncate": TruncateWriter, "atomic": AtomicWriter},
     "lock": {"none": NoLock, "per-file": PerFileLock},
     "store": {"rewrite": RewriteStore},
-    "processor": {"immediate": ImmediateProcessor, "queueing": QueueingProcessor},
-    "delivery": {"each": EachDelivery, "broadcast": BroadcastDelivery},
+    "processor": {
+        "immediate": ImmediateProcessor,
+        "queueing": QueueingProcessor,
+        "group-commit": GroupCommitProcessor,
+    },
+    "delivery": {"each": EachDelivery, "broadcast": BroadcastDelivery, "batch": BatchDelivery},
 }
 
 SEAMS: dict[str, type] = {

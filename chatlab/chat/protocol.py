@@ -22,6 +22,12 @@ the server, not a power cut. `synced`: fsynced; survives a power cut.
 """
 ACK_LEVELS: tuple[AckLevel, ...] = ("queued", "written", "synced")
 
+FrameStyle = Literal["single", "batch"]
+"""How a server sends what was said: a frame a message, or a frame for all that was saved together.
+
+A client asks for `batch` with `?frames=batch`; the welcome says what it gets.
+"""
+
 Ref = int | str | None
 """The client's own mark on a request, given back on the answer."""
 
@@ -115,12 +121,18 @@ class Welcome(_Outgoing, frozen=True, tag="welcome"):
     mode: str
     ack_means: AckLevel
     rooms: list[RoomInfo]
+    frames: FrameStyle = "single"
 
 
-class Ack(_Outgoing, frozen=True, tag="ack"):
-    """The request with this `ref` was done; for a message, as safely as `means` says."""
+class Ack(_Outgoing, frozen=True, tag="ack", kw_only=True):
+    """The request with this `ref` was done; for a message, as safely as `means` says.
 
-    ref: Ref
+    With `up_to` in place of `ref`: so were all of the client's messages whose refs are not above
+    it, but for those that were answered with an error.
+    """
+
+    ref: Ref | msgspec.UnsetType = msgspec.UNSET
+    up_to: int | msgspec.UnsetType = msgspec.UNSET
     means: AckLevel
 
 
@@ -132,6 +144,13 @@ class MessageFrame(_Outgoing, frozen=True, tag="message"):
     sender: str
     content: str
     timestamp: str
+
+
+class MessagesFrame(_Outgoing, frozen=True, tag="messages"):
+    """Messages of one room that were saved together, in order."""
+
+    room_id: str
+    messages: list[Message]
 
 
 class HistoryFrame(_Outgoing, frozen=True, tag="history", kw_only=True):
@@ -150,7 +169,7 @@ class ErrorFrame(_Outgoing, frozen=True, tag="error"):
     ref: Ref = None
 
 
-Outgoing = Welcome | Ack | MessageFrame | HistoryFrame | ErrorFrame
+Outgoing = Welcome | Ack | MessageFrame | MessagesFrame | HistoryFrame | ErrorFrame
 
 _encoder = msgspec.json.Encoder()
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

@@ -115,9 +115,11 @@ class Conversation:
             case Invite(room_id=room_id, user=guest):
                 _check_name("user", guest)
                 await self._rooms.invite(room_id, client.user, guest)
-        await client.send(encode(Ack(request.ref, self._rooms.promise)))
+        await client.send(encode(Ack(ref=request.ref, means=self._rooms.promise)))
 
     async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
+        if client.frame_style == "batch":
+            client.latest_ref = _growing(request.ref, client.latest_ref)
         _check_content(request.content)
         await self._rooms.require_member(request.room_id, client.user)
         await client.reserve()
@@ -157,7 +159,13 @@ class Conversation:
 
 
 class Talker(Client, Protocol):
-    """A client who also asks: before each message it waits for its share of the queue."""
+    """A client who also asks: before each message it waits for its share of the queue.
+
+    Attributes:
+        latest_ref: of its messages; only for one that takes batches, and so cumulative acks.
+    """
+
+    latest_ref: int
 
     async def reserve(self) -> None:
         """Wait until this client has fewer unsaved messages than `client_queue_limit`."""
@@ -171,6 +179,17 @@ def check_user(user: str) -> None:
 def _check_name(field: str, value: str) -> None:
     if not NAME_PATTERN.fullmatch(value):
         raise Refusal("invalid_field", f"{field} {value[:80]!r} is no name: use {NAME_RULE}")
+
+
+def _growing(ref: Ref, latest: int) -> int:
+    """A cumulative ack speaks of all refs up to one: so they must be numbers, and grow."""
+    if not isinstance(ref, int) or ref <= latest:
+        raise Refusal(
+            "invalid_field",
+            f"with frames=batch each message needs a ref that is a number above the last one, "
+            f"{latest}; this one has {ref!r}"[:200],
+        )
+    return ref
 
 
 def _check_content(content: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import UNSET
 
 from chatlab.chat.protocol import (
     Ack,
@@ -197,7 +198,7 @@ class _Chat:
                 pending = self._pending[ref]
                 pending.ack_ms = _ms_since(pending.sent_at)
                 pending.means = frame.means
-            case Ack(ref=ref):
+            case Ack(ref=ref) if ref is not UNSET:
                 self._asked.pop(ref, lambda: None)()
             case MessageFrame():
                 print(_line(frame) + (self._timing() if frame.sender == self._user else ""))

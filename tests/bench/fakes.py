@@ -89,7 +89,7 @@ class FakeServer:
 
     async def ack(self, sender: ServerConnection, request: SendMessage) -> None:
         """Say that a message is safe."""
-        await self.say(sender, Ack(request.ref, "written"))
+        await self.say(sender, Ack(ref=request.ref, means="written"))
 
     async def refuse(self, sender: ServerConnection, request: SendMessage, code: str) -> None:
         """Say that a message is not."""
@@ -138,7 +138,7 @@ class FakeServer:
                 room = self._rooms.setdefault(request.room_id, [])
                 if client not in room:
                     room.append(client)
-                await self.say(client, Ack(request.ref, "written"))
+                await self.say(client, Ack(ref=request.ref, means="written"))
             case LeaveRoom():
                 self._rooms[request.room_id].remove(client)
 

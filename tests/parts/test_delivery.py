@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery.batch import BatchDelivery
+from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
+from chatlab.chat.parts.delivery.each import EachDelivery
 from chatlab.chat.presence import Presence
-from chatlab.chat.protocol import MessageFrame, encode_message
+from chatlab.chat.protocol import MessageFrame, MessagesFrame, encode_message
 from tests.support.parts import FakeClient, every, message
 
 EVERY = pytest.mark.parametrize("part", every("delivery"))
@@ -103,3 +107,47 @@ async def test_members_who_come_in_the_middle_get_what_follows(part: type[Delive
 
     assert texts(alice) == ["text 1", "text 2", "text 3"]
     assert texts(bob) == ["text 2", "text 3"]
+
+
+# Batch frames.
+
+
+def batches(client: FakeClient) -> list[tuple[str, list[str]]]:
+    frames = [frame for frame in client.heard if isinstance(frame, MessagesFrame)]
+    return [(frame.room_id, [one.content for one in frame.messages]) for frame in frames]
+
+
+async def test_who_asked_for_batches_gets_a_frame_a_room() -> None:
+    alice, bob = (FakeClient(name, frames="batch") for name in ("alice", "bob"))
+    presence = live((alice, "general"), (bob, "general"))
+    presence.enter(alice, "other")
+    batch = [message(1), message(2, "other"), message(3), message(4, "empty")]
+
+    assert await BatchDelivery(presence.members).deliver(batch) == 3
+    assert batches(alice) == [("general", ["text 1", "text 3"]), ("other", ["text 2"])]
+    assert batches(bob) == [("general", ["text 1", "text 3"])]
+    assert alice.frames[0] is bob.frames[0]  # encoded once
+
+
+async def test_who_did_not_ask_for_batches_gets_single_frames_from_the_same_delivery() -> None:
+    alice, bob = FakeClient("alice", frames="batch"), FakeClient("bob")
+    presence = live((alice, "general"), (bob, "general"))
+
+    assert await BatchDelivery(presence.members).deliver([message(1), message(2)]) == 3
+    assert batches(alice) == [("general", ["text 1", "text 2"])]
+    assert bob.frames == [encode_message(message(1)), encode_message(message(2))]
+
+
+@pytest.mark.parametrize("part", [EachDelivery, BroadcastDelivery])
+async def test_other_deliveries_promise_no_batches(part: type[Delivery]) -> None:
+    assert part.frames == "single"
+
+
+async def test_a_batch_of_long_messages_is_cut_into_frames_of_bounded_size() -> None:
+    alice = FakeClient("alice", frames="batch")
+    long = [replace(message(n), content=f"{n} " + "x" * 4_000) for n in range(40)]
+    await BatchDelivery(live((alice, "general")).members).deliver(long)
+
+    assert [text for _, part in batches(alice) for text in part] == [one.content for one in long]
+    assert max(len(frame) for frame in alice.frames) < 80_000
+    assert len(alice.frames) == 3

@@ -15,7 +15,7 @@ from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.entry import Entry
 from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import Message, Outgoing, Ref, decode_outgoing
+from chatlab.chat.protocol import FrameStyle, Message, Outgoing, Ref, decode_outgoing
 
 DISK_FULL = OSError(28, "No space left on device")
 
@@ -120,8 +120,16 @@ class HalfWayFiles(InlineFiles):
 class FakeClient:
     """A client who keeps what it is sent. A send gives way to others, as a real one may."""
 
-    def __init__(self, user: str, *, on_send: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        user: str,
+        *,
+        on_send: Callable[[], None] | None = None,
+        frames: FrameStyle = "single",
+    ) -> None:
         self.user = user
+        self.frame_style = frames
+        self.latest_ref = -1
         self.frames: list[bytes] = []
         self.released = 0
         self.reserved = 0

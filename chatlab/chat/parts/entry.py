@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatlab.chat.protocol import Message, Ref
+from chatlab.chat.protocol import FrameStyle, Message, Ref
 
 
 class Client(Protocol):
@@ -17,6 +17,7 @@ class Client(Protocol):
     """
 
     user: str
+    frame_style: FrameStyle
 
     async def send(self, frame: bytes) -> None:
         """Send one frame the ordinary way."""

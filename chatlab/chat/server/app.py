@@ -42,6 +42,7 @@ from chatlab.chat.protocol import (
     FRAME_BYTES_MAX,
     AckLevel,
     ErrorFrame,
+    FrameStyle,
     Message,
     RoomInfo,
     Welcome,
@@ -257,10 +258,12 @@ class ChatServer:
         if url.path == "/stats":
             await self._stream_stats(connection, query.get("interval_s", ["1"])[0])
         else:
-            await self._chat(connection, query.get("user", [""])[0])
+            batches = query.get("frames") == ["batch"] and self._parts.delivery.frames == "batch"
+            style: FrameStyle = "batch" if batches else "single"
+            await self._chat(connection, query.get("user", [""])[0], style)
 
-    async def _chat(self, connection: ServerConnection, user: str) -> None:
-        client = SocketClient(connection, user, self.settings, self._metrics.note)
+    async def _chat(self, connection: ServerConnection, user: str, frames: FrameStyle) -> None:
+        client = SocketClient(connection, user, self.settings, self._metrics.note, frames)
         try:
             check_user(user)
             if not self._presence.arrive(client):
@@ -269,7 +272,7 @@ class ChatServer:
             await self._turn_away(client, connection, refusal)
             return
         try:
-            await client.send(encode(await self._welcome(user)))
+            await client.send(encode(await self._welcome(user, frames)))
             await self._conversation.hold(client, connection)
         except StorageError as error:
             self._metrics.note(str(error))
@@ -286,14 +289,16 @@ class ChatServer:
         await client.send(encode(ErrorFrame(refusal.code, refusal.message)))
         await connection.close(POLICY_VIOLATION, refusal.code)
 
-    async def _welcome(self, user: str) -> Welcome:
+    async def _welcome(self, user: str, frames: FrameStyle) -> Welcome:
         names = {known.id: known.name for known in await self._parts.reader.read(USERS)}
         rooms = [
             RoomInfo(room.id, room.name, room.private, user in room.participants)
             for room in await self._rooms.all()
             if not room.private or user in room.participants
         ]
-        return Welcome(user, names.get(user, user), self.line_up.name, self._parts.ack_means, rooms)
+        name = names.get(user, user)
+        ack_means = self._parts.ack_means
+        return Welcome(user, name, self.line_up.name, ack_means, rooms, frames)
 
     async def _stream_stats(self, connection: ServerConnection, interval: str) -> None:
         try:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
+from chatlab.chat.protocol import FrameStyle
 from chatlab.chat.settings import Settings
 
 POLICY_VIOLATION = 1008
@@ -23,8 +24,11 @@ class SocketClient:
         user: str,
         settings: Settings,
         note: Callable[[str], None],
+        frames: FrameStyle = "single",
     ) -> None:
         self.user = user
+        self.frame_style: FrameStyle = frames
+        self.latest_ref = -1
         self._connection = connection
         self._send_buffer_max = settings.send_buffer_max
         self._note = note

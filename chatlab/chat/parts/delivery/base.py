@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from chatlab.chat.parts.entry import Members
-from chatlab.chat.protocol import Message
+from chatlab.chat.protocol import FrameStyle, Message
 
 
 class Delivery(ABC):
@@ -14,7 +15,12 @@ class Delivery(ABC):
 
     Args:
         members: tells who is live in a room.
+
+    Attributes:
+        frames: `batch` if clients that ask for it get batch frames and cumulative acks.
     """
+
+    frames: ClassVar[FrameStyle] = "single"
 
     def __init__(self, members: Members) -> None:
         self.members = members

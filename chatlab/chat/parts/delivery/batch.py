@@ -1,0 +1,73 @@
+"""The batching delivery: what was saved together is sent together, a frame a room.
+
+A frame costs far more than the bytes in it: a header, a call to the system, a wake-up at the other
+end. Here a hundred messages share one. Clients that did not ask for it get a frame a message.
+Its plain sibling is `broadcast.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.entry import Client
+from chatlab.chat.protocol import (
+    FrameStyle,
+    Message,
+    MessagesFrame,
+    encode,
+    encode_message,
+)
+
+FRAME_CHARS_MAX = 64 * 1024
+"""Characters of text in one frame: a large batch of long messages must not overrun the buffer of a
+client that reads well."""
+
+
+class BatchDelivery(Delivery):
+    """Encodes a batch once for those who take batches, and pushes to everyone."""
+
+    frames = "batch"
+
+    async def deliver(self, batch: Sequence[Message]) -> int:
+        sent = 0
+        for part in _parts(batch):
+            takers = self._live(part[0].room_id, "batch")
+            if takers:
+                frame = encode(MessagesFrame(part[0].room_id, part))
+                for client in takers:
+                    client.push(frame)
+                sent += len(takers)
+        if any(self._live(room_id, "single") for room_id in {one.room_id for one in batch}):
+            sent += self._one_by_one(batch)
+        return sent
+
+    def _one_by_one(self, batch: Sequence[Message]) -> int:
+        """A frame a message, for those who did not ask for more."""
+        sent = 0
+        for message in batch:
+            frame = encode_message(message)
+            for client in self._live(message.room_id, "single"):
+                client.push(frame)
+                sent += 1
+        return sent
+
+    def _live(self, room_id: str, frames: FrameStyle) -> list[Client]:
+        return [client for client in self.members(room_id) if client.frame_style == frames]
+
+
+def _parts(batch: Sequence[Message]) -> Iterator[list[Message]]:
+    """A batch room by room, cut where a frame would become too large; each room's order is kept."""
+    rooms: dict[str, list[Message]] = {}
+    for message in batch:
+        rooms.setdefault(message.room_id, []).append(message)
+    for messages in rooms.values():
+        part: list[Message] = []
+        chars = 0
+        for message in messages:
+            if part and chars + len(message.content) > FRAME_CHARS_MAX:
+                yield part
+                part, chars = [], 0
+            part.append(message)
+            chars += len(message.content)
+        yield part
