@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import msgspec
 
 from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.result import NEVER, LoadResult
-from chatlab.chat.datafiles import ALL_FILES, MESSAGES
-from chatlab.chat.errors import CorruptFile
+from chatlab.bench.saved import Saved
 from chatlab.chat.protocol import Message
 
 
@@ -64,33 +62,6 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
         sums = [None if a is None or b is None else a + b for a, b in pairs]
         return Audit(**dict(zip(self.__struct_fields__, sums, strict=True)))  # type: ignore[arg-type]
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """What lies in a data folder.
-
-    Attributes:
-        messages: in the order of the file; none if it is damaged.
-        damaged: files that do not parse.
-    """
-
-    messages: list[Message]
-    damaged: int
-
-
-def read_saved(folder: Path) -> Saved:
-    """Read the data files of a server that has stopped, without any part of the server's."""
-    messages: list[Message] = []
-    damaged = 0
-    for file in ALL_FILES:
-        try:
-            content = file.decode((folder / file.name).read_bytes())
-        except (CorruptFile, OSError):
-            damaged += 1
-        else:
-            if file is MESSAGES:
-                messages = content  # type: ignore[assignment]
-    return Saved(messages, damaged)
 
 
 def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chatlab.bench.audit import Audit, audit, read_saved
+from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.result import LoadResult
+from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.snapshot import Snapshot

@@ -38,6 +38,7 @@ from chatlab.chat.parts.readers.base import Reader
 from chatlab.chat.parts.readers.direct import DirectReader
 from chatlab.chat.parts.readers.ttl import TTLReader
 from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.stores.journal import JournalStore
 from chatlab.chat.parts.stores.rewrite import RewriteStore
 from chatlab.chat.parts.writers.atomic import AtomicWriter
 from chatlab.chat.parts.writers.base import Writer
@@ -49,7 +50,7 @@ PARTS: dict[str, dict[str, type]] = {
     "reader": {"direct": DirectReader, "ttl": TTLReader},
     "writer": {"truncate": TruncateWriter, "atomic": AtomicWriter},
     "lock": {"none": NoLock, "per-file": PerFileLock},
-    "store": {"rewrite": RewriteStore},
+    "store": {"rewrite": RewriteStore, "journal": JournalStore},
     "processor": {
         "immediate": ImmediateProcessor,
         "queueing": QueueingProcessor,
@@ -76,6 +77,14 @@ _NAIVE = {
     "store": "rewrite",
     "processor": "immediate",
     "delivery": "each",
+}
+
+
+_BETTER = {
+    "reader": "ttl",
+    "writer": "atomic",
+    "processor": "group-commit",
+    "delivery": "batch",
 }
 
 
@@ -110,6 +119,10 @@ MODES: dict[str, Mode] = {
             "processor": "queueing",
             "delivery": "broadcast",
         },
+    ),
+    "journal": Mode(
+        "an append-only log, group commit and batch frames: every ack synced",
+        _NAIVE | _BETTER | {"store": "journal"},
     ),
 }
 

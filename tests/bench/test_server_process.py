@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chatlab.bench.audit import read_saved
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
+from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from chatlab.chat.settings import Settings
 from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
 from tests.support.virtual_clock import now, run, settle
 
-Open = Callable[[], Store]
+Open = Callable[[], Awaitable[Store]]
 
 EVERY = pytest.mark.parametrize("part", every("store"))
 COMPANY = {"plain": (DirectReader, TruncateWriter), "better": (TTLReader, AtomicWriter)}
@@ -51,9 +51,22 @@ def files(tmp_path: Path) -> HalfWayFiles:
 
 
 @pytest.fixture(params=COMPANY)
-def opened(part: type[Store], files: InlineFiles, request: pytest.FixtureRequest) -> Open:
-    """Opens a fresh store over the same folder, each time it is called."""
-    return lambda: open_store(part, files, request.param)
+async def opened(
+    part: type[Store], files: InlineFiles, request: pytest.FixtureRequest
+) -> AsyncIterator[Open]:
+    """Opens a fresh store over the same folder, each time it is called, and closes the last one."""
+    before: list[Store] = []
+
+    async def open_another() -> Store:
+        while before:
+            await before.pop().close()
+        before.append(open_store(part, files, request.param))
+        await before[0].start()
+        return before[0]
+
+    yield open_another
+    while before:
+        await before.pop().close()
 
 
 # The contract of every store.
@@ -61,7 +74,7 @@ def opened(part: type[Store], files: InlineFiles, request: pytest.FixtureRequest
 
 @EVERY
 async def test_what_was_saved_is_in_the_history(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(1), message(2)])
 
     assert await store.history("general", 10) == [message(1), message(2)]
@@ -69,14 +82,14 @@ async def test_what_was_saved_is_in_the_history(opened: Open) -> None:
 
 @EVERY
 async def test_a_fresh_store_finds_what_was_saved_before(opened: Open) -> None:
-    await opened().save([message(1), message(2)])
+    await (await opened()).save([message(1), message(2)])
 
-    assert await opened().history("general", 10) == [message(1), message(2)]
+    assert await (await opened()).history("general", 10) == [message(1), message(2)]
 
 
 @EVERY
 async def test_a_batch_comes_after_those_saved_before(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(5), message(3)])
     await store.save([message(4)])
     await store.save([message(1), message(2)])
@@ -86,7 +99,7 @@ async def test_a_batch_comes_after_those_saved_before(opened: Open) -> None:
 
 @EVERY
 async def test_the_history_is_the_last_messages_oldest_first(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(n) for n in range(9)])
 
     assert await store.history("general", 3) == [message(6), message(7), message(8)]
@@ -95,7 +108,7 @@ async def test_the_history_is_the_last_messages_oldest_first(opened: Open) -> No
 
 @EVERY
 async def test_the_history_keeps_the_rooms_apart(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(n, ("general", "other")[n % 2]) for n in range(6)])
 
     assert ids(await store.history("general", 2)) == ["m-000002", "m-000004"]
@@ -104,7 +117,7 @@ async def test_the_history_keeps_the_rooms_apart(opened: Open) -> None:
 
 @EVERY
 async def test_an_unknown_room_has_no_history(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(1)])
 
     assert await store.history("nowhere", 10) == []
@@ -112,7 +125,7 @@ async def test_an_unknown_room_has_no_history(opened: Open) -> None:
 
 @EVERY
 async def test_an_empty_batch_changes_nothing(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(1)])
     await store.save([])
 
@@ -126,17 +139,18 @@ async def test_any_text_comes_back_as_it_was(opened: Open) -> None:
         Message(f"m{n}", "general", "alice", text, "2026-01-01T00:00:00.000Z")
         for n, text in enumerate(texts)
     ]
-    await opened().save(batch)
+    await (await opened()).save(batch)
 
-    assert await opened().history("general", 10) == batch
+    assert await (await opened()).history("general", 10) == batch
 
 
 @EVERY
 async def test_saves_at_the_same_time_lose_nothing(opened: Open) -> None:
-    store = opened()
+    store = await opened()
     await asyncio.gather(*(store.save([message(n)]) for n in range(30)))
 
-    assert sorted(ids(await opened().history("general", 99))) == [f"m-{n:06d}" for n in range(30)]
+    kept = await (await opened()).history("general", 99)
+    assert sorted(ids(kept)) == [f"m-{n:06d}" for n in range(30)]
 
 
 @EVERY
@@ -145,6 +159,7 @@ async def test_whoever_reads_during_a_save_sees_whole_batches(
     part, company: str, files: HalfWayFiles
 ) -> None:
     store = open_store(part, files, company)
+    await store.start()
     await store.save([message(1)])
     files.go_on.clear()
     saving = asyncio.create_task(store.save([message(2), message(3)]))
@@ -156,18 +171,19 @@ async def test_whoever_reads_during_a_save_sees_whole_batches(
 
     assert len(await reading) in (1, 3)
     assert len(await store.history("general", 10)) == 3
+    await store.close()
 
 
 @EVERY
 async def test_the_promise_is_one_of_the_levels(opened: Open) -> None:
-    assert opened().promise in ACK_LEVELS
+    assert (await opened()).promise in ACK_LEVELS
 
 
 @EVERY
 async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(
     opened: Open, files: InlineFiles
 ) -> None:
-    store = opened()
+    store = await opened()
     await store.save([message(1)])
     files.fail = lambda operation, _name: None if operation == "read" else DISK_FULL
     for _ in range(3):
@@ -176,17 +192,21 @@ async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(
     files.fail = lambda _operation, _name: None
     await store.save([message(2), message(3)])
 
-    assert await opened().history("general", 10) == [message(1), message(2), message(3)]
+    assert await (await opened()).history("general", 10) == [message(1), message(2), message(3)]
 
 
 @EVERY
 async def test_a_disk_that_cannot_be_read_is_a_storage_error(
     opened: Open, files: InlineFiles
 ) -> None:
-    files.fail = lambda _operation, _name: DISK_FULL
+    store = await opened()
+    await store.save([message(1)])
+    await store.close()
+    store = await opened()
+    files.fail = lambda operation, _name: DISK_FULL if operation == "read" else None
 
     with pytest.raises(StorageError):
-        await opened().history("general", 10)
+        await store.history("general", 10)
 
 
 # In doubt: a save that failed, yet may have reached the file.
@@ -378,11 +398,14 @@ def test_behaves_like_a_list_whatever_happens(part, company: str, steps) -> None
 
 async def compare_with_a_list(part, company: str, files: InlineFiles, steps) -> None:
     store, oracle, next_id = open_store(part, files, company), [], 0
+    await store.start()
     for rooms, event, tries_again in steps:
         batch = [message(next_id + n, room) for n, room in enumerate(rooms)]
         next_id += len(batch)
         if event == "reopen":
+            await store.close()
             store = open_store(part, files, company)
+            await store.start()
         if await saves(store, files, batch, event) or (
             tries_again and await saves(store, files, batch, "ok")
         ):
@@ -396,9 +419,13 @@ async def compare_with_a_list(part, company: str, files: InlineFiles, steps) -> 
         for room in ROOMS:
             mine = [one for one in oracle if one.room_id == room]
             assert await store.history(room, 4) == mine[-4:]
+    await store.close()
+    store = open_store(part, files, company)
+    await store.start()
     for room in ROOMS:
         mine = [one for one in oracle if one.room_id == room]
-        assert await open_store(part, files, company).history(room, 999) == mine
+        assert await store.history(room, 999) == mine
+    await store.close()
 
 
 async def saves(store: Store, files: InlineFiles, batch: list[Message], event: str) -> bool:

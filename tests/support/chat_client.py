@@ -313,6 +313,9 @@ async def eventually(condition: Callable[[], Any], what: str) -> None:
 
 def saved(folder: Path) -> list[Frame]:
     """The messages on disk, the starting ones too."""
+    if segments := sorted(folder.glob("journal-*.log")):
+        lines = [line for path in segments for line in path.read_bytes().split(b"\n")[1:-1]]
+        return [json.loads(line.split(b" ", 3)[3]) for line in lines]
     return json.loads((folder / "messages.json").read_bytes())  # type: ignore[no-any-return]
 
 

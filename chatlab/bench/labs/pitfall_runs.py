@@ -16,11 +16,12 @@ from typing import Literal
 
 import msgspec
 
-from chatlab.bench.audit import audit, read_saved
+from chatlab.bench.audit import audit
 from chatlab.bench.labs.common import most_at_risk
 from chatlab.bench.labs.speaker import speaker
 from chatlab.bench.load import Load
 from chatlab.bench.rounds import RUN_ID, Round, measure_round
+from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES

@@ -42,6 +42,10 @@ class Files:
         """What each file has cost since the start."""
         return self.disk.statistics()
 
+    async def names(self) -> list[str]:
+        """The files that there are."""
+        return await self._off_loop("list", FOLDER, self.disk.names)
+
     async def read(self, name: str) -> bytes:
         """The whole content of a file."""
         return await self._off_loop("read", name, self.disk.read, name)

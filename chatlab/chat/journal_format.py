@@ -1,0 +1,227 @@
+"""How the journal lies on the disk: lines of text, each with a checksum of its own.
+
+A journal is a row of segments, `journal-0000000000000000.log` and so on. The number is where the
+segment begins: a position counts the bytes of the whole journal, over all segments, from 0. So a
+position leads to its segment and the place in it. A segment is only ever appended to, and never
+changed once the next one has begun.
+
+    5b1c2a90 # {"journal":1,"base":0,"messages":0,"rooms":{}}
+    1f4e8d02 + - {"id":"...","roomId":"general","sender":"alice","content":"hi","timestamp":"..."}
+    77ab03c1 = 3a {"id":"...","roomId":"general","sender":"bob","content":"hello","timestamp":"..."}
+
+- The first eight characters are the CRC-32 of the rest of the line, in hexadecimal.
+- `#` is a segment's first line, its index: how many messages came before it, and where each room's
+  latest one begins. With it, a start needs to read the last segment only.
+- `+` is the first message of a batch, `=` one that was saved together with the one above.
+- Then comes the position (hexadecimal) of the room's message before, `-` if there is none: a chain
+  through each room, by which its latest messages are found without reading any other's.
+
+A batch is written only after the one before it was synced. So when a line is damaged, a later `+`
+proves that this line had been on the disk once: that is decay, and needs a person. Without one, it
+is the torn tail that a crash leaves; nobody was ever told that those messages are safe, and it can
+be cut off.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from chatlab.chat.errors import CorruptFile
+from chatlab.chat.protocol import Message
+
+PATTERN = "journal-*.log"
+VERSION = 1
+NOWHERE = -1
+HEADER, FIRST, FURTHER = b"#", b"+", b"="
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A segment's first line.
+
+    Attributes:
+        journal: the version of this format.
+        base: the position at which the segment begins.
+        messages: how many are in the segments before.
+        rooms: where the latest message of each room begins, among those before.
+    """
+
+    journal: int
+    base: int
+    messages: int
+    rooms: dict[str, int]
+
+
+class Record(NamedTuple):
+    """A message as it lies in the journal.
+
+    Attributes:
+        position: where its line begins.
+        first: whether it is the first of its batch.
+        previous: where the room's message before begins; `NOWHERE` if there is none.
+    """
+
+    position: int
+    first: bool
+    previous: int
+    message: Message
+
+
+class Scan(msgspec.Struct):
+    """What a segment holds.
+
+    Attributes:
+        header: its first line.
+        rooms: where the latest message of each room begins, up to the end of this segment.
+        messages: in this segment.
+        size: bytes, up to the end of the last whole line before any damage.
+        torn: bytes after that.
+    """
+
+    header: Header
+    rooms: dict[str, int]
+    messages: int
+    size: int
+    torn: int
+
+
+def segment_name(base: int) -> str:
+    """The file of the segment that begins at position `base`."""
+    return f"journal-{base:016x}.log"
+
+
+def base_of(name: str) -> int:
+    """Where a segment begins, from its file's name."""
+    return int(name.removeprefix("journal-").removesuffix(".log"), 16)
+
+
+def is_segment(name: str) -> bool:
+    """Whether this is the name of a segment."""
+    try:
+        return segment_name(base_of(name)) == name
+    except ValueError:
+        return False
+
+
+def encode_header(header: Header) -> bytes:
+    """A segment's first line."""
+    return _line(HEADER + b" " + _encoder.encode(header))
+
+
+def encode_batch(
+    batch: list[Message], position: int, rooms: dict[str, int]
+) -> tuple[bytes, dict[str, int]]:
+    """The lines of a batch that is written at `position`.
+
+    Args:
+        rooms: where the latest message of each room begins so far; is not changed.
+
+    Returns the bytes, and where the latest message of each room in the batch then begins.
+    """
+    lines: list[bytes] = []
+    latest: dict[str, int] = {}
+    mark, crc32, encode = b"+", zlib.crc32, _encoder.encode
+    for message in batch:
+        room_id = message.room_id
+        previous = latest[room_id] if room_id in latest else rooms.get(room_id, NOWHERE)
+        link = b"%x" % previous if previous != NOWHERE else b"-"
+        rest = b"%b %b %b\n" % (mark, link, encode(message))
+        lines.append(b"%08x %b" % (crc32(rest), rest))
+        latest[room_id] = position
+        position += len(rest) + 9
+        mark = b"="
+    return b"".join(lines), latest
+
+
+def decode_record(line: bytes, position: int) -> Record | None:
+    """Read a line, with its line feed; None if it is damaged, or no message."""
+    if not _whole(line) or line[9:10] not in (FIRST, FURTHER):
+        return None
+    link, _, text = line[11:].partition(b" ")
+    try:
+        previous = NOWHERE if link == b"-" else int(link, 16)
+        return Record(position, line[9:10] == FIRST, previous, _decoder.decode(text))
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def decode_header(name: str, data: bytes) -> Header:
+    """The header of a segment.
+
+    Raises:
+        CorruptFile: it is damaged, or of another version or place.
+    """
+    line = data[: data.find(b"\n") + 1]
+    try:
+        if not _whole(line) or line[9:10] != HEADER:
+            raise CorruptFile(name, "its first line is damaged")
+        header = msgspec.json.decode(line[11:], type=Header)
+    except msgspec.MsgspecError as error:
+        raise CorruptFile(name, f"its first line is no index: {error}") from error
+    if header.journal != VERSION:
+        raise CorruptFile(name, f"it has format {header.journal}, this chatlab knows {VERSION}")
+    if header.base != base_of(name):
+        raise CorruptFile(name, f"its index says that it begins at {header.base:x}")
+    return header
+
+
+def records(name: str, data: bytes) -> Iterator[Record]:
+    """The messages of a segment, up to the first line that is damaged."""
+    base = decode_header(name, data).base
+    begin = data.find(b"\n") + 1
+    while (end := data.find(b"\n", begin) + 1) > 0:
+        record = decode_record(data[begin:end], base + begin)
+        if record is None:
+            return
+        yield record
+        begin = end
+
+
+def scan(name: str, data: bytes) -> Scan:
+    """Look through a segment.
+
+    Raises:
+        CorruptFile: a line is damaged that was safely on the disk once.
+    """
+    header = decode_header(name, data)
+    rooms, messages = dict(header.rooms), 0
+    end = data.find(b"\n") + 1
+    for record in records(name, data):
+        rooms[record.message.room_id] = record.position
+        messages += 1
+        end = data.find(b"\n", record.position - header.base) + 1
+    if _has_later_batch(data, end):
+        raise CorruptFile(name, f"the line at byte {end} is damaged, and whole ones follow")
+    return Scan(header, rooms, messages, end, len(data) - end)
+
+
+def _has_later_batch(data: bytes, begin: int) -> bool:
+    """Whether a batch begins after the damaged line at `begin`."""
+    while (begin := data.find(b"\n", begin) + 1) > 0:
+        end = data.find(b"\n", begin) + 1
+        record = decode_record(data[begin:end], 0) if end else None
+        if record is not None and record.first:
+            return True
+    return False
+
+
+def _line(rest: bytes) -> bytes:
+    rest += b"\n"
+    return b"%08x %b" % (zlib.crc32(rest), rest)
+
+
+def _whole(line: bytes) -> bool:
+    """Whether a line is complete and has the checksum that it says."""
+    return (
+        len(line) > 12
+        and line.endswith(b"\n")
+        and line[8:9] == b" "
+        and line[10:11] == b" "
+        and line[:8] == b"%08x" % zlib.crc32(line[9:])
+    )

@@ -1,0 +1,197 @@
+"""The journal: messages are only ever added, at the end of a log.
+
+A save writes the batch and nothing else, then waits once for the disk. So it costs the same after a
+million messages as after none, and an ack after it survives a power cut. The log's format, and why
+a torn tail can be told from decay, stands in `journal_format.py`.
+
+- Memory holds one position a room, not the messages. A room's latest messages are found by a chain
+  that leads from each to the one before.
+- A failed save leaves nothing behind: what it may have written is cut off before the next one. A
+  sync that failed is never tried again on the same bytes, because the system may have dropped them
+  and then say that all is well (Rebello et al., "Can Applications Recover from fsync Failures?",
+  USENIX ATC 2020): they are written anew.
+- A start reads the last segment only.
+
+Its plain sibling is `rewrite.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from chatlab.chat import journal_format as form
+from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.errors import CorruptFile
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
+from chatlab.chat.parts.files import Files, LogFile
+from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.protocol import AckLevel, Message
+from chatlab.chat.settings import Settings
+
+FILLING = "journal.filling"
+"""Is there while a new journal is being filled: one that was interrupted is begun anew."""
+
+BEHIND, AHEAD = 56 * 1024, 8 * 1024
+"""Bytes read around a message: mostly those before it, where the chain leads next."""
+RECORD_BYTES_MAX = 128 * 1024
+
+
+class JournalStore(Store):
+    """Appends batches to a log, in segments."""
+
+    kept_in = form.PATTERN
+
+    def __init__(
+        self, files: Files, reader: Reader, writer: Writer, lock: Lock, settings: Settings
+    ) -> None:
+        super().__init__(files, reader, writer, lock, settings)
+        self._alone = asyncio.Lock()
+        self._bases: list[int] = []  # where each segment begins, ascending
+        self._rooms: dict[str, int] = {}  # where each room's latest message begins
+        self._messages = 0
+        self._log: LogFile | None = None
+        self._good_size = 0  # of the last segment, up to the end of the last save
+
+    @property
+    def promise(self) -> AckLevel:
+        return "synced"
+
+    async def start(self, starting: Iterable[Message] = ()) -> list[str]:
+        names = await self.files.names()
+        if FILLING in names:
+            names = await self._forget(names)
+        self._bases = sorted(form.base_of(name) for name in names if form.is_segment(name))
+        if self._bases:
+            return await self._recover()
+        return await self._begin(starting, from_json=MESSAGES.name in names)
+
+    async def close(self) -> None:
+        async with self._alone:
+            if self._log is not None:
+                try:
+                    await self._cut()
+                finally:
+                    await self._log.close()
+                    self._log = None
+
+    async def save(self, batch: Sequence[Message]) -> None:
+        if not batch:
+            return
+        async with self._alone:
+            await self._cut()
+            if self._good_size >= self.settings.segment_bytes_max:
+                await self._begin_segment()
+            assert self._log is not None
+            position = self._bases[-1] + self._good_size
+            lines, latest = form.encode_batch(list(batch), position, self._rooms)
+            await self._log.append(lines, fsync=True)
+            self._good_size = self._log.size
+            self._rooms.update(latest)
+            self._messages += len(batch)
+
+    async def history(self, room_id: str, limit: int) -> list[Message]:
+        position = self._rooms.get(room_id, form.NOWHERE)
+        walk = _Walk(self.files, tuple(self._bases))
+        return await self.files.work("read", "the journal", walk.back, position, limit)
+
+    async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
+        """Begin a new journal, with the messages of `messages.json` if there are any."""
+        if from_json:
+            starting = MESSAGES.decode(await self.files.read(MESSAGES.name))
+        await self.files.write(FILLING, b"", fsync=True)
+        await self.files.fsync_folder()
+        await self._begin_segment()
+        await self.fill(starting)
+        await self.files.remove(FILLING)
+        await self.files.fsync_folder()
+        if not from_json:
+            return []
+        return [f"took {self._messages:,} messages from {MESSAGES.name} into a new journal"]
+
+    async def _forget(self, names: list[str]) -> list[str]:
+        """Remove what an interrupted beginning left; nobody was told that it is safe."""
+        for name in [name for name in names if form.is_segment(name)]:
+            await self.files.remove(name)
+        await self.files.fsync_folder()
+        await self.files.remove(FILLING)
+        return [name for name in names if not form.is_segment(name)]
+
+    async def _recover(self) -> list[str]:
+        """Read the last segment, and cut off a torn tail."""
+        name = form.segment_name(self._bases[-1])
+        found = form.scan(name, await self.files.read(name))
+        self._rooms, self._good_size = found.rooms, found.size
+        self._messages = found.header.messages + found.messages
+        self._log = await self.files.open_log(name)
+        # Whole lines that a killed server left may not be on the disk yet: from now on they count.
+        await self._log.cut(found.size)
+        if not found.torn:
+            return []
+        return [f"cut {found.torn:,} bytes of an unfinished save from the end of {name}"]
+
+    async def _begin_segment(self) -> None:
+        """Begin a segment: its index is on the disk, all or nothing, before anything follows."""
+        base = self._bases[-1] + self._good_size if self._bases else 0
+        name = form.segment_name(base)
+        header = form.Header(form.VERSION, base, self._messages, self._rooms)
+        await self.files.write(name + TEMPORARY_SUFFIX, form.encode_header(header), fsync=True)
+        await self.files.rename(name + TEMPORARY_SUFFIX, name)
+        await self.files.fsync_folder()
+        log = await self.files.open_log(name)
+        if self._log is not None:
+            await self._log.close()
+        self._bases.append(base)
+        self._log, self._good_size = log, log.size
+
+    async def _cut(self) -> None:
+        """Cut off what a failed save may have left."""
+        assert self._log is not None
+        if self._log.size != self._good_size:
+            await self._log.cut(self._good_size)
+
+
+class _Walk:
+    """Follows the chain of a room backwards, reading the files around each message once."""
+
+    def __init__(self, files: Files, bases: tuple[int, ...]) -> None:
+        self._files = files
+        self._bases = bases
+        self._block_begin = 0
+        self._block = b""
+
+    def back(self, position: int, limit: int) -> list[Message]:
+        """Up to `limit` messages, from the one at `position` backwards; oldest first."""
+        found: list[Message] = []
+        while position != form.NOWHERE and len(found) < limit:
+            record = form.decode_record(self._line(position), position)
+            if record is None:
+                raise CorruptFile(self._segment(position)[1], f"damaged at position {position:x}")
+            found.append(record.message)
+            position = record.previous
+        return found[::-1]
+
+    def _line(self, position: int) -> bytes:
+        begin = position - self._block_begin
+        if not 0 <= begin < len(self._block) or self._block.find(b"\n", begin) < 0:
+            self._load(position)
+            begin = position - self._block_begin
+        return self._block[begin : self._block.find(b"\n", begin) + 1]
+
+    def _load(self, position: int) -> None:
+        base, name = self._segment(position)
+        behind = min(BEHIND, position - base)
+        offset = position - base - behind
+        self._block_begin = position - behind
+        self._block = self._files.disk.read_part(name, offset, behind + AHEAD)
+        if self._block.find(b"\n", behind) < 0:  # a long message
+            self._block_begin = position
+            self._block = self._files.disk.read_part(name, position - base, RECORD_BYTES_MAX)
+
+    def _segment(self, position: int) -> tuple[int, str]:
+        base = self._bases[bisect_right(self._bases, position) - 1]
+        return base, form.segment_name(base)
