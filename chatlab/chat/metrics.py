@@ -55,14 +55,17 @@ class RateWindow:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=RATE_BUCKETS + 1)
+        self._buckets: deque[tuple[int, int]] = deque(maxlen=RATE_BUCKETS)  # but for the newest
+        self._bucket = 0
+        self._count = 0
 
     def add(self, count: int) -> None:
         """Count `count` events that happen now."""
-        bucket = self._bucket()
-        if self._buckets and self._buckets[-1][0] == bucket:
-            count += self._buckets.pop()[1]
-        self._buckets.append((bucket, count))
+        bucket = int(self._clock() * RATE_BUCKETS / RATE_WINDOW_S)
+        if bucket != self._bucket:
+            self._buckets.append((self._bucket, self._count))
+            self._bucket, self._count = bucket, 0
+        self._count += count
 
     def per_s(self) -> float:
         """Events per second over the window that ends now."""
@@ -71,13 +74,9 @@ class RateWindow:
         # As much of the oldest bucket counts as is missing of the newest, which has just begun:
         # otherwise a steady rate would seem to fall by a tenth at the start of each bucket.
         share = {oldest: 1 - now % 1}
-        events = sum(
-            count * share.get(bucket, 1) for bucket, count in self._buckets if bucket >= oldest
-        )
+        buckets = (*self._buckets, (self._bucket, self._count))
+        events = sum(count * share.get(bucket, 1) for bucket, count in buckets if bucket >= oldest)
         return events / RATE_WINDOW_S
-
-    def _bucket(self) -> int:
-        return int(self._clock() * RATE_BUCKETS / RATE_WINDOW_S)
 
 
 class Samples:

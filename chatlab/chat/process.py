@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 import psutil
@@ -69,3 +70,13 @@ def _recorded_peak_bytes() -> int:
         return int(getattr(psutil.Process().memory_info(), "peak_wset", 0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS: bytes; others: KiB
+
+
+def spare_the_garbage_collector() -> None:
+    """Have what was made up to now never again be looked through for garbage.
+
+    A server lives on what it made at its start. Looking through all of that again and again, as the
+    garbage collector does while messages come and go, took an eighth of the fastest mode's time.
+    """
+    gc.collect()
+    gc.freeze()

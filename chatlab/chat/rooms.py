@@ -31,6 +31,9 @@ class Rooms:
         self._reader = reader
         self._writer = writer
         self._lock = lock
+        # Whom `surely_member` has found in `_sure_of`; a change makes a new list.
+        self._sure: set[tuple[str, str]] = set()
+        self._sure_of: list[Room] = []
 
     @property
     def promise(self) -> AckLevel:
@@ -42,6 +45,21 @@ class Rooms:
         # Under the lock: while a plain writer rewrites the file, half of it is all there is.
         async with self._lock.hold(CHATROOMS.name):
             return await self._reader.read(CHATROOMS)
+
+    def surely_member(self, room_id: str, user: str) -> bool:
+        """Whether `user` may speak in the room, as far as is known without the disk; if this says
+        no, `require_member` knows better."""
+        rooms = self._reader.at_hand(CHATROOMS)
+        if rooms is None:
+            return False
+        if rooms is not self._sure_of:
+            self._sure_of, self._sure = rooms, set()
+        if (room_id, user) not in self._sure:
+            room = next((room for room in rooms if room.id == room_id), None)
+            if room is None or user not in room.participants:
+                return False
+            self._sure.add((room_id, user))
+        return True
 
     async def require_member(self, room_id: str, user: str) -> Room:
         """The room, if `user` may speak in it.

@@ -85,7 +85,10 @@ class Conversation:
                 await self._refuse(client, refusal.code, refusal.message, ref_of(frame))
                 continue
             try:
-                await self._answer(client, request, arrived_at)
+                if isinstance(request, SendMessage):
+                    await self._send_message(client, request, arrived_at)
+                else:
+                    await self._answer(client, request)
             except Refusal as refusal:
                 await self._refuse(client, refusal.code, refusal.message, request.ref)
             except StorageError as error:
@@ -95,11 +98,8 @@ class Conversation:
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
 
-    async def _answer(self, client: Talker, request: Request, arrived_at: float) -> None:
+    async def _answer(self, client: Talker, request: Request) -> None:
         match request:
-            case SendMessage():
-                await self._send_message(client, request, arrived_at)
-                return  # its ack is the journey's business
             case GetHistory():
                 await self._history(client, request)
                 return  # it has an answer of its own
@@ -118,11 +118,15 @@ class Conversation:
         await client.send(encode(Ack(ref=request.ref, means=self._rooms.promise)))
 
     async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
+        """Hand a message on; its ack is the journey's business."""
         if client.frame_style == "batch":
             client.latest_ref = _growing(request.ref, client.latest_ref)
         _check_content(request.content)
-        await self._rooms.require_member(request.room_id, client.user)
-        await client.reserve()
+        # What can be known without the disk, and had without a wait, is not waited for.
+        if not self._rooms.surely_member(request.room_id, client.user):
+            await self._rooms.require_member(request.room_id, client.user)
+        if not client.reserved_at_once():
+            await client.reserve()
         # No await between this check and the processor's taking charge: else a message could
         # slip in after the drain, and its ack would be a lie.
         if self._stopping():
@@ -166,6 +170,9 @@ class Talker(Client, Protocol):
     """
 
     latest_ref: int
+
+    def reserved_at_once(self) -> bool:
+        """Take a share of the queue if there is one; see `reserve`."""
 
     async def reserve(self) -> None:
         """Wait until this client has fewer unsaved messages than `client_queue_limit`."""

@@ -144,8 +144,12 @@ class FakeClient:
         if self._on_send is not None:
             self._on_send()
 
-    async def reserve(self) -> None:
+    def reserved_at_once(self) -> bool:
         self.reserved += 1
+        return True
+
+    async def reserve(self) -> None:
+        assert self.reserved_at_once()
 
     def release(self) -> None:
         self.released += 1

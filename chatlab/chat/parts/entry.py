@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from chatlab.chat.protocol import FrameStyle, Message, Ref
 
@@ -35,8 +36,7 @@ class Members(Protocol):
     def __call__(self, room_id: str) -> Collection[Client]: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A message between its acceptance and its delivery.
 
     Attributes:

@@ -32,7 +32,8 @@ class SocketClient:
         self._connection = connection
         self._send_buffer_max = settings.send_buffer_max
         self._note = note
-        self._share = asyncio.Semaphore(settings.client_queue_limit)
+        self._free = settings.client_queue_limit
+        self._has_free = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
     async def send(self, frame: bytes) -> None:
@@ -44,11 +45,20 @@ class SocketClient:
         if self._has_room():
             broadcast((self._connection,), frame, text=True)
 
+    def reserved_at_once(self) -> bool:
+        if self._free <= 0:
+            return False
+        self._free -= 1
+        return True
+
     async def reserve(self) -> None:
-        await self._share.acquire()
+        while not self.reserved_at_once():
+            self._has_free.clear()
+            await self._has_free.wait()
 
     def release(self) -> None:
-        self._share.release()
+        self._free += 1
+        self._has_free.set()
 
     def _has_room(self) -> bool:
         """Whether the client reads what it is sent; one that does not is disconnected."""

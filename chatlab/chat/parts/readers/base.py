@@ -51,6 +51,10 @@ class Reader(ABC):
             CorruptFile: it was read and is not what it should be.
         """
 
+    def at_hand(self, file: DataFile[T]) -> T | None:  # noqa: ARG002
+        """The content of a file if it can be had at once, without the disk; None if not."""
+        return None
+
     def written(self, file: DataFile[T], value: T) -> None:  # noqa: B027 (nothing to do is fine)
         """Hear that `file` now holds `value`: called after each successful write."""
 

@@ -35,10 +35,10 @@ class TTLReader(Reader):
         self._hits = self._misses = self._stale_served = 0
 
     async def read(self, file: DataFile[T]) -> T:
+        known = self.at_hand(file)
+        if known is not None:
+            return known
         slot = self._slot(file)
-        if slot.filled and self.clock() - slot.filled_at < self.settings.cache_ttl_s:
-            self._hits += 1
-            return slot.value  # type: ignore[no-any-return]
         self._misses += 1
         if slot.flight is None:
             slot.flight = asyncio.create_task(self._fetch(file, slot))
@@ -47,6 +47,15 @@ class TTLReader(Reader):
         value, stale = await asyncio.shield(slot.flight)
         self._stale_served += stale
         return value  # type: ignore[no-any-return]
+
+    def at_hand(self, file: DataFile[T]) -> T | None:
+        slot = self._slots.get(file.name)
+        if slot is None or not slot.filled:
+            return None
+        if self.clock() - slot.filled_at >= self.settings.cache_ttl_s:
+            return None
+        self._hits += 1
+        return slot.value  # type: ignore[no-any-return]
 
     def written(self, file: DataFile[T], value: T) -> None:
         slot = self._slot(file)
