@@ -19,11 +19,13 @@ import msgspec
 import psutil
 
 from chatlab.bench import environment, judge
+from chatlab.bench.ceilings import CEILINGS, CeilingRound, measure_ceiling
 from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.report import Report
 from chatlab.bench.result import LoadProgress
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
+from chatlab.bench.statistics import estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class Compare:
         scenario, seed: what load.
         rounds: for each mode.
         control: whether to run the baseline twice, to see how different the same can look.
+        ceiling: whether to measure the ceilings, too: see `ceilings.py`.
         work_folder: where data folders are made; the system's place for temporary files if None.
         options: further options for each `chatlab serve`.
 
     Attributes:
         under_way: the rounds under way, by name: one, or all modes in a demonstration.
         rounds_done: the rounds so far, by name.
+        ceilings_done: those of the ceilings.
         measurement: False once modes have run at the same time.
     """
 
@@ -76,6 +80,7 @@ class Compare:
         seed: int,
         rounds: int,
         control: bool = False,
+        ceiling: bool = False,
         work_folder: Path | None = None,
         options: tuple[str, ...] = (),
     ) -> None:
@@ -90,6 +95,9 @@ class Compare:
         self.under_way: dict[str, Progress] = {}
         self.measurement = True
         self.rounds_done: dict[str, list[Round]] = {name: [] for name in self.entrants}
+        self.ceilings_done: dict[str, list[CeilingRound]] = (
+            {name: [] for name in CEILINGS} if ceiling else {}
+        )
         self._options = options
         self._busy_percent = 0.0
         self._view_percent = 0.0
@@ -102,7 +110,7 @@ class Compare:
         """
         self._busy_percent = psutil.cpu_percent(interval=0.3)
         started_at, cpu_before_s = time.perf_counter(), time.process_time()
-        names = list(self.entrants)
+        names = [*self.entrants, *self.ceilings_done]
         order = [
             name
             for number in range(self.rounds)
@@ -110,7 +118,8 @@ class Compare:
         ]
         try:
             for number, name in enumerate(order, start=1):
-                await self._round(Progress(number, len(order), name, "starting"))
+                starting = Progress(number, len(order), name, "starting")
+                await (self._round if name in self.entrants else self._ceiling)(starting)
         finally:
             # What this process does while the others are measured is showing where they stand.
             cpu_s = time.process_time() - cpu_before_s
@@ -150,6 +159,16 @@ class Compare:
         finally:
             self.under_way.pop(name, None)
 
+    async def _ceiling(self, progress: Progress) -> None:
+        name = progress.mode
+        self.under_way[name] = replace(progress, mode=f"ceiling: {name}", step="measuring")
+        try:
+            self.ceilings_done[name].append(
+                await measure_ceiling(name, self.scenario, self.seed, work_folder=self.work_folder)
+            )
+        finally:
+            self.under_way.pop(name, None)
+
     def report(self, command: str) -> Report:
         """What was measured so far.
 
@@ -166,11 +185,26 @@ class Compare:
             rounds=self.rounds,
             measurement=self.measurement,
             control=self.control,
-            complete=all(len(rounds) == self.rounds for rounds in self.rounds_done.values()),
-            modes={name: judge.mode_report(rounds) for name, rounds in measured.items()},
+            complete=all(
+                count == self.rounds
+                for count in (
+                    *map(len, self.rounds_done.values()),
+                    *map(len, self.ceilings_done.values()),
+                )
+            ),
+            modes={
+                name: judge.mode_report(rounds, self.ceilings_done)
+                for name, rounds in measured.items()
+            },
+            ceilings={
+                name: estimate([one.throughput_per_s for one in rounds])
+                for name, rounds in self.ceilings_done.items()
+                if rounds
+            },
             comparisons=judge.comparisons(measured, self.control),
             trust=judge.trust(
                 [one for rounds in measured.values() for one in rounds],
+                [one for rounds in self.ceilings_done.values() for one in rounds],
                 busy_percent=self._busy_percent,
                 view_percent=self._view_percent,
                 file_system=environment.file_system(self.work_folder),

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
 
 from chatlab.bench.audit import Audit
+from chatlab.bench.ceilings import CeilingRound
 from chatlab.bench.report import (
     Comparison,
     Curve,
@@ -35,10 +36,16 @@ CURVE_PERCENT = (*range(0, 100, 5), 96, 97, 98, 99, 99.5, 99.9, 100)
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
-def mode_report(rounds: Sequence[Round]) -> ModeReport:
+def mode_report(
+    rounds: Sequence[Round], ceilings: Mapping[str, Sequence[CeilingRound]] | None = None
+) -> ModeReport:
     """Everything measured of one mode, in at least one round.
 
     Estimates rest on the valid rounds; if there is none, on all (each says that it is invalid).
+
+    Args:
+        rounds: of this mode.
+        ceilings: the rounds of each ceiling, in the same order.
     """
     valid = [one for one in rounds if not one.invalid] or list(rounds)
     last = rounds[-1].after
@@ -59,7 +66,21 @@ def mode_report(rounds: Sequence[Round]) -> ModeReport:
         audit=sum((one.audit for one in rounds), Audit()),
         refusals=dict(Counter(code for one in rounds for code in one.load.refused.values())),
         rounds=[_round_report(one, is_noisy) for one, is_noisy in zip(rounds, noisy, strict=True)],
+        shares=dict(_shares(rounds, ceilings or {})),
     )
+
+
+def _shares(
+    rounds: Sequence[Round], ceilings: Mapping[str, Sequence[CeilingRound]]
+) -> Iterator[tuple[str, Estimate]]:
+    for name, most in ceilings.items():
+        shares = [
+            ours.load.throughput_per_s / theirs.throughput_per_s
+            for ours, theirs in zip(rounds, most, strict=False)
+            if not ours.invalid and theirs.throughput_per_s
+        ]
+        if shares:
+            yield name, estimate(shares)
 
 
 METRICS: dict[str, tuple[Callable[[Round], float | None], bool]] = {
@@ -94,12 +115,18 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
 
 
 def trust(
-    rounds: Sequence[Round], *, busy_percent: float, view_percent: float, file_system: str
+    rounds: Sequence[Round],
+    ceilings: Sequence[CeilingRound] = (),
+    *,
+    busy_percent: float,
+    view_percent: float,
+    file_system: str,
 ) -> list[TrustCheck]:
     """Whether the instrument itself can be trusted; nothing if nothing was measured.
 
     Args:
         rounds: all of them.
+        ceilings: all rounds of all ceilings.
         busy_percent: how busy the machine was before the start.
         view_percent: how much of a core showing the progress took.
         file_system: of the data folders.
@@ -114,6 +141,14 @@ def trust(
         _at_most(
             "sender CPU in the worst round (% of a core)", sender_percent, SENDER_CPU_MAX_PERCENT
         ),
+        *[
+            _at_most(
+                "sender CPU against a ceiling (% of a core)",
+                max(one.sender_cpu_percent for one in ceilings),
+                SENDER_CPU_MAX_PERCENT,
+            )
+            for _ in ceilings[:1]
+        ],
         _at_most("messages planned but not sent", sum(one.load.unsent for one in rounds), 0),
         _at_most("rounds whose plan was not met", sum(bool(one.invalid) for one in rounds), 0),
         _at_most("machine busy before the start (%)", busy_percent, MACHINE_BUSY_MAX_PERCENT),

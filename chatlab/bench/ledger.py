@@ -106,6 +106,19 @@ class Ledger:
         if result.delivered_s[number] != NEVER:
             self._settle(number)
 
+    def echo(self, user: int, number: int, content: str, now_s: float) -> None:
+        """A message came back to its sender: acked and delivered at once."""
+        result = self._result
+        self.ack(number, now_s)
+        result.received[user].append(number)
+        result.altered += content != self.contents[number]
+        if result.delivered_s[number] == NEVER:
+            result.receipts[number] = 1
+            result.delivered_s[number] = now_s
+            result.delivered += 1
+            self._settle(number)
+            self._came_back(user, 1)
+
     def ack_up_to(self, user: int, number: int, now_s: float) -> None:
         """All of a user's messages up to one were acked, but for those that were refused."""
         unacked, refused = self._unacked[user], self._result.refused

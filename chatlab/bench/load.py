@@ -67,12 +67,12 @@ class Load:
         clock: Clock = time.perf_counter,
         settle_s: float = 5.0,
     ) -> None:
-        self._url = url
-        self._scenario = scenario
+        self.url = url
+        self.scenario = scenario
         self._run_id = run_id
         self._clock = clock
         self._settle_s = settle_s
-        self._connections: list[Connection] = []
+        self.connections: list[Connection] = []
         self._slow: list[Connection] = []
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._start = 0.0
@@ -86,9 +86,11 @@ class Load:
             receipts=[0] * len(plan),
             received=[[] for _ in range(scenario.users)],
         )
-        self._ledger = Ledger(run_id, self.result, self._send_next)
+        self.ledger = Ledger(run_id, self.result, self._send_next)
         # Of a closed loop: for each user, the messages that wait for another one to come back.
         self._backlog: list[deque[int]] = [deque() for _ in range(scenario.users)]
+        # Of each message: what it says, and the same as it goes over the wire.
+        self._payloads: list[bytes] = []
         self._frames: list[bytes] = []
 
     async def run(self) -> LoadResult:
@@ -100,31 +102,36 @@ class Load:
             UsageError: the server cannot be reached or does not let the users in.
         """
         try:
-            await self._set_up()
+            await self.set_up()
             # A server without statistics, or one that died meanwhile, leaves no account of itself;
             # what is measured here stays.
             with suppress(UsageError):
-                self.result.before = await fetch_snapshot(self._url)
+                self.result.before = await fetch_snapshot(self.url)
             await self._measure()
             with suppress(UsageError):
-                self.result.after = await fetch_snapshot(self._url)
+                self.result.after = await fetch_snapshot(self.url)
         finally:
             await self._hang_up()
         return self.result
 
     def progress(self) -> LoadProgress:
         """Where the run stands."""
-        return self._ledger.progress(self._clock() - self._start if self._start else 0.0)
+        return self.ledger.progress(self.now_s() if self._start else 0.0)
 
-    async def _set_up(self) -> None:
-        users, rooms = self._scenario.users, self._scenario.rooms
-        for user in range(users + self._scenario.slow_readers):
+    def now_s(self) -> float:
+        """Seconds after the start."""
+        return self._clock() - self._start
+
+    async def set_up(self) -> None:
+        """Connect everyone, each in its room."""
+        users, rooms = self.scenario.users, self.scenario.rooms
+        for user in range(users + self.scenario.slow_readers):
             welcomed = self._expect(-1)
             connection = await connect(
-                chat_url(self._url, f"load-{self._run_id}-{user}") + "&frames=batch",
-                self._listener(user),
+                chat_url(self.url, f"load-{self._run_id}-{user}") + "&frames=batch",
+                self.listener(user),
             )
-            (self._connections if user < users else self._slow).append(connection)
+            (self.connections if user < users else self._slow).append(connection)
             await self._until(welcomed, connection)
             room_id = self._room_id(user % rooms)
             if user < rooms:
@@ -132,14 +139,13 @@ class Load:
             await self._request(connection, JoinRoom(room_id=room_id, ref=-2))
 
     async def _measure(self) -> None:
-        self._frames = [
-            framed(
-                encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
-            )
+        self._payloads = [
+            encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
             for number, (send, content) in enumerate(
-                zip(self.result.plan, self._ledger.contents, strict=True)
+                zip(self.result.plan, self.ledger.contents, strict=True)
             )
         ]
+        self._frames = [framed(payload) for payload in self._payloads]
         # A collection in the middle of a run would count as the server's delay.
         gc.collect()
         gc.disable()
@@ -147,15 +153,15 @@ class Load:
         cpu_before_s = time.process_time()
         self._start = self._clock()
         try:
-            if self._scenario.in_flight is None:
+            if self.scenario.in_flight is None:
                 await self._send_all()
             else:
-                self._send_closed(self._scenario.in_flight)
+                self._send_closed(self.scenario.in_flight)
             await self._until_answered()
         finally:
             gc.enable()
             slowing.cancel()
-            self.result.wall_s = self._ledger.last_news_s
+            self.result.wall_s = self.ledger.last_news_s
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
 
     async def _send_all(self) -> None:
@@ -174,7 +180,7 @@ class Load:
         """Closed loop: so many for each user now, and one more whenever one has come back."""
         for number, send in enumerate(self.result.plan):
             self._backlog[send.user].append(number)
-        for user in range(self._scenario.users):
+        for user in range(self.scenario.users):
             self._send_next(user, in_flight)
 
     def _send_next(self, user: int, count: int) -> None:
@@ -182,7 +188,7 @@ class Load:
         backlog = self._backlog[user]
         if not backlog:
             return
-        due_s = self._clock() - self._start
+        due_s = self.now_s()
         numbers = [backlog.popleft() for _ in range(min(count, len(backlog)))]
         for number in numbers:
             send = self.result.plan[number]
@@ -191,15 +197,18 @@ class Load:
 
     def _alone(self) -> bool:
         """Whether the server has closed every connection."""
-        return all(connection.closed.is_set() for connection in self._connections)
+        return all(connection.closed.is_set() for connection in self.connections)
 
     def _send(self, numbers: list[int]) -> None:
         """Hand messages of one user to its socket, at once."""
-        frames = [self._frames[number] for number in numbers]
-        self._connections[self.result.plan[numbers[0]].user].send_framed(b"".join(frames))
-        now_s = self._clock() - self._start
+        connection = self.connections[self.result.plan[numbers[0]].user]
+        if len(numbers) == 1:
+            connection.send(self._payloads[numbers[0]])
+        else:
+            connection.send_framed(b"".join([self._frames[number] for number in numbers]))
+        now_s = self.now_s()
         for number in numbers:
-            self._ledger.sent(number, now_s)
+            self.ledger.sent(number, now_s)
 
     async def _read_slowly(self) -> None:
         """Let the slow readers read a little, now and then."""
@@ -212,10 +221,10 @@ class Load:
             await asyncio.sleep(SLOW_GULP_S)
 
     async def _until_answered(self) -> None:
-        ledger = self._ledger
-        ledger.last_news_s = self._clock() - self._start
+        ledger = self.ledger
+        ledger.last_news_s = self.now_s()
         while not ledger.all_settled.is_set() and not self._alone():
-            patience_s = ledger.last_news_s + self._settle_s - (self._clock() - self._start)
+            patience_s = ledger.last_news_s + self._settle_s - (self.now_s())
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
@@ -224,22 +233,23 @@ class Load:
         self.result.complete = ledger.all_settled.is_set()
 
     async def _hang_up(self) -> None:
-        everyone = [*self._connections, *self._slow]
+        everyone = [*self.connections, *self._slow]
         for user, connection in enumerate(everyone):
             if connection.closed.is_set():
-                who = "" if user < len(self._connections) else "a slow reader: "
+                who = "" if user < len(self.connections) else "a slow reader: "
                 reason = who + (connection.close_reason or "without a reason")
                 self.result.disconnected[reason] = self.result.disconnected.get(reason, 0) + 1
             else:
-                room_id = self._room_id(user % self._scenario.rooms)
+                room_id = self._room_id(user % self.scenario.rooms)
                 connection.send(encode(LeaveRoom(room_id=room_id)))
         await asyncio.gather(*(connection.close() for connection in everyone))
 
-    def _listener(self, user: int) -> Callable[[bytes], None]:
-        ledger, slow = self._ledger, user >= self._scenario.users
+    def listener(self, user: int) -> Callable[[bytes], None]:
+        """What hears the frames that a user gets."""
+        ledger, slow = self.ledger, user >= self.scenario.users
 
         def on_frame(data: bytes) -> None:
-            now_s = self._clock() - self._start
+            now_s = self.now_s()
             if not slow and ledger.same_again(user, data, now_s):
                 return
             match decode_outgoing(data):
@@ -262,14 +272,14 @@ class Load:
 
     def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
         if isinstance(frame.ref, int) and 0 <= frame.ref < len(self.result.plan):
-            self._ledger.last_news_s = now_s
+            self.ledger.last_news_s = now_s
             # `storage_delayed` is news, not an answer: the server goes on trying.
             if frame.code != "storage_delayed":
-                self._ledger.refusal(frame.ref, frame.code, now_s)
+                self.ledger.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":
             self._answer(frame.ref)
         else:
-            error = UsageError(f"{self._url} refused to let the load in: {frame.message}")
+            error = UsageError(f"{self.url} refused to let the load in: {frame.message}")
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(error)
@@ -301,7 +311,7 @@ class Load:
             closed.cancel()
         if not answered.done():
             reason = connection.close_reason or f"no answer within {SETUP_TIMEOUT_S:g} s"
-            raise UsageError(f"{self._url} did not let the load in: {reason}")
+            raise UsageError(f"{self.url} did not let the load in: {reason}")
         answered.result()
 
     def _room_id(self, room: int) -> str:

@@ -23,12 +23,13 @@ SIZE_BYTES = 8
 
 
 class LoadJob(msgspec.Struct, frozen=True):
-    """What a worker is asked to do: see `Load`."""
+    """What a worker is asked to do: see `Load`, and `EchoLoad` if `echo` is set."""
 
     url: str
     scenario: Scenario
     seed: int
     run_id: str
+    echo: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True, tag=True):

@@ -12,6 +12,7 @@ import sys
 
 import msgspec
 
+from chatlab.bench.echo_load import EchoLoad
 from chatlab.bench.load import Load
 from chatlab.bench.load_process import SIZE_BYTES, Failure, Finished, LoadJob, News, Under
 from chatlab.bench.scenario import plan
@@ -29,7 +30,8 @@ def main() -> None:
 
 
 async def _work(job: LoadJob) -> None:
-    load = Load(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
+    kind = EchoLoad if job.echo else Load
+    load = kind(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
     running = asyncio.create_task(load.run())
     when_stdin_ends(running.cancel)
     telling = asyncio.create_task(_tell_progress(load))

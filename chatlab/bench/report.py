@@ -91,6 +91,7 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
         rss_peak_bytes: the server's highest resident memory in any round.
         audit: all rounds added up.
         refusals: error codes, all rounds added up.
+        shares: ceiling to this mode's throughput / the ceiling's, paired by round; see `Report`.
         rounds: each round by itself.
     """
 
@@ -109,6 +110,7 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
     refusals: dict[str, int]
     rounds: list[RoundReport]
+    shares: dict[str, Estimate] = {}
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +155,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         rounds: asked for, for each mode.
         measurement: False if modes ran at the same time: a demonstration, not a measurement.
         control: the name of the baseline's second run, against which noise is judged; or None.
+        ceilings: of `--ceiling`: messages per second of a bare echo server, and of the whole server
+            without a disk.
         complete: False after Ctrl-C: what is here was measured, but not all that was asked for.
     """
 
@@ -169,6 +173,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     modes: dict[str, ModeReport]
     comparisons: list[Comparison]
     trust: list[TrustCheck]
+    ceilings: dict[str, Estimate] = {}
 
 
 def encode(report: Report) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from typing import Literal
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab.bench.marks import number_of
 from chatlab.bench.result import LoadResult
 from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.chat.modes import parse
+from chatlab.chat.protocol import Message
 from chatlab.chat.snapshot import Snapshot
 
 RUN_ID = "0"
@@ -80,6 +84,7 @@ async def measure_round(
     number: int = 1,
     work_folder: Path | None = None,
     options: tuple[str, ...] = (),
+    prepared: Path | None = None,
     tell: Tell = lambda _step, _url, _worker: None,
 ) -> Round:
     """Measure one mode once.
@@ -91,6 +96,7 @@ async def measure_round(
         work_folder: where its data folder is made (and removed); the system's place for
             temporary files if None.
         options: further options of `chatlab serve`, e.g. `("--batch-size", "10")`.
+        prepared: a data folder to start on a copy of, in place of one with `scenario.history`.
         tell: hears of each step.
 
     Raises:
@@ -98,10 +104,14 @@ async def measure_round(
     """
     tell("starting", "", None)
     folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
+    history = 0 if prepared else scenario.history
+    kept = bool(parse(mode).classes["store"].kept_in)  # type: ignore[attr-defined]
     try:
+        if prepared:
+            await asyncio.to_thread(shutil.copytree, prepared, folder, dirs_exist_ok=True)
         async with (
             LoadProcess() as worker,
-            ServerProcess(mode, folder, scenario.history, options) as server,
+            ServerProcess(mode, folder, history, options) as server,
         ):
             tell("measuring", server.url, worker)
             result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID))
@@ -109,7 +119,23 @@ async def measure_round(
             await server.stop()
         if result.after is None:
             raise ServerFailed("the server stopped answering in the middle of a round")
-        judged = audit(result, RUN_ID, read_saved(folder))
+        saved = await asyncio.to_thread(read_saved, folder, _is_ours) if kept else None
+        judged = audit(result, RUN_ID, saved)
         return Round(number=number, load=result, audit=judged, after=result.after)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def prepare(mode: str, history: int, folder: Path) -> None:
+    """Make a data folder with so many messages in it, for `measure_round` to start on.
+
+    Raises:
+        UsageError, ServerFailed: a server would not start, or not stop.
+    """
+    async with ServerProcess(mode, folder, history) as server:
+        await server.stop()
+
+
+def _is_ours(message: Message) -> bool:
+    """Whether a message was sent by a round, so that an audit need not hold all of the history."""
+    return number_of(RUN_ID, message.content) is not None

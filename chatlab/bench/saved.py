@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import apsw
 import msgspec
 
 from chatlab.chat import journal_format as journal
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS
 from chatlab.chat.errors import CorruptFile
+from chatlab.chat.parts.sqlite_database import LOG
+from chatlab.chat.parts.sqlite_database import NAME as DATABASE
 from chatlab.chat.protocol import Message
+
+ALL = "SELECT id, room_id, sender, content, timestamp FROM messages ORDER BY seq"
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -24,10 +33,17 @@ class Saved(msgspec.Struct, frozen=True):
     damaged: int
 
 
-def read_saved(folder: Path) -> Saved:
+Keep = Callable[[Message], bool]
+
+
+def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
     """Read the data files of a server that does not run.
 
-    Messages are looked for in a journal, if there is one, else in `messages.json`.
+    Messages are looked for in a journal, else in a database, else in `messages.json`.
+
+    Args:
+        folder: the data folder.
+        keep: which messages are wanted: of a long history, memory need not hold the rest.
     """
     damaged = 0
     for file in (USERS, CHATROOMS):
@@ -36,20 +52,23 @@ def read_saved(folder: Path) -> Saved:
         except (CorruptFile, OSError):
             damaged += 1
     if segments := sorted(folder.glob(journal.PATTERN)):
-        messages, broken = _read_journal(segments)
+        messages, broken = _read_journal(segments, keep)
+    elif (folder / DATABASE).exists():
+        messages, broken = _read_database(folder, keep)
     else:
-        messages, broken = _read_json(folder)
+        messages, broken = _read_json(folder, keep)
     return Saved(messages, damaged + broken)
 
 
-def _read_json(folder: Path) -> tuple[list[Message], int]:
+def _read_json(folder: Path, keep: Keep) -> tuple[list[Message], int]:
     try:
-        return MESSAGES.decode((folder / MESSAGES.name).read_bytes()), 0
+        messages = MESSAGES.decode((folder / MESSAGES.name).read_bytes())
+        return list(filter(keep, messages)), 0
     except (CorruptFile, OSError):
         return [], 1
 
 
-def _read_journal(segments: list[Path]) -> tuple[list[Message], int]:
+def _read_journal(segments: list[Path], keep: Keep) -> tuple[list[Message], int]:
     """Every segment must be whole, and begin where the one before it ends."""
     messages: list[Message] = []
     damaged, begin = 0, 0
@@ -61,6 +80,31 @@ def _read_journal(segments: list[Path]) -> tuple[list[Message], int]:
         except CorruptFile:
             damaged += 1
         else:
-            messages += [record.message for record in journal.records(path.name, data)]
+            in_it = (record.message for record in journal.records(path.name, data))
+            messages += filter(keep, in_it)
         begin += len(data)
     return messages, damaged
+
+
+def _read_database(folder: Path, keep: Keep) -> tuple[list[Message], int]:
+    """With its log, if it has one: then as a copy, because SQLite would change both."""
+    database, log = folder / DATABASE, folder / LOG
+    if not log.exists() or not log.stat().st_size:
+        return _rows(f"{database.absolute().as_uri()}?immutable=1", keep)
+    with TemporaryDirectory() as copy:
+        for path in (database, log):
+            shutil.copyfile(path, Path(copy) / path.name)
+        return _rows((Path(copy) / DATABASE).as_uri(), keep)
+
+
+def _rows(uri: str, keep: Keep) -> tuple[list[Message], int]:
+    """The messages up to the first that cannot be read, and 1 if anything is damaged."""
+    messages: list[Message] = []
+    try:
+        connection = apsw.Connection(uri, apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READWRITE)
+        with closing(connection):
+            whole = connection.pragma("integrity_check", 1) == "ok"
+            messages.extend(filter(keep, (Message(*row) for row in connection.execute(ALL))))
+    except apsw.Error:
+        whole = False
+    return messages, 0 if whole else 1

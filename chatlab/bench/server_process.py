@@ -138,6 +138,13 @@ class ServerProcess(ListeningProcess):
         )
 
 
+class EchoProcess(ListeningProcess):
+    """The barest server that `websockets` can be: see `echo.py`."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-m", "chatlab.bench.echo"])
+
+
 class SinkProcess(ListeningProcess):
     """The server that does next to nothing: see `sink.py`."""
 

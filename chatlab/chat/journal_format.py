@@ -19,13 +19,19 @@ changed once the next one has begun.
 A batch is written only after the one before it was synced. So when a line is damaged, a later `+`
 proves that this line had been on the disk once: that is decay, and needs a person. Without one, it
 is the torn tail that a crash leaves; nobody was ever told that those messages are safe, and it can
-be cut off.
+be cut off. What this cannot tell apart: decay in the very last batch looks like a torn tail, too.
+
+A segment begins where the one before ends, so that the sizes of the files alone show whether one is
+missing in the middle. That the last one is missing cannot be seen.
+
+`chatlab data inspect` reads all this aloud, `chatlab data inspect --tail 3` line by line.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -38,8 +44,15 @@ VERSION = 1
 NOWHERE = -1
 HEADER, FIRST, FURTHER = b"#", b"+", b"="
 
+# Looked for at any byte, not only after a line feed: that one may be what is damaged.
+_BATCH_BEGINS = re.compile(rb"(?=[0-9a-f]{8} \+ )")
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)
+
+
+class _Version(msgspec.Struct):
+    journal: int
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -161,11 +174,13 @@ def decode_header(name: str, data: bytes) -> Header:
     try:
         if not _whole(line) or line[9:10] != HEADER:
             raise CorruptFile(name, "its first line is damaged")
+        # Alone and first: another version's index may look different in all else.
+        version = msgspec.json.decode(line[11:], type=_Version).journal
+        if version != VERSION:
+            raise CorruptFile(name, f"it has format {version}, this chatlab knows {VERSION}")
         header = msgspec.json.decode(line[11:], type=Header)
     except msgspec.MsgspecError as error:
         raise CorruptFile(name, f"its first line is no index: {error}") from error
-    if header.journal != VERSION:
-        raise CorruptFile(name, f"it has format {header.journal}, this chatlab knows {VERSION}")
     if header.base != base_of(name):
         raise CorruptFile(name, f"its index says that it begins at {header.base:x}")
     return header
@@ -187,28 +202,51 @@ def scan(name: str, data: bytes) -> Scan:
     """Look through a segment.
 
     Raises:
-        CorruptFile: a line is damaged that was safely on the disk once.
+        CorruptFile: a line is damaged that was safely on the disk once, or breaks a room's chain.
     """
     header = decode_header(name, data)
     rooms, messages = dict(header.rooms), 0
     end = data.find(b"\n") + 1
     for record in records(name, data):
+        if record.previous != rooms.get(record.message.room_id, NOWHERE):
+            raise CorruptFile(name, f"the line at byte {end} breaks the chain of its room")
         rooms[record.message.room_id] = record.position
         messages += 1
         end = data.find(b"\n", record.position - header.base) + 1
-    if _has_later_batch(data, end):
+    if has_later_batch(data, end):
         raise CorruptFile(name, f"the line at byte {end} is damaged, and whole ones follow")
     return Scan(header, rooms, messages, end, len(data) - end)
 
 
-def _has_later_batch(data: bytes, begin: int) -> bool:
+def has_later_batch(data: bytes, begin: int) -> bool:
     """Whether a batch begins after the damaged line at `begin`."""
-    while (begin := data.find(b"\n", begin) + 1) > 0:
-        end = data.find(b"\n", begin) + 1
-        record = decode_record(data[begin:end], 0) if end else None
-        if record is not None and record.first:
+    for found in _BATCH_BEGINS.finditer(data, begin + 1):
+        end = data.find(b"\n", found.start()) + 1
+        if decode_record(data[found.start() : end], 0) is not None:
             return True
     return False
+
+
+def check_row(sizes: Iterable[tuple[str, int]]) -> None:
+    """Check that each segment begins where the one before ends.
+
+    Args:
+        sizes: name and size of each, in order.
+
+    Raises:
+        CorruptFile: one is missing, or is not as long as it was.
+    """
+    end = 0
+    for name, size in sizes:
+        if (base := base_of(name)) > end:
+            raise CorruptFile(
+                name, f"it begins at position {base:x}, but what is before it ends at {end:x}"
+            )
+        if base < end:
+            raise CorruptFile(
+                name, f"it begins at position {base:x}, but what is before it goes on to {end:x}"
+            )
+        end = base + size
 
 
 def _line(rest: bytes) -> bytes:

@@ -40,6 +40,7 @@ from chatlab.chat.parts.readers.ttl import TTLReader
 from chatlab.chat.parts.stores.base import Store
 from chatlab.chat.parts.stores.journal import JournalStore
 from chatlab.chat.parts.stores.rewrite import RewriteStore
+from chatlab.chat.parts.stores.sqlite import SqliteStore
 from chatlab.chat.parts.writers.atomic import AtomicWriter
 from chatlab.chat.parts.writers.base import Writer
 from chatlab.chat.parts.writers.truncate import TruncateWriter
@@ -50,7 +51,7 @@ PARTS: dict[str, dict[str, type]] = {
     "reader": {"direct": DirectReader, "ttl": TTLReader},
     "writer": {"truncate": TruncateWriter, "atomic": AtomicWriter},
     "lock": {"none": NoLock, "per-file": PerFileLock},
-    "store": {"rewrite": RewriteStore, "journal": JournalStore},
+    "store": {"rewrite": RewriteStore, "journal": JournalStore, "sqlite": SqliteStore},
     "processor": {
         "immediate": ImmediateProcessor,
         "queueing": QueueingProcessor,
@@ -123,6 +124,10 @@ MODES: dict[str, Mode] = {
     "journal": Mode(
         "an append-only log, group commit and batch frames: every ack synced",
         _NAIVE | _BETTER | {"store": "journal"},
+    ),
+    "sqlite": Mode(
+        "the same on an embedded database: a log, and an index for the history",
+        _NAIVE | _BETTER | {"store": "sqlite"},
     ),
 }
 

@@ -108,6 +108,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         rss_bytes, rss_peak_bytes: resident memory, now and at its highest.
         refusals: how often each error code was sent.
         notes: the latest things that a person should know, newest last.
+        simulated: what is not so in truth: a slower disk, planned faults; one phrase for each.
     """
 
     schema: str = SCHEMA
@@ -133,6 +134,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rss_peak_bytes: int
     refusals: dict[str, int]
     notes: list[Note]
+    simulated: list[str] = []
 
     @property
     def io(self) -> FileIO:

@@ -68,6 +68,13 @@ def compare(
     control: Annotated[
         bool, typer.Option("--control", help="Run the baseline twice: how unlike can alike look?")
     ] = False,
+    ceiling: Annotated[
+        bool,
+        typer.Option(
+            "--ceiling",
+            help="Measure an echo server, and the server without a disk, too: what is left to win?",
+        ),
+    ] = False,
     clock: Annotated[
         str,
         typer.Option(
@@ -152,6 +159,7 @@ def compare(
                 seed=seed,
                 rounds=rounds,
                 control=control and not race,
+                ceiling=ceiling and not race,
                 work_folder=work,
             ),
             wanted,

@@ -81,6 +81,18 @@ def serve(
         str | None,
         typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLAN",
+            help="Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or "
+            "slow=20ms; several with commas. See the README.",
+        ),
+    ] = None,
+    disk: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Simulate a slower disk: hdd or network."),
+    ] = None,
     no_dashboard: Annotated[
         bool, typer.Option("--no-dashboard", help="Serve without the live view.")
     ] = False,
@@ -90,6 +102,7 @@ def serve(
 
     Ctrl-C saves what is queued, then stops.
     """
+    from chatlab.chat.conditions import simulate
     from chatlab.chat.folder import DataFolder
     from chatlab.chat.modes import parse
     from chatlab.chat.server import ChatServer
@@ -101,6 +114,7 @@ def serve(
         queue_limit=queue_limit,
     )
     line_up = parse(mode)
+    conditions = simulate(data, plans=fault or (), disk=disk)
 
     folder = DataFolder(data, history, line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
 
@@ -114,6 +128,7 @@ def serve(
             ack=ack,
             token=token,
             starting=folder.starting,
+            conditions=conditions,
         )
 
     sys.exit(asyncio.run(_serve(make_server, folder, not no_dashboard, stop_with_stdin)))
@@ -133,9 +148,14 @@ async def _serve(
     stop_with_stdin: bool,
 ) -> int:
     """Serve until told to stop; returns the exit code."""
+    from chatlab.chat.process import spare_the_garbage_collector
+
     stop = _stop_event(stop_with_stdin)
     async with data as folder, make_server(folder) as server:
+        spare_the_garbage_collector()
         print(f"listening on {server.url}", flush=True)
+        if simulated := "; ".join(server.snapshot().simulated):
+            print(f"simulated: {simulated}", flush=True)
         if dashboard:
             farewell = await _watched(server, stop)
         else:

@@ -42,6 +42,19 @@ COMPARISON: dict[str, Explanation] = {
         "Few rounds, or rounds that are not alike: another program that starts half-way moves "
         "all rounds after it. Rounds alternate A B B A against that.",
     ),
+    "x bare echo server": Explanation(
+        "The mode's deliveries per second, in units of what a bare `websockets` echo server "
+        "answers (--ceiling).",
+        "The same sender and plan, in the same run, paired by round: the median and its interval.",
+        "An echo server sends one frame for each message, to its sender alone, and checks and "
+        "saves nothing. A mode that puts many messages into a frame can pass it.",
+    ),
+    "x server without disk": Explanation(
+        "The same in units of this very server with the fastest parts and a store in memory: what "
+        "is left to win by a better store.",
+        "As above. Its messages are gone with the process, so that its audit sees no files.",
+        "It says nothing of other ceilings: a faster protocol or language would lift it.",
+    ),
     "ack p50 / p99": Explanation(
         "How long a sender waits for the server's word. What that word is worth stands under "
         "'an ack means'.",
@@ -175,6 +188,13 @@ COMPARISON: dict[str, Explanation] = {
 
 
 DASHBOARD: dict[str, Explanation] = {
+    "simulated": Explanation(
+        "What is not so in truth: a slower disk (--disk), planned faults (--fault) and how far "
+        "they have come. Without such an option the line is missing.",
+        "Not measured: these are assumptions, made before the disk is asked; the disk's own time "
+        "comes on top.",
+        "Taking a figure from such a run for one of a real disk. No cache is simulated.",
+    ),
     "accepted": Explanation(
         "Messages that passed every check and were handed to the processor.",
         "Counted by the server; per second over the last second, and in all.",

@@ -52,7 +52,7 @@ def rows(report: Report, *, both_clocks: bool = False) -> list[Row]:
         both_clocks: whether to add what the clock that starts at the real send says.
     """
     return [
-        *_group("SPEED", _speed(both_clocks), report),
+        *_group("SPEED", _speed(report, both_clocks), report),
         *_group("COST of one round", _cost(report), report),
         *_group("TRUTH, all rounds", _truth(), report),
     ]
@@ -73,9 +73,12 @@ def _group(heading: str, lines: Iterator[tuple[str, Figure]], report: Report) ->
     return [Row(heading, []), *(Row(label, [cell(one) for one in modes]) for label, cell in lines)]
 
 
-def _speed(both_clocks: bool) -> Iterator[tuple[str, Figure]]:
+def _speed(report: Report, both_clocks: bool) -> Iterator[tuple[str, Figure]]:
     yield "delivered per second", lambda mode: Cell(f"{mode.throughput_per_s.median:,.0f}")
     yield "95% interval", _interval
+    for ceiling in report.ceilings:
+        label = {"echo": "x bare echo server", "memory": "x server without disk"}[ceiling]
+        yield label, lambda mode, ceiling=ceiling: _share(mode, ceiling)  # type: ignore[misc]
     yield "ack p50 / p99", lambda mode: _p50_p99(mode.ack_ms)
     if both_clocks:
         yield "... from the real send", lambda mode: _p50_p99(mode.ack_send_ms)
@@ -117,6 +120,17 @@ def _interval(mode: ModeReport) -> Cell:
     if speed.low is None or speed.high is None:
         return Cell(f"needs {ROUNDS_FOR_A_CLAIM} rounds")
     return Cell(f"{speed.low:,.0f} to {speed.high:,.0f}")
+
+
+def _share(mode: ModeReport, ceiling: str) -> Cell:
+    """`0.93 (0.89 to 0.97)`: the mode's throughput in units of the ceiling's."""
+    if ceiling not in mode.shares:
+        return Cell(words.DASH)
+    share = mode.shares[ceiling]
+    text = f"{share.median:.2g}"
+    if share.low is not None and share.high is not None:
+        text += f" ({share.low:.2g} to {share.high:.2g})"
+    return Cell(text)
 
 
 def _p50_p99(latency_ms: Percentiles) -> Cell:

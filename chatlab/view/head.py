@@ -43,7 +43,10 @@ def title(now: Snapshot, width: int) -> Line:
 
 
 def line_up(now: Snapshot, width: int) -> list[Line]:
-    """Who plays each part; what is not as in the naive mode stands out. One line, or two."""
+    """Who plays each part; what is not as in the naive mode stands out. One line, or two.
+
+    One more if the disk itself is not as it seems.
+    """
     parts = [
         (role, f"{role} " if width >= NARROW else "", words.printable(choice))
         for role, choice in now.parts.items()
@@ -53,7 +56,7 @@ def line_up(now: Snapshot, width: int) -> list[Line]:
     groups = [parts[at : at + each] for at in range(0, len(parts), each)]
     return [
         _parts_line("" if number else "parts", group, width) for number, group in enumerate(groups)
-    ]
+    ] + _simulated(now, width)
 
 
 def ack(now: Snapshot, width: int) -> Line:
@@ -62,6 +65,13 @@ def ack(now: Snapshot, width: int) -> Line:
     label = "ack means " if width >= NARROW else ""
     text = f"{now.ack_means} ({words.ACK_WORDS[now.ack_means]})"
     return line(label, (words.shorten(text, width - len(label)), style))
+
+
+def _simulated(now: Snapshot, width: int) -> list[Line]:
+    if not now.simulated:
+        return []
+    text = words.shorten(words.printable("; ".join(now.simulated)), max(0, width - HEAD_WIDTH))
+    return [cut(line("simulated ", (text, WARNING)), width)]
 
 
 def _parts_line(title: str, parts: Sequence[tuple[str, str, str]], width: int) -> Line:

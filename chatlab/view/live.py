@@ -58,6 +58,8 @@ def plain_line(now: Snapshot) -> str:
     )
     limit = f"/{words.count(now.queue.limit)}" if now.queue.limit else ""
     refused = f" refused {words.count(counts.refused)}" if counts.refused else ""
+    unreal = words.printable("; ".join(now.simulated))
+    simulated = f" simulated: {unreal}" if unreal else ""
     return (
         f"{now.uptime_s:.0f}s {words.printable(now.mode)} "
         f"clients {words.count(now.clients)} {steps} queue {words.count(now.queue.depth)}{limit} "
@@ -65,7 +67,7 @@ def plain_line(now: Snapshot) -> str:
         f"p95 ack {words.milliseconds(now.ack_ms.p95)} "
         f"delivery {words.milliseconds(now.delivery_ms.p95)} "
         f"p50 loop lag {words.milliseconds(now.loop_lag_ms.p50)} "
-        f"cpu {now.cpu_percent:.0f}% rss {words.size(now.rss_bytes)}{refused}"
+        f"cpu {now.cpu_percent:.0f}% rss {words.size(now.rss_bytes)}{refused}{simulated}"
     )
 
 

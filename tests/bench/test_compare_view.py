@@ -342,3 +342,21 @@ def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pipe_gets_no_codes_at_all() -> None:
     assert "\x1b" not in text(a_report({"racy": a_mode(audit=Audit(lost=1))}))
+
+
+# Ceilings.
+
+
+def test_each_mode_is_shown_as_a_share_of_the_ceilings() -> None:
+    modes = {
+        "naive": a_mode(shares={"echo": Estimate(0.0061, 0.0052, 0.0074, [0.0061] * 6)}),
+        "journal": a_mode(shares={"echo": Estimate(1.23, None, None, [1.23] * 2)}),
+    }
+    report = a_report(modes, ceilings={"echo": Estimate(50_000, 49_000, 51_000, [50_000.0])})
+
+    assert row("x bare echo server", report) == ["0.0061 (0.0052 to 0.0074)", "1.2"]
+    assert "without disk" not in text(report)
+
+
+def test_no_share_is_shown_where_no_ceiling_was_measured() -> None:
+    assert "echo" not in text(a_report())

@@ -11,11 +11,12 @@ of it).
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +30,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
+from chatlab.chat.conditions import Simulation
 from chatlab.chat.datafiles import USERS
 from chatlab.chat.errors import Refusal, StorageError, UsageError
 from chatlab.chat.folder import utc_text
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
-from chatlab.chat.parts.disk import FileIO
+from chatlab.chat.parts.disk import Condition, FileIO
 from chatlab.chat.parts.files import Files
 from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
@@ -51,6 +53,7 @@ from chatlab.chat.protocol import (
 from chatlab.chat.rooms import Rooms
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.http import HttpDesk
+from chatlab.chat.server.inbox import ChatConnection
 from chatlab.chat.session import Conversation, check_user
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
@@ -93,6 +96,8 @@ class ChatServer:
         ack: what acks shall promise, if more than the line-up does by itself.
         token: a secret that clients must show, if any.
         starting: messages that a store begins with if it has never been used.
+        conditions: what stands between the parts and the disk. What is simulated begins once the
+            server listens, and every snapshot tells of it.
         clock: seconds.
 
     Raises, on entering:
@@ -110,13 +115,15 @@ class ChatServer:
         ack: AckLevel | None = None,
         token: str | None = None,
         starting: Iterable[Message] = (),
+        conditions: Sequence[Condition] = (),
         clock: Clock = time.perf_counter,
     ) -> None:
         self.line_up = line_up
         self.settings = settings
         self._host = host
         self._port = port
-        self._files = Files(folder)
+        self._files = Files(folder, conditions)
+        self._simulations = [one for one in conditions if isinstance(one, Simulation)]
         self._io_at_start: dict[str, FileIO] = {}
         self._presence = Presence()
         self._metrics = Metrics(clock)
@@ -139,7 +146,7 @@ class ChatServer:
             store=self._parts.store,
             processor=self._parts.processor,
             metrics=self._metrics,
-            new_message=message_maker(lambda: datetime.now(UTC)),
+            new_message=message_maker(time.time),
             stopping=lambda: self._stopping,
         )
         self._desk = HttpDesk(self.snapshot, token, self._why_closed)
@@ -171,6 +178,8 @@ class ChatServer:
                 # Deflate costs more time than it saves bytes on a loopback; see `--help`.
                 compression=None,
                 max_size=FRAME_BYTES_MAX,
+                create_connection=ChatConnection,
+                max_queue=None,  # its inbox is what is bounded
                 # No send ever waits for a slow client: its buffer is bounded in `client.py`.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -188,6 +197,8 @@ class ChatServer:
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
         self._io_at_start = self._files.statistics()
+        for simulation in self._simulations:
+            simulation.arm()
         self._watching = asyncio.create_task(self._watch.run())
         return self
 
@@ -209,7 +220,10 @@ class ChatServer:
             await self._server.wait_closed()
         if self._watching is not None:
             self._watching.cancel()
-        await self._parts.store.close()
+        try:
+            await self._parts.store.close()
+        except StorageError as error:  # nothing more can be saved, and the senders know already
+            self._metrics.note(str(error))
         self._files.close()
         return Farewell(self._metrics.counts.saved - saved_before, len(unsaved))
 
@@ -242,6 +256,7 @@ class ChatServer:
             rss_peak_bytes=self._watch.rss_peak_bytes,
             refusals=metrics.refusals,
             notes=metrics.notes,
+            simulated=[words for one in self._simulations for words in one.simulated],
         )
 
     def _why_closed(self) -> str:
@@ -273,7 +288,8 @@ class ChatServer:
             return
         try:
             await client.send(encode(await self._welcome(user, frames)))
-            await self._conversation.hold(client, connection)
+            assert isinstance(connection, ChatConnection)
+            await self._conversation.hold(client, connection.messages())
         except StorageError as error:
             self._metrics.note(str(error))
             await self._turn_away(client, connection, Refusal("storage_failed", str(error)))
@@ -313,16 +329,22 @@ class ChatServer:
                     await connection.wait_closed()
 
 
-def message_maker(now: Callable[[], datetime]) -> Callable[[str, str, str], Message]:
-    """What gives messages their id and time.
+def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
+    """What gives messages their id and time; `now` tells seconds since 1970, in UTC.
 
     Ids start with the moment when the server started and go on with a counter, so that they are
     unique over restarts and sort in order of acceptance.
     """
-    prefix = f"{int(now().timestamp() * 1000):012x}"
+    prefix = f"{int(now() * 1000):012x}"
     counter = itertools.count(1)
 
+    @functools.lru_cache(maxsize=1)
+    def text_of(millisecond: int) -> str:
+        return utc_text(datetime.fromtimestamp(millisecond / 1000, UTC))
+
     def new_message(room_id: str, sender: str, content: str) -> Message:
-        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, utc_text(now()))
+        millisecond = int(now() * 1000)
+        id_ = f"{prefix}-{next(counter):08x}"
+        return Message(id_, room_id, sender, content, text_of(millisecond))
 
     return new_message

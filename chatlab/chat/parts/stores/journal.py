@@ -10,7 +10,7 @@ a torn tail can be told from decay, stands in `journal_format.py`.
   sync that failed is never tried again on the same bytes, because the system may have dropped them
   and then say that all is well (Rebello et al., "Can Applications Recover from fsync Failures?",
   USENIX ATC 2020): they are written anew.
-- A start reads the last segment only.
+- A start reads the last segment only; of the others it looks at the sizes.
 
 Its plain sibling is `rewrite.py`.
 """
@@ -38,7 +38,8 @@ FILLING = "journal.filling"
 
 BEHIND, AHEAD = 56 * 1024, 8 * 1024
 """Bytes read around a message: mostly those before it, where the chain leads next."""
-RECORD_BYTES_MAX = 128 * 1024
+LONG_MESSAGE = 128 * 1024
+"""Bytes read for a message that does not fit into that; twice as many for each further try."""
 
 
 class JournalStore(Store):
@@ -56,19 +57,24 @@ class JournalStore(Store):
         self._messages = 0
         self._log: LogFile | None = None
         self._good_size = 0  # of the last segment, up to the end of the last save
+        self._unclean = False  # more than that may be in it, and on the disk
 
     @property
     def promise(self) -> AckLevel:
         return "synced"
 
     async def start(self, starting: Iterable[Message] = ()) -> list[str]:
-        names = await self.files.names()
-        if FILLING in names:
-            names = await self._forget(names)
-        self._bases = sorted(form.base_of(name) for name in names if form.is_segment(name))
-        if self._bases:
-            return await self._recover()
-        return await self._begin(starting, from_json=MESSAGES.name in names)
+        try:
+            names = await self._tidy(await self.files.names())
+            self._bases = sorted(form.base_of(name) for name in names if form.is_segment(name))
+            if self._bases:
+                return await self._recover()
+            return await self._begin(starting, from_json=MESSAGES.name in names)
+        except BaseException:  # nobody closes a store that has not started
+            if self._log is not None:
+                await self._log.close()
+                self._log = None
+            raise
 
     async def close(self) -> None:
         async with self._alone:
@@ -89,7 +95,9 @@ class JournalStore(Store):
             assert self._log is not None
             position = self._bases[-1] + self._good_size
             lines, latest = form.encode_batch(list(batch), position, self._rooms)
+            self._unclean = True  # and stays so if this fails, or is cancelled
             await self._log.append(lines, fsync=True)
+            self._unclean = False
             self._good_size = self._log.size
             self._rooms.update(latest)
             self._messages += len(batch)
@@ -97,7 +105,7 @@ class JournalStore(Store):
     async def history(self, room_id: str, limit: int) -> list[Message]:
         position = self._rooms.get(room_id, form.NOWHERE)
         walk = _Walk(self.files, tuple(self._bases))
-        return await self.files.work("read", "the journal", walk.back, position, limit)
+        return await self.files.work("read", "the journal", walk.back, room_id, position, limit)
 
     async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
         """Begin a new journal, with the messages of `messages.json` if there are any."""
@@ -113,23 +121,41 @@ class JournalStore(Store):
             return []
         return [f"took {self._messages:,} messages from {MESSAGES.name} into a new journal"]
 
-    async def _forget(self, names: list[str]) -> list[str]:
-        """Remove what an interrupted beginning left; nobody was told that it is safe."""
-        for name in [name for name in names if form.is_segment(name)]:
+    async def _tidy(self, names: list[str]) -> list[str]:
+        """Remove what an interrupted beginning left; nobody was told that it is safe.
+
+        Args:
+            names: the files that there are.
+
+        Returns those that remain.
+        """
+        filled = FILLING not in names
+        left_over = [
+            name
+            for name in names
+            if form.is_segment(name.removesuffix(TEMPORARY_SUFFIX))
+            and (name.endswith(TEMPORARY_SUFFIX) or not filled)
+        ]
+        for name in left_over:
             await self.files.remove(name)
-        await self.files.fsync_folder()
-        await self.files.remove(FILLING)
-        return [name for name in names if not form.is_segment(name)]
+        if not filled:
+            await self.files.fsync_folder()
+            await self.files.remove(FILLING)
+        return [name for name in names if name not in left_over]
 
     async def _recover(self) -> list[str]:
         """Read the last segment, and cut off a torn tail."""
+        form.check_row(await self.files.work("read", "the journal", self._sizes))
         name = form.segment_name(self._bases[-1])
         found = form.scan(name, await self.files.read(name))
         self._rooms, self._good_size = found.rooms, found.size
         self._messages = found.header.messages + found.messages
         self._log = await self.files.open_log(name)
         # Whole lines that a killed server left may not be on the disk yet: from now on they count.
-        await self._log.cut(found.size)
+        # The folder, too: the segment's own name, or the end of the filling, may be only in memory.
+        self._unclean = True
+        await self._cut()
+        await self.files.fsync_folder()
         if not found.torn:
             return []
         return [f"cut {found.torn:,} bytes of an unfinished save from the end of {name}"]
@@ -143,16 +169,24 @@ class JournalStore(Store):
         await self.files.rename(name + TEMPORARY_SUFFIX, name)
         await self.files.fsync_folder()
         log = await self.files.open_log(name)
-        if self._log is not None:
-            await self._log.close()
+        before, self._log, self._good_size = self._log, log, log.size
         self._bases.append(base)
-        self._log, self._good_size = log, log.size
+        if before is not None:
+            await before.close()
 
     async def _cut(self) -> None:
-        """Cut off what a failed save may have left."""
+        """Cut off what a failed save may have left; again, until the disk has said that it is off.
+
+        The size alone would not tell: it may be right in memory, and wrong after a power cut.
+        """
         assert self._log is not None
-        if self._log.size != self._good_size:
+        if self._unclean:
             await self._log.cut(self._good_size)
+            self._unclean = False
+
+    def _sizes(self) -> list[tuple[str, int]]:
+        names = [form.segment_name(base) for base in self._bases]
+        return [(name, (self.files.folder / name).stat().st_size) for name in names]
 
 
 class _Walk:
@@ -164,12 +198,12 @@ class _Walk:
         self._block_begin = 0
         self._block = b""
 
-    def back(self, position: int, limit: int) -> list[Message]:
+    def back(self, room_id: str, position: int, limit: int) -> list[Message]:
         """Up to `limit` messages, from the one at `position` backwards; oldest first."""
         found: list[Message] = []
         while position != form.NOWHERE and len(found) < limit:
             record = form.decode_record(self._line(position), position)
-            if record is None:
+            if record is None or record.message.room_id != room_id:
                 raise CorruptFile(self._segment(position)[1], f"damaged at position {position:x}")
             found.append(record.message)
             position = record.previous
@@ -188,9 +222,13 @@ class _Walk:
         offset = position - base - behind
         self._block_begin = position - behind
         self._block = self._files.disk.read_part(name, offset, behind + AHEAD)
-        if self._block.find(b"\n", behind) < 0:  # a long message
+        size = LONG_MESSAGE
+        while self._block.find(b"\n", position - self._block_begin) < 0:
             self._block_begin = position
-            self._block = self._files.disk.read_part(name, position - base, RECORD_BYTES_MAX)
+            self._block = self._files.disk.read_part(name, position - base, size)
+            if len(self._block) < size:
+                break
+            size *= 2
 
     def _segment(self, position: int) -> tuple[int, str]:
         base = self._bases[bisect_right(self._bases, position) - 1]

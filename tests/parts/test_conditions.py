@@ -1,0 +1,365 @@
+"""Faults and slow disks: what a plan means, to the operation, and what a journal makes of it."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatlab.chat.conditions import DISKS, ERRORS, Simulation, simulate
+from chatlab.chat.conditions.faults import KINDS, Fault, Faults, parse_fault
+from chatlab.chat.conditions.slow import PART_BYTES_MAX, SlowDisk, Speed, parse_slow
+from chatlab.chat.errors import StorageError, UsageError
+from chatlab.chat.parts.disk import Disk, Kind, Operation
+from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
+from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.parts.stores.journal import JournalStore
+from chatlab.chat.parts.writers.atomic import AtomicWriter
+from chatlab.chat.settings import Settings
+from tests.support.parts import FakeOutcome, InlineFiles, entry, fill, ids, message
+from tests.support.virtual_clock import now, run, settle
+
+
+def armed(*plans: str) -> Faults:
+    """The faults of some plans, on a server that is ready."""
+    faults = Faults([parse_fault(plan) for plan in plans])
+    faults.arm()
+    return faults
+
+
+def failures(faults: Faults, *kinds: Kind) -> list[int]:
+    """Which of some operations fail, counted from 1."""
+    failed = []
+    for number, kind in enumerate(kinds, start=1):
+        try:
+            faults.before(Operation(kind, "a.json"))
+        except OSError:
+            failed.append(number)
+    return failed
+
+
+# What a plan says.
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "kind", "first", "count"),
+    [
+        ("enospc@100", "enospc", "write", 100, 1),
+        ("edquot@1", "edquot", "write", 1, 1),
+        ("enospc@fsync:2", "enospc", "fsync", 2, 1),
+        ("eio@7", "eio", None, 7, 1),
+        ("erofs@7+3", "erofs", None, 7, 3),
+        ("eio@write:3", "eio", "write", 3, 1),
+        ("eio@rename:3+2", "eio", "rename", 3, 2),
+        ("eio@remove:3+", "eio", "remove", 3, None),
+        ("eio@truncate:3+forever", "eio", "truncate", 3, None),
+    ],
+)
+def test_a_fault_is_read_as_it_is_written(
+    text: str, error: str, kind: Kind | None, first: int, count: int | None
+) -> None:
+    assert parse_fault(text) == Fault(text, error, kind, first, count)
+
+
+@pytest.mark.parametrize(
+    ("plan", "found", "possible"),
+    [
+        ("", "''", "enospc, eio, edquot, erofs"),
+        ("boom@3", "'boom'", "enospc, eio, edquot, erofs"),
+        ("enospc", "'enospc'", "@N"),
+        ("eio@", "''", "1 is the first"),
+        ("eio@0", "'0'", "1 is the first"),
+        ("eio@-1", "'-1'", "1 is the first"),
+        ("eio@write", "'write'", "1 is the first"),
+        ("eio@scribble:3", "'scribble'", "read, write, truncate, fsync, rename, remove"),
+        ("eio@:3", "''", "read, write"),
+        ("eio@3+0", "'0'", "+forever"),
+        ("eio@3+ever", "'ever'", "+forever"),
+        ("eio@3,,eio@4", "''", "enospc"),
+        ("slow", "'slow'", "20ms or 0.5s"),
+        ("slow=20", "'slow=20'", "20ms or 0.5s"),
+        ("slow=-1s", "'slow=-1s'", "20ms or 0.5s"),
+        ("slow=0ms", "'slow=0ms'", "more than 0"),
+        ("slow=61s", "'slow=61s'", "at most 60s"),
+        ("slow=1ms@sync", "'sync'", "read, write, truncate, fsync, rename, remove"),
+    ],
+)
+def test_a_mistake_in_a_plan_says_what_was_found_and_what_is_possible(
+    plan: str, found: str, possible: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        simulate(tmp_path, plans=[plan])
+    assert "--fault" in str(caught.value)
+    assert found in str(caught.value)
+    assert possible in str(caught.value)
+    assert "an example: --fault " in str(caught.value)
+
+
+@given(st.text("enospcilw@:+=,0123.ms ", max_size=20))
+def test_any_text_is_a_plan_or_a_mistake(text: str) -> None:
+    with suppress(UsageError):
+        simulate(Path(), plans=[text])
+
+
+def test_an_unknown_disk_is_a_mistake_that_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'ssd'.*hdd, network"):
+        simulate(tmp_path, disk="ssd")
+
+
+def test_plans_may_be_repeated_or_separated_by_commas(tmp_path: Path) -> None:
+    together = simulate(tmp_path, plans=["eio@3, slow=2ms,enospc@9"], disk="hdd")
+    apart = simulate(tmp_path, plans=["eio@3", "slow=2ms", "enospc@9"], disk="hdd")
+
+    for conditions in (together, apart):
+        assert all(isinstance(one, Simulation) for one in conditions)
+        assert [words for one in conditions for words in one.simulated] == [  # type: ignore[attr-defined]
+            "disk hdd (fsync 8 ms, 120 MB/s)",
+            "each operation 2 ms slower",
+            "eio@3 (0 operations so far)",
+            "enospc@9 (0 writes so far)",
+        ]
+    assert simulate(tmp_path) == []
+
+
+# Faults.
+
+
+def test_nothing_is_counted_and_nothing_fails_before_the_server_is_ready() -> None:
+    faults = Faults([parse_fault("eio@2")])
+    assert failures(faults, *["write"] * 5) == []
+    faults.arm()
+    assert failures(faults, *["write"] * 5) == [2]
+
+
+@pytest.mark.parametrize(
+    ("plan", "failed"),
+    [
+        ("eio@3", [3]),
+        ("eio@3+2", [3, 4]),
+        ("eio@3+", [3, 4, 5, 6, 7, 8]),
+        ("eio@fsync:2", [4]),
+        ("eio@fsync:2+2", [4, 6]),
+        ("edquot@2", [3]),
+        ("eio@read:1+forever", [7]),
+    ],
+)
+def test_just_the_operations_of_the_plan_fail(plan: str, failed: list[int]) -> None:
+    kinds: list[Kind] = ["write", "fsync", "write", "fsync", "write", "fsync", "read", "rename"]
+    assert failures(armed(plan), *kinds) == failed
+
+
+def test_each_fault_counts_what_another_one_lets_fail() -> None:
+    assert failures(armed("eio@2", "eio@write:3"), *["write"] * 5) == [2, 3]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_fault_is_the_systems_own_error(error: str) -> None:
+    with pytest.raises(OSError, match=r".") as caught:
+        armed(f"{error}@rename:1").before(Operation("rename", "a", target="b"))
+    assert caught.value.errno == getattr(errno, error.upper())
+
+
+def test_a_full_disk_keeps_half_of_a_write_and_the_next_one_fits(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, [armed("enospc@1")])
+    with pytest.raises(OSError, match=r".") as caught:
+        disk.write("a.json", b"0123456789")
+
+    assert caught.value.errno == errno.ENOSPC
+    assert (tmp_path / "a.json").read_bytes() == b"01234"
+    disk.write("a.json", b"0123456789")
+    assert (tmp_path / "a.json").read_bytes() == b"0123456789"
+
+
+def test_a_full_disk_refuses_a_write_of_nothing_too() -> None:
+    with pytest.raises(OSError, match=r"."):
+        armed("enospc@1").before(Operation("write", "a.json"))
+
+
+def test_another_error_writes_nothing(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, [armed("edquot@1")])
+    with pytest.raises(OSError, match=r"."):
+        disk.append("log", b"0123456789")
+
+    assert (tmp_path / "log").read_bytes() == b""
+
+
+def test_operations_of_many_threads_are_counted_once_each() -> None:
+    faults = armed("eio@write:301+200")
+
+    def work() -> int:
+        return len(failures(faults, *["write"] * 100))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(each.result() for each in [threads.submit(work) for _ in range(8)]) == 200
+
+
+def test_its_words_say_how_far_it_has_come() -> None:
+    faults = armed("eio@write:2+2")
+    told = []
+    for _ in range(4):
+        told += faults.simulated
+        failures(faults, "write", "read")
+    assert told == [
+        "eio@write:2+2 (0 writes so far)",
+        "eio@write:2+2 (1 write so far)",
+        "eio@write:2+2 (under way)",
+        "eio@write:2+2 (over)",
+    ]
+
+
+# Slow disks.
+
+
+class Waits:
+    """A sleep that takes no time, and remembers."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds.append(round(seconds, 9))
+
+
+def waited(speed: Speed, folder: Path, act: Callable[[Disk], object]) -> list[float]:
+    """How long some work waits on such a disk."""
+    waits = Waits()
+    slow = SlowDisk(speed, folder, waits)
+    slow.arm()
+    act(Disk(folder, [slow]))
+    return waits.seconds
+
+
+def test_a_hard_disk_takes_time_for_each_sync_and_each_byte(tmp_path: Path) -> None:
+    data = bytes(1_200_000)
+    (tmp_path / "old.json").write_bytes(data)
+
+    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.write("a", data, fsync=True)) == [
+        0.01,
+        0.008,
+    ]
+    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.read("old.json")) == [0.01]
+    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.rename("a", "b")) == []
+
+
+def test_a_network_disk_takes_time_for_every_operation(tmp_path: Path) -> None:
+    assert waited(
+        DISKS["network"], tmp_path, lambda disk: disk.write("a", bytes(100_000), fsync=True)
+    ) == [0.002, 0.003, 0.002]
+
+
+def test_a_part_of_a_large_log_is_not_charged_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "big.log").write_bytes(bytes(1_000_000))
+    speed = Speed("", bytes_per_s=1.0)
+
+    assert waited(speed, tmp_path, lambda disk: disk.read_part("big.log", 0, 10)) == [
+        PART_BYTES_MAX
+    ]
+
+
+def test_slow_waits_for_the_operations_that_it_names(tmp_path: Path) -> None:
+    def write(disk: Disk) -> None:
+        disk.write("a", b"x", fsync=True)
+
+    assert waited(parse_slow("slow=20ms"), tmp_path, write) == [0.02] * 3
+    assert waited(parse_slow("slow=0.5s@fsync"), tmp_path, write) == [0.5]
+
+
+def test_nothing_waits_before_the_server_is_ready(tmp_path: Path) -> None:
+    waits = Waits()
+    Disk(tmp_path, [SlowDisk(DISKS["network"], tmp_path, waits)]).write("a", b"x", fsync=True)
+
+    assert waits.seconds == []
+
+
+def test_a_slow_disk_serves_one_operation_at_a_time(tmp_path: Path) -> None:
+    begun = threading.Barrier(2)
+    together = []
+
+    def sleep(_: float) -> None:
+        # Two that sleep at once meet here; alone, one waits in vain.
+        with suppress(threading.BrokenBarrierError):
+            begun.wait(0.05)
+            together.append(True)
+        begun.reset()
+
+    slow = SlowDisk(DISKS["network"], tmp_path, sleep)
+    slow.arm()
+    with ThreadPoolExecutor(2) as threads:
+        for _ in threads.map(slow.before, [Operation("fsync", "a")] * 2):
+            pass
+    assert together == []
+
+
+# A journal on such a disk.
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> list[Fault]:
+    """A few faults, early enough to strike."""
+    return [
+        Fault(
+            text="?",
+            error=draw(st.sampled_from(sorted(ERRORS))),
+            kind=draw(st.sampled_from([None, *KINDS])),
+            first=draw(st.integers(1, 15)),
+            count=draw(st.sampled_from([1, 1, 2, 4, None])),
+        )
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+
+
+def journal(files: InlineFiles, knobs: Settings) -> JournalStore:
+    reader, writer = TTLReader(files, knobs, now), AtomicWriter(files)
+    return JournalStore(files, reader, writer, PerFileLock(), knobs)
+
+
+@given(plans(), st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7]))
+@settings(max_examples=150, deadline=None)
+def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
+    plan: list[Fault], bursts: list[int], segment_bytes_max: int
+) -> None:
+    async def scenario(folder: Path) -> None:
+        knobs = Settings(drain_timeout_s=1_000.0, segment_bytes_max=segment_bytes_max)
+        files = InlineFiles(fill(folder))
+        faults = Faults(plan)
+        files.disk = Disk(folder, [faults])
+        store, outcome = journal(files, knobs), FakeOutcome()
+        await store.start()
+        faults.arm()
+        processor = GroupCommitProcessor(store, outcome, knobs, now)
+        submitted = []
+        for burst in bursts:
+            for _ in range(burst):
+                submitted.append(entry(len(submitted), now()))
+                await processor.submit(submitted[-1])
+            await settle()
+        unsaved = await processor.drain()
+        with suppress(StorageError):  # a disk that fails for ever does so at the end, too
+            await store.close()
+
+        again = journal(InlineFiles(folder), knobs)
+        await again.start()
+        kept = ids(await again.history("general", 1_000))
+        wanted = ids(one.message for one in submitted)
+        assert kept == wanted[: len(kept)]
+        acked = outcome.of("saved")
+        assert acked == wanted[: len(acked)]
+        assert len(kept) >= len(acked)
+        assert len(acked) + len(unsaved) == len(wanted)
+        if all(fault.count for fault in plan):
+            assert kept == acked == wanted
+        await again.save([message(900)])  # it is not only readable
+        assert ids(await again.history("general", 1)) == ["m-000900"]
+        await again.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        run(scenario(Path(folder)))

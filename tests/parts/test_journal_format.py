@@ -1,0 +1,299 @@
+"""The journal's format: what is written can be read, and damage is told from a torn tail."""
+
+from __future__ import annotations
+
+import zlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlab.chat import journal_format as form
+from chatlab.chat.errors import CorruptFile
+from chatlab.chat.protocol import Message
+from tests.support.parts import message
+
+NAME = form.segment_name(0)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+MESSAGES = st.builds(Message, TEXT, st.sampled_from(["general", "\U0001f386", ""]), *[TEXT] * 3)
+BATCHES = st.lists(st.lists(MESSAGES, min_size=1, max_size=4), max_size=6)
+
+
+def a_segment(batches: list[list[Message]], base: int = 0, **header: object) -> bytes:
+    """The bytes of a segment with these batches."""
+    fields = {"journal": form.VERSION, "base": base, "messages": 0, "rooms": {}} | header
+    data, rooms = form.encode_header(form.Header(**fields)), dict(fields["rooms"])
+    for batch in batches:
+        lines, latest = form.encode_batch(batch, base + len(data), rooms)
+        data += lines
+        rooms |= latest
+    return data
+
+
+def batches_of(*sizes: int) -> list[list[Message]]:
+    ends = [sum(sizes[: n + 1]) for n in range(len(sizes))]
+    return [
+        [message(n, ("general", "other")[n % 2]) for n in range(end - size, end)]
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+def line_of(rest: bytes) -> bytes:
+    """A line with a right checksum, whatever stands in it."""
+    return b"%08x %b" % (zlib.crc32(rest), rest)
+
+
+# There and back.
+
+
+@given(batches=BATCHES, base=st.integers(0, 2**60))
+def test_what_was_written_is_read(batches: list[list[Message]], base: int) -> None:
+    name, data = form.segment_name(base), a_segment(batches, base)
+    found = list(form.records(name, data))
+
+    assert [record.message for record in found] == [one for batch in batches for one in batch]
+    assert [record.first for record in found] == [
+        n == 0 for batch in batches for n in range(len(batch))
+    ]
+
+
+@given(batches=BATCHES, base=st.integers(0, 2**60))
+def test_a_record_stands_where_it_says_and_leads_to_the_one_before(
+    batches: list[list[Message]], base: int
+) -> None:
+    data = a_segment(batches, base)
+    latest: dict[str, int] = {}
+    for record in form.records(form.segment_name(base), data):
+        begin = record.position - base
+        line = data[begin : data.find(b"\n", begin) + 1]
+        assert form.decode_record(line, record.position) == record
+        assert record.previous == latest.get(record.message.room_id, form.NOWHERE)
+        latest[record.message.room_id] = record.position
+
+    found = form.scan(form.segment_name(base), data)
+    assert (found.rooms, found.size, found.torn) == (latest, len(data), 0)
+    assert found.messages == sum(map(len, batches))
+
+
+def test_encoding_a_batch_leaves_the_rooms_as_they_were() -> None:
+    rooms = {"general": 5}
+    _, latest = form.encode_batch([message(1), message(2, "other")], 100, rooms)
+
+    assert rooms == {"general": 5}
+    assert latest.keys() == {"general", "other"}
+
+
+def test_the_first_message_of_a_room_in_a_segment_leads_back_to_the_segments_before() -> None:
+    data = a_segment(batches_of(1), 900, rooms={"general": 77}, messages=4)
+    (record,) = form.records(form.segment_name(900), data)
+
+    assert record.previous == 77
+    assert form.scan(form.segment_name(900), data).header.messages == 4
+
+
+@given(
+    header=st.builds(
+        form.Header,
+        journal=st.just(form.VERSION),
+        base=st.integers(0, 2**60),
+        messages=st.integers(0, 2**40),
+        rooms=st.dictionaries(TEXT, st.integers(0, 2**60), max_size=5),
+    )
+)
+def test_an_index_is_read_as_it_was_written(header: form.Header) -> None:
+    name = form.segment_name(header.base)
+
+    assert form.decode_header(name, form.encode_header(header)) == header
+
+
+def test_the_example_in_the_documentation_is_the_format() -> None:
+    """But for the checksums and the dots, which stand for what there is no room for."""
+    data = a_segment([[message(1), message(2)]])
+    shown = [line[9:13] for line in data.decode().splitlines()]
+    documented = [
+        line.strip()[9:13] for line in (form.__doc__ or "").splitlines() if line[4:12].isalnum()
+    ]
+
+    assert [text[:2] for text in shown] == [text[:2] for text in documented] == ["# ", "+ ", "= "]
+
+
+@given(base=st.integers(0, 2**63))
+def test_a_name_tells_where_its_segment_begins(base: int) -> None:
+    assert form.base_of(form.segment_name(base)) == base
+    assert form.is_segment(form.segment_name(base))
+
+
+def test_names_sort_as_the_segments_do() -> None:
+    bases = [0, 9, 10, 255, 256, 2**40]
+
+    assert sorted(map(form.segment_name, reversed(bases))) == list(map(form.segment_name, bases))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "journal-0.log",
+        "journal-000000000000000A.log",
+        "journal-0000_00000000000.log",
+        "journal-0000000000000000.log.tmp",
+        "journal-.log",
+        "journal-0x00000000000000.log",
+        "journal.filling",
+        "messages.json",
+    ],
+)
+def test_other_names_are_no_segments(name: str) -> None:
+    assert not form.is_segment(name)
+
+
+# A torn tail: what a crash leaves.
+
+
+def test_a_tail_torn_anywhere_in_the_last_batch_can_be_cut() -> None:
+    before, last = a_segment(batches_of(2, 3)), a_segment(batches_of(2, 3, 3))
+    ends = [len(before)] + [at + 1 for at in range(len(before), len(last)) if last[at] == 0x0A]
+    for size in range(len(before), len(last) + 1):
+        found = form.scan(NAME, last[:size])
+        whole = max(end for end in ends if end <= size)
+        assert (found.size, found.torn) == (whole, size - whole)
+        assert found.messages == 5 + ends.index(whole)
+
+
+@pytest.mark.parametrize("garbage", [b"\0" * 700, b"\n" * 9, b"x", b"\xff\n" * 50], ids=repr)
+def test_what_a_crash_may_leave_instead_of_a_batch_can_be_cut(garbage: bytes) -> None:
+    good = a_segment(batches_of(2, 3))
+    found = form.scan(NAME, good + garbage)
+
+    assert (found.size, found.torn, found.messages) == (len(good), len(garbage), 5)
+
+
+def test_a_batch_of_which_only_the_end_reached_the_disk_can_be_cut() -> None:
+    good, more = a_segment(batches_of(2)), a_segment(batches_of(2, 4))
+    first_line = more.find(b"\n", len(good)) + 1 - len(good)
+    found = form.scan(NAME, good + b"\0" * first_line + more[len(good) + first_line :])
+
+    assert (found.size, found.messages) == (len(good), 2)
+
+
+def test_any_flipped_bit_in_the_last_batch_is_a_torn_tail() -> None:
+    good, data = a_segment(batches_of(2, 2)), a_segment(batches_of(2, 2, 2))
+    for bit in range(len(good) * 8, len(data) * 8):
+        found = form.scan(NAME, flipped(data, bit))
+        assert len(good) <= found.size < len(data)
+        assert found.size + found.torn == len(data)
+
+
+# Decay: what was on the disk once.
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 2)])
+def test_any_flipped_bit_before_the_last_batch_is_refused(sizes: tuple[int, ...]) -> None:
+    safe, data = a_segment(batches_of(*sizes[:-1])), a_segment(batches_of(*sizes))
+    for bit in range(len(safe) * 8):
+        with pytest.raises(CorruptFile, match=r"damaged|index|format|begins"):
+            form.scan(NAME, flipped(data, bit))
+
+
+def test_a_line_that_somebody_took_out_is_refused() -> None:
+    lines = a_segment([[message(n)] for n in range(4)]).splitlines(keepends=True)
+    for n in (1, 2):
+        with pytest.raises(CorruptFile, match="breaks the chain"):
+            form.scan(NAME, b"".join(lines[:n] + lines[n + 1 :]))
+
+
+def test_the_damage_is_named_by_its_byte() -> None:
+    data = a_segment(batches_of(1, 1, 1))
+    begin = len(a_segment(batches_of(1)))
+
+    with pytest.raises(CorruptFile, match=f"the line at byte {begin} is damaged"):
+        form.scan(NAME, flipped(data, (begin + 30) * 8))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5b1c2a90 + - {}",
+        "\n5b1c2a90 + - {}\n",
+        line_of(b"+ - " + msgspec.json.encode(message(9)) + b"\n").decode(),
+    ],
+)
+def test_a_message_that_looks_like_a_batch_does_not_make_decay_of_a_torn_tail(text: str) -> None:
+    good = a_segment(batches_of(1))
+    cheat = Message("m", "general", "alice", text, "now")
+    data = a_segment([*batches_of(1), [cheat, cheat]])
+    torn = flipped(data, (len(good) + 2) * 8)
+
+    assert form.scan(NAME, torn).size == len(good)
+
+
+# The index.
+
+
+def test_an_index_cut_short_is_damaged() -> None:
+    line = a_segment([])
+    for size in range(len(line)):
+        with pytest.raises(CorruptFile, match="first line is damaged"):
+            form.decode_header(NAME, line[:size])
+
+
+def test_a_later_version_is_named_whatever_else_its_index_says() -> None:
+    for index in (b'{"journal":2,"places":[]}', b'{"journal":2,"base":0,"messages":0,"rooms":{}}'):
+        with pytest.raises(CorruptFile, match="it has format 2, this chatlab knows 1"):
+            form.decode_header(NAME, line_of(b"# " + index + b"\n"))
+
+
+def test_a_segment_under_another_name_is_refused() -> None:
+    with pytest.raises(CorruptFile, match="begins at 5"):
+        form.decode_header(NAME, a_segment([], 5))
+
+
+@pytest.mark.parametrize("index", [b"{}", b"[]", b'{"journal":1}', b'{"journal":"1"}', b"\xff"])
+def test_a_line_that_is_no_index_is_refused(index: bytes) -> None:
+    with pytest.raises(CorruptFile, match="no index"):
+        form.decode_header(NAME, line_of(b"# " + index + b"\n"))
+
+
+def test_a_message_in_place_of_the_index_is_refused() -> None:
+    with pytest.raises(CorruptFile, match="first line"):
+        form.scan(NAME, a_segment(batches_of(1)).split(b"\n", 1)[1])
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"# - {}\n", b"? - {}\n", b"+ - {}\n", b"+ zz {}\n", b'+ - {"id":1}\n', b"+\n", b"\n", b""],
+)
+def test_a_line_with_a_right_checksum_that_is_no_message_is_damaged(rest: bytes) -> None:
+    assert form.decode_record(line_of(rest), 0) is None
+
+
+# The row of segments.
+
+
+def named(*spans: tuple[int, int]) -> list[tuple[str, int]]:
+    return [(form.segment_name(begin), size) for begin, size in spans]
+
+
+def test_segments_that_follow_one_another_are_right() -> None:
+    form.check_row([])
+    form.check_row(named((0, 100), (100, 7), (107, 3)))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        named((100, 7)),
+        named((0, 100), (107, 3)),
+        named((0, 99), (100, 7)),
+        named((0, 101), (100, 7)),
+    ],
+)
+def test_a_gap_or_an_overlap_in_the_row_is_refused(row: list[tuple[str, int]]) -> None:
+    with pytest.raises(CorruptFile, match="but what is before it"):
+        form.check_row(row)
