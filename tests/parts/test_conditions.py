@@ -203,17 +203,19 @@ def test_operations_of_many_threads_are_counted_once_each() -> None:
 
 
 def test_its_words_say_how_far_it_has_come() -> None:
-    faults = armed("eio@write:2+2")
+    faults = armed("eio@write:2+2", "eio@fsync:1+")
+    failures(faults, "fsync", "fsync")
     told = []
     for _ in range(4):
-        told += faults.simulated
+        told.append(faults.simulated[0])
         failures(faults, "write", "read")
     assert told == [
         "eio@write:2+2 (0 writes so far)",
         "eio@write:2+2 (1 write so far)",
-        "eio@write:2+2 (under way)",
+        "eio@write:2+2 (1 of 2 failed)",
         "eio@write:2+2 (over)",
     ]
+    assert faults.simulated[1] == "eio@fsync:1+ (2 failed so far)"
 
 
 # Slow disks.

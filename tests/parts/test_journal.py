@@ -206,6 +206,22 @@ async def test_decay_in_an_earlier_segment_is_told_by_a_history_that_needs_it(
         await journal.store.history("other", 1)
 
 
+async def test_a_message_of_another_room_is_never_shown(journal: Journal) -> None:
+    journal.segment_bytes_max = 1
+    await journal.reopen()
+    await journal.save(1, room="other")
+    await journal.save(2)
+    before = journal.segments[-2]  # somebody restores a file of another journal, just as long
+    index, line = before.read_bytes().splitlines(keepends=True)
+    base = form.base_of(before.name)
+    lines, _ = form.encode_batch([message(1, "staff")], base + len(index), {})
+    assert len(lines) == len(line)
+    before.write_bytes(index + lines)
+
+    with pytest.raises(CorruptFile, match=before.name):
+        await journal.store.history("other", 1)
+
+
 @IN_TINY_SEGMENTS
 @pytest.mark.parametrize("which", [0, 1, -2])
 async def test_a_missing_segment_stops_the_start(journal: Journal, which: int) -> None:

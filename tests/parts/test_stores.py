@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.disk import FOLDER, FileIO
+from chatlab.chat.parts.disk import FOLDER, Disk, FileIO
 from chatlab.chat.parts.locks.none import NoLock
 from chatlab.chat.parts.locks.per_file import PerFileLock
 from chatlab.chat.parts.readers.direct import DirectReader
@@ -26,6 +27,7 @@ from chatlab.chat.parts.writers.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, Message
 from chatlab.chat.settings import Settings
 from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
+from tests.support.unlucky import Unlucky
 from tests.support.virtual_clock import now, run, settle
 
 Open = Callable[[], Awaitable[Store]]
@@ -34,10 +36,12 @@ EVERY = pytest.mark.parametrize("part", every("store"))
 COMPANY = {"plain": (DirectReader, TruncateWriter), "better": (TTLReader, AtomicWriter)}
 
 
-def open_store(part: type[Store], files: InlineFiles, company: str = "better") -> Store:
+def open_store(
+    part: type[Store], files: InlineFiles, company: str = "better", knobs: Settings = Settings()
+) -> Store:
     """A fresh store over a data folder, as a server that has just started has it."""
     reader, writer = COMPANY[company]
-    return part(files, reader(files, Settings(), now), writer(files), PerFileLock(), Settings())
+    return part(files, reader(files, knobs, now), writer(files), PerFileLock(), knobs)
 
 
 def unlocked(files: InlineFiles) -> Store:
@@ -443,3 +447,104 @@ async def saves(store: Store, files: InlineFiles, batch: list[Message], event: s
     finally:
         files.fail = lambda _operation, _name: None
     return True
+
+
+# Every store, compared with a list, on a disk that fails, by servers that are killed.
+
+IN_SMALL_FILES = Settings(segment_bytes_max=600)
+FAULTS = st.fixed_dictionaries(
+    {"nth": st.integers(1, 8), "times": st.sampled_from([1, 1, 3]), "half": st.booleans()}
+)
+CRASHES = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(ROOMS), min_size=1, max_size=5),
+        st.none() | FAULTS,  # of which operation from the beginning of the save on
+        st.booleans(),  # whether a failed batch is tried again
+        st.sampled_from(["goes on", "goes on", "stops", "is killed"]),
+        st.none() | FAULTS,  # ... of the next start
+    ),
+    max_size=12,
+)
+
+
+@EVERY
+@settings(max_examples=80, deadline=None)
+@given(steps=CRASHES)
+def test_keeps_what_was_saved_through_faults_and_crashes(part, steps) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run(compare_through_crashes(part, fill(Path(folder) / "data"), steps))
+
+
+async def compare_through_crashes(part, folder: Path, steps) -> None:
+    """Everything that was saved is there, once and in order, whatever fails.
+
+    Of what was refused since the last save that succeeded, this may be seen, and nothing else:
+
+    - While the server goes on, nothing; of the rewriting store, one whole refused batch: its file
+      was replaced, and only then a sync failed. The next save takes it out.
+    - After a kill, one of the refused batches, or its beginning: it was on its way when it failed,
+      and nobody was left to take it back. It then counts as saved, and must stay.
+    - After a stop in good order, nothing; of the rewriting store, the same as after a kill: it has
+      no step at its end in which it could take anything back.
+    """
+    disk, saved, refused, count = Unlucky(), [], [], 0
+    store = await started(part, folder, disk, None)
+    for rooms, fault, tries_again, server, start_fault in steps:
+        batch = [message(count + n, room) for n, room in enumerate(rooms)]
+        count += len(batch)
+        if fault is not None:
+            disk.fail(**fault)
+        if await is_saved(store, batch) or (tries_again and await is_saved(store, batch)):
+            saved, refused = saved + batch, []
+        else:
+            refused.append(batch)
+        disk.well()
+        await seen(store, saved, refused if part is RewriteStore else [])
+        if server == "goes on":
+            continue
+        possible = [one[:size] for one in refused for size in range(1, len(one) + 1)]
+        if server == "is killed":
+            # The next server gets a copy of just what the killed one has left, handles still open.
+            left, folder = folder, folder.with_name(folder.name + "-")
+            shutil.copytree(left, folder)
+        elif part is not RewriteStore:
+            possible = []
+        await store.close()  # of a killed one, in the folder where nobody looks any more
+        store = await started(part, folder, disk, start_fault)
+        saved, refused = saved + await seen(store, saved, possible), []
+    await store.close()
+
+
+async def started(part, folder: Path, disk: Unlucky, fault) -> Store:
+    """A store as the next server has it; one that cannot start is started once more."""
+    files = InlineFiles(folder)
+    files.disk = Disk(folder, [disk])
+    store = open_store(part, files, knobs=IN_SMALL_FILES)
+    if fault is not None:
+        disk.fail(**fault)
+    try:
+        await store.start()
+    except StorageError:
+        disk.well()
+        return await started(part, folder, disk, None)
+    disk.well()
+    return store
+
+
+async def is_saved(store: Store, batch: list[Message]) -> bool:
+    try:
+        await store.save(batch)
+    except StorageError:
+        return False
+    return True
+
+
+async def seen(store: Store, saved: list[Message], possible: list[list[Message]]) -> list[Message]:
+    """What the history shows beyond what was saved: nothing, or one of what is possible."""
+    shown = {room: await store.history(room, 999) for room in ROOMS}
+    for more in [[], *possible]:
+        if all(
+            shown[room] == [one for one in saved + more if one.room_id == room] for room in ROOMS
+        ):
+            return more
+    raise AssertionError(f"{shown} is not {saved}, alone or with one of {possible}")

@@ -33,6 +33,18 @@ async def test_the_first_line_says_where_it_listens(tmp_path: Path) -> None:
             assert (await alice.say("hello"))["means"] == "written"
 
 
+async def test_the_second_line_says_what_is_simulated(tmp_path: Path) -> None:
+    options = ("--fault", "enospc@12,eio@9", "--fault", "slow=1ms", "--disk", "network")
+    async with ServeProcess(tmp_path, *options, "--stop-with-stdin") as server:
+        assert (await get(server.url, "/health")).json["status"] == "ok"
+        server.process.stdin.close()
+        assert await server.end() == 0
+    assert server.rest.splitlines()[0] == (
+        "simulated: disk network (each operation 2 ms, 100 MB/s); each operation 1 ms slower; "
+        "enospc@12 (0 writes so far); eio@9 (0 operations so far)"
+    )
+
+
 @needs_signals
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 async def test_a_signal_saves_all_that_is_queued_before_the_server_ends(

@@ -60,7 +60,11 @@ class Fault:
         if seen < self.first:
             what = self.kind or "operation"
             return f"{self.text} ({seen:,} {what}{'' if seen == 1 else 's'} so far)"
-        return f"{self.text} ({'under way' if self.strikes(seen + 1) else 'over'})"
+        failed = seen - self.first + 1
+        if self.count is None:
+            return f"{self.text} ({failed:,} failed so far)"
+        over = failed >= self.count
+        return f"{self.text} ({'over' if over else f'{failed:,} of {self.count:,} failed'})"
 
 
 class Faults:

@@ -23,14 +23,14 @@ from statistics import median
 
 from chatlab.bench import scenario as scenarios
 from chatlab.bench.labs.crash import stories
-from chatlab.bench.labs.crash.recording import contents_of_store
+from chatlab.bench.labs.crash.reopening import contents_of, without_folder
 from chatlab.bench.labs.crash.report import KillResult, KillTrial
 from chatlab.bench.load import Load
 from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerFailed, ServerProcess
-from chatlab.chat.errors import UsageError
+from chatlab.chat.errors import StorageError, UsageError
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel, Message
 
@@ -93,7 +93,12 @@ async def kill_trial(
         recovery_s, ordinary_s, corrupt = await _start_again(
             line_up.name, folder, compare=number <= ORDINARY_TRIALS
         )
-        saved = [] if corrupt else await contents_of_store(line_up, folder)
+        saved: list[Message] = []
+        if not corrupt:
+            try:
+                saved = await contents_of(line_up, folder)
+            except StorageError as error:
+                corrupt = str(error)
         return _judge(load.result, saved, killed_s, ack_means, corrupt, recovery_s, ordinary_s)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -156,7 +161,7 @@ async def _start_again(
         async with ServerProcess(mode, folder) as server:
             return recovery_s, time.perf_counter() - begin, ""
     except UsageError as error:
-        return None, None, str(error)
+        return None, None, without_folder(str(error), folder)
 
 
 def _judge(

@@ -116,5 +116,3 @@ class _PowerCuts:
             if findings:
                 told = min(findings, key=lambda one: (one.cut.step, len(one.lost)))
                 yield stories.of_power_cut(self._recording, told)
-
-

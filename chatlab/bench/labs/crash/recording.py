@@ -126,7 +126,9 @@ class Recorder:
         me = threading.get_ident()
         with self._lock:
             if operation.kind == "fsync":
-                self._covers[me, operation.name] = min(self._changing.values(), default=len(self.steps))
+                self._covers[me, operation.name] = min(
+                    self._changing.values(), default=len(self.steps)
+                )
             elif operation.kind != "read":
                 self._changing[me] = len(self.steps)
                 self.steps.append(Change(operation))
@@ -218,25 +220,6 @@ def put_together(line_up: LineUp, files: Files) -> Parts:
 async def read_all(store: Store, rooms: list[str]) -> dict[str, list[Message]]:
     """Everything that a store gives back, by room."""
     return {room_id: await store.history(room_id, ALL) for room_id in rooms}
-
-
-async def contents_of_store(line_up: LineUp, folder: Path) -> list[Message]:
-    """Everything that a store of this mode gives back on a folder that no server uses."""
-    kept_in = line_up.classes["store"].kept_in  # type: ignore[attr-defined]
-    data = DataFolder(folder, kept_in=kept_in)
-    async with data as path:
-        rooms = [room.id for room in CHATROOMS.decode((path / CHATROOMS.name).read_bytes())]
-        files = Files(path)
-        try:
-            store = put_together(line_up, files).store
-            await store.start(data.starting)
-            try:
-                by_room = await read_all(store, rooms)
-            finally:
-                await store.close()
-        finally:
-            files.close()
-    return [message for messages in by_room.values() for message in messages]
 
 
 def public_rooms(folder: Path) -> list[str]:

@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chatlab.bench.labs.crash.recording import StepByStep, public_rooms, put_together, read_all
-from chatlab.chat.errors import ChatlabError
+from chatlab.bench.saved import read_saved
+from chatlab.chat import journal_format
+from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.errors import ChatlabError, CorruptFile
 from chatlab.chat.folder import DataFolder
 from chatlab.chat.modes import LineUp
+from chatlab.chat.parts import sqlite_database
 from chatlab.chat.protocol import Message
 
 ONE_MORE_ID = "after-the-crash"
+READABLE = (MESSAGES.name, journal_format.PATTERN, sqlite_database.NAME)
+"""What `read_saved` can read; other stores keep their messages in a way that only they know."""
 
 
 class Reopened(NamedTuple):
@@ -43,10 +49,33 @@ async def reopen(line_up: LineUp, files: dict[str, bytes], folder: Path) -> Reop
         found = await _open(line_up, folder, add_one=True)
         again = await _open(line_up, folder, add_one=False)
     except ChatlabError as error:
-        return Reopened({}, str(error))
+        return Reopened({}, without_folder(str(error), folder))
     except Exception as error:  # a bug that a crash brings to light is a finding, not our end
-        return Reopened({}, f"{type(error).__name__}: {error}")
+        return Reopened({}, without_folder(f"{type(error).__name__}: {error}", folder))
     return Reopened(found, _difference(found, again))
+
+
+def without_folder(error: str, folder: Path) -> str:
+    """An error without the temporary folder's name, which says nothing and changes each time."""
+    error = error.removeprefix(f"cannot start on the data folder {folder}: ")
+    return error.replace(str(folder), "(data folder)")
+
+
+async def contents_of(line_up: LineUp, folder: Path) -> list[Message]:
+    """All messages in a data folder that no server uses.
+
+    Read straight from the files where that is possible: so that a store cannot vouch for itself.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    if line_up.classes["store"].kept_in not in READABLE:  # type: ignore[attr-defined]
+        by_room = await _open(line_up, folder, add_one=False)
+        return [message for messages in by_room.values() for message in messages]
+    saved = read_saved(folder)
+    if saved.damaged:
+        raise CorruptFile("the data folder", f"{saved.damaged} damaged files")
+    return saved.messages
 
 
 async def _open(line_up: LineUp, folder: Path, *, add_one: bool) -> dict[str, list[Message]]:

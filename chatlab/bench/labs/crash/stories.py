@@ -11,9 +11,9 @@ from chatlab.chat.protocol import AckLevel
 
 LINES_MAX = 6
 
-WHERE_QUEUED = "it was in the server's queue: in memory alone, which the kill took with it"
-WHERE_WRITTEN = "it had been handed to the operating system, which survives a kill; yet it is gone"
-WHERE_SYNCED = "its ack said that it is on the disk, and it is not: a broken promise"
+WHERE_QUEUED = "in the server's queue: in memory alone, which the kill took with it"
+WHERE_WRITTEN = "handed to the operating system, which survives a kill; later saves lost it"
+WHERE_SYNCED = "nowhere: its ack said that it is on the disk. A broken promise"
 
 
 def of_power_cut(recording: Recording, finding: Finding) -> list[str]:
@@ -47,7 +47,7 @@ def of_kill(
     """
     where = {"queued": WHERE_QUEUED, "written": WHERE_WRITTEN, "synced": WHERE_SYNCED}[means]
     if corrupt:
-        where = "the kill met the server in the middle of rewriting the file that held it"
+        where = "in a file that the server was rewriting, in place, when the kill came"
     return [
         f"{sent_s * 1000:.1f} ms: message {number} is sent",
         f"{acked_s * 1000:.1f} ms: it is acked as {means}",
@@ -70,7 +70,7 @@ def _outcome(recording: Recording, finding: Finding, about: str) -> Iterator[str
     if finding.error:
         yield f"at the restart: {finding.error}"
         if finding.cut.promised:
-            yield f"with it, {len(finding.cut.promised)} messages that were safe are out of reach"
+            yield f"with it, {len(finding.cut.promised)} messages that were there are out of reach"
     elif finding.wrong:
         yield f"at the restart: {finding.wrong}"
     else:
