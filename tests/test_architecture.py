@@ -124,6 +124,14 @@ def test_the_files_know_nothing_but_the_disk_and_errors() -> None:
     assert not list(in_chatlab(PARTS_FOLDER / "disk.py"))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "chat" / "conditions").glob("*.py")), ids=name_of)
+def test_conditions_know_nothing_but_the_disk_and_errors(path: Path) -> None:
+    used = {tuple(names[1:3]) for names in in_chatlab(path) if names[1] != "conditions"}
+
+    assert used
+    assert all(names[0] == "errors" or names == ("parts", "disk") for names in used)
+
+
 def test_each_implementation_has_a_file_of_its_own_beside_its_base() -> None:
     homes = [part.__module__ for choices in PARTS.values() for part in choices.values()]
 

@@ -17,6 +17,7 @@ from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
 
 RATE_WINDOW_S = 1.0
 RATE_BUCKETS = 10
+BUCKETS_PER_S = RATE_BUCKETS / RATE_WINDOW_S
 SAMPLES_MAX = 4_096
 SAMPLE_AGE_MAX_S = 10.0
 NOTES_MAX = 8
@@ -61,7 +62,7 @@ class RateWindow:
 
     def add(self, count: int) -> None:
         """Count `count` events that happen now."""
-        bucket = int(self._clock() * RATE_BUCKETS / RATE_WINDOW_S)
+        bucket = int(self._clock() * BUCKETS_PER_S)
         if bucket != self._bucket:
             self._buckets.append((self._bucket, self._count))
             self._bucket, self._count = bucket, 0
@@ -69,7 +70,7 @@ class RateWindow:
 
     def per_s(self) -> float:
         """Events per second over the window that ends now."""
-        now = self._clock() * RATE_BUCKETS / RATE_WINDOW_S
+        now = self._clock() * BUCKETS_PER_S
         oldest = int(now) - RATE_BUCKETS
         # As much of the oldest bucket counts as is missing of the newest, which has just begun:
         # otherwise a steady rate would seem to fall by a tenth at the start of each bucket.

@@ -11,13 +11,16 @@ import itertools
 import json
 import os
 import re
+import shutil
 import socket
+import sqlite3
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -316,7 +319,21 @@ def saved(folder: Path) -> list[Frame]:
     if segments := sorted(folder.glob("journal-*.log")):
         lines = [line for path in segments for line in path.read_bytes().split(b"\n")[1:-1]]
         return [json.loads(line.split(b" ", 3)[3]) for line in lines]
+    if (folder / "messages.sqlite").exists():
+        return _rows(folder)
     return json.loads((folder / "messages.json").read_bytes())  # type: ignore[no-any-return]
+
+
+def _rows(folder: Path) -> list[Frame]:
+    """Of a copy, because a server that runs has the database to itself."""
+    names = "id", "roomId", "sender", "content", "timestamp"
+    columns = "id, room_id, sender, content, timestamp"
+    with tempfile.TemporaryDirectory() as copy:
+        for path in folder.glob("messages.sqlite*"):
+            shutil.copy(path, copy)
+        with closing(sqlite3.connect(Path(copy) / "messages.sqlite")) as database:
+            rows = database.execute(f"SELECT {columns} FROM messages ORDER BY seq")
+            return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def new_contents(folder: Path) -> list[str]:

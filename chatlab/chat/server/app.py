@@ -11,7 +11,6 @@ of it).
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 import re
@@ -337,14 +336,13 @@ def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
     """
     prefix = f"{int(now() * 1000):012x}"
     counter = itertools.count(1)
-
-    @functools.lru_cache(maxsize=1)
-    def text_of(millisecond: int) -> str:
-        return utc_text(datetime.fromtimestamp(millisecond / 1000, UTC))
+    latest, text = -1, ""
 
     def new_message(room_id: str, sender: str, content: str) -> Message:
+        nonlocal latest, text
         millisecond = int(now() * 1000)
-        id_ = f"{prefix}-{next(counter):08x}"
-        return Message(id_, room_id, sender, content, text_of(millisecond))
+        if millisecond != latest:  # writing a time down takes longer than all the rest
+            latest, text = millisecond, utc_text(datetime.fromtimestamp(millisecond / 1000, UTC))
+        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
 
     return new_message

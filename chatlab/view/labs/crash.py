@@ -17,8 +17,9 @@ NAME_WIDTH = 22
 MODEL = (
     "The kill: the operating system lives on and keeps what it was handed; what only the server's "
     "memory held is gone. Lost: acked, and not there after the restart (all of it, if the folder "
-    "is corrupt). Recovery: from the start of a new server until it listens, Python's own start "
-    "included; ordinary: the same after an orderly stop."
+    "is corrupt); hit: trials in which anything was. Recovery, median and most: from the start "
+    "of a new server until it listens, Python's own start included; ordinary: the same after an "
+    "orderly stop."
 )
 POWER_MODEL = (
     "The power cut is simulated: every file operation of a small workload is recorded, and the "

@@ -12,15 +12,15 @@ moment, the disk may hold this:
 - the last write, but not those before it: the disk writes in the order that suits it. (Cutting a
   file off is not overtaken by later writes: file systems keep such changes in order.)
 
-**The folder** (which names there are, and what they stand for) is what it was at its last fsync, and
-then the first few of the files created, renamed and removed since. A file's own fsync puts its
+**The folder** (which names there are, and what they stand for) is what it was at its last fsync,
+and then the first few of the files created, renamed and removed since. A file's own fsync puts its
 content on the disk and not its name: POSIX asks for no more, and there are file systems that do no
 more. So a rename may be on the disk while the data of the renamed file are not.
 
-Not modelled: a disk that lies (that answers a sync and has only cached it), decay of what lay still,
-and a second power cut while the server recovers from the first. A program that survives every state
-here is right about what it asks of the system; whether the hardware does it, nobody can see from
-inside a program.
+Not modelled: a disk that lies (that answers a sync and has only cached it), decay of what lay
+still, and a second power cut while the server recovers from the first. A program that survives
+every state here is right about what it asks of the system; whether the hardware does it, nobody can
+see from inside a program.
 
 On Windows a folder cannot be synced at all, so that there every change to the folder counts as on
 the disk at once.
@@ -95,7 +95,7 @@ class _File:
 
 
 class _FolderChange(NamedTuple):
-    """A change of names; `file` is the one that then has the name, None if there is none any more."""
+    """A change of names: to each, the file that then has it, or None if there is none any more."""
 
     step: int
     words: str

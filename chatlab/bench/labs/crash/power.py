@@ -21,7 +21,7 @@ from chatlab.bench.labs.common import Say, silent
 from chatlab.bench.labs.crash import stories
 from chatlab.bench.labs.crash.judging import Cut, Finding, cuts_of, what_is_wrong
 from chatlab.bench.labs.crash.model import State, Volume
-from chatlab.bench.labs.crash.recording import Note, Recording, record
+from chatlab.bench.labs.crash.recording import MESSAGES_SENT, Note, Recording, record
 from chatlab.bench.labs.crash.reopening import Reopened, reopen
 from chatlab.bench.labs.crash.report import PowerResult
 from chatlab.chat.modes import LineUp
@@ -30,18 +30,23 @@ CUTS_A_LINE = 50
 
 
 async def power_cuts(
-    line_up: LineUp, seed: int, *, work_folder: Path | None = None, say: Say = silent
+    line_up: LineUp,
+    seed: int,
+    *,
+    messages: int = MESSAGES_SENT,
+    work_folder: Path | None = None,
+    say: Say = silent,
 ) -> PowerResult:
     """Cut the power of one mode at every moment.
 
     Args:
         line_up: the mode.
-        seed: of the workload.
+        seed, messages: of the workload.
         work_folder: where folders are made (and removed).
         say: hears how far it is.
     """
     with tempfile.TemporaryDirectory(prefix="chatlab-", dir=work_folder) as made:
-        recording = await record(line_up, Path(made) / "recorded", seed)
+        recording = await record(line_up, Path(made) / "recorded", seed, messages)
         lab = _PowerCuts(line_up, recording, Path(made) / "cut")
         return await lab.run(say)
 

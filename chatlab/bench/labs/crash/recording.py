@@ -307,7 +307,7 @@ async def _until_idle(parts: Parts) -> None:
     """Until nothing waits to be saved; not for ever, because a part may never save anything."""
     try:
         async with asyncio.timeout(IDLE_TIMEOUT_S):
-            while parts.processor.statistics().depth:
+            while parts.processor.statistics().depth:  # noqa: ASYNC110 (no event tells)
                 await asyncio.sleep(0.001)
     except TimeoutError:
         pass

@@ -62,6 +62,9 @@ def _parts(batch: Sequence[Message]) -> Iterator[list[Message]]:
     for message in batch:
         rooms.setdefault(message.room_id, []).append(message)
     for messages in rooms.values():
+        if sum(len(message.content) for message in messages) <= FRAME_CHARS_MAX:
+            yield messages
+            continue
         part: list[Message] = []
         chars = 0
         for message in messages:
