@@ -70,6 +70,10 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
             words += ["--burst", "100", "--steady", "200", "--rate", "1000"]
         case "pitfalls":
             words += ["list"]
+        case "crash":
+            words += ["journal", "--trials", "1", "--only", "kill"]
+        case "rungs":
+            words += ["--rounds", "1", "--history", "100", "--messages", "60"]
         case "generator":
             words += ["optimized", "--rounds", "1"]
         case "watching":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from chatlab.cli import chat, compare, generator, labs, load, rungs, serve, top
+from chatlab.cli import chat, compare, crash, generator, labs, load, rungs, serve, top
 
 app = typer.Typer(
     name="chatlab",
@@ -29,6 +29,7 @@ app.command("growth", rich_help_panel=LABS)(labs.growth)
 app.command("tune", rich_help_panel=LABS)(labs.tune)
 app.command("capacity", rich_help_panel=LABS)(labs.capacity)
 app.command("pitfalls", rich_help_panel=LABS)(labs.pitfalls)
+app.command("crash", rich_help_panel=LABS)(crash.crash)
 app.command("rungs", rich_help_panel=LABS)(rungs.rungs)
 app.command("generator", rich_help_panel=LABS)(generator.generator)
 app.command("watching", rich_help_panel=LABS)(generator.watching)

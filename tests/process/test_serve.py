@@ -152,10 +152,10 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
         "from chatlab.chat.parts.processors.queueing import QueueingProcessor\n"
         "class GivesUpSoon(QueueingProcessor):\n"
         "    async def drain(self):\n"
-        "        unsaved = list(self._queue)\n"
+        "        unsaved = list(self.queue)\n"
         "        await self.outcome.failed(unsaved, StorageError('write', 'it', 'no disk'))\n"
         "        self._flusher and self._flusher.cancel()\n"
-        "        self._queue.clear()\n"
+        "        self.queue.clear()\n"
         "        return unsaved\n"
     )
     mode = f"optimized+processor={part}:GivesUpSoon"

@@ -72,7 +72,8 @@ def _rest(report: RungsReport) -> Iterator[Text]:
     for line in report.invalid:
         yield Text(f"! not counted: {line}", "yellow")
     yield Text(
-        "Six rounds are the fewest for an interval. A promise is met if the whole interval keeps it, missed if the whole interval breaks it. "
-        "Every journal and sqlite ack came after the data were synced; the echo server saves "
-        "nothing, and optimized acks what is only in memory."
+        "Six rounds are the fewest for an interval. A promise is met if the whole interval keeps "
+        "it, missed if the whole interval breaks it. Every journal and sqlite ack came after the "
+        "data were synced; the echo server saves nothing, and optimized acks what is only in "
+        "memory."
     )
