@@ -24,11 +24,13 @@ BELOW = {  # what a floor of the house may use; each may use itself
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
-    {"session", "folder"},
-    {"modes", "conditions", "rooms", "presence", "process", "prometheus"},
+    {"interchange"},
+    {"session", "folder", "journal_lines"},
+    {"modes", "conditions", "rooms", "presence", "process", "prometheus", "inspection"},
     {"journey"},
     {"metrics"},
     {"snapshot"},
+    {"database_copy"},
     {"parts"},
     {"datafiles", "settings", "journal_format"},
     {"protocol"},

@@ -10,6 +10,7 @@ import pytest
 from chatlab.chat.datafiles import ALL_FILES, CHATROOMS, MESSAGES, USERS, Room
 from chatlab.chat.errors import UsageError
 from chatlab.chat.folder import DataFolder, generated_history, starting_data
+from chatlab.chat.journal_format import FILLING, PATTERN, segment_name
 from tests.support.parts import fill, ids, message
 
 NAMES = [file.name for file in ALL_FILES]
@@ -178,3 +179,15 @@ async def test_a_folder_that_cannot_be_written_to_is_refused(
 def test_the_starting_data_are_valid() -> None:
     for file in ALL_FILES:
         file.decode((starting_data() / file.name).read_bytes())
+
+
+async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew_with_all_its_history(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path)
+    (tmp_path / MESSAGES.name).unlink()
+    (tmp_path / segment_name(0)).write_bytes(b"half a journal")
+    (tmp_path / FILLING).touch()
+    folder = DataFolder(tmp_path, history=10, kept_in=PATTERN)
+    async with folder:
+        assert len(list(folder.starting)) > 10

@@ -18,7 +18,7 @@ from chatlab.bench.server_process import SinkProcess
 
 SCHEMA = "chatlab.generator/1"
 USERS, IN_FLIGHT = 10, 32
-MODE_MESSAGES, SINK_MESSAGES = 3_000, 20_000
+MODE_MESSAGES, SINK_MESSAGES = 20_000, 60_000
 WANTED_RATIO = 2.0
 
 

@@ -1,6 +1,7 @@
 """A chat server that does next to nothing, to find out how fast the load generator itself is.
 
-It acks every message and delivers it to everyone connected, without checking or saving anything.
+It acks every message and delivers it to everyone connected, without checking or saving anything;
+to those who ask for batch frames, all that came in one piece in one frame.
 Built on `picows`, and it hands all that one client is to get to the socket at once: so it is
 faster than the generator, and what is measured against it is the generator's own limit.
 
@@ -18,6 +19,8 @@ from chatlab.chat.parent import when_stdin_ends
 from chatlab.chat.protocol import (
     Ack,
     Message,
+    MessagesFrame,
+    Ref,
     SendMessage,
     Welcome,
     decode_request,
@@ -29,12 +32,35 @@ TEXT_FRAME = 0x81
 SHORT, LONG = 125, 0xFFFF
 
 
-class Sink(WSListener):
-    """One connection; all of them share `everyone`."""
+class Room:
+    """Everyone connected, and what was said since the last batch frame."""
 
-    def __init__(self, everyone: dict[Sink, None]) -> None:
+    def __init__(self) -> None:
+        self.everyone: dict[Sink, None] = {}
+        self._said: list[Message] = []
+
+    def say(self, message: Message) -> None:
+        """Have a message go out with all others that come in the same turn of the event loop."""
+        if not self._said:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._said.append(message)
+
+    def _deliver(self) -> None:
+        frame = framed(encode(MessagesFrame(self._said[0].room_id, self._said)))
+        self._said = []
+        for client in self.everyone:
+            client.take(frame)
+
+
+class Sink(WSListener):
+    """One connection."""
+
+    def __init__(self, room: Room, *, batches: bool) -> None:
         super().__init__()
-        self._everyone = everyone
+        self._room = room
+        self._everyone = room.everyone
+        self._batches = batches
+        self._up_to: Ref = None
         self._transport: WSTransport | None = None
         self._outbox = bytearray()
 
@@ -53,7 +79,7 @@ class Sink(WSListener):
         elif frame.msg_type == WSMsgType.TEXT:
             self._answer(frame.get_payload_as_utf8_text())
             if frame.last_in_buffer:
-                for client in self._everyone:
+                for client in (self,) if self._batches else self._everyone:
                     client.flush()
 
     def _answer(self, text: str) -> None:
@@ -61,12 +87,24 @@ class Sink(WSListener):
             request = decode_request(text)
         except Refusal:
             return
+        if isinstance(request, SendMessage) and self._batches:
+            self._room.say(Message("sink", request.room_id, "load", request.content, ""))
+            self._up_to = request.ref
+            return
         self._outbox += framed(encode(Ack(ref=request.ref, means="queued")))
         if isinstance(request, SendMessage):
             message = Message("sink", request.room_id, "load", request.content, "")
             frame = framed(encode_message(message))
             for client in self._everyone:
                 client._outbox += frame
+
+    def take(self, frame: bytes) -> None:
+        """Hand over a batch frame, with an ack for all that this client has sent."""
+        if isinstance(self._up_to, int):
+            self._outbox += framed(encode(Ack(up_to=self._up_to, means="queued")))
+            self._up_to = None
+        self._outbox += frame
+        self.flush()
 
     def flush(self) -> None:
         """Hand over what has been gathered."""
@@ -80,18 +118,19 @@ def framed(payload: bytes) -> bytes:
     size = len(payload)
     if size <= SHORT:
         return bytes((TEXT_FRAME, size)) + payload
-    assert size <= LONG
-    return bytes((TEXT_FRAME, 126)) + size.to_bytes(2) + payload
+    if size <= LONG:
+        return bytes((TEXT_FRAME, 126)) + size.to_bytes(2) + payload
+    return bytes((TEXT_FRAME, 127)) + size.to_bytes(8) + payload
 
 
 async def main() -> None:
     """Serve until standard input ends."""
-    everyone: dict[Sink, None] = {}
+    room = Room()
     ended = asyncio.Event()
     when_stdin_ends(ended.set)
 
-    def listener(_: WSUpgradeRequest) -> Sink:
-        return Sink(everyone)
+    def listener(request: WSUpgradeRequest) -> Sink:
+        return Sink(room, batches=b"frames=batch" in request.path)
 
     server = await ws_create_server(listener, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
 from chatlab.chat.errors import StorageError, UsageError
+from chatlab.chat.journal_format import FILLING
 from chatlab.chat.parts.files import Files
 from chatlab.chat.protocol import Message
 
@@ -88,6 +89,7 @@ class DataFolder:
             fresh = not any(
                 list(self.path.glob(name)) for name in {self._kept_in, MESSAGES.name} if name
             )
+            fresh = fresh or (self.path / FILLING).exists()
             if self._history and not fresh:
                 raise UsageError(
                     f"--history fills a fresh data folder only, and {self.path} has messages "

@@ -1,12 +1,13 @@
 """Messages from one kind of store to another, by way of the JSON of `messages.json`.
 
-What is written appears whole or not at all: it is made elsewhere, read back, and gets its name at
-the end. Nothing that is there is written over unless the user says so. What lies in a folder is told
-by `inspection.py`; the stores themselves stand in `parts/stores/`.
+What is written appears whole or not at all: it is made under another name, and moved in at the end.
+Nothing that is there is written over unless the user says so. What lies in a folder is told by
+`inspection.py`; the stores themselves stand in `parts/stores/`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -78,7 +79,7 @@ def export_messages(
         return kind, write_json(target, _decoded(folder / MESSAGES.name)), 0
 
 
-async def import_messages(folder: Path, source: Path, kind: Kind) -> int:
+def import_messages(folder: Path, source: Path, kind: Kind) -> int:
     """Fill an empty or absent store of a data folder from a file like `messages.json`.
 
     Args:
@@ -108,7 +109,7 @@ async def import_messages(folder: Path, source: Path, kind: Kind) -> int:
             shutil.rmtree(workshop, ignore_errors=True)
             workshop.mkdir()
         try:
-            await _make_store(workshop, kind, messages)
+            asyncio.run(_make_store(workshop, kind, messages))
             with _told("move", WORDS[kind]):
                 _install(Disk(folder), sorted(path.name for path in workshop.iterdir()), kind)
         finally:
@@ -136,7 +137,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def write_json(target: Path, messages: Iterable[Message]) -> int:
-    """Write messages to a file, whole or not at all, as `MESSAGES.encode` does; holds one at a time.
+    """Write messages to a file, as `MESSAGES.encode` does, but one at a time; whole or not at all.
 
     Returns how many there were.
     """
@@ -146,7 +147,7 @@ def write_json(target: Path, messages: Iterable[Message]) -> int:
             disk.write(temporary, b"")
             with disk.open(temporary) as file:
                 piece = bytearray(b"[")
-                for count, message in enumerate(messages, 1):  # noqa: B007
+                for count, message in enumerate(messages, 1):
                     text = msgspec.json.format(msgspec.json.encode(message), indent=2)
                     piece += b",\n  " if count > 1 else b"\n  "
                     piece += text.replace(b"\n", b"\n  ")
@@ -175,15 +176,15 @@ class _Journal:
         self.torn_bytes = 0
 
     def messages(self) -> Iterator[Message]:
+        folder = self._disk.folder
         names = sorted(filter(form.is_segment, self._disk.names()))
-        end = 0
+        form.check_row((name, (folder / name).stat().st_size) for name in names)
         for name in names:
-            data = self._disk.read(name)
-            form.check_row([(form.segment_name(0), end), (name, len(data))] if end else [(name, 0)])
+            with _told("read", name):
+                data = self._disk.read(name)
             found = form.scan(name, data)
             if found.torn and name != names[-1]:
                 raise CorruptFile(name, f"the line at byte {found.size} is damaged")
-            end = found.header.base + len(data)
             self.torn_bytes = found.torn
             for record in form.records(name, data):
                 yield record.message

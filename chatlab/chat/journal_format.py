@@ -40,6 +40,8 @@ from chatlab.chat.errors import CorruptFile
 from chatlab.chat.protocol import Message
 
 PATTERN = "journal-*.log"
+FILLING = "journal.filling"
+"""Is there while a new journal is being filled: one that was interrupted is begun anew."""
 VERSION = 1
 NOWHERE = -1
 HEADER, FIRST, FURTHER = b"#", b"+", b"="

@@ -28,7 +28,7 @@ def generator(
         list[str] | None,
         typer.Argument(
             metavar="MODES",
-            help="Among which to look for the fastest.  \\[default: batched optimized]",
+            help="Among which to look for the fastest.  \\[default: optimized journal]",
         ),
     ] = None,
     rounds: Rounds = 3,
@@ -42,7 +42,7 @@ def generator(
     from chatlab.bench.generator import WANTED_RATIO, measure_generator
     from chatlab.chat.modes import parse
 
-    names = modes or ["batched", "optimized"]
+    names = modes or ["optimized", "journal"]
     for name in names:
         parse(name)
     check_writable("--json", json)

@@ -121,9 +121,11 @@ def test_too_many_states_are_cut_short_and_it_says_so() -> None:
 # The modes.
 
 
-@pytest.mark.parametrize("mode", ["journal", "naive+writer=atomic"])
-async def test_what_is_acked_as_synced_survives_every_power_cut(mode: str) -> None:
-    found = await power_cuts(parse(mode), SEED, messages=FEW)
+@pytest.mark.parametrize(
+    ("mode", "count"), [("journal", FEW), ("sqlite", 4), ("naive+writer=atomic", FEW)]
+)
+async def test_what_is_acked_as_synced_survives_every_power_cut(mode: str, count: int) -> None:
+    found = await power_cuts(parse(mode), SEED, messages=count)
 
     assert found.acked == found.messages
     assert found.states >= 60

@@ -33,9 +33,7 @@ from chatlab.chat.parts.writers.base import Writer
 from chatlab.chat.protocol import AckLevel, Message
 from chatlab.chat.settings import Settings
 
-FILLING = "journal.filling"
-"""Is there while a new journal is being filled: one that was interrupted is begun anew."""
-
+FILLING = form.FILLING
 BEHIND, AHEAD = 56 * 1024, 8 * 1024
 """Bytes read around a message: mostly those before it, where the chain leads next."""
 LONG_MESSAGE = 128 * 1024

@@ -1,0 +1,138 @@
+"""`chatlab data`: look at what lies in a data folder, and move messages in and out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from chatlab.cli.serve import DEFAULT_FOLDER
+
+if TYPE_CHECKING:
+    from chatlab.chat.inspection import Contents
+    from chatlab.chat.journal_lines import Lines
+
+EXIT_DAMAGED = 1
+TAIL_DEFAULT = 5
+
+Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="The data folder.")]
+
+app = typer.Typer(
+    name="data",
+    help="Look at what lies in a data folder, and move messages in and out.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command("inspect")
+def inspect(
+    folder: Folder = DEFAULT_FOLDER,
+    tail: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="Show the journal's last N lines, taken apart."
+        ),
+    ] = None,
+    segment: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="... of segment N of the journal, rather than of the last."
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write it all to FILE; - prints it."),
+    ] = None,
+) -> None:
+    """Tell what is in a data folder, without changing a byte of it.
+
+    It may be asked while a server runs on the folder, and after a crash. The exit code is 1 if
+    something is damaged. A torn tail is not damage: a save was not finished, nobody was told that
+    it is safe, and the next start cuts it off.
+    """
+    from chatlab.chat import inspection
+    from chatlab.chat.journal_lines import read_lines
+    from chatlab.cli.options import check_writable
+    from chatlab.view.data import print_contents, print_lines
+
+    to_stdout = json is not None and str(json) == "-"
+    if not to_stdout:
+        check_writable("--json", json)
+    contents = inspection.inspect(folder)
+    lines = None
+    if tail is not None or segment is not None:
+        lines = read_lines(folder, tail or TAIL_DEFAULT, segment)
+    if to_stdout:
+        sys.stdout.buffer.write(_encoded(contents, lines))
+        sys.stdout.flush()
+    elif lines is not None:
+        print_lines(lines)
+    else:
+        print_contents(contents)
+    if json is not None and not to_stdout:
+        json.write_bytes(_encoded(contents, lines))
+    sys.exit(EXIT_DAMAGED if contents.damage else 0)
+
+
+@app.command("export")
+def export(
+    folder: Folder = DEFAULT_FOLDER,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The file to write, such as messages.json.")
+    ] = ...,  # type: ignore[assignment]
+    kind: Annotated[
+        Literal["journal", "sqlite", "json"] | None,
+        typer.Option(
+            "--from", metavar="STORE", help="journal, sqlite or json; the one that there is."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace FILE if it is there already.")
+    ] = False,
+) -> None:
+    """Write all messages to a file, in the JSON of messages.json.
+
+    FILE appears whole or not at all. A damaged store is not exported; see chatlab data inspect.
+    """
+    from chatlab.chat.interchange import WORDS, export_messages
+
+    used, count, torn_bytes = export_messages(folder, to, kind, force=force)
+    print(f"wrote {count:,} messages from {WORDS[used]} of {folder} to {to}")
+    if torn_bytes:
+        print(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {WORDS[used]}")
+
+
+@app.command("import")
+def import_(
+    folder: Folder = DEFAULT_FOLDER,
+    source: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="A file like messages.json.")
+    ] = ...,  # type: ignore[assignment]
+    kind: Annotated[
+        Literal["journal", "sqlite", "json"],
+        typer.Option("--into", metavar="STORE", help="journal, sqlite or json."),
+    ] = ...,  # type: ignore[assignment]
+) -> None:
+    """Fill an empty store of a data folder with the messages of a file.
+
+    Ids, order and text stay as they are. A store that has messages is left alone, and so is a
+    folder on which a server runs. Users and rooms are not part of it: they stand in users.json and
+    chatrooms.json.
+    """
+    from chatlab.chat.interchange import WORDS, import_messages
+
+    count = import_messages(folder, source, kind)
+    print(f"imported {count:,} messages from {source} into {WORDS[kind]} of {folder}")
+
+
+def _encoded(contents: Contents, lines: Lines | None) -> bytes:
+    import msgspec
+
+    value = msgspec.to_builtins(contents)
+    if lines is not None:
+        value["lines"] = msgspec.to_builtins(lines)
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
