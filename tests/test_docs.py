@@ -75,9 +75,9 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
         case "rungs":
             words += ["--rounds", "1", "--history", "100", "--messages", "60"]
         case "generator":
-            words += ["optimized", "--rounds", "1"]
+            words += ["optimized", "--rounds", "1", "--messages", "2000"]
         case "watching":
-            words += ["--rounds", "1"]
+            words += ["--rounds", "1", "--messages", "200"]
         case "load":
             words[1:1] = [url]
             words += ["--messages", "40"]

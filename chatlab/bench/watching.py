@@ -55,13 +55,16 @@ class WatchingReport(msgspec.Struct, frozen=True):
         return self.ratio.high is not None and self.ratio.high < 1 - most
 
 
-async def measure_watching(mode: str, rounds: int, tell: Callable[[str], None]) -> WatchingReport:
+async def measure_watching(
+    mode: str, rounds: int, tell: Callable[[str], None], messages: int = MESSAGES
+) -> WatchingReport:
     """Measure a server with and without its dashboard, in turn: A B B A.
 
     Args:
         mode: its line-up.
         rounds: of each.
         tell: hears what is being done.
+        messages: in a round.
 
     Raises:
         UsageError: this system has no pseudo-terminals.
@@ -72,13 +75,13 @@ async def measure_watching(mode: str, rounds: int, tell: Callable[[str], None]) 
     for number in range(1, rounds + 1):
         for watched in (True, False) if number % 2 else (False, True):
             tell(f"round {number} of {rounds}: {'with' if watched else 'without'} the dashboard")
-            found[watched].append(await _per_s(mode, watched))
+            found[watched].append(await _per_s(mode, watched, messages))
     ratios = [ours / theirs for ours, theirs in zip(found[True], found[False], strict=True)]
     return WatchingReport(SCHEMA, mode, found[True], found[False], estimate(ratios))
 
 
-async def _per_s(mode: str, watched: bool) -> float:
-    scenario = override(load("midnight"), messages=MESSAGES, in_flight=32)
+async def _per_s(mode: str, watched: bool, messages: int) -> float:
+    scenario = override(load("midnight"), messages=messages, in_flight=32)
     with tempfile.TemporaryDirectory(prefix="chatlab-") as name:
         folder = Path(name)
         async with LoadProcess() as worker:

@@ -90,7 +90,8 @@ def import_messages(folder: Path, source: Path, kind: Kind) -> int:
     Raises:
         UsageError: the store has messages already, a server uses the folder, or `source` cannot be
             used.
-        StorageError: a file is damaged, or cannot be read or written. The store is as it was.
+        StorageError: a file is damaged, or cannot be read or written. The store is empty as before,
+            or, if no more than the last sync failed, it holds everything.
     """
     messages = _decoded(source)
     if kind == "sqlite" and len({message.id for message in messages}) < len(messages):
@@ -145,17 +146,15 @@ def write_json(target: Path, messages: Iterable[Message]) -> int:
     try:
         with _told("write", target.name):
             disk.write(temporary, b"")
-            with disk.open(temporary) as file:
-                piece = bytearray(b"[")
-                for count, message in enumerate(messages, 1):
-                    text = msgspec.json.format(msgspec.json.encode(message), indent=2)
-                    piece += b",\n  " if count > 1 else b"\n  "
-                    piece += text.replace(b"\n", b"\n  ")
-                    if len(piece) >= _WRITE_AT_ONCE:
-                        file.append(bytes(piece))
-                        piece.clear()
-                file.append(bytes(piece) + (b"\n]" if count else b"]"))
-                file.fsync()
+            piece = bytearray(b"[")
+            for count, message in enumerate(messages, 1):
+                text = msgspec.json.format(msgspec.json.encode(message), indent=2)
+                piece += b",\n  " if count > 1 else b"\n  "
+                piece += text.replace(b"\n", b"\n  ")
+                if len(piece) >= _WRITE_AT_ONCE:
+                    disk.append(temporary, bytes(piece))
+                    piece.clear()
+            disk.append(temporary, bytes(piece) + (b"\n]" if count else b"]"), fsync=True)
             disk.rename(temporary, target.name)
             disk.fsync_folder()
     except BaseException:

@@ -21,17 +21,21 @@ class Journey:
 
     Args:
         ack_means: the promise of this server's acks.
+        on_queueing: whether that is true as soon as the processor has taken charge of a message.
         delivery: brings saved messages to their rooms.
         metrics: counts.
     """
 
-    def __init__(self, ack_means: AckLevel, delivery: Delivery, metrics: Metrics) -> None:
+    def __init__(
+        self, ack_means: AckLevel, on_queueing: bool, delivery: Delivery, metrics: Metrics
+    ) -> None:
         self._ack_means = ack_means
+        self._on_queueing = on_queueing
         self._delivery = delivery
         self._metrics = metrics
 
     async def queued(self, entry: Entry) -> None:
-        if self._ack_means == "queued":
+        if self._on_queueing:
             await self._ack(entry)
 
     async def saved(self, batch: Sequence[Entry]) -> None:
@@ -39,7 +43,7 @@ class Journey:
         self._metrics.saved(accepted_at)
         for entry in batch:
             entry.sender.release()
-        if self._ack_means != "queued":
+        if not self._on_queueing:
             await self._ack_all(batch)
         try:
             frames = await self._delivery.deliver([entry.message for entry in batch])

@@ -210,7 +210,8 @@ def assemble(
     store = make["store"](files, reader, writer, lock, settings)
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
-    journey = Journey(ack_means, delivery, metrics)
+    on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
+    journey = Journey(ack_means, on_queueing, delivery, metrics)
     processor = make["processor"](store, journey, settings, clock)
     return Parts(reader, writer, lock, store, delivery, processor, ack_means)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXIT_DAMAGED = 1
 TAIL_DEFAULT = 5
 
-Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="The data folder.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.")]
 
 app = typer.Typer(
     name="data",

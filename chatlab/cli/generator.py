@@ -21,6 +21,9 @@ EXIT_STOPPED = 130
 
 R = TypeVar("R")
 Rounds = Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Rounds of each.")]
+Messages = Annotated[
+    int, typer.Option(metavar="N", min=100, max=1_000_000, help="Messages in a round.")
+]
 
 
 def generator(
@@ -32,6 +35,7 @@ def generator(
         ),
     ] = None,
     rounds: Rounds = 3,
+    messages: Messages = 20_000,
     json: JsonFile = None,
 ) -> None:
     """Measure the load generator itself, against a server that does next to nothing.
@@ -46,7 +50,7 @@ def generator(
     for name in names:
         parse(name)
     check_writable("--json", json)
-    report = _run(measure_generator(names, rounds, _tell))
+    report = _run(measure_generator(names, rounds, _tell, messages))
     print("Messages delivered per second, each to ten receivers (medians):")
     print(f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}")
     print(f"  {'a server that does nothing':30}{median(report.sink_per_s):>10,.0f}")
@@ -62,6 +66,7 @@ def watching(
         "optimized"
     ),
     rounds: Rounds = 6,
+    messages: Messages = 8_000,
     json: JsonFile = None,
 ) -> None:
     """Measure what the live dashboard costs: the same load with it and without it, in turn.
@@ -73,7 +78,7 @@ def watching(
 
     parse(mode)
     check_writable("--json", json)
-    report = _run(measure_watching(mode, rounds, _tell))
+    report = _run(measure_watching(mode, rounds, _tell, messages))
     ratio = report.ratio
     print(f"Messages delivered per second by {mode} (medians of {rounds} rounds):")
     print(f"  {'with the dashboard':30}{median(report.watched_per_s):>10,.0f}")

@@ -39,7 +39,7 @@ def print_lines(lines: Lines, console: Console | None = None) -> None:
 def render(contents: Contents) -> RenderableType:
     """What lies in a data folder."""
     blocks: list[RenderableType] = [Text(words.printable(contents.folder), style="bold")]
-    blocks += [Padding(line, (0, 0, 0, 2)) for line in _others(contents)]
+    blocks += [_indented(line) for line in _others(contents)]
     for store in contents.stores:
         blocks += [Text(), *_store(store)]
     if not contents.stores:
@@ -48,7 +48,7 @@ def render(contents: Contents) -> RenderableType:
     if contents.damage:
         blocks.append(Text("Damaged:", style="bold red"))
         blocks += [
-            Padding(Text(f"{words.printable(name)}: {what}", style="red"), (0, 0, 0, 2))
+            _indented(Text(f"{words.printable(name)}: {what}", style="red"))
             for name, what in contents.damage.items()
         ]
     else:
@@ -189,4 +189,4 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _indented(what: RenderableType) -> Padding:
-    return Padding(what, (0, 0, 0, 2))
+    return Padding(what, (0, 0, 0, 2), expand=False)
