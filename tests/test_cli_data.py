@@ -397,11 +397,12 @@ def test_tail_shows_damaged_and_unfinished_lines_as_what_they_are(
 ) -> None:
     kept(tmp_path, "journal")
     path = segments(tmp_path)[-1]
-    path.write_bytes(path.read_bytes().replace(b"text 39", b"text 93") + b"half")
-    _, said = chatlab_data("inspect", tmp_path, "--tail", "2")
+    path.write_bytes(path.read_bytes().replace(b"text 39", b"text 93") + b"rubbish\nhalf a line")
+    _, said = chatlab_data("inspect", tmp_path, "--tail", "3")
 
     assert "damaged: it says " in said
     assert "not a line of a journal" in said
+    assert "not finished: it has no line feed" in said
 
 
 def test_a_wrong_segment_or_a_folder_without_a_journal_is_explained(

@@ -191,3 +191,16 @@ async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew_with_all_
     folder = DataFolder(tmp_path, history=10, kept_in=PATTERN)
     async with folder:
         assert len(list(folder.starting)) > 10
+
+
+@pytest.mark.parametrize("kept_in", [PATTERN, MESSAGES.name, "messages.sqlite"])
+async def test_what_an_interrupted_journal_left_never_costs_a_message(
+    tmp_path: Path, kept_in: str
+) -> None:
+    """It was taking over messages.json: that file is still all there is."""
+    fill(tmp_path, [message(1)])
+    (tmp_path / FILLING).touch()
+    before = content(tmp_path)
+    async with DataFolder(tmp_path, kept_in=kept_in) as folder:
+        assert content(folder) == before
+    assert "fills a fresh data folder only" in await refusal(tmp_path, history=10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -108,7 +109,7 @@ async def measure_round(
     kept = bool(parse(mode).classes["store"].kept_in)  # type: ignore[attr-defined]
     try:
         if prepared:
-            await asyncio.to_thread(shutil.copytree, prepared, folder, dirs_exist_ok=True)
+            await asyncio.to_thread(_copy, prepared, folder)
         async with (
             LoadProcess() as worker,
             ServerProcess(mode, folder, history, options) as server,
@@ -134,6 +135,14 @@ async def prepare(mode: str, history: int, folder: Path) -> None:
     """
     async with ServerProcess(mode, folder, history) as server:
         await server.stop()
+
+
+def _copy(prepared: Path, folder: Path) -> None:
+    """Copy a data folder onto the disk: else its writing would go on while a round is measured."""
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _is_ours(message: Message) -> bool:

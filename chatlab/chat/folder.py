@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
 from chatlab.chat.errors import StorageError, UsageError
-from chatlab.chat.journal_format import FILLING
+from chatlab.chat.journal_format import FILLING, PATTERN
 from chatlab.chat.parts.files import Files
 from chatlab.chat.protocol import Message
 
@@ -89,7 +89,7 @@ class DataFolder:
             fresh = not any(
                 list(self.path.glob(name)) for name in {self._kept_in, MESSAGES.name} if name
             )
-            fresh = fresh or (self.path / FILLING).exists()
+            fresh = fresh or self._begins_anew()
             if self._history and not fresh:
                 raise UsageError(
                     f"--history fills a fresh data folder only, and {self.path} has messages "
@@ -113,6 +113,14 @@ class DataFolder:
         finally:
             source.close()
             target.close()
+
+    def _begins_anew(self) -> bool:
+        """Whether the first start of a journal was interrupted, with nothing but its own messages.
+
+        One that was taking over `messages.json` begins with that file again.
+        """
+        unfilled = self._kept_in == PATTERN and (self.path / FILLING).exists()
+        return unfilled and not (self.path / MESSAGES.name).exists()
 
     def _generated(self, rooms: list[Room]) -> Iterator[Message]:
         public = [room.id for room in rooms if not room.private]

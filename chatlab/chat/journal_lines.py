@@ -30,6 +30,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         link: where the room's message before begins; None if it leads nowhere.
         room: of a message.
         text: what stands after mark and link; of a damaged line, all of it.
+        ended: whether it has its line feed.
         whole: whether it can be read.
     """
 
@@ -41,6 +42,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     link: int | None
     room: str
     text: str
+    ended: bool
     whole: bool
 
 
@@ -108,6 +110,7 @@ def _line(position: int, line: bytes) -> Line:
         link=record.previous if record and record.previous != form.NOWHERE else None,
         room=record.message.room_id if record else "",
         text=_text(line, record is not None, index).decode("utf-8", "replace").rstrip("\n"),
+        ended=line.endswith(b"\n"),
         whole=record is not None or index,
     )
 

@@ -32,6 +32,9 @@ class ProcessWatch:
         self.cpu_percent = 0.0
         self.rss_bytes = self._process.memory_info().rss
         self._highest_seen_bytes = self.rss_bytes
+        # On Linux, a process begins with the record of the one that started it (getrusage(2):
+        # maxrss outlives execve): until it is passed, it says nothing of this process.
+        self._record_at_start_bytes = _recorded_peak_bytes()
 
     @property
     def cpu_s(self) -> float:
@@ -41,7 +44,11 @@ class ProcessWatch:
     @property
     def rss_peak_bytes(self) -> int:
         """The highest resident memory: the system's own record of it, or the highest seen."""
-        return max(_recorded_peak_bytes(), self._highest_seen_bytes)
+        self._highest_seen_bytes = max(self._highest_seen_bytes, self._process.memory_info().rss)
+        record = _recorded_peak_bytes()
+        if record <= self._record_at_start_bytes:
+            return self._highest_seen_bytes
+        return max(record, self._highest_seen_bytes)
 
     async def run(self) -> None:
         """Sample until cancelled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from chatlab.cli import chat, compare, crash, generator, labs, load, rungs, serve, top
+from chatlab.cli import chat, compare, crash, data, generator, labs, load, rungs, serve, top
 
 app = typer.Typer(
     name="chatlab",
@@ -23,6 +23,8 @@ app.command("top")(top.top)
 app.command("load")(load.load)
 app.command("compare")(compare.compare)
 app.command("modes")(serve.modes)
+
+app.add_typer(data.app, name="data")
 
 LABS = "Labs"
 app.command("growth", rich_help_panel=LABS)(labs.growth)

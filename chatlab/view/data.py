@@ -172,6 +172,8 @@ def _line(line: Line) -> Iterator[tuple[str, str]]:
 
 
 def _what_is_wrong(line: Line) -> str:
+    if not line.ended:
+        return "not finished: it has no line feed at its end"
     if not line.checksum:
         return "not a line of a journal"
     if line.checksum == line.right_checksum:

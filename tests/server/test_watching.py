@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.modes import MODES
 from chatlab.chat.snapshot import Snapshot
-from tests.support.chat_client import ChatClient, get, running
+from tests.support.chat_client import ChatClient, ServeProcess, get, running
 
 N = 25
 
@@ -213,3 +213,15 @@ async def test_watching_costs_no_file_operation(tmp_path: Path) -> None:
             await get(server.url, path)
         async with connect(f"{server.url}/stats", proxy=None) as stream:
             assert snapshots.decode(await stream.recv()).files == {}
+
+
+async def test_the_peak_of_memory_is_not_that_of_whoever_started_the_server(tmp_path: Path) -> None:
+    """Linux keeps a process's record over execve: a large parent must not make a large server."""
+    large = bytearray(b"x" * 300_000_000)
+    options = ("--mode", "journal", "--stop-with-stdin")
+    async with ServeProcess(tmp_path / "data", *options) as server:
+        peak_bytes = (await stats(server.url)).rss_peak_bytes
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+        assert await server.end() == 0
+    assert 20_000_000 < peak_bytes < len(large)

@@ -57,12 +57,13 @@ BUSY_MS = 2_000
 """How long to wait for another program that reads the database."""
 
 SETTINGS = {
+    # One server a folder: the index of the log may lie in its memory, not in a file for all. It
+    # must be said first, before anything is read.
+    "locking_mode": "EXCLUSIVE",
     "page_size": PAGE_BYTES,
     "cache_size": -CACHE_BYTES // 1024,
     "mmap_size": 0,  # what SQLite reads past the VFS is not counted
     "temp_store": 2,  # in memory
-    # One server a folder: the index of the log may lie in its memory, not in a file for all.
-    "locking_mode": "EXCLUSIVE",
     "synchronous": "FULL",
     # On macOS, fsync alone leaves the data in the drive's cache; elsewhere, these do nothing.
     "fullfsync": 1,
