@@ -13,6 +13,9 @@ from chatlab.chat.settings import Clock
 
 LAG_INTERVAL_S = 0.02
 USAGE_INTERVAL_S = 0.5
+YOUNG_OBJECTS_MAX = 10_000
+"""Made and not yet gone, at which garbage is looked for. The default of 700 is less than one batch
+of messages keeps alive, so that each of them would be looked through, in vain."""
 
 
 class ProcessWatch:
@@ -87,3 +90,4 @@ def spare_the_garbage_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)

@@ -18,6 +18,7 @@ from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts import sqlite_database as database
 from chatlab.chat.parts.disk import FOLDER, Disk, Operation
 from chatlab.chat.parts.sqlite_database import FILLING, LOG, NAME
+from chatlab.chat.parts.sqlite_files import SqliteFiles
 from chatlab.chat.parts.stores.sqlite import SqliteStore
 from chatlab.chat.protocol import Message
 from chatlab.chat.settings import Settings
@@ -38,6 +39,11 @@ class Replay:
 
     def __init__(self) -> None:
         self.content: dict[str, bytearray] = {}
+
+    def begin(self, folder: Path) -> None:
+        """With what is there; the first time only."""
+        files = {path.name: bytearray(path.read_bytes()) for path in folder.iterdir()}
+        self.content = self.content or files
 
     def before(self, _: Operation) -> None:
         pass
@@ -78,6 +84,7 @@ class Base:
         self.store = SqliteStore(self.files, None, None, None, Settings())  # type: ignore[arg-type]
 
     async def start(self, starting: Iterable[Message] = ()) -> None:
+        self.replay.begin(self.folder)
         self.notes = await self.store.start(starting)
 
     async def reopen(self) -> None:
@@ -244,6 +251,7 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(tmp_path: Path) -> None:
             base.disk.well()
             # What the data folder gives again as long as there is no database.
             await base.start(() if (base.folder / NAME).exists() else wanted)
+        base.disk.well()
         await base.holds(*range(7))
         await base.store.close()
         assert set(base.content) == {"users.json", "chatrooms.json", NAME}
@@ -521,24 +529,39 @@ async def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
 
 
 async def test_nothing_stays_behind_in_sqlite(base: Base) -> None:
-    names = apsw.vfs_names()
     await base.reopen()
+    opened = base.store._database
+    name = opened._vfs.name
+    assert name in apsw.vfs_names()
     await base.store.close()
 
-    assert len(apsw.vfs_names()) == len(names) - 1
+    assert name not in apsw.vfs_names()
 
 
 @pytest.mark.usefixtures("short_log")
 async def test_the_operations_that_are_told_are_all_that_happens(base: Base) -> None:
     for n in range(0, 300, 30):
         await base.save(*range(n, n + 30))
-    assert {name: base.content[name] for name in (NAME, LOG)} == base.replay.content
+    assert base.replay.content == base.content
     await base.reopen()
     await base.save(999)
-    assert {name: base.content[name] for name in (NAME, LOG)} == base.replay.content
+    assert base.replay.content == base.content
     await base.store.close()
 
-    assert base.replay.content == {NAME: base.content[NAME]}
+    assert base.replay.content == base.content
+    assert LOG not in base.content
+
+
+def test_a_read_beyond_the_end_counts_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "zeros").write_bytes(bytes(60))
+    disk = Disk(tmp_path)
+    files = SqliteFiles(disk)
+    with pytest.raises(apsw.NotADBError):
+        apsw.Connection(str(tmp_path / "zeros"), vfs=files.name).execute("SELECT 1 FROM messages")
+    files.unregister()
+    io = disk.statistics()["zeros"]
+
+    assert io.bytes_read == io.reads * 60 > 0
 
 
 SCRIPT = """

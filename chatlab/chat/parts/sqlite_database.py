@@ -195,8 +195,7 @@ class Database:
                 self._connection.pragma(name, value)
             self._check()
             self._connection.pragma("journal_mode", "WAL")
-            self._connection.wal_autocheckpoint(0)  # see `save`
-            self._connection.set_wal_hook(self._committed)
+            self._connection.set_wal_hook(self._committed)  # instead of SQLite's own checkpoints
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
 
     def _check(self) -> None:

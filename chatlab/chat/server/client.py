@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from chatlab.chat.protocol import FrameStyle
 from chatlab.chat.settings import Settings
@@ -35,15 +36,25 @@ class SocketClient:
         self._free = settings.client_queue_limit
         self._has_free = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
+        self._outbox: list[bytes] = []  # for one turn of the event loop at most
 
     async def send(self, frame: bytes) -> None:
+        self._hand_over()
         if self._has_room():
             with suppress(ConnectionClosed):
                 await self._connection.send(frame, text=True)
 
     def push(self, frame: bytes) -> None:
-        if self._has_room():
+        if not self._has_room():
+            return
+        if self.frame_style == "single":
             broadcast((self._connection,), frame, text=True)
+            return
+        # Who takes many messages in a frame gets an ack and a frame at the same moment: together
+        # they cost one call to the system.
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._outbox.append(frame)
 
     def reserved_at_once(self) -> bool:
         if self._free <= 0:
@@ -59,6 +70,14 @@ class SocketClient:
     def release(self) -> None:
         self._free += 1
         self._has_free.set()
+
+    def _hand_over(self) -> None:
+        """Write what was pushed in this turn of the event loop."""
+        frames, self._outbox = self._outbox, []
+        if frames and self._connection.state is State.OPEN:
+            for frame in frames:
+                self._connection.protocol.send_text(frame)
+            self._connection.transport.write(b"".join(self._connection.protocol.data_to_send()))
 
     def _has_room(self) -> bool:
         """Whether the client reads what it is sent; one that does not is disconnected."""
