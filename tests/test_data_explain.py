@@ -1,0 +1,197 @@
+"""`chatlab data explain`: what it says is counted, and the user's database is only read."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from chatlab.bench import query_plan_data
+from chatlab.bench.query_plan import LIMIT, PlanReport, QueryPlan
+from chatlab.bench.query_plan_data import QUIET_MESSAGES, QUIET_ROOM, copy_database
+from chatlab.bench.saved import read_saved
+from chatlab.chat.errors import UsageError
+from chatlab.chat.parts.disk import Disk
+from chatlab.chat.parts.sqlite_database import LOG, NAME, Database
+from chatlab.cli.data_explain import explain
+from chatlab.view.query_plan import render
+from tests.support.parts import message
+
+
+def measured(folder: Path, source: Path | None, *, messages: int = 0, room: str | None = None):
+    folder.mkdir(exist_ok=True)
+    plan = QueryPlan(folder, source, messages=messages, room=room, say=lambda _: None)
+    return plan.measure("chatlab data explain")
+
+
+def made(folder: Path, rooms: list[str]) -> Database:
+    """A database that is open, with a message in each of these rooms."""
+    folder.mkdir()
+    query_plan_data.make_database(folder, 0)
+    database = Database.opened(Disk(folder))
+    database.save([message(n, room) for n, room in enumerate(rooms)])
+    return database
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_quiet_room_is_found_by_the_index_alone(tmp_path: Path) -> None:
+    report = measured(tmp_path / "work", None, messages=5_000)
+    busy, quiet = report.rooms
+
+    assert (quiet.room_id, quiet.messages) == (QUIET_ROOM, QUIET_MESSAGES)
+    assert quiet.indexed.plan == ["SEARCH messages USING INDEX room_and_time (room_id=?)"]
+    assert quiet.scanned.plan == ["SCAN messages"]
+    assert (quiet.indexed.rows_read, quiet.scanned.rows_read) == (QUIET_MESSAGES, 5_000)
+    assert quiet.indexed.reads < 10 < quiet.scanned.reads
+    assert (busy.found, busy.scanned.rows_read) == (LIMIT, 148)
+    assert 0 < report.index_bytes < report.database_bytes / 2
+    assert report.with_index.bytes_written > report.without_index.bytes_written
+
+
+def test_rows_read_are_those_up_to_the_last_that_is_found(tmp_path: Path) -> None:
+    rooms = ["general"] * 100 + ["other"] * 40 + ["general"] * 30 + ["other"] * 7
+    database = made(tmp_path / "data", rooms)
+    database.close()
+    report = measured(tmp_path / "work", tmp_path / "data", room="general")
+
+    assert report.rooms[0].scanned.rows_read == 7 + 30 + 40 + (LIMIT - 30)
+
+
+def test_a_running_servers_database_is_read_with_its_log_and_not_changed(tmp_path: Path) -> None:
+    database = made(tmp_path / "data", ["general"] * 100)
+    database.save([message(n, "other") for n in range(100, 120)])
+    before = content(tmp_path / "data")
+    report = measured(tmp_path / "work", tmp_path / "data")
+
+    assert content(tmp_path / "data") == before
+    assert len(before[LOG]) > 0
+    assert [(one.room_id, one.messages) for one in report.rooms] == [
+        ("general", 100),
+        ("other", 20),
+    ]
+    database.close()
+
+
+def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
+    database = made(tmp_path / "data", ["general"] * 10)
+    stop = threading.Event()
+
+    def save() -> None:
+        n = 10
+        while not stop.is_set():
+            database.save([message(i) for i in range(n, n + 20)])
+            n += 20
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        for number in range(12):
+            copy = tmp_path / str(number)
+            copy.mkdir()
+            copy_database(tmp_path / "data", copy)
+            saved = read_saved(copy)
+            assert saved.messages == [message(n) for n in range(len(saved.messages))]
+            assert len(saved.messages) >= 10
+            assert saved.damaged == 2  # the users and the rooms, which are not there
+    finally:
+        stop.set()
+        saving.join()
+        database.close()
+
+
+def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.parts.sqlite_database.LOG_PAGES", 1)
+    database = made(tmp_path / "data", ["general"] * 300)
+    copied: list[str] = []
+    plain = shutil.copyfile
+
+    def copy(source: Path, target: Path) -> None:
+        plain(source, target)
+        copied.append(Path(source).name)
+        if len(copied) == 1:
+            for n in range(3):  # two checkpoints, each followed by a new log
+                database.save([message(i) for i in range(300 + 90 * n, 390 + 90 * n)])
+
+    monkeypatch.setattr(query_plan_data.shutil, "copyfile", copy)
+    (tmp_path / "copy").mkdir()
+    copy_database(tmp_path / "data", tmp_path / "copy")
+    monkeypatch.undo()
+
+    assert copied == [NAME, LOG, NAME, LOG]
+    assert len(read_saved(tmp_path / "copy").messages) == 570
+    database.close()
+
+
+def test_a_database_that_never_stands_still_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "data", ["general"]).close()
+    headers = iter(range(99))
+    monkeypatch.setattr(query_plan_data, "_header", lambda _: b"%d" % next(headers))
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(UsageError, match="changes too fast"):
+        copy_database(tmp_path / "data", tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("rooms", "room", "words"),
+    [
+        (["general", "other"], "nowhere", "no messages of room 'nowhere'; there are of: "),
+        ([f"room-{n}" for n in range(20)], "nowhere", "and 12 more"),
+        ([], None, "there are no messages in "),
+    ],
+)
+def test_a_mistake_is_told(tmp_path: Path, rooms: list[str], room: str | None, words: str) -> None:
+    made(tmp_path / "data", rooms).close()
+    with pytest.raises(UsageError, match=words):
+        measured(tmp_path / "work", tmp_path / "data", room=room)
+
+
+def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / NAME).write_bytes(b"not a database" * 999)
+    with pytest.raises(UsageError, match="cannot explain the history query"):
+        measured(tmp_path / "work", tmp_path / "data")
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such folder"):
+        explain(data=tmp_path / "nowhere")
+
+
+def test_it_is_told_in_eighty_columns_and_in_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made(tmp_path / "data", ["general", "a room with a very long name " * 4] * 80).close()
+    explain(data=tmp_path / "data", json=tmp_path / "plan.json")
+    out, _ = capsys.readouterr()
+    report = msgspec.json.decode((tmp_path / "plan.json").read_bytes(), type=PlanReport)
+
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert out.count("USING INDEX room_and_time") == out.count("SCAN messages") == 2
+    assert report.messages == 160
+    assert not list(Path(tmp_path / "data").glob("*-shm"))
+
+
+def test_no_difference_is_called_one_unless_the_runs_are_apart(tmp_path: Path) -> None:
+    report = measured(tmp_path / "work", None, messages=200)
+    look = report.rooms[0].indexed
+    alike = [msgspec.structs.replace(one, indexed=look, scanned=look) for one in report.rooms]
+    same = msgspec.structs.replace(report, rooms=alike, without_index=report.with_index)
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(render(same))
+
+    assert shown.get().count("no clear difference") == 2
+    assert "No clear difference in the time" in " ".join(shown.get().split())
+    assert "do harm" not in shown.get()
