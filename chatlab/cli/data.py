@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chatlab.cli.data_explain import explain
 from chatlab.cli.serve import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
@@ -136,3 +137,6 @@ def _encoded(contents: Contents, lines: Lines | None) -> bytes:
     if lines is not None:
         value["lines"] = msgspec.to_builtins(lines)
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+app.command("explain")(explain)

@@ -48,7 +48,13 @@ class FileIO(msgspec.Struct, frozen=True):
         return self.reads + self.writes
 
     def __add__(self, other: FileIO) -> FileIO:
-        return FileIO(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+        return FileIO(  # written out, because it is done for each operation
+            self.reads + other.reads,
+            self.writes + other.writes,
+            self.fsyncs + other.fsyncs,
+            self.bytes_read + other.bytes_read,
+            self.bytes_written + other.bytes_written,
+        )
 
     def __sub__(self, other: FileIO) -> FileIO:
         return FileIO(*(a - b for a, b in zip(_values(self), _values(other), strict=True)))
