@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatlab.chat.errors import Overloaded, StorageError
+from chatlab.chat.parts.entry import Entry
 from chatlab.chat.parts.processors.base import Processor
+from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processors.immediate import ImmediateProcessor
 from chatlab.chat.parts.processors.queueing import QueueingProcessor
 from chatlab.chat.settings import Settings
@@ -510,3 +513,20 @@ async def test_queueing_does_not_call_unsaved_what_was_saved_in_the_end() -> Non
     unsaved = await bench.drain()
 
     assert bool(unsaved) != bool(bench.store.kept)
+
+
+# The group commit.
+
+
+@on_virtual_clock
+async def test_group_commit_saves_few_long_messages_together_and_one_that_is_longer_alone() -> None:
+    """What is saved together is delivered in one go, into send buffers that are bounded."""
+    bench = Bench(GroupCommitProcessor, takes_s=0.01)
+    sizes = [1, 30_000, 30_000, 30_000, 70_000, 1]
+    for n, size in enumerate(sizes):
+        long = replace(message(n), content="x" * size)
+        await bench.processor.submit(Entry(long, None, FakeClient("alice"), now()))
+    await bench.drain()
+
+    assert [len(batch) for _, batch in bench.store.attempts] == [3, 1, 1, 1]
+    assert ids(bench.store.kept) == ids(message(n) for n in range(6))

@@ -13,6 +13,7 @@ from chatlab.chat.server import ChatServer, app
 from tests.support.chat_client import WAIT_S, ChatClient, eventually, running
 
 PING_S = 0.05
+EACH = 250
 DELIVERIES = ["optimized", "optimized+delivery=each", "naive"]
 SEND_BUFFER_MAX = 64 * 1024
 RECEIVE_BUFFER = 4 * 1024
@@ -184,3 +185,28 @@ def _unread(server: ChatServer, user: str) -> int:
     """Bytes that wait in the server for a client; no snapshot shows this, so look inside."""
     (client,) = (one for one in server._presence.clients() if one.user == user)
     return client._connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("mode", ["journal", "sqlite"])
+async def test_a_flood_of_long_messages_costs_nobody_who_reads_the_connection(
+    mode: str, tmp_path: Path
+) -> None:
+    """All that waits is saved at once, but not more than a send buffer holds."""
+    names = ["alice", "bob", "carol", "dave", "eve"]
+    long = "\U0001f386" * 4_000
+    async with running(mode, tmp_path) as server:
+        clients = [await ChatClient.connect(server.url, name, "general") for name in names]
+        async with asyncio.TaskGroup() as group:  # all at once, so that much waits together
+            for client in clients:
+                group.create_task(_shout_often(client, long))
+        for client in clients:
+            await client.until(
+                lambda client=client: len(client.heard()) == 5 * EACH, "every message"
+            )
+            await client.close()
+        assert not _notes(server, "was disconnected")
+
+
+async def _shout_often(client: ChatClient, long: str) -> None:
+    for n in range(EACH):
+        await client.shout(f"{n} {long}"[:4_000])

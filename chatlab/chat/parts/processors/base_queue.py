@@ -11,6 +11,7 @@ They differ in when a batch is due, and in how large it may be. Whatever they ch
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -28,12 +29,14 @@ class QueueProcessor(Processor):
 
     Attributes:
         batch_size_max: messages saved together at most.
+        batch_chars_max: characters of their text together at most, unless it is one message's.
         queue: what is not saved yet; the batch that is being saved stands at its head.
         changed: set whenever something has come, or the drain begins.
         draining: whether to wait for nothing any more.
     """
 
     batch_size_max: int
+    batch_chars_max: float = math.inf
 
     def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
         super().__init__(store, outcome, settings, clock)
@@ -84,7 +87,18 @@ class QueueProcessor(Processor):
         while (self.queue or not self.draining) and not self._gave_up:
             await self.until_due()
             if self.queue and not self._gave_up:
-                await self._flush(list(islice(self.queue, self.batch_size_max)))
+                await self._flush(self._next_batch())
+
+    def _next_batch(self) -> list[Entry]:
+        """The head of the queue, as much as may be saved together."""
+        batch: list[Entry] = []
+        chars = 0
+        for entry in islice(self.queue, self.batch_size_max):
+            chars += len(entry.message.content)
+            if batch and chars > self.batch_chars_max:
+                break
+            batch.append(entry)
+        return batch
 
     @abstractmethod
     async def until_due(self) -> None:

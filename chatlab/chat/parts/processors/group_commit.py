@@ -20,6 +20,9 @@ class GroupCommitProcessor(QueueProcessor):
 
     acks_queued = False
     batch_size_max = 1_000
+    # At most 256 KiB of UTF-8: a batch is delivered in one go, and must leave room in the send
+    # buffer of a client that reads well.
+    batch_chars_max = 64 * 1024
 
     async def until_due(self) -> None:
         while not self.draining and not self.queue:
