@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.report import Report
-from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.datafiles import CHATROOMS, USERS
+from chatlab.chat.parts.disk import FOLDER
 from chatlab.view import claims, figures, words
 
 BAR_WIDTH = 40
 LABEL_WIDTH = 28
 MODE_WIDTH = 21
+NOT_MESSAGES = {USERS.name, CHATROOMS.name, FOLDER}
 _STYLES: dict[str, str] = {"plain": "", "good": "green", "bad": "bold red"}
 _TONES: dict[str, str] = {"better": "green", "worse": "yellow", "unsafe": "bold red"}
 
@@ -79,9 +81,10 @@ def _cautions(report: Report) -> Iterator[Text]:
 
 
 def _operations_chart(report: Report) -> RenderableType:
-    """Reads and writes of `messages.json` in one round: the chart that started it all."""
+    """Reads and writes in one round, wherever a mode keeps its messages: the chart that started it
+    all."""
     counts = {
-        name: mode.io.files[MESSAGES.name].operations if MESSAGES.name in mode.io.files else 0
+        name: sum(io.operations for file, io in mode.io.files.items() if file not in NOT_MESSAGES)
         for name, mode in report.modes.items()
     }
     most = max(*counts.values(), 1)
@@ -90,10 +93,10 @@ def _operations_chart(report: Report) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     for name, count in counts.items():
-        bar = "█" * max(1, round(BAR_WIDTH * count / most))
+        bar = "█" * max(count > 0, round(BAR_WIDTH * count / most))
         table.add_row(words.printable(name), f"{count:,}", bar)
     messages = report.scenario["messages"]
-    title = f"Reads and writes of {MESSAGES.name} for {messages:,} messages"
+    title = f"Reads and writes of the messages' files, for {messages:,} messages"
     return Group(Text(title, style="bold"), table)
 
 

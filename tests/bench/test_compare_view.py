@@ -360,3 +360,25 @@ def test_each_mode_is_shown_as_a_share_of_the_ceilings() -> None:
 
 def test_no_share_is_shown_where_no_ceiling_was_measured() -> None:
     assert "echo" not in text(a_report())
+
+
+# The chart of operations.
+
+
+def test_the_chart_counts_the_messages_wherever_a_mode_keeps_them() -> None:
+    def io(**files: FileIO) -> IOReport:
+        named = {name.replace("_", "."): one for name, one in files.items()}
+        rooms = {"chatrooms.json": FileIO(reads=5_000), "(folder)": FileIO(fsyncs=9)}
+        return IOReport(0, 0, 0, 0, 0, None, named | rooms)
+
+    modes = {
+        "naive": a_mode(io=io(messages_json=FileIO(reads=1_000, writes=1_000))),
+        "journal": a_mode(io=io(journal_log=FileIO(writes=3), other_log=FileIO(writes=4))),
+        "memory": a_mode(io=io()),
+    }
+    found = lines(a_report(modes))
+    begin = next(n for n, line in enumerate(found) if "messages' files" in line)
+    bars = [line.split() for line in found[begin + 1 : begin + 4]]
+
+    assert [bar[:2] for bar in bars] == [["naive", "2,000"], ["journal", "7"], ["memory", "0"]]
+    assert [len(bar[2]) if len(bar) > 2 else 0 for bar in bars] == [40, 1, 0]
