@@ -12,9 +12,11 @@ from rich.console import Console
 
 from chatlab.bench import query_plan_data
 from chatlab.bench.query_plan import LIMIT, PlanReport, QueryPlan
-from chatlab.bench.query_plan_data import QUIET_MESSAGES, QUIET_ROOM, copy_database
+from chatlab.bench.query_plan_data import QUIET_MESSAGES, QUIET_ROOM
 from chatlab.bench.saved import read_saved
-from chatlab.chat.errors import UsageError
+from chatlab.chat import database_copy
+from chatlab.chat.database_copy import copy_database
+from chatlab.chat.errors import StorageError, UsageError
 from chatlab.chat.parts.disk import Disk
 from chatlab.chat.parts.sqlite_database import LOG, NAME, Database
 from chatlab.cli.data_explain import explain
@@ -84,10 +86,10 @@ def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
     stop = threading.Event()
 
     def save() -> None:
-        n = 10
-        while not stop.is_set():
+        for n in range(10, 10_000, 20):  # bounded: a slow reader must not meet an ever larger file
             database.save([message(i) for i in range(n, n + 20)])
-            n += 20
+            if stop.wait(0.001):
+                return
 
     saving = threading.Thread(target=save)
     saving.start()
@@ -121,7 +123,7 @@ def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
             for n in range(3):  # two checkpoints, each followed by a new log
                 database.save([message(i) for i in range(300 + 90 * n, 390 + 90 * n)])
 
-    monkeypatch.setattr(query_plan_data.shutil, "copyfile", copy)
+    monkeypatch.setattr(database_copy.shutil, "copyfile", copy)
     (tmp_path / "copy").mkdir()
     copy_database(tmp_path / "data", tmp_path / "copy")
     monkeypatch.undo()
@@ -136,9 +138,9 @@ def test_a_database_that_never_stands_still_is_refused(
 ) -> None:
     made(tmp_path / "data", ["general"]).close()
     headers = iter(range(99))
-    monkeypatch.setattr(query_plan_data, "_header", lambda _: b"%d" % next(headers))
+    monkeypatch.setattr(database_copy, "_log_header", lambda _: b"%d" % next(headers))
     (tmp_path / "copy").mkdir()
-    with pytest.raises(UsageError, match="changes too fast"):
+    with pytest.raises(StorageError, match="changes too fast"):
         copy_database(tmp_path / "data", tmp_path / "copy")
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from chatlab.bench.query_plan_data import copy_database, make_database, new_batches
+from chatlab.bench.query_plan_data import make_database, new_batches
 from chatlab.bench.statistics import Estimate, estimate
+from chatlab.chat.database_copy import copy_database
 from chatlab.chat.errors import StorageError, UsageError
 from chatlab.chat.parts.disk import Disk, FileIO
 from chatlab.chat.parts.sqlite_database import HISTORY, NAME, SETTINGS, Database

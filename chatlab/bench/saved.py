@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import apsw
 import msgspec
 
 from chatlab.chat import journal_format as journal
+from chatlab.chat.database_copy import database_copy
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS
-from chatlab.chat.errors import CorruptFile
-from chatlab.chat.parts.sqlite_database import LOG
+from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts.sqlite_database import NAME as DATABASE
 from chatlab.chat.protocol import Message
-
-ALL = "SELECT id, room_id, sender, content, timestamp FROM messages ORDER BY seq"
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -87,24 +81,11 @@ def _read_journal(segments: list[Path], keep: Keep) -> tuple[list[Message], int]
 
 
 def _read_database(folder: Path, keep: Keep) -> tuple[list[Message], int]:
-    """With its log, if it has one: then as a copy, because SQLite would change both."""
-    database, log = folder / DATABASE, folder / LOG
-    if not log.exists() or not log.stat().st_size:
-        return _rows(f"{database.absolute().as_uri()}?immutable=1", keep)
-    with TemporaryDirectory() as copy:
-        for path in (database, log):
-            shutil.copyfile(path, Path(copy) / path.name)
-        return _rows((Path(copy) / DATABASE).as_uri(), keep)
-
-
-def _rows(uri: str, keep: Keep) -> tuple[list[Message], int]:
-    """The messages up to the first that cannot be read, and 1 if anything is damaged."""
     messages: list[Message] = []
     try:
-        connection = apsw.Connection(uri, apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READWRITE)
-        with closing(connection):
-            whole = connection.pragma("integrity_check", 1) == "ok"
-            messages.extend(filter(keep, (Message(*row) for row in connection.execute(ALL))))
-    except apsw.Error:
-        whole = False
-    return messages, 0 if whole else 1
+        with database_copy(folder) as database:
+            messages.extend(filter(keep, database.messages()))
+            database.check()
+    except StorageError:
+        return messages, 1
+    return messages, 0

@@ -15,10 +15,12 @@ from tempfile import TemporaryDirectory
 import apsw
 
 from chatlab.chat.errors import CorruptFile, StorageError
+from chatlab.chat.parts.disk import Disk
 from chatlab.chat.parts.sqlite_database import APPLICATION, LOG, NAME, VERSION
 from chatlab.chat.protocol import Message
 
 TRIES = 10
+LOG_HEADER_BYTES = 32
 ALL = "SELECT id, room_id, sender, content, timestamp FROM messages ORDER BY seq"
 
 
@@ -58,12 +60,14 @@ def database_copy(folder: Path) -> Iterator[DatabaseCopy]:
     """The database of a folder.
 
     Raises:
-        StorageError: it cannot be read, or was carried on with at each of many looks.
+        StorageError: it cannot be read, or never stood still.
     """
     with TemporaryDirectory() as elsewhere:
-        path = Path(elsewhere) / NAME
+        uri = f"{(folder / NAME).absolute().as_uri()}?immutable=1"
         try:
-            uri = _still(folder, path)
+            if _log_header(folder):
+                copy_database(folder, Path(elsewhere))
+                uri = (Path(elsewhere) / NAME).as_uri()
         except OSError as error:
             raise StorageError("read", NAME, error.strerror or str(error)) from error
         with _told():
@@ -72,29 +76,39 @@ def database_copy(folder: Path) -> Iterator[DatabaseCopy]:
             yield DatabaseCopy(connection)
 
 
-def _still(folder: Path, copy: Path) -> str:
-    """Where to read the database: at its own place if it has no log, else from a copy.
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database and its log, as they were at one moment, even while a server writes.
 
-    The log is copied first. If a checkpoint then changes the database, both are copied anew.
+    The log is copied last. So it holds all that a checkpoint may have written while the database
+    was copied, unless it was begun anew meanwhile: then its header has changed (the salts in
+    https://sqlite.org/fileformat2.html#walformat), and both are copied again.
+
+    Args:
+        source, target: data folders.
+
+    Raises:
+        StorageError: it never stood still for long enough.
+        OSError: the system says no.
     """
     for _ in range(TRIES):
-        log = folder / LOG
-        try:
-            if not log.stat().st_size:
-                raise FileNotFoundError
-            before = _state(folder / NAME)
-            shutil.copyfile(log, copy.with_name(LOG))
-        except FileNotFoundError:
-            return f"{(folder / NAME).absolute().as_uri()}?immutable=1"
-        shutil.copyfile(folder / NAME, copy)
-        if _state(folder / NAME) == before:
-            return copy.as_uri()
-    raise StorageError("read", NAME, "it changes all the time; stop the server, then try again")
+        before = _log_header(source)
+        shutil.copyfile(source / NAME, target / NAME)
+        (target / LOG).unlink(missing_ok=True)
+        if before:
+            try:
+                shutil.copyfile(source / LOG, target / LOG)
+            except FileNotFoundError:
+                continue
+        if before == _log_header(source) == _log_header(target):
+            return
+    raise StorageError("copy", NAME, "it changes too fast; stop the server, then try again")
 
 
-def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
+def _log_header(folder: Path) -> bytes:
+    try:
+        return Disk(folder).read_part(LOG, 0, LOG_HEADER_BYTES)
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager

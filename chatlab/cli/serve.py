@@ -68,7 +68,9 @@ def serve(
     queue_limit: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Queueing: one message more is refused as `overloaded`."
+            min=1,
+            metavar="N",
+            help="Queueing, group commit: one message more is refused as `overloaded`.",
         ),
     ] = _default.queue_limit,
     ack: Annotated[
