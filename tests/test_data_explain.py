@@ -111,7 +111,6 @@ def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
 def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatlab.chat.parts.sqlite_database.LOG_PAGES", 1)
     database = made(tmp_path / "data", ["general"] * 300)
     copied: list[str] = []
     plain = shutil.copyfile
@@ -121,7 +120,7 @@ def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
         copied.append(Path(source).name)
         if len(copied) == 1:
             for n in range(3):  # two checkpoints, each followed by a new log
-                database.save([message(i) for i in range(300 + 90 * n, 390 + 90 * n)])
+                database.save([message(i) for i in range(300 + 90 * n, 390 + 90 * n)], 1)
 
     monkeypatch.setattr(database_copy.shutil, "copyfile", copy)
     (tmp_path / "copy").mkdir()

@@ -45,7 +45,7 @@ def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
             file.decode((folder / file.name).read_bytes())
         except (CorruptFile, OSError):
             damaged += 1
-    if segments := sorted(folder.glob(journal.PATTERN)):
+    if segments := sorted(p for p in folder.glob(journal.PATTERN) if journal.is_segment(p.name)):
         messages, broken = _read_journal(segments, keep)
     elif (folder / DATABASE).exists():
         messages, broken = _read_database(folder, keep)

@@ -1,7 +1,8 @@
 """A database, read without changing a byte of it, even while a server writes to it.
 
-SQLite changes files when it opens them: it carries the log into the database, and removes it. So a
-database that has a log is copied first, and the copy is what is read.
+SQLite changes files when it opens them: it carries the log into the database, and removes it. So
+the database is copied first, and the copy is what is read; also when there is no log, for a server
+that was idle may begin one at any moment.
 """
 
 from __future__ import annotations
@@ -63,15 +64,12 @@ def database_copy(folder: Path) -> Iterator[DatabaseCopy]:
         StorageError: it cannot be read, or never stood still.
     """
     with TemporaryDirectory() as elsewhere:
-        uri = f"{(folder / NAME).absolute().as_uri()}?immutable=1"
         try:
-            if _log_header(folder):
-                copy_database(folder, Path(elsewhere))
-                uri = (Path(elsewhere) / NAME).as_uri()
+            copy_database(folder, Path(elsewhere))
         except OSError as error:
             raise StorageError("read", NAME, error.strerror or str(error)) from error
         with _told():
-            connection = apsw.Connection(uri, apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READWRITE)
+            connection = apsw.Connection(str(Path(elsewhere) / NAME), apsw.SQLITE_OPEN_READWRITE)
         with closing(connection):
             yield DatabaseCopy(connection)
 

@@ -27,7 +27,7 @@ from chatlab.chat.inspection import Contents, Kind, inspect, names_in
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.disk import TEMPORARY_SUFFIX, Disk
 from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.sqlite_database import LOG
+from chatlab.chat.parts.sqlite_database import LOG, SIDE_FILES
 from chatlab.chat.parts.sqlite_database import NAME as DATABASE
 from chatlab.chat.parts.stores.base import Store
 from chatlab.chat.parts.stores.journal import FILLING
@@ -43,7 +43,7 @@ WORDS: dict[Kind, str] = {
     "sqlite": "the database",
 }
 
-_WORKSHOP = ".import"
+_WORKSHOP = ".chatlab-import"
 _WRITE_AT_ONCE = 1024 * 1024
 
 
@@ -103,6 +103,8 @@ def import_messages(folder: Path, source: Path, kind: Kind) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
         _check_empty(inspect(folder), kind)
+        if kind == "sqlite":
+            _check_no_leftovers(folder)
         if kind == "json":
             return write_json(folder / MESSAGES.name, messages)
         workshop = folder / _WORKSHOP
@@ -142,7 +144,7 @@ def write_json(target: Path, messages: Iterable[Message]) -> int:
 
     Returns how many there were.
     """
-    disk, temporary, count = Disk(target.parent), target.name + TEMPORARY_SUFFIX, 0
+    disk, temporary, count = Disk(target.parent), f".chatlab-{target.name}{TEMPORARY_SUFFIX}", 0
     try:
         with _told("write", target.name):
             disk.write(temporary, b"")
@@ -243,6 +245,16 @@ def _check_empty(contents: Contents, kind: Kind) -> None:
             f"{WORDS[kind]} of {contents.folder} has {store.messages:,} messages already, and an "
             "import does not mix: import into another folder"
         )
+
+
+def _check_no_leftovers(folder: Path) -> None:
+    names = Disk(folder).names()
+    for name in SIDE_FILES if DATABASE not in names else ():
+        if name in names:
+            raise UsageError(
+                f"{folder} has {name}, which belongs to a {DATABASE} that is not there: bring that "
+                "back, or move both away"
+            )
 
 
 async def _make_store(workshop: Path, kind: Kind, messages: list[Message]) -> None:

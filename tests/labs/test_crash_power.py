@@ -12,7 +12,7 @@ import pytest
 from chatlab.bench.labs.crash.judging import Cut, what_is_wrong
 from chatlab.bench.labs.crash.model import Volume, variants
 from chatlab.bench.labs.crash.power import power_cuts
-from chatlab.bench.labs.crash.recording import Change, Recording, Sync, contents, record
+from chatlab.bench.labs.crash.recording import Change, Note, Recording, Sync, contents, record
 from chatlab.bench.labs.crash.reopening import reopen
 from chatlab.bench.labs.crash.report import ModeCrashes, PowerResult
 from chatlab.chat import journal_format as form
@@ -20,6 +20,7 @@ from chatlab.chat.errors import StorageError
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.disk import FOLDER, Operation
 from chatlab.chat.parts.files import Files, LogFile
+from chatlab.chat.parts.sqlite_database import LOG, NAME
 from chatlab.chat.parts.stores.journal import JournalStore
 from chatlab.chat.parts.stores.rewrite import RewriteStore
 from chatlab.chat.parts.writers.atomic import AtomicWriter
@@ -299,3 +300,17 @@ async def test_a_tail_torn_at_any_byte_leaves_just_the_messages_before(tmp_path:
         assert set(ids(m for room in found.rooms.values() for m in room)) == all_before, size
     found = await reopen(journal, files, tmp_path / "cut")
     assert set(ids(m for room in found.rooms.values() for m in room)) == set(recording.known)
+
+
+async def test_a_databases_log_is_carried_into_it_while_messages_flow(tmp_path: Path) -> None:
+    """What no cut can reach is not tested by any: the log begins anew between two acks."""
+    steps = (await record(parse("sqlite"), tmp_path, SEED)).steps
+    acks = [n for n, step in enumerate(steps) if isinstance(step, Note) and step.what == "acked"]
+    writes = [
+        step.operation
+        for step in steps[acks[0] : acks[-1]]
+        if isinstance(step, Change) and step.operation.kind == "write"
+    ]
+
+    assert sum(one.name == LOG and one.offset == 0 for one in writes) >= 2
+    assert any(one.name == NAME for one in writes)

@@ -17,7 +17,7 @@ from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts import sqlite_database as database
 from chatlab.chat.parts.disk import FOLDER, Disk, Operation
-from chatlab.chat.parts.sqlite_database import FILLING, LOG, NAME
+from chatlab.chat.parts.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
 from chatlab.chat.parts.sqlite_files import SqliteFiles
 from chatlab.chat.parts.stores.sqlite import SqliteStore
 from chatlab.chat.protocol import Message
@@ -76,12 +76,17 @@ class Base:
         self.disk = Unlucky()
         self.replay = Replay()
         self.notes: list[str] = []
+        self.settings = Settings()
         self._make()
 
     def _make(self) -> None:
         self.files = InlineFiles(self.folder)
         self.files.disk = Disk(self.folder, [self.disk, self.replay])
-        self.store = SqliteStore(self.files, None, None, None, Settings())  # type: ignore[arg-type]
+        self.store = SqliteStore(self.files, None, None, None, self.settings)  # type: ignore[arg-type]
+
+    def shorten_log(self, pages: int) -> None:
+        """From now on, carry the log into the database when it has so many pages."""
+        self.settings = self.store.settings = Settings(log_pages_max=pages)
 
     async def start(self, starting: Iterable[Message] = ()) -> None:
         self.replay.begin(self.folder)
@@ -129,8 +134,8 @@ async def base(tmp_path: Path) -> AsyncIterator[Base]:
 
 
 @pytest.fixture
-def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "LOG_PAGES", FEW_PAGES)
+def short_log(base: Base) -> None:
+    base.shorten_log(FEW_PAGES)
 
 
 async def held_in(folder: Path) -> list[str]:
@@ -147,10 +152,8 @@ async def held_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("log_pages", [FEW_PAGES, 2_000])
-async def test_every_saved_batch_survives_a_kill_at_any_moment(
-    base: Base, log_pages: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "LOG_PAGES", log_pages)
+async def test_every_saved_batch_survives_a_kill_at_any_moment(base: Base, log_pages: int) -> None:
+    base.shorten_log(log_pages)
     saved: list[int] = []
     for n in range(0, 40, 2):
         await base.save(n, n + 1)
@@ -286,9 +289,9 @@ HALVES = pytest.mark.parametrize(
 @pytest.mark.parametrize("log_pages", [FEW_PAGES, 2_000])
 @pytest.mark.parametrize("nth", range(1, 8))
 async def test_after_failed_saves_the_next_ones_lose_and_double_nothing(
-    base: Base, nth: int, log_pages: int, half: bool, words: str, monkeypatch: pytest.MonkeyPatch
+    base: Base, nth: int, log_pages: int, half: bool, words: str
 ) -> None:
-    monkeypatch.setattr(database, "LOG_PAGES", log_pages)
+    base.shorten_log(log_pages)
     saved = [*range(20)]
     told = set()
     await base.save(*saved)
@@ -486,10 +489,8 @@ async def test_the_first_save_puts_the_name_of_the_log_on_the_disk(base: Base) -
     assert FOLDER in synced[synced.index(LOG) :]
 
 
-async def test_the_log_does_not_grow_without_end(
-    base: Base, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "LOG_PAGES", 50)
+async def test_the_log_does_not_grow_without_end(base: Base) -> None:
+    base.shorten_log(50)
     for n in range(0, 3_000, 10):
         await base.save(*range(n, n + 10))
 
@@ -567,18 +568,15 @@ def test_a_read_beyond_the_end_counts_what_was_there(tmp_path: Path) -> None:
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from chatlab.chat.parts import sqlite_database
 from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.stores.sqlite import SqliteStore
 from chatlab.chat.settings import Settings
 from tests.support.parts import message
 
-sqlite_database.LOG_PAGES = 40
-
 async def main():
     files = Files(Path(sys.argv[1]))
     for start in (0, 1_000):
-        store = SqliteStore(files, None, None, None, Settings())
+        store = SqliteStore(files, None, None, None, Settings(log_pages_max=40))
         await store.start(message(n) for n in range(start, start + 200))
         for n in range(start + 200, start + 900, 70):
             await store.save([message(i) for i in range(n, n + 70)])
@@ -625,3 +623,18 @@ def test_what_is_counted_agrees_with_the_trace_of_the_system(tmp_path: Path) -> 
     assert counted == {name: [int(figure) for figure in figures] for name, *figures in lines}
     assert {NAME, LOG, FOLDER} <= set(counted)
     assert min(counted[LOG][:3]) > 10
+
+
+@pytest.mark.parametrize("left", SIDE_FILES)
+async def test_a_log_never_meets_another_database(base: Base, left: str) -> None:
+    """Somebody moved the damaged database away, as told, and left its log behind."""
+    await base.save(1, 2, 3)
+    await base.store.close()
+    (base.folder / NAME).unlink()
+    (base.folder / left).write_bytes(b"what belongs to another one")
+    other = Base(base.folder)
+    with pytest.raises(CorruptFile, match=re.escape(left)):
+        await other.start()
+
+    assert (base.folder / left).read_bytes() == b"what belongs to another one"
+    assert not (base.folder / NAME).exists()

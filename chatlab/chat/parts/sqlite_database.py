@@ -19,9 +19,12 @@ from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts.disk import TEMPORARY_SUFFIX, Disk
 from chatlab.chat.parts.sqlite_files import SqliteFiles
 from chatlab.chat.protocol import Message
+from chatlab.chat.settings import Settings
 
 NAME = "messages.sqlite"
 LOG = NAME + "-wal"
+SIDE_FILES = (LOG, NAME + "-journal")
+"""What belongs to a database and must never meet another one: SQLite would carry it into it."""
 FILLING = NAME + TEMPORARY_SUFFIX
 """A new database has this name until it is full: one that was interrupted is begun anew."""
 
@@ -49,10 +52,9 @@ HISTORY = """
 SELECT id, room_id, sender, content, timestamp FROM messages
 WHERE room_id = ? ORDER BY seq DESC LIMIT ?"""
 
+DEFAULT = Settings()
 PAGE_BYTES = 4_096
 CACHE_BYTES = 8 * 1024 * 1024
-LOG_PAGES = 2_000
-"""A log with so many pages is carried into the database before the next save."""
 BUSY_MS = 2_000
 """How long to wait for another program that reads the database."""
 
@@ -121,14 +123,14 @@ class Database:
                 self._execute(statement, values)
                 begin += rows
 
-    def save(self, batch: Sequence[Message]) -> None:
+    def save(self, batch: Sequence[Message], log_pages_max: int = DEFAULT.log_pages_max) -> None:
         """Keep a batch: all of it is on the disk on return, or none if it fails.
 
         The checkpoint comes before the transaction, not after it as SQLite's own: when it fails,
         nothing has been saved, as the error says.
         """
         with self._told("write"):
-            if self._log_pages >= LOG_PAGES:
+            if self._log_pages >= log_pages_max:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 self._log_pages = 0
             with self._connection:  # a transaction: committed at the end, undone by an error

@@ -39,9 +39,14 @@ BURSTS = (1, 1, 2, 3, 6)
 ALL = 1_000_000
 IDLE_TIMEOUT_S = 5.0
 
-# Small, so that two dozen messages fill batches and begin new segments.
+# Small, so that two dozen messages fill batches, begin new segments, and carry a database's log
+# into the database more than once.
 SETTINGS = Settings(
-    batch_size_max=4, flush_interval_s=0.02, segment_bytes_max=1_500, drain_timeout_s=5.0
+    batch_size_max=4,
+    flush_interval_s=0.02,
+    segment_bytes_max=1_500,
+    log_pages_max=12,
+    drain_timeout_s=5.0,
 )
 
 P = ParamSpec("P")

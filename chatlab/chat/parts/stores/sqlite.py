@@ -22,10 +22,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.errors import CorruptFile
 from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.sqlite_database import FILLING, NAME, Database
+from chatlab.chat.parts.sqlite_database import FILLING, NAME, SIDE_FILES, Database
 from chatlab.chat.parts.stores.base import FILL_AT_ONCE, Store
 from chatlab.chat.parts.writers.base import Writer
 from chatlab.chat.protocol import AckLevel, Message
@@ -52,6 +53,9 @@ class SqliteStore(Store):
         names = await self.files.names()
         notes = []
         if NAME not in names:
+            for name in SIDE_FILES:
+                if name in names:
+                    raise CorruptFile(name, f"it belongs to a {NAME} that is not there")
             await self._forget([name for name in names if name.startswith(FILLING)])
             notes = await self._begin(starting, from_json=MESSAGES.name in names)
         self._database = await self.files.work("open", NAME, Database.opened, self.files.disk)
@@ -68,7 +72,8 @@ class SqliteStore(Store):
             return
         async with self._alone:
             assert self._database is not None
-            await self.files.work("write", NAME, self._database.save, batch)
+            most = self.settings.log_pages_max
+            await self.files.work("write", NAME, self._database.save, batch, most)
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
         async with self._alone:
