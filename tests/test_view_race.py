@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -229,11 +230,30 @@ def test_running_side_shows_every_figure() -> None:
 
     left, right = watched.sides()
     for figure in (
-        *("RUNNING round 1, t = 0.40 s", "300 of 1,000", "750/s", "580", "0.20 s", "305"),
+        *("RUNNING round 1, t = 0.40 s", "300 of 1,000", "580", "0.20 s", "305"),
         *("refused 20", "2.50", "400 ms", "40.0 ms"),
     ):
         assert figure in left
+    assert re.search(r"delivered per second +750 ", left)
     assert "not run yet" in right
+
+
+def test_a_rate_of_many_thousands_leaves_a_space_after_its_name() -> None:
+    watched = Watched()
+    watched.runs("naive", 1, at(0.004, 400))
+
+    assert re.search(r"delivered per second +100,000 ", "\n".join(watched.screen(80, 24)))
+
+
+def test_a_ceiling_under_way_is_named_and_draws_nothing() -> None:
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    ceiling = Progress(3, 8, "ceiling: echo", "measuring")
+    watched.look({"echo": ceiling})
+
+    text = "\n".join(watched.screen(80, 24))
+    assert "round 3 of 8, measuring ceiling: echo" in text
+    assert "RUNNING" not in text
 
 
 def test_ghost_stands_at_the_moment_of_the_one_that_runs() -> None:

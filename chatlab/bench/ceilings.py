@@ -54,6 +54,7 @@ async def measure_ceiling(
         load = msgspec.structs.replace(scenario, history=0)
         one = await measure_round(_MEMORY_MODE, load, seed, work_folder=work_folder)
         return CeilingRound(one.load.throughput_per_s, one.load.sender_cpu_percent)
-    async with LoadProcess() as worker, EchoProcess() as server:
+    # The generator goes first: an echo server that stops waits for those who are connected.
+    async with EchoProcess() as server, LoadProcess() as worker:
         result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID, echo=True))
     return CeilingRound(result.throughput_per_s, result.sender_cpu_percent)

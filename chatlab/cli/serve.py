@@ -56,11 +56,15 @@ def serve(
     ] = 0,
     batch_size: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Queueing: save as soon as so many messages wait."),
+        typer.Option(
+            min=1, metavar="N", help="Queueing only: save as soon as so many messages wait."
+        ),
     ] = _default.batch_size_max,
     flush_interval: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Queueing: ... or the oldest waited so long."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Queueing only: ... or the oldest waited so long."
+        ),
     ] = _default.flush_interval_s,
     cache_ttl: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Caching: how long a read is trusted.")

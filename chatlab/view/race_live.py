@@ -63,8 +63,7 @@ async def _draw(race: Compare, state: RaceState, console: Console) -> None:
     )
     with screen as live:
         while True:
-            modes = {name: one for name, one in race.under_way.items() if name in race.entrants}
-            state.look(modes, race.rounds_done, measurement=race.measurement)
+            state.look(race.under_way, race.rounds_done, measurement=race.measurement)
             width, height = console.size
             # One line stays free: a picture as high as the terminal would scroll it.
             live.update(render(state, width, height - 1), refresh=True)

@@ -88,7 +88,8 @@ def _status(one: Contestant) -> list[str]:
 
 def _figures(one: Contestant, run: Run, scale: Scale, rows: int) -> list[Line]:
     now, until_s = run.at(one.t_s), min(one.t_s, run.end_s)
-    mean = words.per_s(now.delivered / until_s) if until_s > 0 else words.DASH
+    # The label says "per second": with the unit as well, 10,000 would leave no space between.
+    mean = words.per_s(now.delivered / until_s).removesuffix("/s") if until_s > 0 else words.DASH
     of_all = f"{words.short_count(now.delivered)} of {words.short_count(run.messages)}"
     refused = f"refused {words.count(now.refused)}" if now.refused else ""
     return [

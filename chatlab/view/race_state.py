@@ -86,7 +86,8 @@ class RaceState:
         for name in self.names:
             self._take_done(name, rounds_done.get(name, ()))
         for name, progress in under_way.items():
-            self._take_live(name, progress)
+            if name in self.names:  # and no ceiling, of which there is nothing to draw
+                self._take_live(name, progress)
         self.current = next(iter(under_way.values()), self.current)
 
     def count(self, name: str, number: int, snapshot: Snapshot) -> None:

@@ -43,7 +43,7 @@ def _messages(now: Snapshot, width: int) -> list[Line]:
     rows = [
         heading("messages", width),
         line(steps),
-        line(f"delivered in {words.count(counts.frames)} frames, one for each receiver"),
+        line(f"delivered in {words.count(counts.frames)} frames, all receivers together"),
         line(
             f"saved in {words.count(now.queue.flushes)} batches, "
             f"{words.count(now.queue.failures)} failed, "

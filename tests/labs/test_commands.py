@@ -61,6 +61,8 @@ def test_pitfalls_list_names_all_five() -> None:
         (("growth", "--history", "nan"), "nan is not between"),
         (("growth", "--json", "no/such/folder/x.json"), "there is no folder"),
         (("tune", "naive"), "saves each message alone"),
+        (("tune", "journal"), "saves all that waits"),
+        (("tune", "sqlite"), "saves all that waits"),
         (("tune", "--batch-sizes", "0"), "0 is not between 1"),
         (("tune", "--flush-intervals", ""), "'' is no number"),
         (("capacity", "nosuch"), "unknown mode 'nosuch'"),

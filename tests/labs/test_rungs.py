@@ -91,3 +91,8 @@ def test_a_run_that_was_stopped_is_marked() -> None:
     assert "PARTIAL" in printed(a_report(complete=False))
     lab = Rungs(rounds=1, history=10, messages=60, tell=lambda _: None)
     assert "Nothing was measured" in printed(lab.report("chatlab rungs"))
+
+
+def test_a_shorter_history_than_promised_for_is_told() -> None:
+    assert "this run had 10,000" in " ".join(printed(a_report(history=10_000)).split())
+    assert "this run had" not in printed(a_report())

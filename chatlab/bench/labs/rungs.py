@@ -27,6 +27,7 @@ from chatlab.bench.statistics import Estimate, estimate
 from chatlab.chat.metrics import percentiles
 
 SCHEMA = "chatlab.rungs/1"
+HISTORY = 1_000_000
 USERS, IN_FLIGHT = 10, 32
 STEADY_PER_S = 1_000.0
 IDLE_MESSAGES = 300

@@ -80,6 +80,13 @@ class TuneReport(msgspec.Struct, frozen=True, kw_only=True):
     recommended: int | None
 
 
+UNMOVED = {
+    "immediate": "saves each message alone",
+    "group-commit": "saves all that waits as soon as it can",
+}
+"""Processors that do not turn the knobs of this lab, and what they do instead."""
+
+
 class Tune:
     """The lab, under way.
 
@@ -113,10 +120,10 @@ class Tune:
         say: Say = silent,
     ) -> None:
         processor = parse(mode).parts["processor"]
-        if processor == "immediate":
+        if why := UNMOVED.get(processor):
             raise UsageError(
-                f"mode {mode!r} saves each message alone, so that batch size and flush interval "
-                "change nothing: tune one that queues, e.g. optimized"
+                f"mode {mode!r} {why}, so that batch size and flush interval change nothing: tune "
+                "one that waits for either, e.g. optimized"
             )
         self.mode = mode
         self.pairs = pairs(batch_sizes, intervals_ms, one_is_full=processor == "queueing")

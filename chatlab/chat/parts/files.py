@@ -50,10 +50,6 @@ class Files:
         """The whole content of a file."""
         return await self._off_loop("read", name, self.disk.read, name)
 
-    async def read_part(self, name: str, offset: int, size: int) -> bytes:
-        """Up to `size` bytes of a file, from `offset` on."""
-        return await self._off_loop("read", name, self.disk.read_part, name, offset, size)
-
     async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Make a file hold just `data`: opened, cut to nothing, written.
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.labs.rungs import Promise, RungsReport, Verdict
+from chatlab.bench.labs.rungs import HISTORY, Promise, RungsReport, Verdict
 from chatlab.bench.statistics import Estimate
 from chatlab.view.labs import blocks
 
@@ -69,6 +69,12 @@ def _rest(report: RungsReport) -> Iterator[Text]:
         yield Text(f"Audit: clean, over {report.audit.sent:,} messages.", "green")
     else:
         yield Text("Audit: NOT CLEAN. Whatever the speed, something was lost.", "bold red")
+    if report.history != HISTORY:
+        yield Text(
+            f"! The promises are made for {HISTORY:,} messages of history (and for a tenth of it, "
+            f"against optimized); this run had {report.history:,}.",
+            "yellow",
+        )
     for line in report.invalid:
         yield Text(f"! not counted: {line}", "yellow")
     yield Text(
