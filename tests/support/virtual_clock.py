@@ -1,88 +1,14 @@
-"""An asyncio event loop whose clock jumps: an hour of waiting costs nothing, to the microsecond.
-
-The clock stands still while anything can run, and while a thread works for the loop; then it jumps
-to the next timer. If there is no timer either, nothing can ever happen again, and the loop says so
-instead of hanging.
-"""
+"""Tests on the virtual clock of the course's simulation."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import selectors
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any
 
-R = TypeVar("R")
+from chatlab.course.simulation.clock import Stuck, VirtualClockLoop, now, run, settle
 
-
-class Stuck(Exception):
-    """Everyone waits for something that nobody will ever do."""
-
-
-class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop that jumps to the next timer when there is nothing else to do."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-        self._in_threads = 0
-        super().__init__(_JumpingSelector(self))
-
-    def time(self) -> float:
-        return self._now
-
-    def jump(self, seconds: float) -> None:
-        """Let so many seconds have passed."""
-        self._now += seconds
-
-    @property
-    def works_in_threads(self) -> bool:
-        """Whether a thread is at work for the loop, which takes no virtual time."""
-        return self._in_threads > 0
-
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Executor | None, func: Callable[..., R], *args: Any
-    ) -> asyncio.Future[R]:
-        self._in_threads += 1
-        future = super().run_in_executor(executor, func, *args)
-        future.add_done_callback(self._thread_is_back)
-        return future
-
-    async def shutdown_default_executor(self, *args: Any) -> None:
-        self._in_threads += 1  # a thread waits for the others to end
-        try:
-            await super().shutdown_default_executor(*args)
-        finally:
-            self._in_threads -= 1
-
-    def _thread_is_back(self, _: object) -> None:
-        self._in_threads -= 1
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Asked to wait for a while, it makes the clock jump by just so much."""
-
-    def __init__(self, loop: VirtualClockLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._loop.works_in_threads:
-            # A timer that is due still runs; otherwise the thread's return is what to wait for.
-            return super().select(0 if timeout == 0 else None)
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise Stuck("everyone waits, and no timer is set")
-        if not ready and timeout is not None and timeout > 0:
-            self._loop.jump(timeout)
-        return ready
-
-
-def run(main: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine from time 0 on a virtual clock."""
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
-        return runner.run(main)
+__all__ = ["Stuck", "VirtualClockLoop", "now", "on_virtual_clock", "run", "settle"]
 
 
 def on_virtual_clock(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -93,14 +19,3 @@ def on_virtual_clock(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Call
         run(scenario(*args, **kwargs))
 
     return test
-
-
-def now() -> float:
-    """Seconds on the clock of the running loop: for virtual tests, a `Clock` for the parts."""
-    return asyncio.get_running_loop().time()
-
-
-async def settle() -> None:
-    """Let everything that can happen without time passing happen."""
-    for _ in range(50):
-        await asyncio.sleep(0)

@@ -105,7 +105,7 @@ class Files:
             self._threads, lambda: function(*args, **kwargs)
         )
         try:
-            return await _to_the_end(work)
+            return await to_the_end(work)
         except OSError as error:
             raise StorageError(operation, name, error.strerror or str(error)) from error
 
@@ -150,7 +150,7 @@ class LogFile:
         self._opened.fsync()
 
 
-async def _to_the_end(work: Awaitable[R]) -> R:
+async def to_the_end(work: Awaitable[R]) -> R:
     """Wait for work that cannot be stopped, even when the one who waits is cancelled."""
     future = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -1,0 +1,149 @@
+"""What comes out of a check, as it travels from the process that ran it. Frozen data, no logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["passed", "partial", "failed", "skipped", "unsure"]
+"""`partial`: within its budget, with fewer points. `skipped`: it needs a check that has failed.
+`unsure`: nobody can tell, and it counts against nobody."""
+
+
+class CheckJob(msgspec.Struct, frozen=True):
+    """A check to run.
+
+    Attributes:
+        name: of the check.
+        points, full, zero, needs: from `exercise.toml`.
+        seeds: those to try, in order; empty for the first few that its kind is given.
+    """
+
+    name: str
+    points: int = 0
+    full: float | None = None
+    zero: float | None = None
+    needs: list[str] = []
+    seeds: list[int] = []
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a child process is to do.
+
+    Attributes:
+        exercise: its name, for the words of a replay.
+        work: the learner's file.
+        class_name: of the class in it; empty if it is about none.
+        checks_in: a module's name, or the path of a file.
+        checks: to run, in order.
+        failed: names of checks that have failed before.
+        whole_story: whether to tell every step rather than the last few.
+    """
+
+    exercise: str
+    work: str
+    class_name: str
+    checks_in: str
+    checks: list[CheckJob]
+    failed: list[str] = []
+    whole_story: bool = False
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a check. The six parts of the feedback stand first.
+
+    Attributes:
+        asked: what was asked for.
+        expected, actual: what should have been found, and what was.
+        story: the steps that led there.
+        why: why it matters.
+        replay: the command that runs just this again; empty if there is nothing to repeat.
+        check, kind: which check it was.
+        verdict: what came out.
+        points, of: what it earned, and what it could have.
+        seed: of the run that failed; None if none did.
+        line, code: of the learner's file: the place to look at; 0 and empty if none is known.
+        printed: what the learner's code printed meanwhile, the end of it.
+    """
+
+    asked: str
+    expected: str = ""
+    actual: str = ""
+    story: list[str] = []
+    why: str = ""
+    replay: str = ""
+    check: str
+    kind: str
+    verdict: Verdict
+    points: float = 0.0
+    of: int = 0
+    seed: int | None = None
+    line: int = 0
+    code: str = ""
+    printed: str = ""
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """News from a child process: the learner's file cannot be used at all."""
+
+    why: str
+    line: int
+    code: str
+
+
+class Begun(msgspec.Struct, frozen=True, tag=True):
+    """News: a check has begun. If nothing follows, it has ended the process."""
+
+    check: str
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """News: a check has ended."""
+
+    result: Result
+
+
+News = Broken | Begun | Done
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What became of an exercise.
+
+    Attributes:
+        exercise: its name.
+        work: the file that was judged.
+        results: one for each check, in order.
+        broken: why no check could be run at all; empty if they could.
+        line: of that; 0 if none is known.
+    """
+
+    exercise: str
+    work: Path
+    results: list[Result]
+    broken: str = ""
+    line: int = 0
+    code: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that was asked for is so."""
+        fine = all(result.verdict in ("passed", "partial") for result in self.results)
+        return fine and not self.broken and bool(self.results)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it has not passed only because nobody can tell."""
+        bad = any(result.verdict in ("failed", "skipped") for result in self.results)
+        return not self.passed and not bad and not self.broken
+
+    @property
+    def points(self) -> float:
+        """Earned."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def first_failure(self) -> Result | None:
+        """What to look at next; None if nothing failed."""
+        return next((one for one in self.results if one.verdict == "failed"), None)
