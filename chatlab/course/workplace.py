@@ -71,7 +71,7 @@ def is_course(folder: Path) -> bool:
 
 
 def packaged() -> Path:
-    """The folder of the course that came with chatlab: in the package, or around it in a checkout."""
+    """The folder of the course that came with chatlab: in the package, or around a checkout's."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "_course"
     return installed if installed.is_dir() else package.parent
