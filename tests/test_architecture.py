@@ -26,7 +26,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
     {"interchange"},
     {"session", "folder", "journal_lines"},
-    {"modes", "conditions", "rooms", "presence", "process", "prometheus", "inspection"},
+    {"modes", "conditions", "rooms", "presence", "process", "prometheus", "inspection", "stall"},
     {"journey"},
     {"metrics"},
     {"snapshot"},
@@ -34,6 +34,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"parts"},
     {"datafiles", "settings", "journal_format"},
     {"protocol"},
+    {"own"},
     {"errors", "parent"},
 ]
 SHARED_PARTS = {"files", "disk", "entry", "sqlite_files", "sqlite_database"}

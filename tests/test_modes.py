@@ -223,8 +223,8 @@ async def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_p
     ("code", "told"),
     [
         ("class Mine(Reader:", "cannot be loaded: SyntaxError"),
-        ("1 / 0", "cannot be loaded: ZeroDivisionError"),
-        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        (GOOD + "1 / 0", "cannot be loaded: ZeroDivisionError"),
+        (GOOD + "import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
         ("", "has no class Mine that extends chatlab.chat.parts.readers.base.Reader"),
         ("Mine = 5", "has no class Mine that extends"),
         ("class Mine: pass", "has no class Mine that extends"),

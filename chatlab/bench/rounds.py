@@ -18,7 +18,7 @@ from chatlab.bench.result import LoadResult
 from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerFailed, ServerProcess
-from chatlab.chat.modes import parse
+from chatlab.chat.modes import PARTS, named
 from chatlab.chat.protocol import Message
 from chatlab.chat.snapshot import Snapshot
 
@@ -106,7 +106,7 @@ async def measure_round(
     tell("starting", "", None)
     folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
     history = 0 if prepared else scenario.history
-    kept = bool(parse(mode).classes["store"].kept_in)  # type: ignore[attr-defined]
+    kept = _is_kept(mode)
     try:
         if prepared:
             await asyncio.to_thread(_copy, prepared, folder)
@@ -125,6 +125,12 @@ async def measure_round(
         return Round(number=number, load=result, audit=judged, after=result.after)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_kept(mode: str) -> bool:
+    """Whether the store of a mode keeps messages in the data folder."""
+    store = PARTS["store"].get(named(mode).sources["store"])
+    return store is None or bool(store.kept_in)  # type: ignore[attr-defined]
 
 
 async def prepare(mode: str, history: int, folder: Path) -> None:

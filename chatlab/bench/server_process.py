@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +20,8 @@ from chatlab.chat.errors import ChatlabError, UsageError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 LISTENING = "listening on "
+COMPLAINTS_MAX = 20
+"""Lines of a server's standard error that are kept, the last ones."""
 
 
 class ServerFailed(ChatlabError):
@@ -29,6 +33,7 @@ class ListeningProcess:
 
     Args:
         command: what to run. It must end, in order, when its standard input does.
+        hear: hears each line that it writes to standard error, once it listens.
 
     Attributes:
         url: where it listens; known inside the block.
@@ -38,9 +43,12 @@ class ListeningProcess:
         ServerFailed: it did not start within `START_TIMEOUT_S`.
     """
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], hear: Callable[[str], object] = lambda _: None) -> None:
         self._command = command
+        self._hear = hear
         self._process: asyncio.subprocess.Process | None = None
+        self._hearing: asyncio.Task[None] | None = None
+        self._complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -56,6 +64,7 @@ class ListeningProcess:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._wait_until_listening(self._process)
+            self._hearing = asyncio.create_task(self._listen(self._process))
         except BaseException as error:
             await self._kill(self._process)
             if isinstance(error, TimeoutError):
@@ -86,18 +95,37 @@ class ListeningProcess:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 assert process.stdin is not None
                 process.stdin.close()  # this asks it to stop
-                out, err = await process.communicate()
+                assert process.stdout is not None
+                out = await process.stdout.read()
+                await process.wait()
+                if self._hearing is not None:
+                    await self._hearing
         except BaseException as error:
             await self._kill(process)
             if isinstance(error, TimeoutError):
+                complaints = "".join(f"; {one}" for one in self._complaints)
                 raise ServerFailed(
                     f"the server did not stop within {STOP_TIMEOUT_S:g} s and was killed"
+                    + complaints
                 ) from None
             raise
         last_words = out.decode(errors="replace").strip()
         if process.returncode:
-            raise ServerFailed(f"the server failed: {err.decode(errors='replace') or last_words}")
+            complaints = "\n".join(self._complaints)
+            raise ServerFailed(f"the server failed: {complaints or last_words}")
         return last_words
+
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            words = line.decode(errors="replace").strip().removeprefix("chatlab: ")
+            self._complaints.append(words)
+            self._hear(words)
 
     async def _wait_until_listening(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -124,17 +152,27 @@ class ServerProcess(ListeningProcess):
         data: its data folder.
         history: generated messages to start with.
         options: further options of `chatlab serve`.
+        port: where it listens; 0 for any that is free.
+        hear: see `ListeningProcess`.
     """
 
     def __init__(
-        self, mode: str, data: Path, history: int = 0, options: tuple[str, ...] = ()
+        self,
+        mode: str,
+        data: Path,
+        history: int = 0,
+        options: tuple[str, ...] = (),
+        *,
+        port: int = 0,
+        hear: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__(
             [
-                *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
+                *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", str(port)),
                 *("--data", str(data), "--history", str(history)),
                 *("--no-dashboard", "--stop-with-stdin", *options),
-            ]
+            ],
+            hear,
         )
 
 

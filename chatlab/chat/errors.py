@@ -41,7 +41,9 @@ class StorageError(ChatlabError):
         """The same error, or another one (a bug in a part, say) told as a failed save."""
         if isinstance(error, StorageError):
             return error
-        return cls("save", "the batch", f"{type(error).__name__}: {error}")
+        failed = cls("save", "the batch", f"{type(error).__name__}: {error}")
+        failed.__cause__ = error
+        return failed
 
 
 class CorruptFile(StorageError):

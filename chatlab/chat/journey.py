@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from chatlab.chat.errors import StorageError
 from chatlab.chat.metrics import Metrics
+from chatlab.chat.own import place
 from chatlab.chat.parts.delivery.base import Delivery
 from chatlab.chat.parts.entry import Client, Entry
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
@@ -48,17 +49,17 @@ class Journey:
         try:
             frames = await self._delivery.deliver([entry.message for entry in batch])
         except Exception as error:  # a bug in a part: the messages are saved, so go on, aloud
-            self._metrics.note(f"delivery failed: {type(error).__name__}: {error}")
+            self._metrics.note(f"delivery failed: {type(error).__name__}: {error}{place(error)}")
         else:
             self._metrics.delivered(accepted_at, frames)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
-        self._metrics.note(f"{error}; {len(batch)} messages wait and are tried again")
+        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages wait and are tried again")
         text = f"not saved yet: {error}; kept in memory, next try in {retry_in_s:g} s"
         await self._tell(batch, "storage_delayed", text)
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
-        self._metrics.note(f"{error}; {len(batch)} messages were refused")
+        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages were refused")
         for entry in batch:
             entry.sender.release()
         await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")

@@ -6,6 +6,11 @@ one file beside its siblings and one line in `PARTS`. To add a mode: one line in
     naive                       a mode
     naive+reader=ttl            the same with one part swapped
     naive+store=my.py:MyStore   ... by a class of your own
+    mine                        the exercises that you have solved, naive for the rest
+    naive+reader=mine           ... one part of them
+
+`named` says what a mode is made of; `parse` also loads it. Only `parse` runs code of someone's own,
+so that a command which only starts servers and draws tables never does.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from typing import Any
 from chatlab.chat.errors import UsageError
 from chatlab.chat.journey import Journey
 from chatlab.chat.metrics import Metrics
+from chatlab.chat.own import FILES, MINE, Own, is_own, own, place, split
 from chatlab.chat.parts.delivery.base import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
@@ -133,8 +139,28 @@ MODES: dict[str, Mode] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What a mode is made of, by name.
+
+    Attributes:
+        name: as it was asked for.
+        parts: role to implementation's name, as people are shown it.
+        sources: role to implementation's name, or its `path/to/file.py:Class`.
+    """
+
+    name: str
+    parts: dict[str, str]
+    sources: dict[str, str]
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Role to `path/to/file.py:Class`, for the parts of someone's own."""
+        return {role: choice for role, choice in self.sources.items() if is_own(choice)}
+
+
+@dataclass(frozen=True, slots=True)
 class LineUp:
-    """One choice for each role, as asked for with `--mode`.
+    """One choice for each role, as asked for with `--mode`, ready to be put together.
 
     Attributes:
         name: as it was asked for.
@@ -161,7 +187,18 @@ class Parts:
 
 
 def parse(text: str) -> LineUp:
-    """Read `NAME[+PART=IMPL]...`.
+    """Read `NAME[+PART=IMPL]...`, and load what it names: code of someone's own is run.
+
+    Raises:
+        UsageError: an unknown mode, part or implementation; says which ones there are.
+    """
+    found = named(text)
+    classes = {role: _implementation(role, found.sources[role]) for role in PARTS}
+    return LineUp(text, found.parts, classes)
+
+
+def named(text: str) -> Named:
+    """Read `NAME[+PART=IMPL]...`; no code of anybody's is run.
 
     Raises:
         UsageError: an unknown mode, part or implementation; says which ones there are.
@@ -174,11 +211,12 @@ def parse(text: str) -> LineUp:
             f"{wrong!r} in mode {text!r} swaps no part: write +PART=IMPL, with PART one of "
             f"{', '.join(PARTS)}"
         )
-    if name not in MODES:
+    if name not in MODES and name != MINE:
         raise UsageError(f"unknown mode {name!r}{_did_you_mean(name, MODES)}")
-    chosen = MODES[name].parts | dict(swap.split("=", 1) for swap in swaps)
-    classes = {role: _implementation(role, chosen[role]) for role in PARTS}
-    return LineUp(text, chosen, classes)
+    chosen = dict(_of_mine() if name == MINE else MODES[name].parts)
+    chosen |= dict(swap.split("=", 1) for swap in swaps)
+    sources = {role: _source(role, chosen[role]) for role in PARTS}
+    return Named(text, {role: _shown(role, chosen[role]) for role in PARTS}, sources)
 
 
 def assemble(
@@ -240,34 +278,69 @@ def _ack_means(line_up: LineUp, store: Store, wanted: AckLevel | None) -> AckLev
     return wanted
 
 
-def _implementation(role: str, choice: str) -> type:
+def _of_mine() -> dict[str, str]:
+    """The parts of `--mode mine`: those of the exercises that are solved, naive for the rest."""
+    return _NAIVE | dict.fromkeys(_mine().solved, MINE)
+
+
+def _mine() -> Own:
+    found = own()
+    if found is None:
+        raise UsageError(
+            f"{MINE!r} is what you have made of the exercises, and there is no course here: "
+            "`chatlab learn init chatlab-course` makes one"
+        )
+    return found
+
+
+def _shown(role: str, choice: str) -> str:
+    return f"{MINE}:{_mine().labels.get(role, '')}".rstrip(":") if choice == MINE else choice
+
+
+def _source(role: str, choice: str) -> str:
+    """Where an implementation comes from: one of ours by name, or a file and a class in it.
+
+    Raises:
+        UsageError: from nowhere.
+    """
     if choice in PARTS[role]:
-        return PARTS[role][choice]
-    path, colon, class_name = choice.rpartition(":")
-    if not colon or not path.endswith(".py"):
+        return choice
+    if choice == MINE:
+        if role not in (parts := _mine().parts):
+            raise UsageError(f"{role}={MINE}: none of your exercises is about the {role}")
+        choice = parts[role]
+    if not is_own(choice):
         raise UsageError(
             f"unknown {role} {choice!r}{_did_you_mean(choice, PARTS[role])}; "
             f"or name a class of your own: {role}=path/to/file.py:Class"
         )
+    path, class_name = split(role, choice, _words(SEAMS[role]))
+    return f"{path}:{class_name}"
+
+
+def _implementation(role: str, source: str) -> type:
+    if source in PARTS[role]:
+        return PARTS[role][source]
+    path, _, class_name = source.rpartition(":")
     return _load(role, Path(path), class_name)
 
 
 def _load(role: str, path: Path, class_name: str) -> type:
     spec = importlib.util.spec_from_file_location(f"chatlab_part_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UsageError(f"{role}={path}:{class_name}: there is no file {path}")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    FILES.add(str(path.absolute()))
     sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        words = f"{type(error).__name__}: {error}{place(error)}"
+        raise UsageError(f"{path} cannot be loaded: {words}") from error
     found: Any = getattr(module, class_name, None)
     seam = SEAMS[role]
     if not isinstance(found, type) or not issubclass(found, seam):
-        raise UsageError(
-            f"{path} has no class {class_name} that extends {seam.__module__}.{seam.__name__}"
-        )
+        raise UsageError(f"{path} has no class {class_name} that extends {_words(seam)}")
     missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
     if missing:
         raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
@@ -277,6 +350,10 @@ def _load(role: str, path: Path, class_name: str) -> type:
             f"{class_name} in {path} does not say its {attribute}: see {seam.__module__}"
         )
     return found
+
+
+def _words(seam: type) -> str:
+    return f"{seam.__module__}.{seam.__name__}"
 
 
 def _did_you_mean(word: str, known: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 from chatlab.chat.datafiles import Room
 from chatlab.chat.errors import Overloaded, Refusal, StorageError
 from chatlab.chat.metrics import Metrics
+from chatlab.chat.own import place
 from chatlab.chat.parts.entry import Client, Entry
 from chatlab.chat.parts.processors.base import Processor
 from chatlab.chat.parts.stores.base import Store
@@ -94,7 +95,7 @@ class Conversation:
             except StorageError as error:
                 await self._storage_failed(client, error, request.ref)
             except Exception as error:  # a bug in a part must not hang up on anyone
-                text = f"{type(error).__name__} in the server: {error}"
+                text = f"{type(error).__name__} in the server: {error}{place(error)}"
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatlab.cli.mine import check_modes
 from chatlab.cli.options import (
     History,
     InFlight,
@@ -120,14 +121,12 @@ def compare(
     from chatlab.bench.compare import Compare
     from chatlab.bench.thresholds import Threshold
     from chatlab.chat.errors import UsageError
-    from chatlab.chat.modes import parse
 
     if explain:
         _explain()
         return
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
-    for name in names:
-        parse(name)  # an unknown mode is found before anything starts
+    check_modes(*names)
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: there are planned and send")
     load = chosen_scenario(

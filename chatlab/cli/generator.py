@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 import typer
 
+from chatlab.cli.mine import check_modes
 from chatlab.cli.options import JsonFile, check_writable
 
 if TYPE_CHECKING:
@@ -44,11 +45,9 @@ def generator(
     least twice as fast as the fastest mode: what it measured would then be itself.
     """
     from chatlab.bench.generator import WANTED_RATIO, measure_generator
-    from chatlab.chat.modes import parse
 
     names = modes or ["optimized", "journal"]
-    for name in names:
-        parse(name)
+    check_modes(*names)
     check_writable("--json", json)
     report = _run(measure_generator(names, rounds, _tell, messages))
     print("Messages delivered per second, each to ten receivers (medians):")
@@ -74,9 +73,8 @@ def watching(
     Exit code 1 if it surely costs more than 5% of the throughput: the whole interval says so.
     """
     from chatlab.bench.watching import COST_MAX, measure_watching
-    from chatlab.chat.modes import parse
 
-    parse(mode)
+    check_modes(mode)
     check_writable("--json", json)
     report = _run(measure_watching(mode, rounds, _tell, messages))
     ratio = report.ratio

@@ -9,6 +9,7 @@ import typer
 
 from chatlab.cli.labs_numbers import numbers, whole_numbers
 from chatlab.cli.labs_run import exit_code, finish, measure
+from chatlab.cli.mine import check_modes
 from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable
 
 
@@ -40,13 +41,11 @@ def growth(
     history; then names the growth: flat, linear, or not clear.
     """
     from chatlab.bench.labs.growth import Growth
-    from chatlab.chat.modes import parse
     from chatlab.view.labs import growth as view
     from chatlab.view.labs.narrator import Narrator
 
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
-    for name in names:
-        parse(name)  # an unknown mode is found before anything starts
+    check_modes(*names)
     histories = whole_numbers("--history", history, least=0)
     check_writable("--json", json)
     with Narrator() as narrator:
@@ -148,11 +147,10 @@ def capacity(
     confirms the answer. Prints every probe.
     """
     from chatlab.bench.labs.capacity import Capacity
-    from chatlab.chat.modes import parse
     from chatlab.view.labs import capacity as view
     from chatlab.view.labs.narrator import Narrator
 
-    parse(mode)  # an unknown mode is found before anything starts
+    check_modes(mode)
     check_writable("--json", json)
     with Narrator() as narrator:
         narrator.show(view.heading(mode, p95_ms, seconds))

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from chatlab.chat.settings import Settings
+from chatlab.cli.mine import check_modes
 
 if TYPE_CHECKING:
     from chatlab.chat.folder import DataFolder
     from chatlab.chat.server import ChatServer, Farewell
+    from chatlab.cli.serve_own import Own
 
 DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
 REFRESH_S = 0.5
 EXIT_UNSAVED = 1
+EXIT_PART_EXITED = 70
 
 _default = Settings()
 
@@ -113,6 +117,25 @@ def serve(
     from chatlab.chat.modes import parse
     from chatlab.chat.server import ChatServer
 
+    (asked,) = check_modes(mode)
+    if asked.own and not stop_with_stdin:
+        from chatlab.cli.serve_own import Own
+
+        options = {
+            "--host": host,
+            "--batch-size": batch_size,
+            "--flush-interval": flush_interval,
+            "--cache-ttl": cache_ttl,
+            "--queue-limit": queue_limit,
+            "--ack": ack,
+            "--token": token,
+            "--disk": disk,
+        }
+        words = [f"{name}={value}" for name, value in options.items() if value is not None]
+        words += [f"--fault={plan}" for plan in fault or ()]
+        on_screen = not no_dashboard and sys.stdout.isatty()
+        own = Own(mode, data, history, tuple(words), port=port, token=token, on_screen=on_screen)
+        sys.exit(asyncio.run(_serve_own(own)))
     settings = Settings(
         batch_size_max=batch_size,
         flush_interval_s=flush_interval,
@@ -137,7 +160,8 @@ def serve(
             conditions=conditions,
         )
 
-    sys.exit(asyncio.run(_serve(make_server, folder, not no_dashboard, stop_with_stdin)))
+    serving = _serve(make_server, folder, not no_dashboard, stop_with_stdin)
+    sys.exit(_run_own(serving) if asked.own else asyncio.run(serving))
 
 
 def modes() -> None:
@@ -145,6 +169,36 @@ def modes() -> None:
     from chatlab.view.modes import print_modes
 
     print_modes()
+
+
+async def _serve_own(own: Own) -> int:
+    return await own.serve(_stop_event(with_stdin=False))
+
+
+def _run_own(serving: Coroutine[Any, Any, int]) -> int:
+    """Serve with parts of someone's own, which may exit: returns the exit code."""
+    from chatlab.chat.own import place
+
+    try:
+        return asyncio.run(serving)
+    except SystemExit as error:
+        print(
+            f"chatlab: sys.exit({error.code!r}) was called{place(error)}: in a server, that ends "
+            "it for everyone",
+            file=sys.stderr,
+        )
+        return EXIT_PART_EXITED
+
+
+async def _watch_for_stalls() -> None:
+    from chatlab.chat.own import FILES
+    from chatlab.chat.stall import StallWatch
+
+    def tell(words: str) -> None:
+        print(f"chatlab: {words}", file=sys.stderr, flush=True)
+
+    if FILES:
+        await StallWatch(FILES, tell, time.perf_counter).run()
 
 
 async def _serve(
@@ -157,6 +211,7 @@ async def _serve(
     from chatlab.chat.process import spare_the_garbage_collector
 
     stop = _stop_event(stop_with_stdin)
+    stalls = asyncio.create_task(_watch_for_stalls())
     async with data as folder, make_server(folder) as server:
         spare_the_garbage_collector()
         print(f"listening on {server.url}", flush=True)
@@ -167,6 +222,7 @@ async def _serve(
         else:
             await stop.wait()
             farewell = await server.stop()
+    stalls.cancel()
     print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
     return EXIT_UNSAVED if farewell.unsaved else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +38,7 @@ def top(
 
     async def watch() -> None:
         async def remembered() -> AsyncIterator[Snapshot]:
-            async for snapshot in _stream(url, interval):
+            async for snapshot in stream(url, interval):
                 last[:] = [snapshot]
                 yield snapshot
 
@@ -53,7 +53,7 @@ def top(
         print_summary(last[0])
 
 
-async def _stream(url: str, interval_s: float) -> AsyncIterator[Snapshot]:
+async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:
     """Snapshots of a server, until it closes."""
     from chatlab.bench.client import connect, stats_url
     from chatlab.chat import snapshot as snapshots

@@ -24,7 +24,7 @@ from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.errors import UsageError
 from chatlab.chat.metrics import percentiles
-from chatlab.chat.modes import parse
+from chatlab.chat.modes import named
 from chatlab.chat.snapshot import Percentiles
 
 SCHEMA = "chatlab.tune/1"
@@ -119,7 +119,7 @@ class Tune:
         work_folder: Path | None = None,
         say: Say = silent,
     ) -> None:
-        processor = parse(mode).parts["processor"]
+        processor = named(mode).parts["processor"]
         if why := UNMOVED.get(processor):
             raise UsageError(
                 f"mode {mode!r} {why}, so that batch size and flush interval change nothing: tune "

@@ -1,0 +1,100 @@
+"""Notices that the event loop stands still, and in which line: for parts of someone's own.
+
+A call that blocks stops the whole server, its statistics too. So a thread watches, and tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import os
+import sys
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+from types import FrameType
+
+from chatlab.chat.settings import Clock
+
+BEAT_S = 0.05
+LOOK_S = 0.25
+TOLD_AFTER_S = 2.0
+ENDED_AFTER_S = 15.0
+EXIT_STALLED = 70
+"""`EX_SOFTWARE` of sysexits.h."""
+
+
+class StallWatch:
+    """Watches the event loop it runs in.
+
+    Args:
+        files: the paths of someone's own parts: a line in them is what is looked for.
+        tell: hears a sentence, in another thread.
+        clock: seconds.
+        end: ends the process; called when the loop has stood still for `ENDED_AFTER_S`.
+    """
+
+    def __init__(
+        self,
+        files: Collection[str],
+        tell: Callable[[str], object],
+        clock: Clock,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._files = frozenset(files)
+        self._tell = tell
+        self._clock = clock
+        self._end = end
+        self._loop_thread = threading.get_ident()
+        self._beat_at = clock()
+        self._told = False
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(over,), daemon=True).start()
+        try:
+            while True:
+                self._beat_at = self._clock()
+                await asyncio.sleep(BEAT_S)
+        finally:
+            over.set()
+
+    def look(self) -> None:
+        """Tell if the loop has stood still for long."""
+        still_s = self._clock() - self._beat_at
+        if still_s < TOLD_AFTER_S:
+            self._told = False
+        elif not self._told:
+            self._told = True
+            self._tell(f"the event loop stands still, and nobody is served, {self._where()}")
+        if still_s >= ENDED_AFTER_S:
+            self._tell(
+                f"the server was ended: its event loop had stood still for {still_s:.0f} s, "
+                f"{self._where()}"
+            )
+            self._end(EXIT_STALLED)
+
+    def _watch(self, over: threading.Event) -> None:
+        looked_at = self._clock()
+        while not over.wait(LOOK_S):
+            now = self._clock()
+            if now - looked_at > TOLD_AFTER_S / 2:  # this thread did not run, either: the machine
+                self._beat_at = now  # was asleep, or has no time for anyone
+            looked_at = now
+            self.look()
+
+    def _where(self) -> str:
+        frame = sys._current_frames().get(self._loop_thread)
+        innermost = frame
+        while frame is not None and frame.f_code.co_filename not in self._files:
+            frame = frame.f_back
+        return _place(frame or innermost)
+
+
+def _place(frame: FrameType | None) -> str:
+    if frame is None:
+        return "nobody knows where"
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    code = linecache.getline(name, line).strip()
+    return f"in {Path(name).name}, line {line}: {code}"

@@ -1,0 +1,60 @@
+"""Modes on the command line: checked before anything starts, and `mine` found out.
+
+No code of a learner's runs in the process of a command: files are looked at, not loaded, and the
+exercises are checked in processes of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatlab.chat.modes import Named
+
+MINE = "mine"
+_OF_A_PART = re.compile(r"\+(\w+)=mine(?=\+|$)")
+
+
+def check_modes(*texts: str) -> list[Named]:
+    """What each mode is made of.
+
+    Raises:
+        UsageError: a mode is unknown, or makes no sense here.
+    """
+    from chatlab.chat.modes import named
+    from chatlab.chat.own import own
+
+    if any(_asks_for_mine(text) for text in texts) and own() is None:
+        _find_mine(*texts)
+    return [named(text) for text in texts]
+
+
+def _asks_for_mine(text: str) -> bool:
+    return text.partition("+")[0] == MINE or bool(_OF_A_PART.search(text))
+
+
+def _find_mine(*texts: str) -> None:
+    """Check the exercises, say what is taken, and hand it on to whatever is started from here."""
+    from chatlab.chat.own import hand_on
+    from chatlab.course.mine import find_mine
+    from chatlab.course.workplace import find_workplace
+
+    workplace = find_workplace()
+    found = asyncio.run(find_mine(workplace, lambda name: _say(f"mine: checking {name}")))
+    hand_on(found.own)
+    if any(text.partition("+")[0] == MINE for text in texts):
+        taken = [f"{found.own.labels[role]} ({role})" for role in found.own.solved]
+        _say(f"mine: {', '.join(taken) or 'no exercise passes yet: all parts are naive'}")
+        for name, why in found.not_passed.items():
+            _say(f"mine: not {name}: {why}")
+    for role in dict.fromkeys(role for text in texts for role in _OF_A_PART.findall(text)):
+        label = found.own.labels.get(role)
+        if label is not None and role not in found.own.solved:
+            _say(f"{role}=mine: {label} does not pass its checks yet; here it is all the same")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
