@@ -68,6 +68,8 @@ def _choices(width: int) -> list[Line]:
         line(),
         line("chatlab serve --mode naive+reader=ttl"),
         line("chatlab serve --mode naive+store=path/to/file.py:Class    a class of your own"),
+        line("chatlab serve --mode naive+reader=mine    what you wrote in an exercise"),
+        line("chatlab serve --mode mine                 all exercises that you have solved"),
     ]
 
 
