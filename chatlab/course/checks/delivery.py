@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 
 from chatlab.chat.parts.delivery.base import Delivery
 from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import FrameStyle, Message
-from chatlab.course.checks.base import Lab, Miss, check
-from chatlab.course.checks.listeners import Listener, expect_heard, opened, said
+from chatlab.course.checks.base import Lab, check
+from chatlab.course.checks.listeners import Listener, expect_heard, opened
+from chatlab.course.checks.messages import said
 from chatlab.course.simulation.clock import settle
 
 AT_ONCE_S = 0.001
@@ -59,10 +59,7 @@ class _House:
         self._lab.story.tell(
             f"deliver {len(batch):,} messages{f' of {rooms} rooms' if rooms > 1 else ''}"
         )
-        work = self.delivery.deliver(batch)
-        if not inspect.isawaitable(work):
-            raise Miss("deliver to be `async def`", f"it returned {type(work).__name__} at once")
-        sent = await self._lab.within(within_s, work, "deliver")
+        sent = await self._lab.within(within_s, self.delivery.deliver(batch), "deliver")
         self._lab.expect(
             isinstance(sent, int),
             expected="deliver to return the number of frames sent",

@@ -16,6 +16,7 @@ from chatlab.chat.protocol import (
     decode_outgoing,
 )
 from chatlab.course.checks.base import Lab, Miss
+from chatlab.course.checks.messages import expect_messages
 from chatlab.course.simulation.clock import now
 
 TOLD_MAX = 20
@@ -78,16 +79,6 @@ class Listener:
             self._story.tell(what)
 
 
-def said(
-    count: int, room_id: str = "general", *, sender: str = "alice", content: str = "message {}"
-) -> list[Message]:
-    """So many messages in a room; `{}` in `content` becomes the number, from 1."""
-    return [
-        Message(f"{room_id}-{n:05d}", room_id, sender, content.format(n), "2026-01-01T00:00:00Z")
-        for n in range(1, count + 1)
-    ]
-
-
 def opened(listener: Listener) -> list[list[Message]]:
     """What each frame of a listener says.
 
@@ -115,19 +106,7 @@ def expect_heard(
         Miss: says what is missing, too much, or out of order.
     """
     found = [message for message in heard(listener) if room_id in ("", message.room_id)]
-    if found == list(wanted):
-        return
-    strangers = [one for one in found if one not in wanted]
-    missing = [one for one in wanted if one not in found]
-    if strangers:
-        actual = f"{_words(strangers)} that should not be there"
-    elif missing:
-        actual = f"{len(found):,} messages: {_words(missing)} missing"
-    elif len(found) > len(wanted):
-        actual = f"{len(found):,} messages: some came twice"
-    else:
-        actual = "all of them, in another order"
-    raise Miss(f"{what}: {_words(wanted) or 'nothing'}", actual)
+    expect_messages(found, wanted, what)
 
 
 def _opened(listener: Listener, data: object) -> list[Message]:
@@ -157,10 +136,3 @@ def _opened(listener: Listener, data: object) -> list[Message]:
     raise Miss(
         f"{listener.user} to be given message frames", f"a frame of type {type(frame).__name__}"
     )
-
-
-def _words(messages: Sequence[Message]) -> str:
-    """`general-00001`, `general-00001 to general-00100`; a few words for any number."""
-    if len(messages) <= 1:
-        return "".join(message.id for message in messages)
-    return f"{len(messages):,} messages ({messages[0].id} to {messages[-1].id})"
