@@ -187,7 +187,7 @@ class Lab:
             raise ValueError("exercise.toml gives this check no budget: it needs full and zero")
         if found <= self._full:
             return
-        miss = Miss(f"at most {self._full:,g} {what}", f"{found:,g} {what}")
+        miss = Miss(f"at most {_figure(self._full)} {what}", f"{_figure(found)} {what}")
         if found >= self._zero:
             raise miss
         share = (self._zero - found) / (self._zero - self._full)
@@ -259,6 +259,10 @@ PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "i
 def io_of(files: SimulatedFiles, name: str) -> FileIO:
     """What a file has cost so far."""
     return files.statistics().get(name, FileIO())
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,g}"
 
 
 def _short(value: object) -> str:
