@@ -29,11 +29,11 @@ from chatlab.course.checks.power import (
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
 
-PARTS = 4
-"""Seeds that share one workload of crash states, and try a part of them each."""
+WORKLOAD_SEEDS, TAIL_SEEDS = 2, 12
+"""Seeds that share the crash states of one workload, or of one torn tail: each tries a part."""
 TAKEN = (*(file.name for file in ALL_FILES), journal_format.segment_name(0), DATABASE)
 ALONE_MAX_S = 0.003
-SAVE_MAX_S = 0.01
+SAVE_MAX_S = 0.1
 FIRST = said(2, "general", sender="carol", content="before {}")
 
 
@@ -159,7 +159,7 @@ async def torn_tail(lab: Lab) -> None:
     await store.save(last)
     name, begin, end = _grown(before, store.own_files)
     data = store.files.disk.contents
-    for size in range(begin + 1 + lab.seed % PARTS, end, PARTS):
+    for size in range(begin + 1 + lab.seed % TAIL_SEEDS, end, TAIL_SEEDS):
         lab.story.tell(f"{name} is left with {size - begin} of the {end - begin} last bytes")
         for torn in (data[name][:size], data[name][:size].ljust(end, b"\0")):
             await _opens(lab, data | {name: torn}, kept, last)
@@ -198,7 +198,7 @@ async def power_cut(lab: Lab) -> None:
     promise = store.store.promise
     lab.expect(promise == "synced", expected='promise to be "synced"', actual=f"it is {promise!r}")
     recorder.note("ready")
-    saves = _workload(random.Random(lab.seed // PARTS))
+    saves = _workload(random.Random(lab.seed // WORKLOAD_SEEDS))
     await _talk(store, recorder, saves)
     recording = Recording(
         ack_means="synced",
@@ -207,7 +207,7 @@ async def power_cut(lab: Lab) -> None:
         messages={message.id: message for batch in saves for message in batch},
         base={message.id: message for message in FIRST},
     )
-    for cut, state in folders_of(recording, lab.seed % PARTS, PARTS):
+    for cut, state in folders_of(recording, lab.seed % WORKLOAD_SEEDS, WORKLOAD_SEEDS):
         await survives(lab, recorder, recording, cut, state)
 
 
@@ -383,7 +383,7 @@ async def _again(lab: Lab, store: OpenStore) -> OpenStore:
 
 
 async def _talk(store: OpenStore, recorder: StoryRecorder, saves: list[list[Message]]) -> None:
-    """Save: the first ones in turn, the rest at once."""
+    """The first save and the last come alone, the others at once."""
 
     async def save(batch: list[Message]) -> None:
         for message in batch:
@@ -393,7 +393,8 @@ async def _talk(store: OpenStore, recorder: StoryRecorder, saves: list[list[Mess
             recorder.note("acked", message.id)
 
     await save(saves[0])
-    await asyncio.gather(*map(save, saves[1:]))
+    await asyncio.gather(*map(save, saves[1:-1]))
+    await save(saves[-1])
 
 
 def _workload(chance: random.Random) -> list[list[Message]]:
@@ -410,7 +411,7 @@ def _workload(chance: random.Random) -> list[list[Message]]:
             )
             for _ in range(chance.randrange(1, 4))
         ]
-        for sender in range(4)
+        for sender in range(5)
     ]
 
 
