@@ -90,6 +90,8 @@ async def read_saved_by_store(
             await told.listen(process)
     except TimeoutError:
         told.why = f"it had not given back its messages after {timeout_s:g} s"
+    except ValueError as error:  # of msgspec, too: the store can reach the channel, if it tries
+        told.why = f"it said something that is no message: {error}"
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
