@@ -24,6 +24,7 @@ from chatlab.course.checks.base import Lab, Miss
 from chatlab.course.checks.messages import expect_messages
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.course.simulation.story import Step as StoryStep
 from chatlab.course.simulation.story import Story
 
 STEP_S = 5.0
@@ -82,7 +83,7 @@ class OpenStore:
         if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
             raise Miss(
                 "start to return a list of sentences, [] if there is nothing to say",
-                f"{notes!r:.80}",
+                f"it returned {notes!r:.80}",
             )
         self.notes = notes
         return self
@@ -121,11 +122,14 @@ class StoryRecorder(Recorder):
         super().after(operation)
         self._mark()
 
-    def rewind(self, step: int) -> None:
-        """Have the story end at this step."""
+    def end_at(self, step: int, *what: str) -> None:
+        """Have the story end at a step, and with these words."""
         self._mark()
-        while len(self._story.steps) > (self._told[step] if step >= 0 else 0):
-            self._story.steps.pop()
+        steps = self._story.steps
+        while len(steps) > (self._told[step] if step >= 0 else 0):
+            steps.pop()
+        at_s = steps[-1].at_s if steps else 0.0
+        steps.extend(StoryStep(at_s, "", words, 0) for words in what)
 
     def _mark(self) -> None:
         self._told += [len(self._story.steps)] * (len(self.steps) - len(self._told))
@@ -173,11 +177,8 @@ async def survives(
         rooms = await _reopened(lab, state.files, sorted(names))
         _judge(rooms, cut, recording)
     except BaseException as error:
-        recorder.rewind(cut.step)
-        lab.story.tell("the power fails")
-        lab.story.tell(place)
+        recorder.end_at(cut.step, "the power fails", place)
         if isinstance(error, StorageError):
-            lab.story.tell(f"at the restart: {error}")
             raise Miss("a start on what a power cut has left", str(error)) from error
         raise
 
