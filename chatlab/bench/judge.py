@@ -178,6 +178,7 @@ def _round_report(one: Round, noisy: bool) -> RoundReport:
         late_p99_ms=one.load.late_p99_ms,
         sender_cpu_percent=one.load.sender_cpu_percent,
         audit=one.audit,
+        damage=one.damage,
         series=one.load.series(),
     )
 

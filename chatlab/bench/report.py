@@ -47,6 +47,7 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
         cpu_s, rss_peak_bytes, loop_lag_ms: of the server.
         late_p99_ms, sender_cpu_percent: of the load generator.
         audit: of this round.
+        damage: why not all that was saved could be read; empty if it could.
         series: the round over time.
     """
 
@@ -64,6 +65,7 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     sender_cpu_percent: float
     audit: Audit
     series: Series
+    damage: str = ""
 
 
 class Curve(msgspec.Struct, frozen=True):

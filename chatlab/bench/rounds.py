@@ -15,7 +15,8 @@ from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.marks import number_of
 from chatlab.bench.result import LoadResult
-from chatlab.bench.saved import read_saved
+from chatlab.bench.saved import Saved, read_saved
+from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
@@ -41,12 +42,14 @@ class Round:
         load: what the load generator noted.
         audit: what became of the messages.
         after: the server's account of itself, after the last message.
+        damage: why not all that was saved could be read; empty if it could.
     """
 
     number: int
     load: LoadResult
     audit: Audit
     after: Snapshot
+    damage: str = ""
 
     @property
     def operations(self) -> int:
@@ -106,7 +109,6 @@ async def measure_round(
     tell("starting", "", None)
     folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
     history = 0 if prepared else scenario.history
-    kept = _is_kept(mode)
     try:
         if prepared:
             await asyncio.to_thread(_copy, prepared, folder)
@@ -120,17 +122,23 @@ async def measure_round(
             await server.stop()
         if result.after is None:
             raise ServerFailed("the server stopped answering in the middle of a round")
-        saved = await asyncio.to_thread(read_saved, folder, _is_ours) if kept else None
-        judged = audit(result, RUN_ID, saved)
-        return Round(number=number, load=result, audit=judged, after=result.after)
+        saved = await _saved(mode, folder)
+        return Round(
+            number=number,
+            load=result,
+            audit=audit(result, RUN_ID, saved),
+            after=result.after,
+            damage=saved.why if saved else "",
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_kept(mode: str) -> bool:
-    """Whether the store of a mode keeps messages in the data folder."""
-    store = PARTS["store"].get(named(mode).sources["store"])
-    return store is None or bool(store.kept_in)  # type: ignore[attr-defined]
+async def _saved(mode: str, folder: Path) -> Saved | None:
+    """What a stopped server has left; None if its store keeps nothing in files."""
+    if named(mode).sources["store"] in PARTS["store"]:
+        return await asyncio.to_thread(read_saved, folder, _is_ours)
+    return await read_saved_by_store(mode, folder, _is_ours)
 
 
 async def prepare(mode: str, history: int, folder: Path) -> None:

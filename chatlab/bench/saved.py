@@ -1,4 +1,7 @@
-"""What lies in a data folder: read straight from the files, by none of the server's parts."""
+"""What lies in a data folder: read straight from the files, by none of the server's parts.
+
+What a store of someone's own has saved, in a format of its own, is found by `saved_by_store.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,12 @@ class Saved(msgspec.Struct, frozen=True):
     Attributes:
         messages: in the order of the file; what can be read of it, if it is damaged.
         damaged: files that do not hold what they should.
+        why: what is damaged, in words; empty if nothing is, or if there are no words for it.
     """
 
     messages: list[Message]
     damaged: int
+    why: str = ""
 
 
 Keep = Callable[[Message], bool]
@@ -39,12 +44,7 @@ def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
         folder: the data folder.
         keep: which messages are wanted: of a long history, memory need not hold the rest.
     """
-    damaged = 0
-    for file in (USERS, CHATROOMS):
-        try:
-            file.decode((folder / file.name).read_bytes())
-        except (CorruptFile, OSError):
-            damaged += 1
+    damaged = damaged_lists(folder)
     if segments := sorted(p for p in folder.glob(journal.PATTERN) if journal.is_segment(p.name)):
         messages, broken = _read_journal(segments, keep)
     elif (folder / DATABASE).exists():
@@ -52,6 +52,17 @@ def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
     else:
         messages, broken = _read_json(folder, keep)
     return Saved(messages, damaged + broken)
+
+
+def damaged_lists(folder: Path) -> int:
+    """How many of the files of users and rooms do not hold what they should."""
+    damaged = 0
+    for file in (USERS, CHATROOMS):
+        try:
+            file.decode((folder / file.name).read_bytes())
+        except (CorruptFile, OSError):
+            damaged += 1
+    return damaged
 
 
 def _read_json(folder: Path, keep: Keep) -> tuple[list[Message], int]:

@@ -172,12 +172,13 @@ class Child:
         wait = threading.Event().wait
 
         def watch() -> None:
-            began, began_cpu_s = self._trial, time.process_time()
+            began, began_seed, began_cpu_s = self._trial, 0, time.process_time()
             while True:
                 wait(WATCH_EVERY_S)
-                cpu_s = time.process_time()
-                if self._trial is not began:
-                    began, began_cpu_s = self._trial, cpu_s
+                trial, cpu_s = self._trial, time.process_time()
+                seed = trial.seed if trial is not None else 0
+                if trial is not began or seed != began_seed:  # many seeds may take their time
+                    began, began_seed, began_cpu_s = trial, seed, cpu_s
                 elif cpu_s - began_cpu_s > CPU_MAX_S:
                     self._end_the_endless(began, sys._current_frames().get(main_thread))
 

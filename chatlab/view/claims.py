@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.report import Comparison, Report, TrustCheck
+from chatlab.bench.report import Comparison, ModeReport, Report, TrustCheck
 from chatlab.chat.protocol import AckLevel
 from chatlab.view import words
 
@@ -102,7 +102,8 @@ def claims(report: Report) -> list[Claim]:
     claimed = {claim.mode for claim in found}
     for name, mode in report.modes.items():
         if name not in claimed and not mode.audit.clean:
-            found.insert(0, Claim(name, "unsafe", MARKS["unsafe"], unsafe(name, mode.audit), []))
+            sentence = unsafe(name, mode.audit)
+            found.insert(0, Claim(name, "unsafe", MARKS["unsafe"], sentence, _damages(mode)))
     return found
 
 
@@ -152,7 +153,8 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     if not mode.audit.clean:
         speed = f"measured all the same: {sentence.removeprefix(f'{name}: ')}"
         sentence = unsafe(comparison.mode, mode.audit)
-        return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, [speed, *buts])
+        buts = [*_damages(mode), speed, *buts]
+        return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, buts)
     if not base.audit.clean:
         but = f"the baseline {base_name} is NOT SAFE: a ratio to it says little"
         return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, [but, *buts])
@@ -190,6 +192,12 @@ def _buts(comparison: Comparison, report: Report) -> list[str]:
         if invalid:
             buts.append(f"{invalid} of {_many(len(rounds), 'round')} of {who} invalid")
     return buts
+
+
+def _damages(mode: ModeReport) -> list[str]:
+    """What its store said instead of what it had saved, each thing once."""
+    found = {one.damage for one in mode.rounds if one.damage}
+    return [f"reading back what it saved failed: {words.printable(why)}" for why in sorted(found)]
 
 
 def _many(count: int, word: str) -> str:

@@ -141,7 +141,8 @@ COMPARISON: dict[str, Explanation] = {
     ),
     "saved": Explanation(
         "Messages that lie in the data file after the server has stopped.",
-        "The file is read by the audit itself, without any part of the server.",
+        "The audit reads the file itself, without any part of the server. A format of your own "
+        "is read by its store alone: by a fresh one, in a fresh process.",
         "A stop in good order saves what is queued; a crash does not.",
     ),
     "delivered": Explanation(

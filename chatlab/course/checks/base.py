@@ -21,6 +21,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import isawaitable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -186,7 +187,7 @@ class Lab:
             raise ValueError("exercise.toml gives this check no budget: it needs full and zero")
         if found <= self._full:
             return
-        miss = Miss(f"at most {self._full:,g} {what}", f"{found:,g} {what}")
+        miss = Miss(f"at most {_figure(self._full)} {what}", f"{_figure(found)} {what}")
         if found >= self._zero:
             raise miss
         share = (self._zero - found) / (self._zero - self._full)
@@ -197,8 +198,12 @@ class Lab:
         """Wait for `work`, but no longer than so many virtual seconds.
 
         Raises:
-            Miss: it took longer; `what` says what should have ended, e.g. "a read".
+            Miss: it took longer; `what` says what should have ended, e.g. "a read". Or it is
+                nothing to wait for: the learner's method is no coroutine function.
         """
+        if not isawaitable(work):
+            returned = f"it returned an object of type {type(work).__name__} at once"
+            raise Miss(f"{what} to be waited for: `async def`", returned)
         task = asyncio.ensure_future(work)
         began_s = now()
         await asyncio.wait([task], timeout=seconds)
@@ -254,6 +259,10 @@ PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "i
 def io_of(files: SimulatedFiles, name: str) -> FileIO:
     """What a file has cost so far."""
     return files.statistics().get(name, FileIO())
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,g}"
 
 
 def _short(value: object) -> str:

@@ -1,0 +1,215 @@
+"""Power cuts for a store: all that it does to the disk is recorded, and cut off at every moment.
+
+What a disk may hold after a cut says the model of the crash lab (`bench/labs/crash/model.py`), and
+what must hold then, its judge (`judging.py`). Each such folder is opened by a fresh store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+
+from chatlab.bench.labs.crash.judging import Cut, cuts_of, what_is_wrong
+from chatlab.bench.labs.crash.model import State, Volume
+from chatlab.bench.labs.crash.recording import Recorder, Recording
+from chatlab.chat.errors import StorageError
+from chatlab.chat.parts.disk import Condition, Operation
+from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.readers.direct import DirectReader
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.writers.atomic import AtomicWriter
+from chatlab.chat.protocol import Message
+from chatlab.chat.settings import Settings
+from chatlab.course.checks.base import Lab, Miss
+from chatlab.course.checks.messages import expect_messages
+from chatlab.course.simulation.clock import now
+from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.course.simulation.story import Step as StoryStep
+from chatlab.course.simulation.story import Story
+
+STEP_S = 5.0
+"""Virtual seconds that one call of a store may take where the disk takes none."""
+ALL = 1_000_000
+ONE_MORE = Message("one-more", "general", "carol", "still here", "2026-01-01T00:01:00Z")
+
+
+class OpenStore:
+    """The learner's store over files in memory, started as a server would start it.
+
+    Args:
+        lab: has its class.
+        files: what it works on.
+        starting: for a store that has never been used.
+
+    Attributes:
+        notes: what its start had to say.
+    """
+
+    def __init__(self, lab: Lab, files: SimulatedFiles, starting: Sequence[Message] = ()) -> None:
+        self.files = files
+        self.notes: list[str] = []
+        self._lab = lab
+        self._starting = starting
+        settings = Settings()
+        reader, writer = DirectReader(files, settings, now), AtomicWriter(files)
+        self.store: Store = lab.part(files, reader, writer, PerFileLock(), settings)
+
+    @property
+    def kept_in(self) -> str:
+        """Its pattern of file names.
+
+        Raises:
+            Miss: it is none.
+        """
+        pattern = getattr(self.store, "kept_in", None)
+        if not isinstance(pattern, str) or not pattern:
+            raise Miss("kept_in to be the pattern of your files' names", f"it is {pattern!r}")
+        return pattern
+
+    @property
+    def own_files(self) -> dict[str, bytes]:
+        """The files that it keeps messages in."""
+        return {
+            name: data
+            for name, data in self.files.disk.contents.items()
+            if fnmatch(name, self.kept_in)
+        }
+
+    async def start(self) -> OpenStore:
+        """Raises what the store raises."""
+        first_use = not self.own_files
+        work = self.store.start(self._starting if first_use else ())
+        notes = await self._lab.within(STEP_S, work, "start")
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise Miss(
+                "start to return a list of sentences, [] if there is nothing to say",
+                f"it returned {notes!r:.80}",
+            )
+        self.notes = notes
+        return self
+
+    async def save(self, *batch: Message) -> None:
+        """Raises what the store raises."""
+        await self._lab.within(STEP_S, self.store.save(list(batch)), "a save")
+
+    async def history(self, room_id: str = "general", limit: int = ALL) -> list[Message]:
+        """Whatever the store gives back; raises what it raises."""
+        return await self._lab.within(STEP_S, self.store.history(room_id, limit), "history")
+
+    async def expect(self, wanted: Sequence[Message], when: str, room_id: str = "general") -> None:
+        """Go on if just these messages are in a room."""
+        expect_messages(await self.history(room_id), wanted, f"the messages of {room_id} {when}")
+
+    async def close(self) -> None:
+        """Raises what the store raises."""
+        await self._lab.within(STEP_S, self.store.close(), "close")
+
+
+class StoryRecorder(Recorder):
+    """A recorder that knows how far the story was at each step."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__()
+        self._story = story
+        self._told: list[int] = []
+
+    def before(self, operation: Operation) -> int | None:
+        fits = super().before(operation)
+        self._mark()
+        return fits
+
+    def after(self, operation: Operation) -> None:
+        super().after(operation)
+        self._mark()
+
+    def end_at(self, step: int, *what: str) -> None:
+        """Have the story end at a step, and with these words."""
+        self._mark()
+        steps = self._story.steps
+        while len(steps) > (self._told[step] if step >= 0 else 0):
+            steps.pop()
+        at_s = steps[-1].at_s if steps else 0.0
+        steps.extend(StoryStep(at_s, "", words, 0) for words in what)
+
+    def _mark(self) -> None:
+        self._told += [len(self._story.steps)] * (len(self.steps) - len(self._told))
+
+
+def quiet_files(contents: dict[str, bytes], *conditions: Condition) -> SimulatedFiles:
+    """A folder whose operations take no time and are not told: for the many that are opened."""
+    return SimulatedFiles(contents, operation_s=0.0, conditions=conditions)
+
+
+def folders_of(recording: Recording, part: int, parts: int) -> Iterator[tuple[Cut, State]]:
+    """What the disk may hold after a cut: of all the cuts of a recording, one of so many parts.
+
+    The same folder comes once for all cuts with the same promises.
+    """
+    # Not what this system's folders need, but the most that any asks for: a check that passes on
+    # one machine must pass on all.
+    volume = Volume(recording.files, folder_syncs=True)
+    cuts = {cut.step: cut for cut in cuts_of(recording)}
+    seen: set[tuple[bytes, frozenset[str]]] = set()
+    for number in range(-1, len(recording.steps)):
+        if number >= 0:
+            volume.apply(number, recording.steps[number])
+        if (cut := cuts.get(number)) is None:
+            continue
+        for state in volume.states()[0]:
+            key = (state.key, cut.promised)
+            if key not in seen:
+                seen.add(key)
+                if len(seen) % parts == part:
+                    yield cut, state
+
+
+async def survives(
+    lab: Lab, recorder: StoryRecorder, recording: Recording, cut: Cut, state: State
+) -> None:
+    """Go on if a fresh store can be used after a cut, and holds what had been promised.
+
+    Raises:
+        Miss: it cannot, or does not. The story then ends with the cut.
+    """
+    place = f"on the disk: {state.words or 'all that was written'}"
+    try:
+        names = {message.room_id for message in recording.known.values()}
+        rooms = await _reopened(lab, state.files, sorted(names))
+        _judge(rooms, cut, recording)
+    except BaseException as error:
+        recorder.end_at(cut.step, "the power fails", place)
+        if isinstance(error, StorageError):
+            raise Miss("a start on what a power cut has left", str(error)) from error
+        raise
+
+
+async def _reopened(
+    lab: Lab, contents: dict[str, bytes], rooms: list[str]
+) -> dict[str, list[Message]]:
+    """What a fresh store finds, and goes on finding after one more message and one more start."""
+    store = await OpenStore(lab, quiet_files(contents)).start()
+    found = {room_id: await store.history(room_id) for room_id in rooms}
+    for room_id, messages in found.items():
+        if not isinstance(messages, list):
+            expect_messages(messages, [], f"the messages of {room_id}")
+    await store.save(ONE_MORE)
+    await store.close()
+    again = await OpenStore(lab, quiet_files(store.files.disk.contents)).start()
+    for room_id, messages in found.items():
+        wanted = [*messages, ONE_MORE] if room_id == ONE_MORE.room_id else messages
+        await again.expect(wanted, "after a power cut, one more save and another start", room_id)
+    await again.close()
+    return found
+
+
+def _judge(rooms: dict[str, list[Message]], cut: Cut, recording: Recording) -> None:
+    here = {message.id for messages in rooms.values() for message in messages}
+    lost = [id_ for id_ in recording.known if id_ in cut.promised - here]
+    if lost:
+        others = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise Miss(
+            f"all {len(cut.promised)} messages whose save had returned to be there after the cut",
+            f"{lost[0]} is gone{others}",
+        )
+    if wrong := what_is_wrong(rooms, cut, recording):
+        raise Miss("each message once, whole, in order, and none that was never sent", wrong)

@@ -1,0 +1,65 @@
+"""It pushes, but still encodes for every member anew.
+
+Fails: encode_once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.protocol import (
+    FrameStyle,
+    Message,
+    MessagesFrame,
+    encode,
+    encode_message,
+)
+
+FRAME_CHARS_MAX = 64 * 1024
+"""Characters of text (`len(message.content)`, added up) in one batch frame at most."""
+
+
+class RoomDelivery(Delivery):
+    """Brings saved messages to those who are live in their rooms."""
+
+    frames: ClassVar[FrameStyle] = "batch"
+
+    async def deliver(self, batch: Sequence[Message]) -> int:
+        rooms: dict[str, list[Message]] = {}
+        for message in batch:
+            rooms.setdefault(message.room_id, []).append(message)
+        return sum(self._to_room(room_id, messages) for room_id, messages in rooms.items())
+
+    def _to_room(self, room_id: str, messages: list[Message]) -> int:
+        # No await from here on: nobody can come or go in between.
+        members = tuple(self.members(room_id))
+        takers = [client for client in members if client.frame_style == "batch"]
+        others = [client for client in members if client.frame_style != "batch"]
+        sent = 0
+        if takers:
+            parts = _cut(messages)
+            for part in parts:
+                for client in takers:
+                    client.push(encode(MessagesFrame(room_id, part)))
+                sent += len(takers)
+        if others:
+            for message in messages:
+                for client in others:
+                    client.push(encode_message(message))
+                sent += len(others)
+        return sent
+
+
+def _cut(messages: list[Message]) -> Iterator[list[Message]]:
+    """Parts, in order, of at most FRAME_CHARS_MAX characters each."""
+    part: list[Message] = []
+    chars = 0
+    for message in messages:
+        if part and chars + len(message.content) > FRAME_CHARS_MAX:
+            yield part
+            part, chars = [], 0
+        part.append(message)
+        chars += len(message.content)
+    yield part

@@ -1,0 +1,196 @@
+"""What a store of someone's own has saved is found in a process of its own, whatever it does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from chatlab.bench.rounds import measure_round
+from chatlab.bench.saved import Saved
+from chatlab.bench.saved_by_store import read_saved_by_store
+from chatlab.bench.scenario import Scenario
+from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
+from chatlab.chat.protocol import Message
+
+JOURNAL = Path(__file__).parents[2] / "solutions" / "09_journal" / "work.py"
+HEAD = """
+import os, sys, time
+from chatlab.chat.errors import StorageError
+from chatlab.chat.protocol import Message
+from chatlab.chat.parts.stores.base import Store
+
+def message(id_, room="general"):
+    return Message(id_, room, "alice", id_, "2026-01-01T00:00:00.000Z")
+
+class MyStore(Store):
+    kept_in = "my-*.log"
+    promise = "written"
+    async def save(self, batch):
+        self.__dict__.setdefault("kept", []).extend(batch)
+        await self.files.append("my-1.log", b"something", fsync=True)
+    async def history(self, room_id, limit):
+        return [one for one in self.__dict__.get("kept", []) if one.room_id == room_id][-limit:]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The data folder of a server that has stopped."""
+    made = tmp_path / "data"
+    made.mkdir()
+    (made / USERS.name).write_bytes(USERS.encode([]))
+    rooms = [Room("general", "General"), Room("secret", "Secret", ("bob",), private=True)]
+    (made / CHATROOMS.name).write_bytes(CHATROOMS.encode(rooms))
+    return made
+
+
+def a_store(folder: Path, more: str = "") -> str:
+    """A mode whose store does what `more` says."""
+    path = folder.parent / "mystore.py"
+    path.write_text(HEAD + more, encoding="utf-8")
+    return f"naive+store={path}:MyStore"
+
+
+async def found(mode: str, folder: Path, timeout_s: float = 30.0) -> Saved:
+    saved = await read_saved_by_store(mode, folder, timeout_s=timeout_s)
+    assert saved is not None
+    return saved
+
+
+def said(id_: str, room_id: str = "general") -> Message:
+    return Message(id_, room_id, "alice", id_, "2026-01-01T00:00:00.000Z")
+
+
+async def test_messages_of_every_room_come_back_private_ones_too(folder: Path) -> None:
+    more = """
+    async def history(self, room_id, limit):
+        return [message(f"{room_id} {n}", room_id) for n in range(2)]
+"""
+    assert await found(a_store(folder, more), folder) == Saved(
+        [said(f"{room} {n}", room) for room in ("general", "secret") for n in range(2)], 0
+    )
+
+
+async def test_only_messages_that_are_wanted_are_kept(folder: Path) -> None:
+    mode = a_store(
+        folder, "    async def history(self, room, limit): return [message('a'), message('b')]"
+    )
+    saved = await read_saved_by_store(mode, folder, lambda message: message.id == "b")
+
+    assert saved is not None
+    assert {message.id for message in saved.messages} == {"b"}
+
+
+async def test_what_a_store_prints_is_no_message(folder: Path) -> None:
+    more = """
+    async def history(self, room_id, limit):
+        print("hello", flush=True)
+        os.write(1, b'{"type":"end"}' + bytes([10]))
+        return [message("a", room_id)]
+"""
+    saved = await found(a_store(folder, more), folder)
+
+    assert (len(saved.messages), saved.damaged) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("what_start_does", "why"),
+    [
+        (
+            "raise StorageError('read', 'my-1.log', 'gone')",
+            "cannot read my-1.log: gone",
+        ),
+        ("return {}[1]", "KeyError: 1 (mystore.py, line 19)"),
+        ("sys.exit(7)", "SystemExit: 7 (mystore.py, line 19)"),
+        ("os._exit(7)", "it ended its process (exit code 7)"),
+    ],
+)
+async def test_a_store_that_cannot_start_is_one_damaged_file_with_a_reason(
+    folder: Path, what_start_does: str, why: str
+) -> None:
+    mode = a_store(folder, f"    async def start(self, starting=()):\n        {what_start_does}\n")
+
+    assert await found(mode, folder) == Saved([], 1, why)
+
+
+@pytest.mark.parametrize(("given", "kind"), [("None", "NoneType"), ("[{'id': 'a'}]", "dict")])
+async def test_a_history_that_is_none_is_told_by_its_kind(
+    folder: Path, given: str, kind: str
+) -> None:
+    mode = a_store(folder, f"    async def history(self, room_id, limit): return {given}")
+    saved = await found(mode, folder)
+
+    assert saved.damaged == 1
+    assert kind in saved.why
+
+
+async def test_what_came_before_the_trouble_counts(folder: Path) -> None:
+    more = """
+    async def history(self, room_id, limit):
+        if room_id == "secret":
+            raise StorageError("read", "my-1.log", "the second half is gone")
+        return [message("a")]
+"""
+    saved = await found(a_store(folder, more), folder)
+
+    assert (saved.messages, saved.damaged) == ([said("a")], 1)
+
+
+async def test_a_store_that_never_answers_is_not_waited_for(folder: Path) -> None:
+    mode = a_store(folder, "    async def start(self, starting=()):\n        time.sleep(600)\n")
+    began = time.perf_counter()
+    saved = await found(mode, folder, timeout_s=2.0)
+
+    assert saved == Saved([], 1, "it had not given back its messages after 2 s")
+    assert time.perf_counter() - began < 30
+
+
+async def test_a_damaged_list_of_rooms_counts_once_for_itself(folder: Path) -> None:
+    (folder / USERS.name).write_bytes(b"[")
+
+    assert (await found(a_store(folder), folder)).damaged == 1
+
+
+async def test_a_store_that_keeps_nothing_in_files_is_not_asked(folder: Path) -> None:
+    assert await read_saved_by_store(a_store(folder, "    kept_in = ''"), folder) is None
+
+
+async def test_messages_json_is_read_straight_and_not_through_its_store(folder: Path) -> None:
+    (folder / MESSAGES.name).write_bytes(MESSAGES.encode([said("in the file")]))
+    mode = a_store(folder, "    kept_in = 'messages.json'")
+
+    assert (await found(mode, folder)).messages == [said("in the file")]
+
+
+SMALL = Scenario(name="small", words="a few", messages=20, users=2)
+
+
+async def test_a_learners_journal_is_audited_clean(tmp_path: Path) -> None:
+    done = await measure_round(
+        f"naive+store={JOURNAL}:JournalStore", SMALL, seed=1, work_folder=tmp_path
+    )
+
+    assert done.audit.clean
+    assert done.audit.saved == 20
+    assert done.damage == ""
+
+
+async def test_a_store_that_forgets_is_shown_as_losing(folder: Path) -> None:
+    done = await measure_round(a_store(folder), SMALL, seed=1, work_folder=folder.parent)
+
+    assert (done.audit.acked, done.audit.saved, done.audit.lost) == (20, 0, 20)
+
+
+async def test_a_store_that_cannot_start_again_is_shown_with_its_reason(folder: Path) -> None:
+    more = """
+    async def start(self, starting=()):
+        if "my-1.log" in await self.files.names():
+            raise StorageError("understand", "my-1.log", "half a line")
+        return []
+"""
+    done = await measure_round(a_store(folder, more), SMALL, seed=1, work_folder=folder.parent)
+
+    assert (done.audit.corrupt, done.audit.lost) == (1, 20)
+    assert done.damage == "cannot understand my-1.log: half a line"

@@ -1,0 +1,102 @@
+"""Binary records with a length and a checksum, written by a task that all saves hand over to."""
+
+import asyncio
+import struct
+import zlib
+
+import msgspec
+
+from chatlab.chat.errors import CorruptFile, StorageError
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.protocol import Message
+
+NAME = "my-journal-1.log"
+MAGIC = b"\xf0\x9fREC1"
+HEAD = struct.Struct(">6sII")
+
+
+def record(messages: list[Message]) -> bytes:
+    body = msgspec.msgpack.encode(messages)
+    return HEAD.pack(MAGIC, len(body), zlib.crc32(body)) + body
+
+
+def read_record(data: bytes, begin: int) -> tuple[list[Message], int] | None:
+    if len(data) < begin + HEAD.size:
+        return None
+    magic, size, checksum = HEAD.unpack_from(data, begin)
+    body = data[begin + HEAD.size : begin + HEAD.size + size]
+    # The checksum of nothing is 0: a head of zeros would agree with itself.
+    if magic != MAGIC or not size or len(body) < size or zlib.crc32(body) != checksum:
+        return None
+    return msgspec.msgpack.decode(body, type=list[Message]), begin + HEAD.size + size
+
+
+class JournalStore(Store):
+    kept_in = "my-journal-*.log"
+    promise = "synced"
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.all = []
+        self.queue = []
+        self.wake = asyncio.Event()
+        self.dirty = False
+        self.size = 0
+
+    async def start(self, starting=()):
+        if NAME not in await self.files.names():
+            first = list(starting)
+            await self.files.write("new.tmp", record(first) if first else b"", fsync=True)
+            await self.files.rename("new.tmp", NAME)
+            await self.files.fsync_folder()
+        data = await self.files.read(NAME)
+        while found := read_record(data, self.size):
+            self.all += found[0]
+            self.size = found[1]
+        torn = len(data) - self.size
+        begin = self.size
+        while (begin := data.find(MAGIC, begin + 1)) >= 0:
+            if read_record(data, begin):
+                raise CorruptFile(NAME, f"damaged at {self.size}")
+        self.dirty = torn > 0
+        self.log = await self.files.open_log(NAME)
+        self.writing = asyncio.create_task(self.write_for_ever())
+        return [f"cut {torn} bytes"] if torn else []
+
+    async def close(self):
+        self.writing.cancel()
+        await self.log.close()
+
+    async def save(self, batch):
+        done = asyncio.get_running_loop().create_future()
+        self.queue.append((batch, done))
+        self.wake.set()
+        await done
+
+    async def history(self, room_id, limit):
+        return [message for message in self.all if message.room_id == room_id][-limit:]
+
+    async def write_for_ever(self):
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            work, self.queue = self.queue, []
+            messages = [message for batch, _ in work for message in batch]
+            try:
+                if messages:
+                    await self.write(messages)
+            except StorageError as error:
+                for _, done in work:
+                    done.set_exception(StorageError(error.operation, error.file, error.reason))
+            else:
+                for _, done in work:
+                    done.set_result(None)
+
+    async def write(self, messages):
+        if self.dirty:
+            await self.log.cut(self.size)
+        self.dirty = True
+        await self.log.append(record(messages), fsync=True)
+        self.dirty = False
+        self.size = self.log.size
+        self.all += messages

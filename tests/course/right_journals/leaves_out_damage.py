@@ -1,0 +1,92 @@
+"""A new file at each start; damaged lines are left out, and it says so; write and fsync apart."""
+
+import asyncio
+import base64
+import zlib
+
+import msgspec
+
+from chatlab.chat.errors import StorageError
+from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.protocol import Message
+
+
+def line(messages):
+    text = base64.b64encode(msgspec.msgpack.encode(messages))
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def read_line(data):
+    text = data[9:-1]
+    if not data.endswith(b"\n") or data[:8] != b"%08x" % zlib.crc32(text):
+        return None
+    return msgspec.msgpack.decode(base64.b64decode(text), type=list[Message])
+
+
+class JournalStore(Store):
+    kept_in = "my-journal-????.log"
+    promise = "synced"
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.alone = asyncio.Lock()
+        self.group = []
+        self.rooms = {}
+        self.log = None
+        self.bad = False
+
+    async def start(self, starting=()):
+        names = [name for name in await self.files.names() if name.startswith("my-journal-")]
+        if not names:
+            await self.files.write("x.tmp", line(list(starting)), fsync=True)
+            await self.files.rename("x.tmp", "my-journal-0000.log")
+            await self.files.fsync_folder()
+            names = ["my-journal-0000.log"]
+        notes = []
+        for name in sorted(names):
+            for one in (await self.files.read(name)).splitlines(keepends=True):
+                if (messages := read_line(one)) is None:
+                    notes.append(f"{len(one)} bytes of {name} are damaged, and were left out")
+                self.remember(messages or [])
+        self.name = f"my-journal-{int(sorted(names)[-1][11:15]) + 1:04d}.log"
+        return notes
+
+    async def save(self, batch):
+        mine = {"messages": list(batch), "error": None}
+        self.group.append(mine)
+        async with self.alone:
+            if mine in self.group:
+                group, self.group = self.group, []
+                try:
+                    await self.write([one for part in group for one in part["messages"]])
+                except StorageError as error:
+                    for part in group:
+                        part["error"] = error
+        if mine["error"]:
+            raise mine["error"]
+
+    async def write(self, messages):
+        if self.log is None:
+            self.log = await self.files.open_log(self.name)
+            self.size = 0
+            await self.log.append(b"", fsync=True)
+            await self.files.fsync_folder()
+        if self.bad:
+            await self.log.cut(self.size)
+        self.bad = True
+        await self.log.append(line(messages))
+        await self.log.append(b"", fsync=True)
+        self.bad = False
+        self.size = self.log.size
+        self.remember(messages)
+
+    def remember(self, messages):
+        for message in messages:
+            self.rooms.setdefault(message.room_id, []).append(message)
+
+    async def close(self):
+        if self.log is not None:
+            await self.log.close()
+
+    async def history(self, room_id, limit):
+        return self.rooms.get(room_id, [])[-limit:]
