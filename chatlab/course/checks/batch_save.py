@@ -113,13 +113,13 @@ async def one_save(lab: Lab) -> None:
     world = _World(lab)
     batch = _fresh(100)
     await world.save(batch, within_s=1.0)
-    expect_messages(await world.history(100), batch, "the last 100 messages, after the save")
+    expect_messages(await world.history(), [*BEFORE, *batch], "the history, after the save")
     before = io_of(world.files, MESSAGES.name).operations
     more = _fresh(100, "more")
     began_s = now()
     await world.save(more)
     took_s = now() - began_s
-    expect_messages(world.on_disk[-100:], more, "the end of messages.json, after the save")
+    expect_messages(world.on_disk, [*BEFORE, *batch, *more], "messages.json, after the save")
     operations = io_of(world.files, MESSAGES.name).operations - before
     lab.spend(operations, "reads and writes of messages.json for a batch of 100")
     lab.expect(
