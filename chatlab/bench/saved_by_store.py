@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -185,10 +186,10 @@ def _words(error: BaseException, line_up: LineUp | None) -> str:
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if line_up is None:
         return words
-    path = Path(line_up.parts["store"].rpartition(":")[0]).absolute()
+    path = inspect.getfile(line_up.classes["store"])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename).absolute() == path:
-            return f"{words} ({path.name}, line {frame.lineno})"
+        if frame.filename == path:
+            return f"{words} ({Path(path).name}, line {frame.lineno})"
     return words
 
 

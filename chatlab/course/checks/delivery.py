@@ -191,7 +191,7 @@ async def batch_frames(lab: Lab) -> None:
     lab.equal(len(plain.frames), 100, "frames to dave, who did not ask for batches")
     lab.spend(
         max(len(listener.frames) for listener in takers),
-        "frames for 100 messages to someone who takes batches",
+        "frame(s) for 100 messages, to someone who takes batches",
     )
     lab.equal(sent, house.frames(), "the number of frames that deliver returns")
     house.forget()

@@ -7,6 +7,7 @@ what must hold then, its judge (`judging.py`). Each such folder is opened by a f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 
 from chatlab.bench.labs.crash.judging import Cut, cuts_of, what_is_wrong
@@ -21,7 +22,7 @@ from chatlab.chat.parts.writers.atomic import AtomicWriter
 from chatlab.chat.protocol import Message
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import Lab, Miss
-from chatlab.course.checks.messages import expect_messages
+from chatlab.course.checks.messages import expect_messages, said
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.course.simulation.story import Step as StoryStep
@@ -30,6 +31,8 @@ from chatlab.course.simulation.story import Story
 STEP_S = 5.0
 """Virtual seconds that one call of a store may take where the disk takes none."""
 ALL = 1_000_000
+FIRST = said(2, "general", sender="carol", content="before {}")
+"""What a store that was never used begins with."""
 ONE_MORE = Message("one-more", "general", "carol", "still here", "2026-01-01T00:01:00Z")
 
 
@@ -103,6 +106,21 @@ class OpenStore:
     async def close(self) -> None:
         """Raises what the store raises."""
         await self._lab.within(STEP_S, self.store.close(), "close")
+
+
+async def restarted(lab: Lab, store: OpenStore) -> OpenStore:
+    """A fresh store over the same files; the one before does not hear of it, as after a kill."""
+    lab.story.tell("the server is killed, and starts again")
+    return await OpenStore(lab, quiet_files(store.files.disk.contents)).start()
+
+
+@contextmanager
+def must_succeed(what: str) -> Iterator[None]:
+    """A StorageError inside is not what was asked for: it becomes a `Miss`."""
+    try:
+        yield
+    except StorageError as error:
+        raise Miss(f"{what}, to succeed", str(error)) from error
 
 
 class StoryRecorder(Recorder):
