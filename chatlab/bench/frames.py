@@ -17,7 +17,10 @@ from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.scenario import PlannedSend
 from chatlab.chat.protocol import Message, MessageFrame
 
-KEPT_MAX = 64
+KEPT_MAX = 1_024
+"""Frames. A mode that sends each message in a frame of its own brings a user a whole batch of them
+before the next user's turn comes."""
+KEPT_BYTES_MAX = 2_000_000
 HEAD_BYTES = 200
 
 
@@ -62,6 +65,7 @@ class Frames:
         self._rooms = [send.room for send in plan]
         # Frames by their first bytes; a whole frame would take longer to hash than to compare.
         self._kept: dict[bytes, tuple[bytes, Frame]] = {}
+        self._kept_bytes = 0
 
     def again(self, data: bytes) -> Frame | None:
         """The frame that these very bytes were read as lately, if they were."""
@@ -85,10 +89,23 @@ class Frames:
             room=room,
             whole=room != -1 and len(set(numbers)) == len(numbers),
         )
-        if len(self._kept) >= KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept[data[:HEAD_BYTES]] = data, frame
+        self._keep(data, frame)
         return frame
+
+    def _keep(self, data: bytes, frame: Frame) -> None:
+        """Keep a frame to compare others with, in place of the oldest ones."""
+        head = data[:HEAD_BYTES]
+        self._forget(head)
+        while self._kept and (
+            len(self._kept) >= KEPT_MAX or self._kept_bytes + len(data) > KEPT_BYTES_MAX
+        ):
+            self._forget(next(iter(self._kept)))
+        self._kept[head] = data, frame
+        self._kept_bytes += len(data)
+
+    def _forget(self, head: bytes) -> None:
+        data, _ = self._kept.pop(head, (b"", None))
+        self._kept_bytes -= len(data)
 
     def _recognise(self, contents: list[str]) -> tuple[list[int], int]:
         """The numbers of those that are ours, and how many of these were altered."""

@@ -224,7 +224,7 @@ def test_the_account_of_frames_is_that_of_each_message_and_receiver(
     if whole:  # the usual case: everything is sent, and everything that happens is allowed
         events = [*(Sent(user, COUNT, False) for user in range(USERS)), *events]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "KEPT_MAX", kept_max)
+        patch.setattr(frames, "KEPT_MAX", kept_max)  # with 1, frames are read again and again
         notes, plain = Notes(), PlainAccount()
         for tenths, event in enumerate(events, start=1):
             now_s = tenths / 10
@@ -275,17 +275,42 @@ def test_a_frame_with_one_other_byte_far_behind_is_another_frame() -> None:
     assert frames_of_all.again(encode(other)) is None
 
 
-def test_so_many_frames_are_kept_and_no_more() -> None:
-    count = frames.KEPT_MAX + 1
+def some_kept(count: int) -> tuple[Frames, list[bytes]]:
+    """Frames with a message each, and their bytes, when all have been read in turn."""
     plan = a_long_plan(count)
     kept = Frames(RUN, plan)
-    all_frames = [a_frame([content_of(RUN, n, plan[n].text)]) for n in range(count)]
-    for frame in all_frames:
+    read = [a_frame([content_of(RUN, n, plan[n].text)]) for n in range(count)]
+    for frame in read:
+        kept.read(encode(frame), frame.messages)
+    return kept, [encode(frame) for frame in read]
+
+
+def test_so_many_frames_are_kept_and_no_more() -> None:
+    kept, read = some_kept(frames.KEPT_MAX + 3)
+
+    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * frames.KEPT_MAX
+
+
+def test_frames_of_so_many_bytes_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(encode(a_frame([content_of(RUN, 0, "text 0")])))
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * size + 1)
+    kept, read = some_kept(5)
+
+    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * 2
+
+
+def test_a_frame_that_begins_like_another_one_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = Frames(RUN, PLAN)
+    alike = [a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, end)]) for end in "ab"]
+    other = a_frame([said(n) for n in reversed(range(COUNT))])
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(alike[0])))
+    for frame in (*alike, other):
         kept.read(encode(frame), frame.messages)
 
-    assert kept.again(encode(all_frames[0])) is None
-    assert kept.again(encode(all_frames[1])) is not None
-    assert len(kept._kept) == frames.KEPT_MAX
+    found = [kept.again(encode(frame)) is not None for frame in (*alike, other)]
+    assert found == [False, True, True]
 
 
 # Progress.
