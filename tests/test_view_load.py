@@ -54,10 +54,16 @@ def test_the_same_in_a_run_that_was_not_stopped_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
-def test_a_copy_too_many_is_a_fault_whenever_it_is_seen(interrupted: bool) -> None:
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("duplicated", "2 duplicated"), ("misrefused", "2 refused and there all the same")],
+)
+def test_what_nobody_can_have_under_way_is_a_fault_whenever_it_is_seen(
+    fault: str, words: str, interrupted: bool
+) -> None:
     text = printed(
-        Audit(sent=5, acked=5, saved=None, delivered=5, duplicated=2),
+        Audit(sent=5, acked=5, saved=None, delivered=5, **{fault: 2}),
         complete=not interrupted,
         interrupted=interrupted,
     )
-    assert "2 duplicated" in text
+    assert words in text

@@ -32,6 +32,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         misdelivered: shown to someone who is not in the room.
         reordered: places where a sender's messages stand in another order than sent.
         corrupt: damaged data files, and messages whose text was changed.
+        misrefused: turned down with an `error`, and yet in the data files or with a receiver.
     """
 
     sent: int = 0
@@ -45,10 +46,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     misdelivered: int = 0
     reordered: int = 0
     corrupt: int = 0
+    misrefused: int = 0
 
     @property
     def clean(self) -> bool:
-        """Whether nothing went wrong. What was refused aloud is not lost."""
+        """Whether nothing went wrong. What was refused aloud is not lost, and must not be there:
+        its sender was told to send it again."""
         return not (
             self.lost
             or self.duplicated
@@ -56,6 +59,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
             or self.reordered
             or self.corrupt
             or self.unanswered
+            or self.misrefused
         )
 
     def __add__(self, other: Audit) -> Audit:
@@ -99,6 +103,7 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
         ),
         reordered=sum(_inversions(seen, result) for seen in [in_file, *result.received]),
         corrupt=result.altered + (_changed(result, run_id, saved) + saved.damaged if saved else 0),
+        misrefused=len(result.refused.keys() & set(in_file).union(*result.received)),
     )
 
 

@@ -1,42 +1,26 @@
 """What a load generator writes down as answers come in: acks, messages, refusals, and when.
 
-Owns the bookkeeping of a run; knows nothing of sockets. Built for speed where it counts: of a
-batch frame that ten users receive, nine copies are compared with the first byte by byte, not read
-again.
+Owns the bookkeeping of a run; knows nothing of sockets. Built for speed where it counts: a frame
+with a hundred messages that ten users receive is noted ten times, not a thousand times. Only when
+a message turns up in two frames is each receipt of each of its messages looked at by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
-from chatlab.bench.marks import content_of, number_of
-from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.frames import Frame, Frames
+from chatlab.bench.result import NEVER, LoadProgress, LoadResult, since_ms
 from chatlab.chat.metrics import percentiles
-from chatlab.chat.protocol import Message, MessageFrame, MessagesFrame
+from chatlab.chat.protocol import Message, MessageFrame
 
 LATEST_ACKS = 400
-
-
-class Received(msgspec.Struct, frozen=True):
-    """What one frame with messages says, as far as this run's plan goes.
-
-    Attributes:
-        numbers: which messages, in order.
-        room: in which room they were sent, if that is one for all; else -1.
-        distinct: whether none is in it twice.
-        altered: how many have another text than was sent.
-        own: for each sender, how many of them are its own.
-    """
-
-    numbers: list[int]
-    room: int
-    distinct: bool
-    altered: int
-    own: dict[int, int]
 
 
 class Ledger:
@@ -44,10 +28,12 @@ class Ledger:
 
     Args:
         run_id: of the run; messages of anybody else are passed over.
-        result: where everything is written down.
+        result: where everything is written down. What was received, the receipts and the times at
+            which the messages of a closed loop were due are there after `finish` only.
         came_back: hears how many of a user's messages have come back to it, or were refused.
 
     Attributes:
+        contents: what each message of the plan says.
         all_settled: set when each message is refused, or acked and with everyone in the room.
         last_news_s: when anything was heard last; seconds after the start.
     """
@@ -55,77 +41,102 @@ class Ledger:
     def __init__(
         self, run_id: str, result: LoadResult, came_back: Callable[[int, int], None]
     ) -> None:
-        self._run_id = run_id
         self._result = result
         self._came_back = came_back
-        self.contents = [content_of(run_id, n, send.text) for n, send in enumerate(result.plan)]
+        self._frames = Frames(run_id, result.plan)
+        self.contents = self._frames.contents
         self.all_settled = asyncio.Event()
         self.last_news_s = 0.0
-        self._settled: set[int] = set()
         self._oldest = 0  # all messages before this one are settled
+        self._due_s = [send.at_s for send in result.plan]
+        # For each user, the numbers of its messages; how many of them were sent, and how many of
+        # them an ack of several has covered.
+        self._of_user: list[list[int]] = [[] for _ in result.received]
+        for number, send in enumerate(result.plan):
+            self._of_user[send.user].append(number)
+        self._sent_of = [0] * len(result.received)
+        self._covered_of = [0] * len(result.received)
+        self._latest_acked: deque[int] = deque(maxlen=LATEST_ACKS)
+        # For each user, the frames that it received, copies and all.
+        self._received: list[list[Frame]] = [[] for _ in result.received]
+        self._frame_of: dict[int, Frame] = {}
+        # What each user has of the messages in frames that are not whole.
         self._seen: list[set[int]] = [set() for _ in result.received]
-        # For each user, its messages that no ack is known of, in the order of their sending.
-        self._unacked: list[deque[int]] = [deque() for _ in result.received]
-        self._latest_ms: deque[tuple[float, float]] = deque(maxlen=LATEST_ACKS)
-        self._latest_frame = b""
-        self._latest_received = Received([], -1, True, 0, {})
 
-    def sent(self, number: int, now_s: float) -> None:
-        """A message was handed to the socket."""
+    def unsent(self, user: int, count: int) -> list[int]:
+        """The next messages of a user, so many if there are."""
+        first = self._sent_of[user]
+        return self._of_user[user][first : first + count]
+
+    def sent(
+        self, user: int, numbers: Sequence[int], now_s: float, due_s: float | None = None
+    ) -> None:
+        """The next messages of a user were handed to the socket.
+
+        Args:
+            user: their sender.
+            numbers: which.
+            now_s: when; seconds after the start.
+            due_s: when they were to be sent, if that is not what is planned.
+        """
         result = self._result
-        result.sent_s[number] = now_s
-        result.sent += 1
-        self._unacked[result.plan[number].user].append(number)
+        result.sent += len(numbers)
+        self._sent_of[user] += len(numbers)
+        for number in numbers:
+            result.sent_s[number] = now_s
+        if due_s is not None:
+            for number in numbers:
+                self._due_s[number] = due_s
 
     def same_again(self, user: int, data: bytes, now_s: float) -> bool:
-        """Take a copy of the latest batch frame without reading it; False if it is none."""
-        if data != self._latest_frame:
+        """Take a copy of a frame that was read before, without reading it; False if it is none."""
+        frame = self._frames.again(data)
+        if frame is None:
             return False
-        self._messages(user, self._latest_received, now_s)
+        self._receive(user, frame, now_s)
         return True
 
-    def batch(self, user: int, data: bytes, frame: MessagesFrame, now_s: float) -> None:
-        """A user received a batch frame."""
-        self._latest_frame, self._latest_received = data, self._read(frame.messages)
-        self._messages(user, self._latest_received, now_s)
-
-    def message(self, user: int, frame: MessageFrame, now_s: float) -> None:
-        """A user received a message."""
-        self._messages(user, self._read((frame,)), now_s)
+    def messages(
+        self, user: int, data: bytes, messages: Iterable[Message | MessageFrame], now_s: float
+    ) -> None:
+        """A user received a frame with messages, whose bytes are `data`."""
+        frame = self._frames.read(data, messages)
+        known = self._frame_of
+        if frame.whole and known.keys().isdisjoint(frame.numbers):
+            known.update(dict.fromkeys(frame.numbers, frame))
+        else:
+            frame.whole = False
+            for number in frame.numbers:
+                self._take_apart(known.setdefault(number, frame))
+        self._receive(user, frame, now_s)
 
     def ack(self, number: int, now_s: float) -> None:
         """A message was acked."""
-        self.last_news_s = now_s
-        result = self._result
-        if result.acked_s[number] != NEVER:
-            return  # a second ack of the same message is no second message
-        result.acked_s[number] = now_s
-        planned_s, sent_s = result.plan[number].at_s, result.sent_s[number]
-        self._latest_ms.append(((now_s - planned_s) * 1000, (now_s - sent_s) * 1000))
-        result.acked += 1
-        if result.delivered_s[number] != NEVER:
-            self._settle(number)
+        self._ack([number], now_s)
+
+    def ack_up_to(self, user: int, number: int, now_s: float) -> None:
+        """All of a user's messages up to one were acked, but for those that were refused."""
+        mine, first = self._of_user[user], self._covered_of[user]
+        last = bisect_right(mine, number, first, self._sent_of[user])
+        self._covered_of[user] = last
+        numbers = mine[first:last]
+        if refused := self._result.refused:
+            numbers = [number for number in numbers if number not in refused]
+        if numbers:
+            self._ack(numbers, now_s)
 
     def echo(self, user: int, number: int, content: str, now_s: float) -> None:
         """A message came back to its sender: acked and delivered at once."""
         result = self._result
-        self.ack(number, now_s)
         result.received[user].append(number)
         result.altered += content != self.contents[number]
-        if result.delivered_s[number] == NEVER:
+        first = result.delivered_s[number] == NEVER
+        if first:
             result.receipts[number] = 1
-            result.delivered_s[number] = now_s
-            result.delivered += 1
-            self._settle(number)
+            self._deliver([number], now_s)
+        self._ack([number], now_s)
+        if first:
             self._came_back(user, 1)
-
-    def ack_up_to(self, user: int, number: int, now_s: float) -> None:
-        """All of a user's messages up to one were acked, but for those that were refused."""
-        unacked, refused = self._unacked[user], self._result.refused
-        while unacked and unacked[0] <= number:
-            one = unacked.popleft()
-            if one not in refused:
-                self.ack(one, now_s)
 
     def refusal(self, number: int, code: str, now_s: float) -> None:
         """A message was turned down, for good."""
@@ -134,74 +145,114 @@ class Ledger:
         if number not in result.refused:
             result.refused[number] = code
             result.refused_s[number] = now_s
-            self._settle(number)
             self._came_back(result.plan[number].user, 1)
+            self._look_for_the_end()
 
     def progress(self, now_s: float) -> LoadProgress:
         """Where the run stands."""
         result = self._result
-        while self._oldest < len(result.plan) and self._oldest in self._settled:
-            self._oldest += 1
-        all_settled = self._oldest == len(result.plan)
-        planned_s = now_s if all_settled else result.plan[self._oldest].at_s
+        all_settled = self._settled() == len(result.plan)
+        due_s = now_s if all_settled else self._due_s[self._oldest]
+        latest = self._latest_acked
+        acked_s = [result.acked_s[number] for number in latest]
+        planned_s = [self._due_s[number] for number in latest]
+        sent_s = [result.sent_s[number] for number in latest]
         return LoadProgress(
             t_s=now_s,
             sent=result.sent,
             acked=result.acked,
             delivered=result.delivered,
             refused=len(result.refused),
-            oldest_s=max(0.0, now_s - planned_s),
-            ack_p95_ms=percentiles([planned for planned, _ in self._latest_ms]).p95,
-            ack_p95_send_ms=percentiles([sent for _, sent in self._latest_ms]).p95,
+            oldest_s=max(0.0, now_s - due_s),
+            ack_p95_ms=percentiles(since_ms(planned_s, acked_s)).p95,
+            ack_p95_send_ms=percentiles(since_ms(sent_s, acked_s)).p95,
         )
 
-    def _read(self, messages: Iterable[Message | MessageFrame]) -> Received:
-        plan, contents = self._result.plan, self.contents
-        numbers: list[int] = []
-        altered = 0
-        for message in messages:
-            number = number_of(self._run_id, message.content)
-            if number is None or number >= len(plan):
-                continue  # somebody else is talking
-            numbers.append(number)
-            altered += message.content != contents[number]
-        rooms = {plan[number].room for number in numbers}
-        return Received(
-            numbers=numbers,
-            room=rooms.pop() if len(rooms) == 1 else -1,
-            distinct=len(set(numbers)) == len(numbers),
-            altered=altered,
-            own=Counter(plan[number].user for number in numbers),
-        )
+    def finish(self) -> None:
+        """Write down, message by message, what was noted for whole frames. Safe to repeat."""
+        result = self._result
+        for number, (send, due_s) in enumerate(zip(result.plan, self._due_s, strict=True)):
+            if send.at_s != due_s:
+                result.plan[number] = msgspec.structs.replace(send, at_s=due_s)
+        for number, frame in self._frame_of.items():
+            if frame.whole:
+                result.receipts[number] = len(frame.had_by)
+        for numbers, frames in zip(result.received, self._received, strict=True):
+            numbers.extend(chain.from_iterable(frame.numbers for frame in frames))
+            frames.clear()
 
-    def _messages(self, user: int, received: Received, now_s: float) -> None:
-        numbers, result = received.numbers, self._result
-        if not numbers:
-            return
+    def _receive(self, user: int, frame: Frame, now_s: float) -> None:
+        if not frame.numbers:
+            return  # somebody else is talking
+        result = self._result
         self.last_news_s = now_s
-        result.received[user].extend(numbers)
-        result.altered += received.altered
-        room, seen = user % result.rooms, self._seen[user]
-        if received.room != room or not received.distinct or not seen.isdisjoint(numbers):
-            numbers = self._first_copies(numbers, room, seen)
-        seen.update(numbers)
-        receipts, receivers = result.receipts, result.receivers
-        for number in numbers:
-            receipts[number] += 1
-            if receipts[number] == receivers[number]:
-                result.delivered_s[number] = now_s
-                result.delivered += 1
-                if result.acked_s[number] != NEVER:
-                    self._settle(number)
-        if mine := received.own.get(user):
+        self._received[user].append(frame)
+        result.altered += frame.altered
+        room = user % result.rooms
+        if not frame.whole:
+            self._receive_apart(user, frame.numbers, room, now_s)
+        elif frame.room == room and user not in frame.had_by:
+            frame.had_by.add(user)
+            if len(frame.had_by) == result.receivers[frame.numbers[0]]:
+                self._deliver(frame.numbers, now_s)
+        if mine := frame.own.get(user):
             self._came_back(user, mine)
+        self._look_for_the_end()
 
-    def _first_copies(self, numbers: list[int], room: int, seen: set[int]) -> list[int]:
+    def _take_apart(self, frame: Frame) -> None:
+        """Account for each of a frame's messages by itself from now on."""
+        if not frame.whole:
+            return
+        frame.whole = False
+        for user in frame.had_by:
+            self._seen[user].update(frame.numbers)
+        for number in frame.numbers:
+            self._result.receipts[number] = len(frame.had_by)
+
+    def _receive_apart(self, user: int, numbers: list[int], room: int, now_s: float) -> None:
         """A second copy for one is no first copy for another; nor is one shown to a stranger."""
-        fresh = dict.fromkeys(n for n in numbers if n not in seen)
-        return [number for number in fresh if self._result.plan[number].room == room]
+        result, seen = self._result, self._seen[user]
+        for number in numbers:
+            if number in seen or result.plan[number].room != room:
+                continue
+            seen.add(number)
+            result.receipts[number] += 1
+            if result.receipts[number] == result.receivers[number]:
+                self._deliver([number], now_s)
 
-    def _settle(self, number: int) -> None:
-        self._settled.add(number)
-        if len(self._settled) == len(self._result.plan):
+    def _deliver(self, numbers: list[int], now_s: float) -> None:
+        """Messages are with everyone in their room."""
+        result = self._result
+        result.delivered += len(numbers)
+        for number in numbers:
+            result.delivered_s[number] = now_s
+
+    def _ack(self, numbers: list[int], now_s: float) -> None:
+        result = self._result
+        self.last_news_s = now_s
+        for number in numbers:
+            # A second ack of the same message is no second message.
+            if result.acked_s[number] == NEVER:
+                result.acked_s[number] = now_s
+                result.acked += 1
+                self._latest_acked.append(number)
+        self._look_for_the_end()
+
+    def _look_for_the_end(self) -> None:
+        """See whether all is settled; message by message only once the counts allow it."""
+        result, planned = self._result, len(self._result.plan)
+        enough = min(result.acked, result.delivered) + len(result.refused) >= planned
+        if enough and self._settled() == planned:
             self.all_settled.set()
+
+    def _settled(self) -> int:
+        """How many messages from the first on are all settled."""
+        result = self._result
+        oldest = self._oldest
+        while oldest < len(result.plan) and (
+            oldest in result.refused
+            or (result.acked_s[oldest] != NEVER and result.delivered_s[oldest] != NEVER)
+        ):
+            oldest += 1
+        self._oldest = oldest
+        return oldest

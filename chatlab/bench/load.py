@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -87,10 +86,7 @@ class Load:
             received=[[] for _ in range(scenario.users)],
         )
         self.ledger = Ledger(run_id, self.result, self._send_next)
-        # Of a closed loop: for each user, the messages that wait for another one to come back.
-        self._backlog: list[deque[int]] = [deque() for _ in range(scenario.users)]
-        # Of each message: what it says, and the same as it goes over the wire.
-        self._payloads: list[bytes] = []
+        # Each message as it goes over the wire.
         self._frames: list[bytes] = []
 
     async def run(self) -> LoadResult:
@@ -111,7 +107,10 @@ class Load:
             with suppress(UsageError):
                 self.result.after = await fetch_snapshot(self.url)
         finally:
-            await self._hang_up()
+            try:
+                await self._hang_up()
+            finally:
+                self.ledger.finish()
         return self.result
 
     def progress(self) -> LoadProgress:
@@ -139,13 +138,14 @@ class Load:
             await self._request(connection, JoinRoom(room_id=room_id, ref=-2))
 
     async def _measure(self) -> None:
-        self._payloads = [
-            encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
+        self._frames = [
+            framed(
+                encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
+            )
             for number, (send, content) in enumerate(
                 zip(self.result.plan, self.ledger.contents, strict=True)
             )
         ]
-        self._frames = [framed(payload) for payload in self._payloads]
         # A collection in the middle of a run would count as the server's delay.
         gc.collect()
         gc.disable()
@@ -174,41 +174,27 @@ class Load:
                 await asyncio.sleep(0)  # let answers in, or their times would be ours
             if self._alone():
                 return
-            self._send([number])
+            self._send(send.user, [number])
 
     def _send_closed(self, in_flight: int) -> None:
         """Closed loop: so many for each user now, and one more whenever one has come back."""
-        for number, send in enumerate(self.result.plan):
-            self._backlog[send.user].append(number)
         for user in range(self.scenario.users):
             self._send_next(user, in_flight)
 
     def _send_next(self, user: int, count: int) -> None:
         """In a closed loop a message is due at the moment when another one has come back."""
-        backlog = self._backlog[user]
-        if not backlog:
-            return
-        due_s = self.now_s()
-        numbers = [backlog.popleft() for _ in range(min(count, len(backlog)))]
-        for number in numbers:
-            send = self.result.plan[number]
-            self.result.plan[number] = PlannedSend(due_s, send.user, send.room, send.text)
-        self._send(numbers)
+        numbers = self.ledger.unsent(user, count) if self.scenario.in_flight else []
+        if numbers:
+            self._send(user, numbers, due_s=self.now_s())
 
     def _alone(self) -> bool:
         """Whether the server has closed every connection."""
         return all(connection.closed.is_set() for connection in self.connections)
 
-    def _send(self, numbers: list[int]) -> None:
+    def _send(self, user: int, numbers: list[int], due_s: float | None = None) -> None:
         """Hand messages of one user to its socket, at once."""
-        connection = self.connections[self.result.plan[numbers[0]].user]
-        if len(numbers) == 1:
-            connection.send(self._payloads[numbers[0]])
-        else:
-            connection.send_framed(b"".join([self._frames[number] for number in numbers]))
-        now_s = self.now_s()
-        for number in numbers:
-            self.ledger.sent(number, now_s)
+        self.connections[user].send_framed(b"".join([self._frames[n] for n in numbers]))
+        self.ledger.sent(user, numbers, self.now_s(), due_s)
 
     async def _read_slowly(self) -> None:
         """Let the slow readers read a little, now and then."""
@@ -254,9 +240,9 @@ class Load:
                 return
             match decode_outgoing(data):
                 case MessagesFrame() as frame if not slow:
-                    ledger.batch(user, data, frame, now_s)
+                    ledger.messages(user, data, frame.messages, now_s)
                 case MessageFrame() as frame if not slow:
-                    ledger.message(user, frame, now_s)
+                    ledger.messages(user, data, (frame,), now_s)
                 case Ack(up_to=int(up_to)):
                     ledger.ack_up_to(user, up_to, now_s)
                 case Ack(ref=int(ref)) if 0 <= ref < len(self.result.plan):

@@ -122,6 +122,7 @@ def what_went_wrong(audit: Audit) -> str:
         "reordered": audit.reordered,
         "corrupt": audit.corrupt,
         "never answered": audit.unanswered,
+        "refused and there all the same": audit.misrefused,
     }
     return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
 

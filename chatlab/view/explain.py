@@ -180,9 +180,17 @@ COMPARISON: dict[str, Explanation] = {
         "What is left when nothing has come back for some seconds.",
         "A server that is merely very slow: the wait has an end.",
     ),
+    "misrefused": Explanation(
+        "Messages that were turned down with an error, and are in the files or with a receiver all "
+        "the same. Their senders were told to send them again: who does has them there twice.",
+        "Each refused message is looked for in the files and at every receiver.",
+        "`storage_failed` comes from doubt, too: when a write fails half-way, the message may be "
+        "on the disk, and the server cannot tell. It is counted here if it is.",
+    ),
     "audit": Explanation(
-        "Whether nothing was lost, duplicated, reordered, corrupted or left unanswered.",
-        "The five rows above, added up.",
+        "Whether no message was lost, duplicated, shown to outsiders, reordered, corrupted, left "
+        "unanswered or refused and there all the same.",
+        "The seven rows above, added up.",
         "It sees what happened in these rounds. A race that did not strike is still there.",
     ),
 }

@@ -80,6 +80,10 @@ CSV_COLUMNS: dict[str, tuple[str, Callable[[Line], Value]]] = {
     "misdelivered": ("messages shown to outsiders", lambda at: at.round.audit.misdelivered),
     "reordered": ("places out of order", lambda at: at.round.audit.reordered),
     "corrupt": ("damaged files and changed messages", lambda at: at.round.audit.corrupt),
+    "misrefused": (
+        "messages refused, and there all the same",
+        lambda at: at.round.audit.misrefused,
+    ),
     "audit_clean": ("whether nothing went wrong", lambda at: at.round.audit.clean),
 }
 """Each column of the CSV, with its unit at the end of its name: what it means, where it is from."""

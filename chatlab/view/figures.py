@@ -17,7 +17,15 @@ from chatlab.view.claims import ROUNDS_FOR_A_CLAIM
 
 Tone = Literal["plain", "good", "bad"]
 AUDIT_COUNTS = ("sent", "acked", "refused", "saved", "delivered")
-AUDIT_FAULTS = ("lost", "duplicated", "misdelivered", "reordered", "corrupt", "unanswered")
+AUDIT_FAULTS = (
+    "lost",
+    "duplicated",
+    "misdelivered",
+    "reordered",
+    "corrupt",
+    "unanswered",
+    "misrefused",
+)
 
 
 @dataclass(frozen=True, slots=True)

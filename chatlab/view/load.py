@@ -55,6 +55,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
         "shown to outsiders": audit.misdelivered,
         "reordered": audit.reordered,
         "altered": audit.corrupt,
+        "refused and there all the same": audit.misrefused,
     }
     found = ", ".join(f"{count:,} {word}" for word, count in faults.items() if count)
     yield "audit", Text(found, style="bold red") if found else Text("clean", style="green")

@@ -102,6 +102,7 @@ FAULTS = (
     "misdelivered",
     "reordered",
     "corrupt",
+    "misrefused",
 )
 
 
@@ -187,6 +188,21 @@ def refused(run: Run) -> None:
     run.refuse(7)
 
 
+def refused_and_saved(run: Run) -> None:
+    run.refuse(7)
+    run.saved.insert(7, 7)
+
+
+def refused_and_shown_to_one(run: Run) -> None:
+    run.refuse(7)
+    run.received[3].insert(3, 7)
+
+
+def refused_and_shown_and_saved(run: Run) -> None:
+    refused_and_shown_to_one(run)
+    run.saved.insert(7, 7)
+
+
 def not_sent(run: Run) -> None:
     run.refuse(7)
     run.refused.clear()
@@ -213,6 +229,9 @@ def not_sent(run: Run) -> None:
         (damaged_file, {"corrupt": 1}),
         (unanswered, {"unanswered": 1}),
         (refused, {"refused": 1}),
+        (refused_and_saved, {"refused": 1, "misrefused": 1}),
+        (refused_and_shown_to_one, {"refused": 1, "misrefused": 1}),
+        (refused_and_shown_and_saved, {"refused": 1, "misrefused": 1}),
         (not_sent, {}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -303,12 +322,11 @@ def test_a_loss_on_the_way_is_found_without_the_disk() -> None:
 
 
 def test_audits_add_up_number_by_number() -> None:
-    one = Audit(sent=1, acked=2, refused=3, unanswered=4, saved=5)
+    one = Audit(sent=1, acked=2, refused=3, unanswered=4, saved=5, misrefused=6)
     other = Audit(saved=10, delivered=20, lost=30, misdelivered=40, reordered=50, corrupt=60)
 
-    assert one + other == Audit(
-        **dict(zip(Audit.__struct_fields__, (1, 2, 3, 4, 15, 20, 30, 0, 40, 50, 60), strict=True))
-    )
+    sums = (1, 2, 3, 4, 15, 20, 30, 0, 40, 50, 60, 6)
+    assert one + other == Audit(**dict(zip(Audit.__struct_fields__, sums, strict=True)))
 
 
 def test_a_sum_with_an_unknown_number_is_unknown() -> None:

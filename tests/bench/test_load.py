@@ -32,6 +32,7 @@ FAULTS = (
     "misdelivered",
     "reordered",
     "corrupt",
+    "misrefused",
 )
 
 Handler = Callable[[FakeServer, ServerConnection, SendMessage], Awaitable[None]]
@@ -324,6 +325,13 @@ async def refuses(server: FakeServer, sender: ServerConnection, request: SendMes
     await server.refuse(sender, request, "overloaded")
 
 
+async def refuses_and_delivers(
+    server: FakeServer, sender: ServerConnection, request: SendMessage
+) -> None:
+    await server.deliver(request)
+    await server.refuse(sender, request, "storage_failed")
+
+
 async def acks_twice(server: FakeServer, sender: ServerConnection, request: SendMessage) -> None:
     await server.ack(sender, request)
     await behave(server, sender, request)
@@ -339,6 +347,7 @@ async def acks_twice(server: FakeServer, sender: ServerConnection, request: Send
         (never_answers, {"unanswered": 1}, False),
         (delivers_without_an_ack, {"unanswered": 1}, False),
         (refuses, {"refused": 1}, True),
+        (refuses_and_delivers, {"refused": 1, "misrefused": 1}, True),
         (acks_twice, {}, True),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

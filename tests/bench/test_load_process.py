@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import psutil
 import pytest
 
+from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.server_process import SinkProcess
+from chatlab.bench.server_process import ServerProcess, SinkProcess
 from chatlab.chat.errors import UsageError
+from chatlab.chat.protocol import (
+    CreateRoom,
+    MessagesFrame,
+    SendMessage,
+    decode_outgoing,
+    encode,
+)
 
 SMALL = Scenario(name="small", words="", messages=200, users=4)
 
@@ -29,7 +38,32 @@ async def test_a_closed_loop_against_the_sink_is_complete() -> None:
     async with LoadProcess() as worker, SinkProcess() as sink:
         result = await worker.run(LoadJob(sink.url, closed, 1, "0"))
     assert result.complete
-    assert result.late_p99_ms < 1  # a message is due when it is sent
+    for user in range(3):
+        mine = [n for n, send in enumerate(result.plan) if send.user == user]
+        for before, number in zip(mine, mine[8:], strict=False):
+            # Due when another one had come back: after that was sent, and before this one was.
+            due_s = result.plan[number].at_s
+            assert result.sent_s[before] <= due_s <= result.sent_s[number]
+
+
+async def test_the_sink_says_as_much_of_a_message_as_a_mode_does(tmp_path: Path) -> None:
+    async with SinkProcess() as sink, ServerProcess("journal", tmp_path) as server:
+        of_sink, of_mode = await heard_first(sink.url), await heard_first(server.url)
+
+    assert len(of_sink) == len(of_mode)
+
+
+async def heard_first(url: str) -> bytes:
+    """The first frame with messages that a user gets who says hello."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    connection = await connect(chat_url(url, "load-0-0") + "&frames=batch", heard.put_nowait)
+    connection.send(encode(CreateRoom(room_id="load-0-0", ref=1)))
+    connection.send(encode(SendMessage(room_id="load-0-0", content="hello", ref=2)))
+    async with asyncio.timeout(20):
+        while not isinstance(decode_outgoing(frame := await heard.get()), MessagesFrame):
+            pass
+    await connection.close()
+    return frame
 
 
 async def test_no_server_is_told_in_the_generators_words() -> None:

@@ -55,6 +55,10 @@ def test_with_too_few_messages_for_a_p95_the_slowest_decides() -> None:
         (Audit(sent=300, delivered=300, unanswered=1), "1 messages were not answered"),
         (Audit(sent=300, delivered=299), "1 messages were not delivered"),
         (Audit(sent=300, delivered=300, duplicated=1), "1 messages were duplicated"),
+        (
+            Audit(sent=300, delivered=300, misrefused=1),
+            "1 messages were refused and there all the same",
+        ),
     ],
 )
 def test_a_quick_probe_that_lost_something_fails(audit: Audit, reason: str) -> None:

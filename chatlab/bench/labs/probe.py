@@ -80,5 +80,6 @@ def _failures(audit: Audit) -> list[str]:
         "duplicated": audit.duplicated,
         "reordered": audit.reordered,
         "damaged": audit.corrupt,
+        "refused and there all the same": audit.misrefused,
     }
     return [f"{count:,} messages were {what}" for what, count in found.items() if count > 0]

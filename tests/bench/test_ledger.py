@@ -1,0 +1,329 @@
+"""The load generator's account: whatever comes in, it is what plain counting would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatlab.bench import frames
+from chatlab.bench.frames import Frames
+from chatlab.bench.ledger import LATEST_ACKS, Ledger
+from chatlab.bench.marks import content_of
+from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.scenario import PlannedSend
+from chatlab.chat.protocol import Message, MessagesFrame, encode
+
+RUN = "run"
+USERS, ROOMS, COUNT = 4, 2, 8
+PLAN = [PlannedSend(0.1 * n, n % USERS, n % ROOMS, f"text {n}") for n in range(COUNT)]
+FOREIGN = -1
+
+
+def a_result(plan: Sequence[PlannedSend] = PLAN, users: int = USERS) -> LoadResult:
+    count = len(plan)
+    return LoadResult(
+        plan=list(plan),
+        rooms=ROOMS,
+        receivers=[users // ROOMS] * count,
+        sent_s=[NEVER] * count,
+        acked_s=[NEVER] * count,
+        delivered_s=[NEVER] * count,
+        receipts=[0] * count,
+        received=[[] for _ in range(users)],
+    )
+
+
+def said(number: int, end: str = "") -> str:
+    """What a message of the plan says, or somebody else's."""
+    return "hello" if number == FOREIGN else content_of(RUN, number, PLAN[number].text) + end
+
+
+def a_frame(contents: Sequence[str], sender: str = "someone") -> MessagesFrame:
+    return MessagesFrame("room", [Message("m", "room", sender, text, "") for text in contents])
+
+
+# What can happen, and its plain account.
+
+
+@dataclass(frozen=True)
+class Sent:
+    user: int
+    count: int
+    late: bool
+
+
+@dataclass(frozen=True)
+class Received:
+    user: int
+    contents: tuple[tuple[int, str], ...]
+    """For each message its number and how its text was altered."""
+    sender: str
+    """Of two senders: so frames with the same messages may be of other bytes."""
+
+
+@dataclass(frozen=True)
+class Acked:
+    number: int
+
+
+@dataclass(frozen=True)
+class AckedUpTo:
+    user: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    number: int
+
+
+Event = Sent | Received | Acked | AckedUpTo | Refused
+
+
+@dataclass
+class PlainAccount:
+    """The same as a ledger keeps, message by message and receiver by receiver."""
+
+    due_s: list[float] = field(default_factory=lambda: [send.at_s for send in PLAN])
+    sent_s: dict[int, float] = field(default_factory=dict)
+    acked_s: dict[int, float] = field(default_factory=dict)
+    covered: set[int] = field(default_factory=set)
+    refused_s: dict[int, float] = field(default_factory=dict)
+    delivered_s: dict[int, float] = field(default_factory=dict)
+    received: list[list[int]] = field(default_factory=lambda: [[] for _ in range(USERS)])
+    altered: int = 0
+    came_back: list[int] = field(default_factory=lambda: [0] * USERS)
+    news_s: float = 0.0
+
+    def take(self, event: Event, now_s: float) -> None:
+        match event:
+            case Sent(user, count, late):
+                mine = [n for n in range(COUNT) if PLAN[n].user == user and n not in self.sent_s]
+                for number in mine[:count]:
+                    self.sent_s[number] = now_s
+                    if late:
+                        self.due_s[number] = now_s
+            case Received(user, contents, _):
+                for number, alteration in contents:
+                    if number != FOREIGN:
+                        self._receive(user, number, bool(alteration), now_s)
+            case Acked(number):
+                self.news_s = now_s
+                self.acked_s.setdefault(number, now_s)
+            case AckedUpTo(user, up_to):
+                for number in self.sent_s.keys() - self.covered:
+                    if PLAN[number].user == user and number <= up_to:
+                        self.covered.add(number)
+                        if number not in self.refused_s:
+                            self.take(Acked(number), now_s)
+            case Refused(number):
+                self.news_s = now_s
+                if number not in self.refused_s:
+                    self.refused_s[number] = now_s
+                    self.came_back[PLAN[number].user] += 1
+
+    def _receive(self, user: int, number: int, altered: bool, now_s: float) -> None:
+        self.news_s = now_s
+        self.received[user].append(number)
+        self.altered += altered
+        self.came_back[user] += PLAN[number].user == user
+        if self.receipts(number) == USERS // ROOMS:
+            self.delivered_s.setdefault(number, now_s)
+
+    def receipts(self, number: int) -> int:
+        members = range(PLAN[number].room, USERS, ROOMS)
+        return sum(number in self.received[user] for user in members)
+
+    def settled(self, number: int) -> bool:
+        return number in self.refused_s or (number in self.acked_s and number in self.delivered_s)
+
+    def progress(self, now_s: float) -> LoadProgress:
+        waiting_s = [now_s - self.due_s[n] for n in range(COUNT) if not self.settled(n)]
+        return LoadProgress(
+            t_s=now_s,
+            sent=len(self.sent_s),
+            acked=len(self.acked_s),
+            delivered=len(self.delivered_s),
+            refused=len(self.refused_s),
+            oldest_s=max(0.0, waiting_s[0]) if waiting_s else 0.0,
+            ack_p95_ms=None,  # of so few there is none
+            ack_p95_send_ms=None,
+        )
+
+
+numbers = st.integers(0, COUNT - 1)
+users = st.integers(0, USERS - 1)
+texts = st.sampled_from(["", "", "", "?"])
+# Mostly what a good server may send: messages of one room.
+of_one_room = st.integers(0, ROOMS - 1).flatmap(
+    lambda room: st.lists(
+        st.tuples(st.sampled_from([FOREIGN, *range(room, COUNT, ROOMS)]), texts), max_size=5
+    )
+)
+of_any_room = st.lists(st.tuples(st.integers(FOREIGN, COUNT - 1), texts), max_size=5)
+contents = st.one_of(of_one_room, of_one_room, of_any_room).map(tuple)
+# A few frames a run, so that most of them reach several users.
+some_frames = st.lists(st.tuples(contents, st.sampled_from("ab")), min_size=1, max_size=4)
+
+
+@st.composite
+def event_lists(draw: st.DrawFn) -> list[Event]:
+    received = st.builds(
+        lambda user, frame: Received(user, *frame), users, st.sampled_from(draw(some_frames))
+    )
+    others = st.one_of(
+        st.builds(Sent, users, st.integers(1, 2), st.booleans()),
+        st.builds(Acked, numbers),
+        st.builds(AckedUpTo, users, numbers),
+        st.builds(Refused, numbers),
+    )
+    return draw(st.lists(st.one_of(received, received, others), max_size=40))
+
+
+class Notes:
+    """A ledger, fed as a load does it, and what it said to the sender."""
+
+    def __init__(self) -> None:
+        self.result = a_result()
+        self.came_back = [0] * USERS
+        self.ledger = Ledger(RUN, self.result, self._came_back)
+
+    def _came_back(self, user: int, count: int) -> None:
+        self.came_back[user] += count
+
+    def take(self, event: Event, now_s: float) -> None:
+        ledger = self.ledger
+        match event:
+            case Sent(user, count, late):
+                ledger.sent(user, ledger.unsent(user, count), now_s, now_s if late else None)
+            case Received(user, contents, sender):
+                frame = a_frame([said(number, end) for number, end in contents], sender)
+                data = encode(frame)
+                if not ledger.same_again(user, data, now_s):
+                    ledger.messages(user, data, frame.messages, now_s)
+            case Acked(number):
+                ledger.ack(number, now_s)
+            case AckedUpTo(user, up_to):
+                ledger.ack_up_to(user, up_to, now_s)
+            case Refused(number):
+                ledger.refusal(number, "overloaded", now_s)
+
+
+TWICE_IN_A_FRAME = ((0, ""), (0, ""))
+
+
+@example(events=[Received(user, TWICE_IN_A_FRAME, "a") for user in (0, 2)], kept_max=64, whole=True)
+@given(events=event_lists(), kept_max=st.sampled_from([1, 64]), whole=st.booleans())
+def test_the_account_of_frames_is_that_of_each_message_and_receiver(
+    events: list[Event], kept_max: int, whole: bool
+) -> None:
+    if whole:  # the usual case: everything is sent, and everything that happens is allowed
+        events = [*(Sent(user, COUNT, False) for user in range(USERS)), *events]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "KEPT_MAX", kept_max)  # with 1, frames are read again and again
+        notes, plain = Notes(), PlainAccount()
+        for tenths, event in enumerate(events, start=1):
+            now_s = tenths / 10
+            notes.take(event, now_s)
+            plain.take(event, now_s)
+            assert notes.ledger.progress(now_s) == plain.progress(now_s)
+            assert notes.ledger.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
+            assert notes.ledger.last_news_s == plain.news_s
+            assert notes.came_back == plain.came_back
+    notes.ledger.finish()
+    notes.ledger.finish()  # safe to repeat
+
+    result = notes.result
+    assert result.received == plain.received
+    assert result.receipts == [plain.receipts(number) for number in range(COUNT)]
+    assert result.altered == plain.altered
+    assert result.delivered_s == [plain.delivered_s.get(n, NEVER) for n in range(COUNT)]
+    assert result.acked_s == [plain.acked_s.get(n, NEVER) for n in range(COUNT)]
+    assert result.sent_s == [plain.sent_s.get(n, NEVER) for n in range(COUNT)]
+    assert result.refused_s == plain.refused_s
+    assert result.plan_s() == plain.due_s
+    assert [(s.user, s.room, s.text) for s in result.plan] == [
+        (s.user, s.room, s.text) for s in PLAN
+    ]
+
+
+# Frames are read once, and only few are kept.
+
+
+def a_long_plan(count: int) -> list[PlannedSend]:
+    return [PlannedSend(0.0, 0, 0, f"text {n}") for n in range(count)]
+
+
+def test_frames_that_reach_the_users_interleaved_are_read_once() -> None:
+    of_two_users = Frames(RUN, PLAN)
+    first, second = (a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6]))
+    read = [of_two_users.read(encode(frame), frame.messages) for frame in (first, second)]
+
+    assert [of_two_users.again(encode(frame)) for frame in (first, second)] == read
+
+
+def test_a_frame_with_one_other_byte_far_behind_is_another_frame() -> None:
+    frames_of_all = Frames(RUN, PLAN)
+    first = a_frame([said(n) for n in range(COUNT)])
+    other = a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, "?")])
+    frames_of_all.read(encode(first), first.messages)
+
+    assert frames_of_all.again(encode(other)) is None
+
+
+def some_kept(count: int) -> tuple[Frames, list[bytes]]:
+    """Frames with a message each, and their bytes, when all have been read in turn."""
+    plan = a_long_plan(count)
+    kept = Frames(RUN, plan)
+    read = [a_frame([content_of(RUN, n, plan[n].text)]) for n in range(count)]
+    for frame in read:
+        kept.read(encode(frame), frame.messages)
+    return kept, [encode(frame) for frame in read]
+
+
+def test_so_many_frames_are_kept_and_no_more() -> None:
+    kept, read = some_kept(frames.KEPT_MAX + 3)
+
+    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * frames.KEPT_MAX
+
+
+def test_frames_of_so_many_bytes_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(encode(a_frame([content_of(RUN, 0, "text 0")])))
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * size + 1)
+    kept, read = some_kept(5)
+
+    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * 2
+
+
+def test_a_frame_that_begins_like_another_one_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = Frames(RUN, PLAN)
+    alike = [a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, end)]) for end in "ab"]
+    other = a_frame([said(n) for n in reversed(range(COUNT))])
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(alike[0])))
+    for frame in (*alike, other):
+        kept.read(encode(frame), frame.messages)
+
+    found = [kept.again(encode(frame)) is not None for frame in (*alike, other)]
+    assert found == [False, True, True]
+
+
+# Progress.
+
+
+def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_send() -> None:
+    count = LATEST_ACKS + 200
+    result = a_result(a_long_plan(count), users=2)
+    ledger = Ledger(RUN, result, lambda _user, _count: None)
+    ledger.sent(0, ledger.unsent(0, 200), now_s=0.25)
+    ledger.ack_up_to(0, 199, now_s=99.0)  # long before the latest ones
+    ledger.sent(0, ledger.unsent(0, LATEST_ACKS), now_s=100.5, due_s=100.0)
+    ledger.ack_up_to(0, count - 1, now_s=101.0)
+
+    progress = ledger.progress(101.0)
+    assert (progress.ack_p95_ms, progress.ack_p95_send_ms) == (1000.0, 500.0)
