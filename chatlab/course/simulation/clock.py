@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 TURNS_MAX = 1_000_000
+TURNS_AFTER_THE_END = 10_000
+"""What is cancelled gets so many to tidy up; some code never lets itself be cancelled."""
 TIME_MAX_S = 1e9
 
 
@@ -83,7 +85,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._in_threads -= 1
 
     def _give_up(self, why: str) -> None:
-        self._turns, self._turns_max = 0, TURNS_MAX  # what is cancelled now must be able to end
+        self._turns, self._turns_max = 0, TURNS_AFTER_THE_END
         self._time_max_s = float("inf")
         raise Restless(why)
 
