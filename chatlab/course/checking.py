@@ -16,12 +16,28 @@ from pathlib import Path
 
 import msgspec
 
+from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, Judged, News, Result
+from chatlab.course.verdicts import (
+    Begun,
+    Broken,
+    CheckJob,
+    Done,
+    Job,
+    Judged,
+    Limits,
+    News,
+    Result,
+)
 
 SILENCE_MAX_S = 60.0
 """Real seconds without any news. It takes a machine that sleeps, or code that is stuck outside of
 Python; the runner itself ends whatever computes for ever. So nobody fails by it."""
+
+# The order of a set of texts is drawn anew in each process: a replay must see the same again.
+_ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
+
+LIMITS = Limits()
 
 Heard = Callable[[Result], None]
 
@@ -34,6 +50,7 @@ async def judge(
     seeds: Sequence[int] = (),
     alone: bool = False,
     whole_story: bool = False,
+    limits: Limits = LIMITS,
     heard: Heard = lambda _result: None,
 ) -> Judged:
     """Run the checks of an exercise over a file.
@@ -44,8 +61,18 @@ async def judge(
         seeds: for every check, in place of those that it is given.
         alone: run each check, also if one that it needs has failed.
         whole_story: tell every step.
+        limits: of each run.
         heard: hears each result as soon as there is one.
+
+    Raises:
+        UsageError: there is no check of a name.
     """
+    names = [check.name for check in exercise.spec.checks]
+    for name in only:
+        if name not in names:
+            raise UsageError(
+                f"{exercise.name} has no check {name!r}; there are: {', '.join(names)}"
+            )
     path = (work or exercise.work).absolute()
     checks = [
         _job(check, seeds, alone or bool(only))
@@ -66,6 +93,7 @@ async def judge(
             checks=checks[len(results) :],
             failed=[one.check for one in results if one.verdict in ("failed", "skipped")],
             whole_story=whole_story,
+            limits=limits,
         )
         with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as folder:
             broken = await _Run(job, Path(folder), results, heard).run()
@@ -98,7 +126,7 @@ class _Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": _import_path(), "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _import_path()},
             limit=2**24,
         )
         assert process.stdin is not None
