@@ -335,7 +335,8 @@ import threading
 async def silent(lab):
     threading.Event().wait()
 """ + check_that_calls("fine")
-    found = judged(exercise(tmp_path, code, checks, [CheckSpec("silent"), CheckSpec("fine")]))
+    one = exercise(tmp_path, code, checks, [CheckSpec("silent"), CheckSpec("fine")])
+    found = judged(one, heard=lambda _: monkeypatch.undo())
 
     assert [result.verdict for result in found.results] == ["unsure", "passed"]
 
