@@ -142,6 +142,7 @@ class ListeningProcess:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not listening.is_set():
+            await process.wait()
             words = "\n".join(self._complaints) or self._last_words
             raise UsageError(words or "the server ended without a word")
 

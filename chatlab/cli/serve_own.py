@@ -21,6 +21,8 @@ REFRESH_S = 0.5
 LESSONS_MAX = 8
 PRINTED_MAX = 3
 """Lines that parts of someone's own have printed and that a dashboard shows, the last ones."""
+PRINTED_EARLY_MAX = 100
+"""... and that are kept until the server listens."""
 EXIT_SERVER_ENDED = 1
 
 
@@ -52,7 +54,8 @@ class Own:
         self._token = token
         self._dashboard = dashboard
         self._on_screen = dashboard and sys.stdout.isatty()
-        self._printed: deque[str] = deque(maxlen=PRINTED_MAX)
+        self._printed: deque[str] = deque(maxlen=PRINTED_EARLY_MAX)
+        self._listens = False
         self._lessons: deque[str] = deque(maxlen=LESSONS_MAX)
         self._last: Snapshot | None = None
 
@@ -69,6 +72,7 @@ class Own:
         try:
             async with self._server as server:
                 print(f"listening on {server.url}", flush=True)
+                self._print_from_now_on()
                 gone = await self._until_over(server, stop)
                 if not gone:
                     last_words = await server.stop()
@@ -97,10 +101,17 @@ class Own:
                 raise error  # a view that fails must be heard of
 
     def _hear_output(self, line: str) -> None:
-        if self._on_screen:
+        if self._on_screen or not self._listens:
             self._printed.append(line)
         else:
             print(line, flush=True)
+
+    def _print_from_now_on(self) -> None:
+        """The address stands first, whatever a file of someone's own prints when it is loaded."""
+        self._listens = True
+        if not self._on_screen:
+            for line in self._printed:
+                print(line, flush=True)
 
     def _hear(self, words: str) -> None:
         self._lessons.append(words)
@@ -149,6 +160,6 @@ class Own:
 
         from chatlab.chat.snapshot import Note
 
-        printed = [f"printed: {line}" for line in self._printed]
+        printed = [f"printed: {line}" for line in list(self._printed)[-PRINTED_MAX:]]
         lessons = [Note(snapshot.uptime_s, words) for words in (*printed, *self._lessons)]
         return msgspec.structs.replace(snapshot, notes=[*snapshot.notes, *lessons])

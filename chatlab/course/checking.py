@@ -38,6 +38,7 @@ Python; the runner itself ends whatever computes for ever. So nobody fails by it
 _ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
 
 LIMITS = Limits()
+END_TIMEOUT_S = 5.0
 
 Heard = Callable[[Result], None]
 
@@ -134,7 +135,11 @@ class _Run:
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(msgspec.json.encode(self._job) + b"\n")
                 process.stdin.close()
-            return await self._listen(process)
+            broken = await self._listen(process)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_TIMEOUT_S):
+                    await process.wait()  # it ends by itself, unless it was silent
+            return broken
         finally:
             if process.returncode is None:
                 process.kill()
@@ -149,6 +154,7 @@ class _Run:
                     line = await process.stdout.readline()
             except TimeoutError:
                 silence = f"nothing was heard of it for {SILENCE_MAX_S:.0f} s"
+                process.kill()
                 self._add(self._ended(begun, "unsure", silence))
                 return None
             if not line:

@@ -39,6 +39,9 @@ PRINTED_MAX = 2_000
 PRINTED_FILE_MAX = 50_000_000
 """Bytes; a loop that prints for ever must not fill the disk."""
 WATCH_EVERY_S = 0.05
+LOOK_CPU_MAX_S = 0.002
+"""More processor time than this between two looks, and something computes: on a machine that is
+busy, too, for Python itself lets a thread run for 5 ms before another may look."""
 EXIT_ENDED = 3
 MODULE = "chatlab_learners_work"
 
@@ -52,7 +55,9 @@ def main() -> None:
     # A Ctrl-C is for the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # the learner's folder may be read-only, and stays clean
+    leave = os._exit
     Child(job, *_divert_output()).run()
+    leave(0)  # at once: a thread of the learner's code may never end
 
 
 class Child:
@@ -223,10 +228,11 @@ class Child:
                 in_call.look((run, id(frame), frame.f_lasti if frame else 0))
                 # Looks, and not seconds: while the machine sleeps, nobody looks.
                 blocked_s = in_call.looks * WATCH_EVERY_S
+                idle = in_call.cpu_s < in_call.looks * LOOK_CPU_MAX_S
                 if in_run.cpu_s > limits.cpu_s:
                     actual = f"after {limits.cpu_s:g} s of processor time {_ENDLESS}"
                     self._end(trial, frame, "an end", actual)
-                elif blocked_s > limits.blocked_s and in_call.cpu_s < 1 and self._line(frame):
+                elif blocked_s > limits.blocked_s and idle and self._line(frame):
                     actual = f"after {limits.blocked_s:g} s {_BLOCKED}"
                     self._end(trial, frame, "an end", actual)
                 del frame  # else it would keep everything in it alive

@@ -116,7 +116,7 @@ WAYS = {
         "asyncio.create_task(self.raises())\n        return 1", "", "passed"
     ),
     "starts_a_thread": Way(
-        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n        return 1",
+        "threading.Thread(target=threading.Event().wait).start()\n        return 1",
         "",
         "passed",
     ),
