@@ -10,10 +10,10 @@ import asyncio
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from chatlab.chat.errors import ChatlabError, UsageError
 
@@ -22,6 +22,8 @@ STOP_TIMEOUT_S = 20.0
 LISTENING = "listening on "
 COMPLAINTS_MAX = 20
 """Lines of a server's standard error that are kept, the last ones."""
+LINE_BYTES_MAX = 10_000
+"""A longer line is cut: parts of someone's own may print anything."""
 
 
 class ServerFailed(ChatlabError):
@@ -29,11 +31,14 @@ class ServerFailed(ChatlabError):
 
 
 class ListeningProcess:
-    """A process whose first line is `listening on URL`; an async context manager.
+    """A process that says `listening on URL` once it does; an async context manager.
+
+    Whatever else it prints is read, and heard: else it would have to wait when the pipe is full.
 
     Args:
         command: what to run. It must end, in order, when its standard input does.
         hear: hears each line that it writes to standard error, once it listens.
+        hear_output: hears each line of its standard output, but for that one.
 
     Attributes:
         url: where it listens; known inside the block.
@@ -43,12 +48,19 @@ class ListeningProcess:
         ServerFailed: it did not start within `START_TIMEOUT_S`.
     """
 
-    def __init__(self, command: list[str], hear: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        hear: Callable[[str], object] = lambda _: None,
+        hear_output: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._command = command
         self._hear = hear
+        self._hear_output = hear_output
         self._process: asyncio.subprocess.Process | None = None
-        self._hearing: asyncio.Task[None] | None = None
+        self._hearing: asyncio.Future[tuple[None, None]] | None = None
         self._complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
+        self._last_words = ""
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -64,9 +76,9 @@ class ListeningProcess:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._wait_until_listening(self._process)
-            self._hearing = asyncio.create_task(self._listen(self._process))
         except BaseException as error:
             await self._kill(self._process)
+            await self._deafen()
             if isinstance(error, TimeoutError):
                 raise ServerFailed(
                     f"the server did not start within {START_TIMEOUT_S:g} s"
@@ -95,13 +107,12 @@ class ListeningProcess:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 assert process.stdin is not None
                 process.stdin.close()  # this asks it to stop
-                assert process.stdout is not None
-                out = await process.stdout.read()
                 await process.wait()
                 if self._hearing is not None:
                     await self._hearing
         except BaseException as error:
             await self._kill(process)
+            await self._deafen()
             if isinstance(error, TimeoutError):
                 complaints = "".join(f"; {one}" for one in self._complaints)
                 raise ServerFailed(
@@ -109,33 +120,54 @@ class ListeningProcess:
                     + complaints
                 ) from None
             raise
-        last_words = out.decode(errors="replace").strip()
         if process.returncode:
             complaints = "\n".join(self._complaints)
-            raise ServerFailed(f"the server failed: {complaints or last_words}")
-        return last_words
+            raise ServerFailed(f"the server failed: {complaints or self._last_words}")
+        return self._last_words
 
     async def ended(self) -> int:
         """Wait until it has ended by itself; returns its exit code."""
         assert self._process is not None
         return await self._process.wait()
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            words = line.decode(errors="replace").strip().removeprefix("chatlab: ")
-            self._complaints.append(words)
-            self._hear(words)
-
     async def _wait_until_listening(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
-        line = (await process.stdout.readline()).decode(errors="replace").strip()
-        if line.startswith(LISTENING):
-            self.url = line.removeprefix(LISTENING)
-            return
-        words = (await process.stderr.read()).decode(errors="replace").strip() or line
-        raise UsageError(words.removeprefix("chatlab: ") or "the server ended without a word")
+        listening = asyncio.Event()
+        output = asyncio.create_task(self._listen(process.stdout, listening))
+        errors = asyncio.create_task(self._listen_to_errors(process.stderr, listening))
+        self._hearing = hearing = asyncio.gather(output, errors)
+        waiting = asyncio.create_task(listening.wait())
+        both: list[asyncio.Future[Any]] = [waiting, hearing]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not listening.is_set():
+            await process.wait()
+            words = "\n".join(self._complaints) or self._last_words
+            raise UsageError(words or "the server ended without a word")
+
+    async def _listen(self, output: asyncio.StreamReader, listening: asyncio.Event) -> None:
+        async for line in _lines(output):
+            if not listening.is_set() and line.startswith(LISTENING):
+                self.url = line.removeprefix(LISTENING)
+                listening.set()
+            else:
+                self._last_words = line or self._last_words
+                self._hear_output(line)
+
+    async def _listen_to_errors(
+        self, errors: asyncio.StreamReader, listening: asyncio.Event
+    ) -> None:
+        async for line in _lines(errors):
+            words = line.removeprefix("chatlab: ")
+            self._complaints.append(words)
+            if listening.is_set():  # else it is quoted as the reason why it does not start
+                self._hear(words)
+
+    async def _deafen(self) -> None:
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.wait({self._hearing})
 
     @staticmethod
     async def _kill(process: asyncio.subprocess.Process) -> None:
@@ -153,7 +185,7 @@ class ServerProcess(ListeningProcess):
         history: generated messages to start with.
         options: further options of `chatlab serve`.
         port: where it listens; 0 for any that is free.
-        hear: see `ListeningProcess`.
+        hear, hear_output: see `ListeningProcess`.
     """
 
     def __init__(
@@ -165,6 +197,7 @@ class ServerProcess(ListeningProcess):
         *,
         port: int = 0,
         hear: Callable[[str], object] = lambda _: None,
+        hear_output: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__(
             [
@@ -173,6 +206,7 @@ class ServerProcess(ListeningProcess):
                 *("--no-dashboard", "--stop-with-stdin", *options),
             ],
             hear,
+            hear_output,
         )
 
 
@@ -188,3 +222,16 @@ class SinkProcess(ListeningProcess):
 
     def __init__(self) -> None:
         super().__init__([sys.executable, "-m", "chatlab.bench.sink"])
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """The lines of a stream, whatever is in them and however long they are."""
+    rest = b""
+    while chunk := await stream.read(2**16):
+        *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > LINE_BYTES_MAX:
+            whole, rest = [*whole, rest], b""
+        for line in whole:
+            yield line[:LINE_BYTES_MAX].decode(errors="replace").rstrip()
+    if rest:
+        yield rest.decode(errors="replace").rstrip()

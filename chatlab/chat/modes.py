@@ -330,7 +330,7 @@ def _load(role: str, path: Path, class_name: str) -> type:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    FILES.add(str(path.absolute()))
+    FILES.add(str(spec.origin))  # as it will stand in a traceback
     sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
     try:
         spec.loader.exec_module(module)

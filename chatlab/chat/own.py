@@ -94,7 +94,7 @@ def split(role: str, choice: str, seam: str) -> tuple[Path, str]:
         raise UsageError(
             f"{path} cannot be loaded: {type(error).__name__}: {error}{line}"
         ) from None
-    if class_name not in _names(tree.body):
+    if not {class_name, "*"} & _names(tree.body):
         raise UsageError(f"{path} has no class {class_name} that extends {seam}")
     return path, class_name
 
@@ -107,7 +107,7 @@ def _names(body: Iterable[ast.stmt]) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.If | ast.Try | ast.With):
+        elif isinstance(node, ast.If | ast.Try | ast.ExceptHandler | ast.With):
             names |= _names(ast.iter_child_nodes(node))  # type: ignore[arg-type]
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}

@@ -31,7 +31,8 @@ class StallWatch:
         files: the paths of someone's own parts: a line in them is what is looked for.
         tell: hears a sentence, in another thread.
         clock: seconds.
-        end: ends the process; called when the loop has stood still for `ENDED_AFTER_S`.
+        end: ends the process; called when the loop has stood still for `ended_after_s`.
+        told_after_s, ended_after_s: for how long it stands still until then.
     """
 
     def __init__(
@@ -40,13 +41,19 @@ class StallWatch:
         tell: Callable[[str], object],
         clock: Clock,
         end: Callable[[int], object] = os._exit,
+        *,
+        told_after_s: float = TOLD_AFTER_S,
+        ended_after_s: float = ENDED_AFTER_S,
     ) -> None:
         self._files = frozenset(files)
         self._tell = tell
         self._clock = clock
         self._end = end
+        self._told_after_s = told_after_s
+        self._ended_after_s = ended_after_s
         self._loop_thread = threading.get_ident()
         self._beat_at = clock()
+        self._looked_at = clock()
         self._told = False
 
     async def run(self) -> None:
@@ -61,14 +68,18 @@ class StallWatch:
             over.set()
 
     def look(self) -> None:
-        """Tell if the loop has stood still for long."""
-        still_s = self._clock() - self._beat_at
-        if still_s < TOLD_AFTER_S:
+        """Tell if the loop has stood still for long; called every `LOOK_S`."""
+        now = self._clock()
+        if now - self._looked_at > self._told_after_s / 2:  # nobody looked: the machine was
+            self._beat_at = now  # asleep, or has no time for anyone
+        self._looked_at = now
+        still_s = now - self._beat_at
+        if still_s < self._told_after_s:
             self._told = False
         elif not self._told:
             self._told = True
             self._tell(f"the event loop stands still, and nobody is served, {self._where()}")
-        if still_s >= ENDED_AFTER_S:
+        if still_s >= self._ended_after_s:
             self._tell(
                 f"the server was ended: its event loop had stood still for {still_s:.0f} s, "
                 f"{self._where()}"
@@ -76,12 +87,7 @@ class StallWatch:
             self._end(EXIT_STALLED)
 
     def _watch(self, over: threading.Event) -> None:
-        looked_at = self._clock()
         while not over.wait(LOOK_S):
-            now = self._clock()
-            if now - looked_at > TOLD_AFTER_S / 2:  # this thread did not run, either: the machine
-                self._beat_at = now  # was asleep, or has no time for anyone
-            looked_at = now
             self.look()
 
     def _where(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from chatlab.cli.labs_run import exit_code, finish, measure
+from chatlab.cli.mine import check_modes
 from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable
 
 
@@ -39,16 +40,22 @@ def crash(
     """Kill servers and cut their power, and see what is left of what they acked.
 
     kill -9 of real servers under load, and a simulated power cut at every file operation. Exit
-    code 1 if a mode that acks as synced lost or damaged anything.
+    code 1 if a mode that acks as synced lost or damaged anything; 70 if a part of your own ended
+    the lab.
     """
     from chatlab.bench.labs.crash.lab import DEFAULT_HISTORY, DEFAULT_MODES, Crash
+    from chatlab.cli import apart
     from chatlab.view.labs import crash as view
     from chatlab.view.labs.narrator import Narrator
 
+    names = list(dict.fromkeys(modes or DEFAULT_MODES))
+    asked = check_modes(*names)
     check_writable("--json", json)
+    if any(one.own for one in asked) and not apart.here.is_set():
+        sys.exit(apart.run_apart())
     with Narrator() as narrator:
         lab = Crash(
-            list(dict.fromkeys(modes or DEFAULT_MODES)),
+            names,
             trials=0 if only == "power" else trials,
             power=only != "kill",
             history=DEFAULT_HISTORY if history is None else history,
@@ -57,6 +64,9 @@ def crash(
             work_folder=work,
             say=narrator.say,
         )
-        measure(lab)
+        try:
+            measure(lab)
+        except SystemExit as error:
+            sys.exit(apart.own_exit(error))
     report = finish(lab, view.render, json)
     sys.exit(exit_code(report.complete, not report.broken))

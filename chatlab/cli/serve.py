@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import sys
 import time
@@ -133,8 +134,8 @@ def serve(
         }
         words = [f"{name}={value}" for name, value in options.items() if value is not None]
         words += [f"--fault={plan}" for plan in fault or ()]
-        on_screen = not no_dashboard and sys.stdout.isatty()
-        own = Own(mode, data, history, tuple(words), port=port, token=token, on_screen=on_screen)
+        dashboard = not no_dashboard
+        own = Own(mode, data, history, tuple(words), port=port, token=token, dashboard=dashboard)
         sys.exit(asyncio.run(_serve_own(own)))
     settings = Settings(
         batch_size_max=batch_size,
@@ -160,6 +161,8 @@ def serve(
             conditions=conditions,
         )
 
+    if asked.own and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what they print is heard at once
     serving = _serve(make_server, folder, not no_dashboard, stop_with_stdin)
     sys.exit(_run_own(serving) if asked.own else asyncio.run(serving))
 

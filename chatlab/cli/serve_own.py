@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.5
 LESSONS_MAX = 8
+PRINTED_MAX = 3
+"""Lines that parts of someone's own have printed and that a dashboard shows, the last ones."""
+PRINTED_EARLY_MAX = 100
+"""... and that are kept until the server listens."""
 EXIT_SERVER_ENDED = 1
 
 
@@ -28,7 +32,7 @@ class Own:
     Args:
         mode, data, history, options, port: of the server.
         token: that its clients need, if any.
-        on_screen: whether a dashboard has the terminal.
+        dashboard: whether to show one; if there is no terminal, as plain lines.
     """
 
     def __init__(
@@ -40,13 +44,18 @@ class Own:
         *,
         port: int,
         token: str | None,
-        on_screen: bool,
+        dashboard: bool,
     ) -> None:
         from chatlab.bench.server_process import ServerProcess
 
-        self._server = ServerProcess(mode, data, history, options, port=port, hear=self._hear)
+        self._server = ServerProcess(
+            mode, data, history, options, port=port, hear=self._hear, hear_output=self._hear_output
+        )
         self._token = token
-        self._on_screen = on_screen
+        self._dashboard = dashboard
+        self._on_screen = dashboard and sys.stdout.isatty()
+        self._printed: deque[str] = deque(maxlen=PRINTED_EARLY_MAX)
+        self._listens = False
         self._lessons: deque[str] = deque(maxlen=LESSONS_MAX)
         self._last: Snapshot | None = None
 
@@ -63,9 +72,12 @@ class Own:
         try:
             async with self._server as server:
                 print(f"listening on {server.url}", flush=True)
+                self._print_from_now_on()
                 gone = await self._until_over(server, stop)
                 if not gone:
-                    print(await server.stop(), flush=True)
+                    last_words = await server.stop()
+                    if self._on_screen:
+                        print(last_words)
         except ServerFailed:
             if not gone:
                 raise
@@ -85,6 +97,21 @@ class Own:
             for task in (stopped, ended, view):
                 task.cancel()
             await asyncio.wait([view])
+            if not view.cancelled() and (error := view.exception()) and not ended.done():
+                raise error  # a view that fails must be heard of
+
+    def _hear_output(self, line: str) -> None:
+        if self._on_screen or not self._listens:
+            self._printed.append(line)
+        else:
+            print(line, flush=True)
+
+    def _print_from_now_on(self) -> None:
+        """The address stands first, whatever a file of someone's own prints when it is loaded."""
+        self._listens = True
+        if not self._on_screen:
+            for line in self._printed:
+                print(line, flush=True)
 
     def _hear(self, words: str) -> None:
         self._lessons.append(words)
@@ -102,7 +129,7 @@ class Own:
     async def _show(self, server: ServerProcess) -> None:
         from chatlab.view.live import show
 
-        if self._on_screen or not sys.stdout.isatty():
+        if self._dashboard:
             token = f"/?token={self._token}" if self._token else ""
             await show(self._snapshots(server.url + token))
 
@@ -133,5 +160,6 @@ class Own:
 
         from chatlab.chat.snapshot import Note
 
-        lessons = [Note(snapshot.uptime_s, words) for words in self._lessons]
+        printed = [f"printed: {line}" for line in list(self._printed)[-PRINTED_MAX:]]
+        lessons = [Note(snapshot.uptime_s, words) for words in (*printed, *self._lessons)]
         return msgspec.structs.replace(snapshot, notes=[*snapshot.notes, *lessons])

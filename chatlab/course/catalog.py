@@ -178,10 +178,11 @@ def find(exercises: list[Exercise], text: str) -> Exercise:
     """
     wanted = text.strip().rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     for exercise in exercises:
-        if wanted in (exercise.name, exercise.topic, exercise.number, exercise.number.lstrip("0")):
+        names = (exercise.name, exercise.topic, exercise.number, exercise.number.lstrip("0"))
+        if wanted and wanted in names:
             return exercise
-    names = ", ".join(exercise.name for exercise in exercises)
-    raise UsageError(f"there is no exercise {text!r}; there are: {names}")
+    there_are = ", ".join(exercise.name for exercise in exercises)
+    raise UsageError(f"there is no exercise {text!r}; there are: {there_are}")
 
 
 def _mistake(spec: Spec) -> str | None:
@@ -192,12 +193,18 @@ def _mistake(spec: Spec) -> str | None:
         return "two checks have the same name"
     if spec.part and spec.part not in PARTS and spec.part != "knobs":
         return f"part = {spec.part!r} is none of {', '.join(PARTS)}, knobs"
+    if spec.part in PARTS and not spec.class_name:
+        return f"part = {spec.part!r}, but no class that plays it"
     for number, check in enumerate(spec.checks):
         unknown = set(check.needs) - set(names[:number])
         if unknown:
             return f"check {check.name!r} needs {sorted(unknown)}, which do not stand before it"
         if (check.full is None) != (check.zero is None):
             return f"check {check.name!r} has one of full and zero, and not the other"
+        if check.full is not None and check.zero is not None and check.full >= check.zero:
+            return f"check {check.name!r}: full = {check.full:g}, and zero is no more than that"
+        if check.seeds is not None and check.seeds < 1:
+            return f"check {check.name!r} runs with {check.seeds} seeds"
         if check.points < 0:
             return f"check {check.name!r} has {check.points} points"
     return None

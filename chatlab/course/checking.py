@@ -16,12 +16,29 @@ from pathlib import Path
 
 import msgspec
 
+from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, Judged, News, Result
+from chatlab.course.verdicts import (
+    Begun,
+    Broken,
+    CheckJob,
+    Done,
+    Job,
+    Judged,
+    Limits,
+    News,
+    Result,
+)
 
 SILENCE_MAX_S = 60.0
 """Real seconds without any news. It takes a machine that sleeps, or code that is stuck outside of
 Python; the runner itself ends whatever computes for ever. So nobody fails by it."""
+
+# The order of a set of texts is drawn anew in each process: a replay must see the same again.
+_ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
+
+LIMITS = Limits()
+END_TIMEOUT_S = 5.0
 
 Heard = Callable[[Result], None]
 
@@ -34,6 +51,7 @@ async def judge(
     seeds: Sequence[int] = (),
     alone: bool = False,
     whole_story: bool = False,
+    limits: Limits = LIMITS,
     heard: Heard = lambda _result: None,
 ) -> Judged:
     """Run the checks of an exercise over a file.
@@ -44,8 +62,18 @@ async def judge(
         seeds: for every check, in place of those that it is given.
         alone: run each check, also if one that it needs has failed.
         whole_story: tell every step.
+        limits: of each run.
         heard: hears each result as soon as there is one.
+
+    Raises:
+        UsageError: there is no check of a name.
     """
+    names = [check.name for check in exercise.spec.checks]
+    for name in only:
+        if name not in names:
+            raise UsageError(
+                f"{exercise.name} has no check {name!r}; there are: {', '.join(names)}"
+            )
     path = (work or exercise.work).absolute()
     checks = [
         _job(check, seeds, alone or bool(only))
@@ -66,6 +94,7 @@ async def judge(
             checks=checks[len(results) :],
             failed=[one.check for one in results if one.verdict in ("failed", "skipped")],
             whole_story=whole_story,
+            limits=limits,
         )
         with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as folder:
             broken = await _Run(job, Path(folder), results, heard).run()
@@ -98,7 +127,7 @@ class _Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": _import_path(), "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _import_path()},
             limit=2**24,
         )
         assert process.stdin is not None
@@ -106,7 +135,11 @@ class _Run:
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(msgspec.json.encode(self._job) + b"\n")
                 process.stdin.close()
-            return await self._listen(process)
+            broken = await self._listen(process)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_TIMEOUT_S):
+                    await process.wait()  # it ends by itself, unless it was silent
+            return broken
         finally:
             if process.returncode is None:
                 process.kill()
@@ -121,6 +154,7 @@ class _Run:
                     line = await process.stdout.readline()
             except TimeoutError:
                 silence = f"nothing was heard of it for {SILENCE_MAX_S:.0f} s"
+                process.kill()
                 self._add(self._ended(begun, "unsure", silence))
                 return None
             if not line:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from chatlab.course.checks.base import CannotTell, Lab, Miss
-from chatlab.course.simulation.clock import Restless, Stuck
+from chatlab.course.simulation.clock import NoEnd, Restless, Stuck
 from chatlab.course.verdicts import Verdict
 
 _OF_A_CALL = re.compile(r"^([A-Za-z_][\w.]*)\(\) ")
@@ -22,8 +22,23 @@ _OF_AN_OBJECT = re.compile(
 )
 
 
+# A class that is not finished, a method that is no `async def`, and an attribute in its place.
+_OF_THE_CLASS = re.compile(
+    r"abstract class|used in 'await' expression|can't be awaited|a coroutine was expected"
+    r"|an awaitable is required|object is not callable"
+)
+
+
 class BlockingCall(Exception):
-    """Something that stops the whole server was called."""
+    """Something that stops the whole server was called.
+
+    Attributes:
+        line: of the learner's file, from which it was; 0 if from none.
+    """
+
+    def __init__(self, what: str, line: int) -> None:
+        super().__init__(what)
+        self.line = line
 
 
 class Told(NamedTuple):
@@ -49,21 +64,21 @@ def explain(error: BaseException, work: Path, lab: Lab | None) -> Told:
         return Told("unsure", "", str(error), 0)
     if isinstance(error, BlockingCall):
         expected = "no call that stops the whole server while it waits"
-        return Told("failed", expected, str(error), line or _last_line(lab))
+        return Told("failed", expected, str(error), error.line)
     if isinstance(error, Miss):
         return Told("failed", error.expected, error.actual, error.line or _last_line(lab))
     if isinstance(error, Stuck):
         deadlock = "everyone waits for something that will never happen: a deadlock"
-        return Told("failed", "an end", deadlock, _last_line(lab))
+        return Told("failed", "an end", deadlock, _waits_in(error, work) or _last_line(lab))
     if isinstance(error, Restless):
-        return Told("failed", "an end", str(error), _last_line(lab))
+        return Told("failed", "an end", str(error), _waits_in(error, work) or _last_line(lab))
     if isinstance(error, SystemExit):
         ended = f"sys.exit({error.code!r}) was called: in a server, that ends it for everyone"
         return Told("failed", "no call of sys.exit", ended, line)
     if line:
         return Told("failed", "no exception to leave your code", words(error), line)
     if lab is not None and (place := _called_wrongly(error, lab.work)) is not None:
-        return Told("failed", "methods with the arguments that the base class names", *place)
+        return Told("failed", "methods as the base class has them: name, arguments, async", *place)
     return Told("unsure", "", f"the check itself failed: {words(error)}", 0)
 
 
@@ -89,7 +104,14 @@ def words(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, asyncio.CancelledError):
         return "it was cancelled, or cancelled the task that called it"
+    if isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__} of {words(error.exceptions[0])}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _waits_in(error: NoEnd, work: Path) -> int:
+    """The learner's line in which a task waits, or goes round; 0 if none does."""
+    return next((place.line for place in error.places if place.file == str(work)), 0)
 
 
 def _last_line(lab: Lab | None) -> int:
@@ -113,7 +135,7 @@ def _called_wrongly(error: BaseException, work: ModuleType) -> tuple[str, int] |
             return words(error), code.co_firstlineno
         if isinstance(target, type) and target.__module__ == work.__name__:
             return words(error), 0
-    if isinstance(error, TypeError) and "abstract class" in text:
+    if isinstance(error, TypeError) and _OF_THE_CLASS.search(text):
         return words(error), 0
     if isinstance(error, AttributeError) and (found := _OF_AN_OBJECT.match(text)):
         name = next(filter(None, found.groups()))

@@ -10,14 +10,18 @@ ends, a call that blocks: each becomes a result that names the line. What cannot
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import importlib.util
 import linecache
 import os
+import random
+import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import BinaryIO, NoReturn
@@ -25,26 +29,36 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from chatlab.course.checks.base import SEEDS, Check, Lab
-from chatlab.course.explaining import BlockingCall, Told, explain, unusable
+from chatlab.course.explaining import BlockingCall, Told, explain, unusable, words
 from chatlab.course.simulation.clock import run
 from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, News, Result
 
-CPU_MAX_S = 5.0
-"""Processor time, not time of day: a busy machine makes nobody fail."""
-TURNS_MAX = 300_000
-TIME_MAX_S = 100_000.0
 STORY_STEPS = 12
+TEXT_MAX = 1_000
+"""Characters of each text of a result: a learner's exception may say anything, at any length."""
 PRINTED_MAX = 2_000
+PRINTED_FILE_MAX = 50_000_000
+"""Bytes; a loop that prints for ever must not fill the disk."""
 WATCH_EVERY_S = 0.05
-EXIT_ENDLESS = 3
+LOOK_CPU_MAX_S = 0.002
+"""More processor time than this between two looks, and something computes: on a machine that is
+busy, too, for Python itself lets a thread run for 5 ms before another may look."""
+EXIT_ENDED = 3
 MODULE = "chatlab_learners_work"
+
+_ENDLESS = "it was still computing: a loop that never ends, or that never awaits"
+_BLOCKED = "it was still waiting in one call, which stops the whole server meanwhile"
 
 
 def main() -> None:
     """Do the job on standard input."""
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    # A Ctrl-C is for the parent, which then ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # the learner's folder may be read-only, and stays clean
+    leave = os._exit
     Child(job, *_divert_output()).run()
+    leave(0)  # at once: a thread of the learner's code may never end
 
 
 class Child:
@@ -63,40 +77,46 @@ class Child:
         self._printed = printed
         self._failed = set(job.failed)
         self._trial: _Trial | None = None
-        self._blocking = ""
+        self._blocking: BlockingCall | None = None
+        self._ending = threading.Lock()  # a trial ends once: by itself, or by the watch
+        self._exit = os._exit
+        self._streams = (sys.stdout, sys.stderr)  # the learner's code may put others in their place
 
     def run(self) -> None:
         """Run every check of the job."""
-        checks = load_checks(self._job.checks_in)
+        checks, why_not = _checks_of(self._job)
         self._watch()
+        self._forbid()
         if (broken := self._broken()) is not None:
             self._tell(broken)
             return
-        time.sleep = self._no_sleep  # type: ignore[assignment] # of this process, in which only the learner's code sleeps
         for wanted in self._job.checks:
-            self._trial = trial = _Trial(checks[wanted.name], wanted)
+            check = checks.get(wanted.name, _NO_CHECK)
+            self._trial = trial = _Trial(check, wanted)
             self._tell(Begun(wanted.name))
             self._printed_so_far()
             missing = [name for name in wanted.needs if name in self._failed]
             if missing:
                 skipped = f"not tried: first, {' and '.join(missing)} must pass"
                 result = self._result(trial, Told("skipped", "", skipped, 0))
+            elif check is _NO_CHECK:
+                unknown = why_not or f"{self._job.checks_in} has no check of that name"
+                result = self._result(trial, Told("unsure", "", unknown, 0))
             else:
                 result = self._try(trial)
             if result.verdict in ("failed", "skipped"):
                 self._failed.add(wanted.name)
-            self._trial = None
-            self._tell(Done(result))
+            with self._ending:
+                self._trial = None
+                self._tell(Done(result))
 
     def _broken(self) -> Broken | None:
         """Why no check can be run over this file; None if they can."""
         try:
             module = load_work(self._work)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             why, line = unusable(error, self._work)
-            return Broken(why, line, self._code(line))
+            return Broken(_bounded(why), line, self._code(line))
         name = self._job.class_name
         if name and not isinstance(getattr(module, name, None), type):
             return Broken(f"it has no class {name}: the server looks for it under that name", 0, "")
@@ -107,18 +127,21 @@ class Child:
         wanted, check = trial.wanted, trial.check
         lowest: Lab | None = None
         for seed in wanted.seeds or range(SEEDS[check.kind]):
-            trial.seed, trial.lab, self._blocking = seed, None, ""
+            trial.begin(seed)
+            self._blocking = None
+            self._tell(Begun(wanted.name))  # a sign of life
+            random.seed(seed)  # that the learner's code may draw from
             try:
                 work = load_work(self._work)
                 lab = Lab(work, self._job.class_name, seed, full=wanted.full, zero=wanted.zero)
                 trial.lab = lab
-                run(check.run(lab), TURNS_MAX, TIME_MAX_S)
-                if self._blocking:  # and the learner's code has swallowed the exception
-                    raise BlockingCall(self._blocking)
-            except KeyboardInterrupt:
-                raise
+                run(check.run(lab), self._job.limits.turns, self._job.limits.time_s)
+                if self._blocking is not None:
+                    raise self._blocking
             except BaseException as error:
-                return self._result(trial, explain(error, self._work, trial.lab))
+                # Where the learner's code has swallowed a blocking call, all else follows from it.
+                told = explain(self._blocking or error, self._work, trial.lab)
+                return self._result(trial, told)
             if lab.spent is not None and (lowest is None or lab.share < lowest.share):
                 lowest = lab
         if lowest is None or lowest.spent is None:
@@ -131,12 +154,12 @@ class Child:
         check, failed = trial.check, told.verdict == "failed"
         return Result(
             asked=check.asked,
-            expected=told.expected,
-            actual=told.actual,
+            expected=_bounded(told.expected),
+            actual=_bounded(told.actual),
             story=self._story(trial.lab) if told.verdict in ("failed", "partial") else [],
             why=check.why,
             replay=self._replay(trial) if failed else "",
-            check=check.name,
+            check=trial.wanted.name,
             kind=check.kind,
             verdict=told.verdict,
             points=trial.wanted.points * share,
@@ -148,66 +171,111 @@ class Child:
         )
 
     def _replay(self, trial: _Trial) -> str:
-        return f"chatlab replay {self._job.exercise} {trial.check.name} --seed {trial.seed}"
+        return f"chatlab replay {self._job.exercise} {trial.wanted.name} --seed {trial.seed}"
 
     def _story(self, lab: Lab | None) -> list[str]:
-        steps = [str(step) for step in lab.story.steps] if lab is not None else []
+        steps = [_bounded(str(step)) for step in lab.story.steps] if lab is not None else []
         if self._job.whole_story or len(steps) <= STORY_STEPS:
             return steps
         left_out = len(steps) - STORY_STEPS
         return [f"({left_out:,} steps before these; the replay has them)", *steps[-STORY_STEPS:]]
 
     def _code(self, line: int) -> str:
-        return linecache.getline(str(self._work), line).strip() if line else ""
+        return _bounded(linecache.getline(str(self._work), line).strip()) if line else ""
 
-    def _no_sleep(self, seconds: float) -> NoReturn:
-        self._blocking = (
-            f"time.sleep({seconds!r}) was called, and nobody else is served meanwhile: "
-            "write `await asyncio.sleep(...)`"
-        )
-        raise BlockingCall(self._blocking)
+    def _forbid(self) -> None:
+        """In this process, only the learner's code sleeps, asks for input or wants to be gone."""
+        true_sleep = time.sleep
+
+        def sleep(seconds: float) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                true_sleep(seconds)  # `asyncio.to_thread(time.sleep, ...)` stops nobody
+                return
+            self._block(f"time.sleep({seconds!r})", "write `await asyncio.sleep(...)`")
+
+        def no_input(*_: object) -> NoReturn:
+            self._block("input()", "a server has nobody at its keyboard")
+
+        me = os.getpid()
+
+        def leave(status: int) -> NoReturn:
+            if os.getpid() == me:  # and no child of the learner's
+                what = f"os._exit({status!r}) was called: in a server, that ends it for everyone"
+                self._end(self._trial, sys._getframe(1), "no call of os._exit", what)
+            self._exit(status)
+
+        os._exit = leave
+        time.sleep = sleep  # type: ignore[assignment]
+        builtins.input = no_input
+
+    def _block(self, call: str, advice: str) -> NoReturn:
+        what = f"{call} was called, and nobody else is served meanwhile: {advice}"
+        self._blocking = BlockingCall(what, self._line(sys._getframe(1)))
+        raise self._blocking
 
     def _watch(self) -> None:
-        """Have a second thread see to it that nothing computes for ever."""
+        """Have a second thread see to it that nothing computes, or waits, for ever."""
         main_thread = threading.main_thread().ident or 0
-        wait = threading.Event().wait
+        limits, wait = self._job.limits, threading.Event().wait
 
         def watch() -> None:
-            began, began_seed, began_cpu_s = self._trial, 0, time.process_time()
+            in_run, in_call = _Spell(), _Spell()
             while True:
                 wait(WATCH_EVERY_S)
-                trial, cpu_s = self._trial, time.process_time()
-                seed = trial.seed if trial is not None else 0
-                if trial is not began or seed != began_seed:  # many seeds may take their time
-                    began, began_seed, began_cpu_s = trial, seed, cpu_s
-                elif cpu_s - began_cpu_s > CPU_MAX_S:
-                    self._end_the_endless(began, sys._current_frames().get(main_thread))
+                self._bound_what_is_printed()
+                trial, frame = self._trial, sys._current_frames().get(main_thread)
+                run = (trial, trial.runs if trial else 0)
+                in_run.look(run)
+                in_call.look((run, id(frame), frame.f_lasti if frame else 0))
+                # Looks, and not seconds: while the machine sleeps, nobody looks.
+                blocked_s = in_call.looks * WATCH_EVERY_S
+                idle = in_call.cpu_s < in_call.looks * LOOK_CPU_MAX_S
+                if in_run.cpu_s > limits.cpu_s:
+                    actual = f"after {limits.cpu_s:g} s of processor time {_ENDLESS}"
+                    self._end(trial, frame, "an end", actual)
+                elif blocked_s > limits.blocked_s and idle and self._line(frame):
+                    actual = f"after {limits.blocked_s:g} s {_BLOCKED}"
+                    self._end(trial, frame, "an end", actual)
+                del frame  # else it would keep everything in it alive
 
         threading.Thread(target=watch, daemon=True).start()
 
-    def _end_the_endless(self, trial: _Trial | None, frame: FrameType | None) -> NoReturn:
-        line = 0
-        while frame is not None and not line:
+    def _end(
+        self, trial: _Trial | None, frame: FrameType | None, expected: str, actual: str
+    ) -> None:
+        """End the process, in the place of a trial that never would, or of a file's loading."""
+        line = self._line(frame)
+        with self._ending:
+            if self._trial is not trial:
+                return  # it has just ended by itself
+            if trial is None:
+                self._tell(Broken(actual, line, self._code(line)))
+            else:
+                trial.lab = None  # it is in use
+                told = Told("failed" if line else "unsure", expected, actual, line)
+                self._tell(Done(self._result(trial, told)))
+            self._exit(EXIT_ENDED)
+
+    def _line(self, frame: FrameType | None) -> int:
+        """The innermost of the learner's lines that is under way; 0 if none is."""
+        while frame is not None:
             if frame.f_code.co_filename == str(self._work):
-                line = frame.f_lineno
+                return frame.f_lineno
             frame = frame.f_back
-        actual = (
-            f"after {CPU_MAX_S:.0f} s of processor time it was still computing: a loop that never "
-            "ends, or that never awaits"
-        )
-        if trial is None:
-            self._tell(Broken(actual, line, self._code(line)))
-        else:
-            trial.lab = None  # it is in use
-            told = Told("failed" if line else "unsure", "an end", actual, line)
-            self._tell(Done(self._result(trial, told)))
-        os._exit(EXIT_ENDLESS)
+        return 0
+
+    def _bound_what_is_printed(self) -> None:
+        if os.fstat(1).st_size > PRINTED_FILE_MAX:
+            os.ftruncate(1, 0)
 
     def _printed_so_far(self) -> str:
         """What was printed since the last call, the end of it."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in self._streams:
+            with suppress(ValueError, OSError):  # closed by the learner's code
+                stream.flush()
         begin, end = self._printed.tell(), os.fstat(self._printed.fileno()).st_size
+        if begin > end:  # it was cut off meanwhile
+            begin = 0
         self._printed.seek(max(begin, end - PRINTED_MAX))
         return self._printed.read(end - self._printed.tell()).decode("utf-8", "replace")
 
@@ -223,7 +291,36 @@ class _Trial:
         self.check = check
         self.wanted = wanted
         self.seed = 0
+        self.runs = 0
         self.lab: Lab | None = None
+
+    def begin(self, seed: int) -> None:
+        """Begin the run of a seed."""
+        self.seed, self.lab = seed, None
+        self.runs += 1
+
+
+class _Spell:
+    """For how long the same thing has been going on.
+
+    Attributes:
+        looks: how often it was seen.
+        cpu_s: processor time of the whole process meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.cpu_s = 0.0
+        self._what: object = None
+        self._began_cpu_s = 0.0
+
+    def look(self, what: object) -> None:
+        """See that this is going on."""
+        cpu_s = time.process_time()
+        if what != self._what:
+            self._what, self._began_cpu_s, self.looks = what, cpu_s, 0
+        self.looks += 1
+        self.cpu_s = cpu_s - self._began_cpu_s
 
 
 def load_work(path: Path) -> ModuleType:
@@ -240,6 +337,27 @@ def load_work(path: Path) -> ModuleType:
 def _compiled(path: Path) -> CodeType:
     """Compiled once: with hundreds of seeds, that would take longer than the checks."""
     return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+
+
+async def _nothing(_: Lab) -> None:
+    """What is asked by a check that does not exist."""
+
+
+_NO_CHECK = Check("", "examples", "", "", _nothing)
+
+
+def _checks_of(job: Job) -> tuple[dict[str, Check], str]:
+    """The checks of a job; if there are none, why: that is nobody's fault who is judged by them."""
+    try:
+        return load_checks(job.checks_in), ""
+    except Exception as error:
+        return {}, f"the checks in {job.checks_in} cannot be loaded: {words(error)}"
+
+
+def _bounded(text: str) -> str:
+    """A text that can travel: of ordinary characters, and not too long."""
+    text = text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+    return text.encode("utf-8", "replace").decode()
 
 
 def load_checks(where: str) -> dict[str, Check]:

@@ -29,6 +29,22 @@ class CheckJob(msgspec.Struct, frozen=True):
     seeds: list[int] = []
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """When one run of a check, with one seed, is given up as something that never ends.
+
+    Attributes:
+        cpu_s: processor time, not time of day: a busy machine makes nobody fail.
+        turns: of the event loop.
+        time_s: on the virtual clock.
+        blocked_s: that a single call waits, and uses no processor meanwhile.
+    """
+
+    cpu_s: float = 5.0
+    turns: int = 300_000
+    time_s: float = 100_000.0
+    blocked_s: float = 10.0
+
+
 class Job(msgspec.Struct, frozen=True):
     """What a child process is to do.
 
@@ -40,6 +56,7 @@ class Job(msgspec.Struct, frozen=True):
         checks: to run, in order.
         failed: names of checks that have failed before.
         whole_story: whether to tell every step rather than the last few.
+        limits: of each run.
     """
 
     exercise: str
@@ -49,6 +66,7 @@ class Job(msgspec.Struct, frozen=True):
     checks: list[CheckJob]
     failed: list[str] = []
     whole_story: bool = False
+    limits: Limits = Limits()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ from chatlab.course.verdicts import Judged
 SEEDS = 200
 WRONG_MIN = 3
 HINTS_MIN = 3
+TEXT_MIN = 200
+"""Characters; a text with less says nothing yet."""
 
 _FAILS = re.compile(r"^Fails: (\w+)$", re.MULTILINE)
 
@@ -62,8 +64,12 @@ async def verify(
 
 
 def named_check(path: Path) -> str | None:
-    """The check that a wrong answer says it fails; None if it says nothing."""
-    found = _FAILS.search(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+    """The check that a wrong answer says it fails; None if it says nothing, or is no Python."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return None
+    found = _FAILS.search(ast.get_docstring(tree) or "")
     return found[1] if found else None
 
 
@@ -85,7 +91,7 @@ def _complete(exercise: Exercise) -> list[Problem]:
 
 
 def _has_text(path: Path) -> bool:
-    return path.is_file() and len(path.read_text("utf-8").strip()) > 200
+    return path.is_file() and len(path.read_text("utf-8", "replace").strip()) > TEXT_MIN
 
 
 async def _starter(exercise: Exercise) -> list[Problem]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psutil
@@ -37,13 +35,6 @@ LOST = KillTrial(
     ordinary_s=0.3,
     story=["1 ms: message 1 is sent"],
 )
-
-WITHOUT_SYNC = """
-from chatlab.chat.parts.stores.rewrite import RewriteStore
-
-class Hopeful(RewriteStore):
-    promise = "synced"
-"""
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -116,20 +107,6 @@ def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
 
 def test_nothing_measured_is_said() -> None:
     assert "Nothing was measured" in shown(report_of())
-
-
-def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
-    part, path = tmp_path / "hopeful.py", tmp_path / "result.json"
-    part.write_text(WITHOUT_SYNC, "utf-8")
-    mode = f"naive+store={part}:Hopeful"
-    code, text = run(mode, "--only", "power", "--json", str(path))
-    report: dict[str, Any] = json.loads(path.read_text("utf-8"))
-
-    assert code == 1
-    assert "BROKEN PROMISE" in text
-    assert report["schema"] == "chatlab.crash/1"
-    assert report["modes"][mode]["power"]["corrupt"] > 0
-    assert report["modes"][mode]["kill"] is None
 
 
 def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0() -> None:

@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from chatlab.chat.parts.disk import Condition, FileIO
-from chatlab.course.simulation.clock import now
+from chatlab.course.simulation.clock import now, places_of
 from chatlab.course.simulation.files import OPERATION_S, SimulatedFiles
 from chatlab.course.simulation.story import Story
 
@@ -209,10 +209,12 @@ class Lab:
         await asyncio.wait([task], timeout=seconds)
         if task.done():
             return task.result()
+        waits = [place.line for place in places_of(task) if place.file == self.work.__file__]
         task.cancel()
         raise Miss(
             f"{what} to end within {seconds * 1000:,.0f} ms",
             f"it had not ended after {(now() - began_s) * 1000:,.0f} ms",
+            waits[0] if waits else 0,
         )
 
     @asynccontextmanager

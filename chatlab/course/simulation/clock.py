@@ -10,21 +10,42 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 R = TypeVar("R")
 
 TURNS_MAX = 1_000_000
+TURNS_AFTER_THE_END = 10_000
+"""What is cancelled gets so many to tidy up; some code never lets itself be cancelled."""
 TIME_MAX_S = 1e9
 
 
-class Stuck(Exception):
+class Place(NamedTuple):
+    """Where a task stands: in a line of a file."""
+
+    file: str
+    line: int
+
+
+class NoEnd(Exception):
+    """It will never end.
+
+    Attributes:
+        places: where the tasks stood, the oldest task first, and of each the innermost call.
+    """
+
+    def __init__(self, why: str, places: Sequence[Place] = ()) -> None:
+        super().__init__(why)
+        self.places = tuple(places)
+
+
+class Stuck(NoEnd):
     """Everyone waits for something that nobody will ever do."""
 
 
-class Restless(Exception):
+class Restless(NoEnd):
     """Tasks go on and on, without an end in sight."""
 
 
@@ -79,13 +100,20 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         finally:
             self._in_threads -= 1
 
+    def places(self) -> list[Place]:
+        """Where its tasks stand; see `NoEnd`."""
+        tasks = sorted(
+            asyncio.all_tasks(self), key=lambda task: (len(task.get_name()), task.get_name())
+        )
+        return [place for task in tasks for place in places_of(task)]
+
     def _thread_is_back(self, _: object) -> None:
         self._in_threads -= 1
 
     def _give_up(self, why: str) -> None:
-        self._turns, self._turns_max = 0, TURNS_MAX  # what is cancelled now must be able to end
+        self._turns, self._turns_max = 0, TURNS_AFTER_THE_END
         self._time_max_s = float("inf")
-        raise Restless(why)
+        raise Restless(why, self.places())
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -102,7 +130,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return super().select(0 if timeout == 0 else None)
         ready = super().select(0)
         if not ready and timeout is None:
-            raise Stuck("everyone waits, and no timer is set")
+            raise Stuck("everyone waits, and no timer is set", self._loop.places())
         if not ready and timeout is not None and timeout > 0:
             self._loop.jump(timeout)
         return ready
@@ -119,6 +147,16 @@ def run(
     """
     with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(turns_max, time_max_s)) as runner:
         return runner.run(main)
+
+
+def places_of(task: asyncio.Future[Any]) -> list[Place]:
+    """Where a task that waits stands, the innermost call first."""
+    places: list[Place] = []
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        places.append(Place(frame.f_code.co_filename, frame.f_lineno))
+        coroutine = getattr(coroutine, "cr_await", None)
+    return places[::-1]
 
 
 def now() -> float:

@@ -6,7 +6,9 @@ it, the crash lab's model tells (`bench/labs/crash/model.py`).
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,7 +39,11 @@ class MemoryDisk(Disk):
 
     def put(self, name: str, data: bytes) -> None:
         """Change a file as another program would: uncounted, and past every condition."""
-        self._contents[name] = bytearray(data)
+        self.content(name)[:] = data  # in place: whoever has it open sees it
+
+    def content(self, name: str) -> bytearray:
+        """A file itself, whatever it is called later; made if there is none."""
+        return self._contents.setdefault(name, bytearray())
 
     def names(self) -> list[str]:
         return sorted(self._contents)
@@ -54,7 +60,7 @@ class MemoryDisk(Disk):
     def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         operation = Operation("truncate", name)
         self.before(operation)
-        self._contents.setdefault(name, bytearray()).clear()
+        self.content(name).clear()
         self.after(operation)
         opened = self.open(name)
         opened.append(data)
@@ -62,7 +68,7 @@ class MemoryDisk(Disk):
             opened.fsync()
 
     def open(self, name: str) -> OpenFile:
-        return _MemoryFile(self, name, self._contents.setdefault(name, bytearray()))
+        return _MemoryFile(self, name, self.content(name))
 
     def rename(self, source: str, target: str) -> None:
         operation = Operation("rename", source, target=target)
@@ -100,6 +106,7 @@ class _MemoryFile(OpenFile):
     def fsync(self) -> None:
         operation = Operation("fsync", self.name)
         self._disk.before(operation)
+        self._must_be_open()
         self._disk.after(operation)
         self._disk.count(self.name, FileIO(fsyncs=1))
 
@@ -109,14 +116,20 @@ class _MemoryFile(OpenFile):
     def truncate(self, size: int) -> None:
         operation = Operation("truncate", self.name, size)
         self._disk.before(operation)
+        self._must_be_open()
+        if size < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         del self._content[size:]
         self._content.extend(bytes(size - len(self._content)))
         self.size = size
         self._disk.after(operation)
 
-    def close(self) -> None:
-        pass
-
     def _write(self, data: bytes) -> None:
+        if data:
+            self._must_be_open()
         self._content += data
         self.size += len(data)
+
+    def _must_be_open(self) -> None:
+        if self._file.closed:
+            raise ValueError("I/O operation on closed file")

@@ -98,8 +98,9 @@ class SimulatedFiles(Files):
 
     def _write(self, name: str, data: bytes, fsync: bool) -> _Rest:
         self.disk.write(name, data, fsync=fsync)
-        self.disk.put(name, data[: len(data) // 2])
-        return _Rest(self.disk, name, data)
+        content = self.disk.content(name)
+        del content[len(data) // 2 :]
+        return _Rest(content, data)
 
     def _half(self) -> float:
         """Half of an operation's time; with chance, anything up to twice as much."""
@@ -114,10 +115,9 @@ class SimulatedFiles(Files):
 class _Rest:
     """The second half of a write."""
 
-    def __init__(self, disk: MemoryDisk, name: str, data: bytes) -> None:
-        self._disk = disk
-        self._name = name
+    def __init__(self, content: bytearray, data: bytes) -> None:
+        self._content = content
         self._data = data
 
     def __call__(self) -> None:
-        self._disk.put(self._name, self._data)
+        self._content[:] = self._data

@@ -1,0 +1,498 @@
+"""Whatever a learner's file does, there is a verdict that helps: what happened, and in which line.
+
+Real child processes over a tiny exercise; one judgement for many ways of going wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from chatlab.chat.errors import UsageError
+from chatlab.course import checking
+from chatlab.course.catalog import CheckSpec, Exercise
+from chatlab.course.checking import judge
+from chatlab.course.runner import PRINTED_MAX, STORY_STEPS, TEXT_MAX
+from chatlab.course.verdicts import Judged, Limits, Result
+from tests.course.tiny import check_that_calls, exercise, line_of
+
+QUICK = Limits(cpu_s=0.3, turns=5_000, blocked_s=0.8)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays_behind() -> Iterator[None]:
+    yield
+    children = psutil.Process().children(recursive=True)
+    assert [one for one in children if "chatlab.course.runner" in one.cmdline()] == []
+
+
+def judged(one: Exercise, **options: object) -> Judged:
+    async def judging() -> Judged:
+        async with asyncio.timeout(30):
+            return await judge(one, limits=QUICK, **options)  # type: ignore[arg-type]
+
+    return asyncio.run(judging())
+
+
+# Ways of going wrong, one method each.
+
+
+class Way(NamedTuple):
+    """A way of going wrong.
+
+    Attributes:
+        code: of the method; the line to find has a `!` in a comment.
+        said: in `actual`.
+        verdict: as it should be.
+        head: of the method, if it is not just `async def NAME(self):`.
+    """
+
+    code: str
+    said: str
+    verdict: str = "failed"
+    head: str = "async def {}(self):"
+
+
+WAYS = {
+    "fine": Way("return 1", "", "passed"),
+    "raises": Way("self.none()  #!", "AttributeError: 'Thing' object has no attribute 'none'"),
+    "raises_inside": Way("await asyncio.gather(self.raises())", "AttributeError"),
+    "raises_in_a_group": Way(
+        "async with asyncio.TaskGroup() as group:  #!\n"
+        "            group.create_task(asyncio.sleep(0, 1 / 0))",
+        "ZeroDivisionError: division by zero",
+    ),
+    "returns_none": Way("pass", "None"),
+    "returns_much": Way("return 'x' * 10_000_000", "'xxx"),
+    "is_not_async": Way("return 1", "can't be", head="def {}(self):"),
+    "takes_more": Way("return 1", "missing 1 required", head="async def {}(self, more):  #!"),
+    "is_an_attribute": Way("return 1", "object is not callable"),
+    "recursion": Way("return await self.recursion()  #!", "RecursionError: maximum recursion"),
+    "exits": Way("sys.exit(3)  #!", "sys.exit(3) was called: in a server, that ends it"),
+    "interrupts": Way("raise KeyboardInterrupt  #!", "KeyboardInterrupt"),
+    "is_interrupted_from_outside": Way(
+        "if os.name != 'nt': os.kill(os.getpid(), 2)\n        await asyncio.sleep(0); return 1",
+        "",
+        "passed",
+    ),
+    "odd_exception": Way("raise Odd  #!", "Odd"),
+    "cancels_itself": Way(
+        "asyncio.current_task().cancel()\n        await asyncio.sleep(0)  #!", "it was cancelled"
+    ),
+    "sleeps": Way("time.sleep(5)  #!", "time.sleep(5) was called, and nobody else is served"),
+    "sleeps_and_hides_it": Way(
+        "try:\n            time.sleep(5)  #!\n        except Exception:\n            return 1",
+        "time.sleep(5) was called",
+    ),
+    "sleeps_and_fails_by_it": Way(
+        "try:\n            time.sleep(5)  #!\n        except Exception:\n            return 2",
+        "time.sleep(5) was called",
+    ),
+    "sleeps_in_a_thread": Way(
+        "await asyncio.to_thread(time.sleep, 0.001)\n        return 1", "", "passed"
+    ),
+    "asks": Way("return input('how many?')  #!", "input() was called"),
+    "loops_and_awaits": Way(
+        "while True:\n            await asyncio.sleep(0)  #!", "after 5,000 turns of the event loop"
+    ),
+    "waits_again_and_again": Way(
+        "while True:\n            await asyncio.sleep(3600)  #!", "on the clock there is no end"
+    ),
+    "deadlock": Way(
+        "lock = asyncio.Lock()\n        async with lock:\n            await lock.acquire()  #!",
+        "a deadlock",
+    ),
+    "leaves_a_task": Way(
+        "self.task = asyncio.create_task(asyncio.sleep(1e9))\n        return 1", "", "passed"
+    ),
+    "leaves_a_task_that_fails": Way(
+        "asyncio.create_task(self.raises())\n        return 1", "", "passed"
+    ),
+    "starts_a_thread": Way(
+        "threading.Thread(target=threading.Event().wait).start()\n        return 1",
+        "",
+        "passed",
+    ),
+    "says_odd_things": Way("raise ValueError('\\ud800' + 'x' * 50_000_000)  #!", "ValueError: ?x"),
+    "prints": Way(
+        "print('to the output'); print('to the errors', file=sys.stderr)\n"
+        "        os.write(1, b'to the descriptor'); return 1",
+        "",
+        "passed",
+    ),
+    "prints_much": Way("print('x' * 3_000_000 + 'the end'); return 1", "", "passed"),
+    "closes_its_output": Way("sys.stdout.close(); os.close(2); return 1", "", "passed"),
+}
+ENDS_THE_PROCESS = {
+    "leaves": Way("os._exit(0)  #!", "os._exit(0) was called: in a server, that ends it"),
+    "is_killed": Way("os.abort()", "it ended the whole process at once"),
+    "loops": Way("while True: pass  #!", "after 0.3 s of processor time it was still computing"),
+    "blocks": Way("self.lock.acquire()  #!", "after 0.8 s it was still waiting in one call"),
+    "prints_for_ever": Way("while True: print('x' * 10_000)  #!", "it was still computing"),
+    "at_last": Way("return 1", "", "passed"),
+}
+HEAD = """\
+import asyncio, os, sys, threading, time
+
+class Odd(BaseException):
+    pass
+
+class Thing:
+    def __init__(self):
+        self.is_an_attribute = 5
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+"""
+
+
+def going_wrong(folder: Path, ways: dict[str, Way]) -> Exercise:
+    methods = [
+        f"    {way.head.format(name)}\n        {way.code}\n".replace("#!", f"#! {name}.")
+        for name, way in ways.items()
+    ]
+    checks = "".join(map(check_that_calls, ways))
+    return exercise(folder, HEAD + "\n".join(methods), checks, [CheckSpec(one) for one in ways])
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Result]]:
+    """What became of each way, and the file."""
+    one = going_wrong(tmp_path_factory.mktemp("exercise"), WAYS | ENDS_THE_PROCESS)
+    return one.work, {result.check: result for result in judged(one).results}
+
+
+@pytest.mark.parametrize("name", WAYS | ENDS_THE_PROCESS)
+def test_whatever_goes_wrong_is_told_with_its_line(
+    wrong: tuple[Path, dict[str, Result]], name: str
+) -> None:
+    work, results = wrong
+    way, result = (WAYS | ENDS_THE_PROCESS)[name], results[name]
+
+    assert (result.verdict, way.said in result.actual) == (way.verdict, True), result
+    assert len(result.actual) <= TEXT_MAX + 10
+    if "#!" in way.code + way.head:
+        assert result.line == line_of(work, f"#! {name}.")
+        assert f"#! {name}." in result.code
+
+
+def test_every_check_has_a_result_in_order_also_when_some_end_the_process(
+    wrong: tuple[Path, dict[str, Result]],
+) -> None:
+    assert list(wrong[1]) == list(WAYS | ENDS_THE_PROCESS)
+
+
+def test_an_exception_that_came_through_several_lines_names_the_innermost(
+    wrong: tuple[Path, dict[str, Result]],
+) -> None:
+    assert wrong[1]["raises_inside"].line == line_of(wrong[0], "#! raises.")
+
+
+def test_what_is_printed_comes_along_with_its_check(
+    wrong: tuple[Path, dict[str, Result]],
+) -> None:
+    printed = wrong[1]["prints"].printed
+
+    assert {"to the output", "to the errors", "to the descriptor"} <= set(
+        printed.replace("descriptor", "descriptor\n").splitlines()
+    )
+    assert wrong[1]["fine"].printed == ""
+
+
+def test_of_a_huge_print_the_end_comes_along(wrong: tuple[Path, dict[str, Result]]) -> None:
+    printed = wrong[1]["prints_much"].printed
+
+    assert len(printed) == PRINTED_MAX
+    assert printed.endswith("the end\n")
+
+
+def test_feedback_has_all_of_its_parts(wrong: tuple[Path, dict[str, Result]]) -> None:
+    result = wrong[1]["raises"]
+
+    assert result.asked == "raises returns 1."
+    assert result.why == "It is asked for."
+    assert result.expected == "no exception to leave your code"
+    assert result.replay == "chatlab replay 01_tiny raises --seed 0"
+
+
+# A file that cannot be used at all.
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "marked"),
+    [
+        ("class Thing:\n    def f(self:  #!\n        pass\n", "SyntaxError: '(' was never", True),
+        ("class Thing:\npass  #!", "IndentationError: expected an indented block", True),
+        ("class Other: pass", "it has no class Thing", False),
+        ("Thing = 5", "it has no class Thing", False),
+        ("x = 1\nx.none  #!", "AttributeError: 'int' object has no attribute 'none'", True),
+        ("import nothing_of_that_name  #!", "No module named 'nothing_of_that_name'", True),
+        ("import sys\nsys.exit(1)  #!", "it calls sys.exit(1) when it is loaded", True),
+        ("import os\nos._exit(0)  #!", "os._exit(0) was called", True),
+        ("raise KeyboardInterrupt  #!", "KeyboardInterrupt", True),
+        ("import time\ntime.sleep(9)  #!", "time.sleep(9) was called", True),
+        ("input()  #!", "input() was called", True),
+        ("while True: pass  #!", "it was still computing", True),
+        ("import threading\nthreading.Event().wait()  #!", "it was still waiting", True),
+        ("import os\nos.abort()", "it ends the whole process when it is loaded", False),
+        ("x = '\0'", "null bytes", False),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_with_its_line(
+    code: str, said: str, marked: bool, tmp_path: Path
+) -> None:
+    one = exercise(tmp_path, code, check_that_calls("fine"), [CheckSpec("fine")])
+    found = judged(one)
+
+    assert said in found.broken
+    assert found.results == []
+    assert not found.passed
+    assert not found.unsure
+    if marked:
+        assert found.line == line_of(one.work, "#!")
+        assert "#!" in found.code
+
+
+def test_a_file_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
+    one = exercise(tmp_path, "", check_that_calls("fine"), [CheckSpec("fine")])
+    one.work.write_bytes(b"class Thing: pass\nx = '\xff'\n")
+
+    assert "utf-8" in judged(one).broken
+
+
+def test_a_file_that_is_gone_or_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    one = exercise(tmp_path, "", check_that_calls("fine"), [CheckSpec("fine")])
+    one.work.unlink()
+    assert judged(one).broken.endswith("work.py: No such file or directory")
+    one.work.mkdir()
+    assert judged(one).broken.startswith(f"cannot read {one.work}")
+
+
+def test_the_learners_folder_stays_as_it_is(tmp_path: Path) -> None:
+    one = exercise(
+        tmp_path, "open('left', 'w').close()\nclass Thing: pass", "", [CheckSpec("fine")]
+    )
+    judged(one)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checks.py", "work.py"]
+
+
+# What is nobody's fault.
+
+NOBODYS = """
+@check("examples", asked="a", why="b")
+async def its_own_bug(lab):
+    lab.part().value / 0
+
+@check("examples", asked="a", why="b")
+async def cannot_tell(lab):
+    raise CannotTell("the moon was not full")
+
+@check("counts", asked="a", why="b")
+async def without_budget(lab):
+    lab.spend(5, "reads")
+"""
+
+
+def test_what_is_no_fault_of_the_learners_is_unsure(tmp_path: Path) -> None:
+    names = ["its_own_bug", "cannot_tell", "without_budget", "no_such_check"]
+    code = "class Thing:\n    value = 1\n"
+    found = judged(exercise(tmp_path, code, NOBODYS, [CheckSpec(name, 2) for name in names]))
+    actual = {result.check: result.actual for result in found.results}
+
+    assert [result.verdict for result in found.results] == ["unsure"] * 4
+    assert "the check itself failed: ZeroDivisionError" in actual["its_own_bug"]
+    assert actual["cannot_tell"] == "the moon was not full"
+    assert "it needs full and zero" in actual["without_budget"]
+    assert "has no check of that name" in actual["no_such_check"]
+    assert found.unsure
+    assert not found.passed
+    assert found.points == 0
+
+
+def test_checks_that_cannot_be_loaded_are_no_fault_of_the_learners(tmp_path: Path) -> None:
+    found = judged(exercise(tmp_path, "class Thing: pass", "1 / 0", [CheckSpec("fine")]))
+
+    assert found.unsure
+    assert "checks.py cannot be loaded: ZeroDivisionError" in found.results[0].actual
+
+
+def test_a_process_that_is_silent_for_long_is_nobodys_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SILENCE_MAX_S", 1.0)
+    code = "class Thing:\n    async def fine(self): return 1\n"
+    checks = """
+import threading
+@check("examples", asked="a", why="b")
+async def silent(lab):
+    threading.Event().wait()
+""" + check_that_calls("fine")
+    one = exercise(tmp_path, code, checks, [CheckSpec("silent"), CheckSpec("fine")])
+    found = judged(one, heard=lambda _: monkeypatch.undo())
+
+    assert [result.verdict for result in found.results] == ["unsure", "passed"]
+
+
+# Points, needs and seeds.
+
+BUDGETS = """
+@check("counts", asked="a", why="b")
+async def {name}(lab):
+    lab.story.tell("{name} is counted")
+    lab.spend(lab.part().{name}, "reads")
+"""
+POINTS = {"cheap": (2, "passed", 4.0), "half": (6, "partial", 2.0), "dear": (10, "failed", 0.0)}
+
+
+def test_points_lie_between_full_and_zero(tmp_path: Path) -> None:
+    code = "class Thing:\n" + "".join(f"    {name} = {it[0]}\n" for name, it in POINTS.items())
+    checks = "".join(BUDGETS.format(name=name) for name in POINTS)
+    specs = [CheckSpec(name, 4, full=2, zero=10) for name in POINTS]
+    found = judged(exercise(tmp_path, code, checks, specs))
+
+    assert {one.check: (one.verdict, one.points) for one in found.results} == {
+        name: (verdict, points) for name, (_, verdict, points) in POINTS.items()
+    }
+    assert found.points == 6
+    half = found.results[1]
+    assert (half.expected, half.actual, half.of) == ("at most 2 reads", "6 reads", 4)
+    assert "half is counted" in half.story[0]
+    assert not found.passed
+
+
+def test_partial_points_are_enough_to_pass(tmp_path: Path) -> None:
+    specs = [CheckSpec("half", 4, full=2, zero=10)]
+    one = exercise(tmp_path, "class Thing:\n    half = 6\n", BUDGETS.format(name="half"), specs)
+
+    assert judged(one).passed
+
+
+def test_what_needs_a_check_that_failed_is_skipped_and_so_is_what_needs_that(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os\nclass Thing:\n"
+        "    async def first(self): os.abort()\n"
+        "    async def second(self): return 1\n"
+        "    async def third(self): return 1\n"
+        "    async def other(self): return 1\n"
+    )
+    specs = [
+        CheckSpec("first"),
+        CheckSpec("second", needs=["first"]),
+        CheckSpec("third", needs=["second"]),
+        CheckSpec("other"),
+    ]
+    one = exercise(tmp_path, code, "".join(check_that_calls(s.name) for s in specs), specs)
+    verdicts = [result.verdict for result in judged(one).results]
+
+    assert verdicts == ["failed", "skipped", "skipped", "passed"]
+    assert [r.verdict for r in judged(one, alone=True).results] == ["failed", *["passed"] * 3]
+
+
+BY_SEED = """
+@check("interleavings", asked="a", why="b")
+async def race(lab):
+    files = lab.files({"a": b"x"})
+    async def reads():
+        for _ in range(lab.seed + 1):
+            await lab.part().read(files)
+    await lab.together(reads(), reads(), apart_s=0.01)
+    lab.expect(lab.seed < 7, expected="luck", actual=f"{lab.chance.random()} {hash('text')}")
+"""
+READS = """
+import random
+
+class Thing:
+    async def read(self, files):
+        await files.read(random.choice(["a"]))  #!
+"""
+
+
+def test_the_first_seed_that_fails_is_told_and_replays_identically(tmp_path: Path) -> None:
+    one = exercise(tmp_path, READS, BY_SEED, [CheckSpec("race")])
+    [first] = judged(one).results
+    [again] = judged(one, only=["race"], seeds=[7]).results
+    [whole] = judged(one, only=["race"], seeds=[7], whole_story=True).results
+
+    assert first.verdict == "failed"
+    assert first.seed == 7
+    assert first.replay == "chatlab replay 01_tiny race --seed 7"
+    assert again == first
+    assert len(first.story) == STORY_STEPS + 1
+    assert first.story[0] == "(4 steps before these; the replay has them)"
+    assert whole.story[-STORY_STEPS:] == first.story[1:]
+    assert len(whole.story) == 16
+    assert first.line == line_of(one.work, "#!")
+    assert all("(line 6)" in step for step in whole.story)
+    assert {"alice", "bob"} == {step.split()[2].rstrip(":") for step in whole.story}
+
+
+def test_other_seeds_than_those_of_the_kind_can_be_asked_for(tmp_path: Path) -> None:
+    specs = [CheckSpec("race", seeds=7)]
+
+    assert judged(exercise(tmp_path, READS, BY_SEED, specs)).passed
+    assert not judged(exercise(tmp_path, READS, BY_SEED, specs), seeds=[3, 8]).passed
+
+
+def test_a_check_that_does_not_exist_cannot_be_asked_for(tmp_path: Path) -> None:
+    one = exercise(tmp_path, READS, BY_SEED, [CheckSpec("race")])
+    with pytest.raises(UsageError, match="01_tiny has no check 'rice'; there are: race"):
+        judged(one, only=["rice"])
+
+
+def test_each_run_has_the_limits_for_itself(tmp_path: Path) -> None:
+    # Twenty runs take more than a run may, together; each takes a tenth of it.
+    code = """
+import time
+class Thing:
+    async def computes(self):
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+        return 1
+"""
+    checks = check_that_calls("computes", "interleavings")
+    assert judged(exercise(tmp_path, code, checks, [CheckSpec("computes")])).passed
+
+
+# The one who asks.
+
+
+def test_results_are_heard_one_by_one_as_they_come(tmp_path: Path) -> None:
+    heard: list[Result] = []
+    one = going_wrong(tmp_path, {name: WAYS[name] for name in ("fine", "raises")})
+    found = judged(one, heard=heard.append)
+
+    assert heard == found.results
+
+
+async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
+    one = going_wrong(tmp_path, {"loops": ENDS_THE_PROCESS["loops"]})
+    judging = asyncio.create_task(judge(one))
+    me = psutil.Process()
+    while not me.children():  # noqa: ASYNC110 (a process cannot set an event)
+        await asyncio.sleep(0.01)
+    judging.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await judging
+
+    assert me.children() == []
+
+
+def test_code_of_a_learners_runs_in_another_process(tmp_path: Path) -> None:
+    code = f"import os\nassert os.getpid() != {os.getpid()}\nclass Thing:\n    value = 1\n"
+    checks = """
+@check("examples", asked="a", why="b")
+async def fine(lab):
+    lab.equal(lab.part().value, 1, "the value")
+"""
+    assert judged(exercise(tmp_path, code, checks, [CheckSpec("fine")])).passed

@@ -1,0 +1,194 @@
+"""The course is itself under test; here that test is: it finds what is wrong with an exercise."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chatlab.course.catalog import CheckSpec, Exercise
+from chatlab.course.verify import Problem, named_check, verify
+from tests.course.tiny import exercise
+
+CHECKS = """
+@check("examples", asked="It adds.", why="Sums are of use.")
+async def adds(lab):
+    lab.equal(await lab.part().add(1, 2), 3, "1 + 2")
+
+@check("interleavings", asked="It is quick.", why="Nobody waits.")
+async def quick(lab):
+    waited = await lab.part().wait(lab.seed)
+    if waited is None:
+        raise CannotTell("who knows?")
+    lab.expect(waited < 5, expected="quick", actual="slow")
+"""
+
+
+def answer(add: str, wait: str, docstring: str = "") -> str:
+    """A file: what `add` and `wait` return."""
+    return (
+        f'"""A file that adds and waits.\n\n{docstring}\n"""\n'
+        "class Thing:\n"
+        f"    async def add(self, a, b):\n        return {add}\n"
+        f"    async def wait(self, seed):\n        return {wait}\n"
+        + "# and a few more words\n"
+        * 10
+    )
+
+
+SPECS = [CheckSpec("adds", 4), CheckSpec("quick", 6)]
+WRONG = {
+    "subtracts": answer("a - b", "1", "Fails: adds"),
+    "is_slow": answer("a + b", "9", "Fails: quick"),
+    "is_slow_at_times": answer("a + b", "9 if seed == 3 else 1", "Fails: quick"),
+}
+
+
+def fine(folder: Path) -> Exercise:
+    """An exercise with nothing wrong about it."""
+    one = exercise(folder / "01_tiny", answer("None", "100"), CHECKS, SPECS)
+    (one.answers / "wrong").mkdir(parents=True)
+    one.text.write_text("What to do. " * 30, "utf-8")
+    (one.answers / "WHY.md").write_text("Why it is so. " * 30, "utf-8")
+    (one.answers / "work.py").write_text(answer("a + b", "1"), "utf-8")
+    for name, code in WRONG.items():
+        (one.answers / "wrong" / f"{name}.py").write_text(code, "utf-8")
+    return one
+
+
+def problems(one: Exercise, seeds: int = 5) -> list[Problem]:
+    return asyncio.run(verify(one, seeds))
+
+
+def respecified(one: Exercise, **changes: object) -> Exercise:
+    return msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, **changes))
+
+
+def test_of_a_good_exercise_there_is_nothing_to_say(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    assert asyncio.run(verify(fine(tmp_path), 5, told.append)) == []
+    assert told == [
+        "01_tiny: the starter",
+        "01_tiny: the solution, under 5 seeds",
+        *[f"01_tiny: the wrong answer {name}" for name in sorted(WRONG)],
+    ]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What is found in a bad exercise, by the name of the file."""
+    one = fine(tmp_path_factory.mktemp("bad"))
+    one.work.write_text(answer("a + b", "100"), "utf-8")
+    solution = answer("a + b", "9 if seed == 17 else 1")
+    (one.answers / "work.py").write_text(solution, "utf-8")
+    for name, (code, _) in WRONG_IN_ANOTHER_WAY.items():
+        (one.answers / "wrong" / f"{name}.py").write_text(code, "utf-8")
+    by_file: dict[str, list[str]] = {}
+    for problem in problems(one, seeds=18):
+        place = problem.where.relative_to(one.folder)
+        by_file.setdefault(place.as_posix(), []).append(problem.what)
+    return by_file
+
+
+WRONG_IN_ANOTHER_WAY = {
+    "fails_two": (
+        answer("0", "9", "Fails: quick"),
+        "it should fail quick alone; it fails adds, quick",
+    ),
+    "fails_none": (
+        answer("a + b", "1", "Fails: quick"),
+        "it should fail quick alone; it fails nothing",
+    ),
+    "fails_another": (
+        answer("0", "1", "Fails: quick"),
+        "it should fail quick alone; it fails adds",
+    ),
+    "names_what_is_not_there": (
+        answer("0", "1", "Fails: no_such"),
+        "it should fail no_such alone; it fails adds",
+    ),
+    "names_it_in_passing": (
+        answer("0", "1", "It fails: adds"),
+        "its docstring does not say `Fails: CHECK`",
+    ),
+    "names_nothing": (answer("0", "1"), "its docstring does not say `Fails: CHECK`"),
+    "is_unclear": (
+        answer("0", "None", "Fails: adds"),
+        "it should fail adds alone; it fails adds, and nobody can tell about quick",
+    ),
+}
+
+
+def test_a_starter_that_passes_a_graded_check_is_found(found: dict[str, list[str]]) -> None:
+    assert found["work.py"] == ["the starter does not fail adds: it is passed"]
+
+
+def test_a_solution_that_fails_under_one_seed_of_many_is_found(
+    found: dict[str, list[str]],
+) -> None:
+    assert found["answers/work.py"] == [
+        "the solution does not pass quick, with seed 17: expected quick, found slow"
+    ]
+
+
+@pytest.mark.parametrize("name", WRONG_IN_ANOTHER_WAY)
+def test_a_wrong_answer_that_does_not_fail_just_what_it_names_is_found(
+    found: dict[str, list[str]], name: str
+) -> None:
+    assert found[f"answers/wrong/{name}.py"] == [WRONG_IN_ANOTHER_WAY[name][1]]
+
+
+def test_nothing_else_is_found(found: dict[str, list[str]]) -> None:
+    assert len(found) == 2 + len(WRONG_IN_ANOTHER_WAY)
+
+
+def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
+    one = fine(tmp_path)
+    (one.answers / "WHY.md").unlink()
+    (one.answers / "work.py").unlink()
+    one.text.write_text("Soon.", "utf-8")
+    shutil.rmtree(one.answers / "wrong")
+    (one.answers / "wrong").mkdir()
+    (one.answers / "wrong" / "is_no_python.py").write_text("class Thing(:", "utf-8")
+    one.work.write_text("x = 1\nraise NotImplementedError\n", "utf-8")
+    poor = respecified(one, hints=["one"], objectives=[], checks=[CheckSpec("quick", 9)])
+
+    assert [problem.what.replace(str(one.folder), "") for problem in problems(poor)] == [
+        "it has 1 wrong answers of 3",
+        "it has 1 hints of 3",
+        "its checks are worth 9 points and not 10",
+        "it names no objectives",
+        "README.md is missing, or empty",
+        "WHY.md is missing, or empty",
+        "work.py is missing, or empty",
+        "it cannot be used: it fails when it is loaded: NotImplementedError (line 2)",
+        "it cannot be used: cannot read /answers/work.py: No such file or directory",
+        "it cannot be used: SyntaxError: invalid syntax (line 1)",
+        "its docstring does not say `Fails: CHECK`",
+    ]
+
+
+def test_a_starter_fails_each_graded_check_also_when_one_that_it_needs_fails(
+    tmp_path: Path,
+) -> None:
+    one = fine(tmp_path)
+    one.work.write_text(answer("None", "1"), "utf-8")
+    shutil.rmtree(one.answers)
+    specs = [CheckSpec("adds", 10), CheckSpec("quick", 0, needs=["adds"])]
+    told = [problem.what for problem in problems(respecified(one, checks=specs))]
+    assert not any("the starter" in what for what in told)
+    specs = [CheckSpec("adds", 4), CheckSpec("quick", 6, needs=["adds"])]
+    told = [problem.what for problem in problems(respecified(one, checks=specs))]
+    assert "the starter does not fail quick: it is passed" in told
+
+
+def test_a_wrong_answer_names_its_check_in_a_line_of_its_docstring(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text('"""One thing.\n\nFails: that_check\n"""\n', "utf-8")
+    assert named_check(path) == "that_check"
+    path.write_text('"""One thing."""\n# Fails: that_check\n', "utf-8")
+    assert named_check(path) is None

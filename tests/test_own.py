@@ -1,0 +1,151 @@
+"""Parts of someone's own: what stands behind `mine`, and that looking at a file does not run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat.errors import UsageError
+from chatlab.chat.modes import named, parse
+from chatlab.chat.own import ENVIRONMENT, Own, hand_on, own, place, split
+
+GOOD = """
+from chatlab.chat.parts.readers.base import Reader
+class Mine(Reader):
+    async def read(self, file):
+        return file.decode(await self.files.read(file.name))
+"""
+
+
+@pytest.fixture
+def nothing_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, "")
+
+
+def part(folder: Path, code: str = GOOD) -> Path:
+    path = folder / "work.py"
+    path.write_text(code, "utf-8")
+    return path
+
+
+def complaint(choice: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        split("reader", choice, "chatlab.Reader")
+    return str(caught.value)
+
+
+# Looked at without being run.
+
+
+def test_naming_a_mode_runs_none_of_its_files(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    path = part(tmp_path, f"open({str(ran)!r}, 'w').close()\n{GOOD}")
+    found = named(f"naive+reader={path}:Mine")
+
+    assert not ran.exists()
+    assert found.own == {"reader": f"{path}:Mine"}
+    assert found.parts["reader"] == f"{path}:Mine"
+    assert found.parts["writer"] == "truncate"
+    parse(f"naive+reader={path}:Mine")
+    assert ran.exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class Mine: pass",
+        "from elsewhere import Mine",
+        "from elsewhere import Other as Mine",
+        "from elsewhere import *",
+        "import elsewhere as Mine",
+        "Mine = make()",
+        "Mine: type = make()",
+        "def Mine(): pass",
+        "if True:\n    class Mine: pass",
+        "try:\n    import x\nexcept ImportError:\n    class Mine: pass",
+        "# -*- coding: latin-1 -*-\nx = '\xe9'\nclass Mine: pass",
+    ],
+)
+def test_a_file_that_defines_the_name_somehow_is_taken(tmp_path: Path, code: str) -> None:
+    path = tmp_path / "work.py"
+    path.write_text(code, "latin-1")
+
+    assert split("reader", f"{path}:Mine", "Reader") == (path, "Mine")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("", "has no class Mine that extends chatlab.Reader"),
+        ("class Other:\n    class Mine: pass", "has no class Mine"),
+        ("class Mine(:", "cannot be loaded: SyntaxError: invalid syntax (work.py, line 1), line 1"),
+        ("x = '\0'", "cannot be loaded: "),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_said_to_be_so(tmp_path: Path, code: str, said: str) -> None:
+    told = complaint(f"{part(tmp_path, code)}:Mine")
+
+    assert said in told.replace(str(tmp_path) + "/", "")
+    assert "work.py" in told
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    assert "there is no file" in complaint(f"{tmp_path / 'none.py'}:Mine")
+    (tmp_path / "folder.py").mkdir()
+    assert "cannot read" in complaint(f"{tmp_path / 'folder.py'}:Mine")
+
+
+# What `mine` stands for.
+
+
+@pytest.mark.usefixtures("nothing_handed_on")
+def test_what_mine_is_is_handed_on_by_the_environment() -> None:
+    assert own() is None
+    what = Own({"reader": "work.py:Mine"}, {"reader": "02_cache"}, ["reader"], {"batch": "5"})
+    hand_on(what)
+
+    assert own() == what
+
+
+@pytest.mark.usefixtures("nothing_handed_on")
+@pytest.mark.parametrize("mode", ["mine", "naive+reader=mine"])
+def test_mine_without_a_course_is_explained(mode: str) -> None:
+    with pytest.raises(UsageError, match="there is no course here: `chatlab learn init"):
+        named(mode)
+
+
+@pytest.mark.usefixtures("nothing_handed_on")
+def test_mine_is_what_is_solved_and_naive_for_the_rest(tmp_path: Path) -> None:
+    path = part(tmp_path)
+    parts = {"reader": f"{path}:Mine", "writer": f"{path}:Mine"}
+    hand_on(Own(parts, {"reader": "02_cache", "writer": "03_atomic"}, ["reader"]))
+    found = named("mine")
+
+    assert found.parts["reader"] == "mine:02_cache"
+    assert found.parts["writer"] == "truncate"
+    assert found.own == {"reader": f"{path}:Mine"}
+    assert named("naive+writer=mine").parts["writer"] == "mine:03_atomic"
+    assert named("mine+reader=ttl").own == {}
+    with pytest.raises(UsageError, match="none of your exercises is about the lock"):
+        named("naive+lock=mine")
+    assert parse("mine").classes["reader"].__name__ == "Mine"
+
+
+# Which line an error came through.
+
+
+def test_an_error_names_the_line_of_ones_own_that_it_came_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part(tmp_path, GOOD + "\n    def fails(self):\n        return 1 / 0\n")
+    monkeypatch.chdir(tmp_path)  # a path that is named from here is still known there
+    reader = parse("naive+reader=./work.py:Mine").classes["reader"]
+    with pytest.raises(ZeroDivisionError) as caught:
+        reader.fails(None)  # type: ignore[attr-defined]
+
+    assert place(caught.value) == " (work.py, line 8)"
+    wrapped = RuntimeError()
+    wrapped.__cause__ = caught.value
+    assert place(wrapped) == " (work.py, line 8)"
+    assert place(RuntimeError()) == ""
