@@ -55,7 +55,7 @@ def test_every_mode_names_a_part_that_exists_for_every_role(name: str) -> None:
 async def test_every_mode_can_be_put_together(name: str, tmp_path: Path) -> None:
     parts = put_together(name, tmp_path)
 
-    for role in ("reader", "writer", "lock", "store", "processor", "delivery"):
+    for role in PARTS:
         assert type(getattr(parts, role)) is PARTS[role][MODES[name].parts[role]]
     assert parts.store.reader is parts.reader
     assert parts.processor.store is parts.store

@@ -203,6 +203,14 @@ def test_a_dashboard_without_snapshots_says_that_it_waits() -> None:
     assert printed(render([], 80, 24)) == ["waiting for the server"]
 
 
+def test_a_rate_that_the_monitor_cannot_tell_is_a_dash() -> None:
+    blind = make_snapshot(rates=Rates(None, None, None, None))
+    text = "\n".join(dashboard(80, 24, blind))
+
+    assert "None" not in text
+    assert "–" in next(one for one in text.splitlines() if one.startswith("saved"))
+
+
 def test_rates_over_time_are_differences_of_totals_on_whole_seconds() -> None:
     history = [make_snapshot(t / 2, counts=Counts(saved=t * 50)) for t in range(1, 12)]
     assert series.rates_per_s(history, lambda s: s.counts.saved, 3) == [100, 100, 100]

@@ -30,6 +30,9 @@ from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.locks.none import NoLock
 from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitors.totals import TotalsMonitor
+from chatlab.chat.parts.monitors.window import WindowMonitor
 from chatlab.chat.parts.processors.base import Processor
 from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processors.immediate import ImmediateProcessor
@@ -58,6 +61,7 @@ PARTS: dict[str, dict[str, type]] = {
         "group-commit": GroupCommitProcessor,
     },
     "delivery": {"each": EachDelivery, "broadcast": BroadcastDelivery, "batch": BatchDelivery},
+    "monitor": {"totals": TotalsMonitor, "window": WindowMonitor},
 }
 
 SEAMS: dict[str, type] = {
@@ -67,6 +71,7 @@ SEAMS: dict[str, type] = {
     "store": Store,
     "processor": Processor,
     "delivery": Delivery,
+    "monitor": Monitor,
 }
 
 _MUST_SAY = {"writer": "promise", "store": "kept_in", "processor": "acks_queued"}
@@ -78,6 +83,8 @@ _NAIVE = {
     "store": "rewrite",
     "processor": "immediate",
     "delivery": "each",
+    # Not the plain one, in any mode: it would make the slow modes hard to see, and not slower.
+    "monitor": "window",
 }
 
 
@@ -157,6 +164,7 @@ class Parts:
     store: Store
     delivery: Delivery
     processor: Processor
+    monitor: Monitor
     ack_means: AckLevel
 
 
@@ -196,7 +204,7 @@ def assemble(
     Args:
         line_up: what to build.
         files, settings, clock: what the parts work with.
-        metrics: where they are counted.
+        metrics: where they are counted; gets the line-up's monitor.
         members: who is live in a room.
         ack: what acks shall promise, if more than the line-up promises by itself.
 
@@ -204,6 +212,7 @@ def assemble(
         UsageError: the line-up cannot promise `ack`.
     """
     make = line_up.classes
+    monitor = metrics.monitor = make["monitor"](clock)
     reader = make["reader"](files, settings, clock)
     writer = make["writer"](files)
     lock = make["lock"]()
@@ -213,7 +222,7 @@ def assemble(
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
     journey = Journey(ack_means, on_queueing, delivery, metrics)
     processor = make["processor"](store, journey, settings, clock)
-    return Parts(reader, writer, lock, store, delivery, processor, ack_means)
+    return Parts(reader, writer, lock, store, delivery, processor, monitor, ack_means)
 
 
 def ack_means(line_up: LineUp) -> AckLevel:
