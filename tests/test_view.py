@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS
 from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.parts.processors.base import ProcessorStatistics
@@ -451,6 +452,8 @@ def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:
         assert meaning in text
     assert "--mode NAME+PART=IMPL" in text
     assert "naive+reader=ttl" in text
+    assert "--mode NAME+KNOB=VALUE" in text
+    assert all(name in text and knob.words in text for name, knob in KNOBS.items())
 
 
 def test_an_immediate_processor_has_no_limit_of_its_own() -> None:

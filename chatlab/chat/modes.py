@@ -6,6 +6,7 @@ one file beside its siblings and one line in `PARTS`. To add a mode: one line in
     naive                       a mode
     naive+reader=ttl            the same with one part swapped
     naive+store=my.py:MyStore   ... by a class of your own
+    optimized+batch-size=10     the same with one knob turned (`knobs.py`)
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import difflib
 import importlib.util
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from chatlab.chat.errors import UsageError
 from chatlab.chat.journey import Journey
+from chatlab.chat.knobs import KNOBS, value_of
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.delivery.base import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
@@ -147,11 +149,18 @@ class LineUp:
         name: as it was asked for.
         parts: role to implementation's name.
         classes: role to implementation.
+        knobs: those that the name turns, and to what; see `knobs.py`.
     """
 
     name: str
     parts: dict[str, str]
     classes: dict[str, type]
+    knobs: dict[str, float] = field(default_factory=dict)
+
+    def turned(self, settings: Settings) -> Settings:
+        """The settings with the knobs of this line-up turned: its name says so, so it wins."""
+        changes: dict[str, Any] = {KNOBS[name].field: value for name, value in self.knobs.items()}
+        return replace(settings, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +178,27 @@ class Parts:
 
 
 def parse(text: str) -> LineUp:
-    """Read `NAME[+PART=IMPL]...`.
+    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`; of two for the same, the last one counts.
 
     Raises:
-        UsageError: an unknown mode, part or implementation; says which ones there are.
+        UsageError: an unknown mode, part, implementation or knob; says which ones there are. Or a
+            value that a knob cannot be turned to.
     """
-    roles = "|".join(PARTS)
-    name, *swaps = re.split(rf"\+(?=(?:{roles})=)", text)
+    known = "|".join((*PARTS, *KNOBS))
+    name, *swaps = re.split(rf"\+(?=(?:{known})=)", text)
     if "+" in name:
         name, wrong = name.split("+", 1)
         raise UsageError(
-            f"{wrong!r} in mode {text!r} swaps no part: write +PART=IMPL, with PART one of "
-            f"{', '.join(PARTS)}"
+            f"{wrong!r} in mode {text!r} swaps no part and turns no knob: write +PART=IMPL, with "
+            f"PART one of {', '.join(PARTS)}, or +KNOB=VALUE, with KNOB one of {', '.join(KNOBS)}"
         )
     if name not in MODES:
         raise UsageError(f"unknown mode {name!r}{_did_you_mean(name, MODES)}")
-    chosen = MODES[name].parts | dict(swap.split("=", 1) for swap in swaps)
+    changes = dict(swap.split("=", 1) for swap in swaps)
+    knobs = {name: value_of(name, changes.pop(name)) for name in KNOBS if name in changes}
+    chosen = MODES[name].parts | changes
     classes = {role: _implementation(role, chosen[role]) for role in PARTS}
-    return LineUp(text, chosen, classes)
+    return LineUp(text, chosen, classes, knobs)
 
 
 def assemble(
@@ -203,7 +215,7 @@ def assemble(
 
     Args:
         line_up: what to build.
-        files, settings, clock: what the parts work with.
+        files, settings, clock: what the parts work with; knobs in the line-up's name are turned.
         metrics: where they are counted; gets the line-up's monitor.
         members: who is live in a room.
         ack: what acks shall promise, if more than the line-up promises by itself.
@@ -212,6 +224,7 @@ def assemble(
         UsageError: the line-up cannot promise `ack`.
     """
     make = line_up.classes
+    settings = line_up.turned(settings)
     monitor = metrics.monitor = make["monitor"](clock)
     reader = make["reader"](files, settings, clock)
     writer = make["writer"](files)

@@ -269,3 +269,12 @@ async def test_totals_can_be_watched_too(tmp_path: Path) -> None:
     assert 0 < seen.rates.saved_per_s <= N / 0.001
     assert (seen.ack_ms.p50, seen.ack_ms.n) == (None, N)
     assert not seen.notes
+
+
+async def test_a_knob_in_the_modes_name_wins_and_shows(tmp_path: Path) -> None:
+    mode = "optimized+queue-limit=77+flush-interval=0.001"
+    async with running(mode, tmp_path, queue_limit=5, batch_size_max=6) as server:
+        seen = await stats(server.url)
+
+        assert server.settings.batch_size_max == 6
+        assert (seen.mode, seen.queue.limit) == (mode, 77)
