@@ -32,7 +32,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"snapshot"},
     {"database_copy"},
     {"parts"},
-    {"datafiles", "settings", "journal_format"},
+    {"datafiles", "settings", "journal_format", "knobs"},
     {"protocol"},
     {"own"},
     {"errors", "parent"},

@@ -1,7 +1,8 @@
-"""Metrics: percentiles as defined, honest blanks, sliding windows, and bounds on everything."""
+"""Metrics: percentiles as defined, honest blanks, monitors that fail, bounds on everything."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
@@ -13,12 +14,14 @@ from chatlab.chat.metrics import (
     SAMPLE_AGE_MAX_S,
     SAMPLES_MAX,
     Metrics,
-    RateWindow,
     Samples,
     percentile,
     percentiles,
 )
-from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles
+from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitors.totals import TotalsMonitor
+from chatlab.chat.parts.monitors.window import WindowMonitor
+from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
 from tests.support.parts import FakeClock
 
 FRACTIONS = ("0", "0.01", "0.25", "0.5", "0.9", "0.95", "0.99", "1")
@@ -80,57 +83,6 @@ def test_percentiles_do_not_ask_for_sorted_samples() -> None:
 
     assert percentiles(samples) == Percentiles(500, 950, 990, 1_000)
     assert samples[0] == 1_000
-
-
-# Rates.
-
-
-def test_a_rate_counts_the_events_of_the_last_second(clock: FakeClock) -> None:
-    rate = RateWindow(clock)
-    for _ in range(10):
-        rate.add(3)
-        clock.advance(0.05)
-
-    assert rate.per_s() == 30
-
-
-def test_a_rate_forgets_what_is_older_than_the_window(clock: FakeClock) -> None:
-    rate = RateWindow(clock)
-    rate.add(100)
-    clock.advance(0.85)
-    assert rate.per_s() == 100
-    clock.advance(0.3)
-    assert rate.per_s() == 0
-
-
-def test_a_rate_falls_to_zero_when_nothing_happens_any_more(clock: FakeClock) -> None:
-    rate = RateWindow(clock)
-    rate.add(7)
-    clock.advance(3600)
-
-    assert rate.per_s() == 0
-
-
-def test_a_steady_rate_is_shown_as_it_is_at_every_moment(clock: FakeClock) -> None:
-    rate = RateWindow(clock)
-    shown = []
-    for millisecond in range(5_000):
-        clock.advance(0.001)
-        rate.add(1)
-        if millisecond > 2_000:
-            shown.append(rate.per_s())
-
-    assert min(shown) >= 950
-    assert max(shown) <= 1_050
-
-
-def test_a_rate_needs_no_more_memory_after_a_day(clock: FakeClock) -> None:
-    rate = RateWindow(clock)
-    for _ in range(1_000):
-        rate.add(1)
-        clock.advance(86.4)
-
-    assert len(rate._buckets) < 20
 
 
 # Samples.
@@ -230,6 +182,108 @@ def test_only_the_latest_notes_are_kept(metrics: Metrics) -> None:
     assert [note.text for note in metrics.notes] == [
         f"note {n}" for n in range(100 - NOTES_MAX, 100)
     ]
+
+
+# A monitor of someone's own.
+
+
+class Broken(Monitor):
+    """Fails in everything."""
+
+    def count(self, name: str, count: int) -> None:
+        raise ZeroDivisionError(f"while counting {count} {name}")
+
+    def per_s(self, name: str) -> float:
+        raise KeyError(name)
+
+    def percentile(self, samples: Sequence[float], fraction: float) -> float:
+        raise IndexError(f"no {fraction} of {len(samples)}")
+
+
+class Odd(TotalsMonitor):
+    """Counts, and returns what is no number."""
+
+    answer: object = None
+
+    def per_s(self, _name: str) -> float:
+        return self.answer  # type: ignore[return-value]
+
+    def percentile(self, _samples: Sequence[float], _fraction: float) -> float:
+        return self.answer  # type: ignore[return-value]
+
+
+def test_the_line_ups_monitor_makes_rates_and_percentiles(
+    metrics: Metrics, clock: FakeClock
+) -> None:
+    metrics.monitor = TotalsMonitor(clock)
+    metrics.saved([clock()] * 20)
+    clock.advance(10)
+
+    assert metrics.rates.saved_per_s == 2
+    assert metrics.save_ms.percentiles() == Percentiles(n=20)
+
+
+def test_a_monitor_that_fails_takes_nothing_with_it_and_is_told_of_once(metrics: Metrics) -> None:
+    metrics.monitor = Broken(metrics.clock)
+    for _ in range(100):
+        metrics.accepted()
+        metrics.saved([metrics.clock()] * 10)
+
+    assert metrics.counts == Counts(accepted=100, saved=1_000)
+    assert metrics.rates == Rates(None, None, None, None)
+    assert metrics.save_ms.percentiles() == Percentiles(n=1_000)
+    assert [(note.text, note.times) for note in metrics.notes] == [
+        ("the monitor's count failed: ZeroDivisionError: while counting 1 accepted", 1),
+        ("the monitor's percentile failed: IndexError: no 0.5 of 1000", 1),
+    ]
+
+
+def test_rates_of_a_monitor_that_has_missed_events_are_not_shown(metrics: Metrics) -> None:
+    class FailsOnce(WindowMonitor):
+        failed = False
+
+        def count(self, name: str, count: int) -> None:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError
+            super().count(name, count)
+
+    metrics.monitor = FailsOnce(metrics.clock)
+    metrics.accepted()
+    metrics.accepted()
+
+    assert metrics.rates.accepted_per_s is None
+    assert len(metrics.notes) == 1
+
+
+@pytest.mark.parametrize("answer", ["many", float("nan"), float("inf"), True, [1.0], 1j])
+def test_what_is_no_number_is_not_shown(metrics: Metrics, answer: object) -> None:
+    odd = Odd(metrics.clock)
+    odd.answer = answer
+    metrics.monitor = odd
+    metrics.saved([metrics.clock()] * 20)
+
+    assert metrics.rates.saved_per_s is None
+    assert metrics.save_ms.percentiles().p50 is None
+    assert len(metrics.notes) == 2
+
+
+def test_a_percentile_of_too_few_samples_is_not_asked_for(metrics: Metrics) -> None:
+    asked = []
+
+    class Asked(WindowMonitor):
+        def percentile(self, samples: Sequence[float], fraction: float) -> float:
+            asked.append(fraction)
+            return super().percentile(samples, fraction)
+
+    metrics.monitor = Asked(metrics.clock)
+    metrics.saved([metrics.clock()] * 19)
+    metrics.save_ms.percentiles()
+    assert asked == []
+
+    metrics.saved([metrics.clock()])
+    metrics.save_ms.percentiles()
+    assert asked == [0.5]
 
 
 def test_what_was_read_does_not_change_afterwards(metrics: Metrics) -> None:

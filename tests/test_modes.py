@@ -6,12 +6,15 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from chatlab.chat.errors import UsageError
+from chatlab.chat.knobs import KNOBS
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import MODES, PARTS, SEAMS, Parts, ack_means, assemble, parse
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import Settings
+from chatlab.cli.app import app
 from tests.support.parts import FakeClock, InlineFiles, fill
 
 HEAD = "from chatlab.chat.parts.readers.base import Reader\n"
@@ -55,7 +58,7 @@ def test_every_mode_names_a_part_that_exists_for_every_role(name: str) -> None:
 async def test_every_mode_can_be_put_together(name: str, tmp_path: Path) -> None:
     parts = put_together(name, tmp_path)
 
-    for role in ("reader", "writer", "lock", "store", "processor", "delivery"):
+    for role in PARTS:
         assert type(getattr(parts, role)) is PARTS[role][MODES[name].parts[role]]
     assert parts.store.reader is parts.reader
     assert parts.processor.store is parts.store
@@ -105,6 +108,88 @@ def test_a_swap_does_not_change_the_table() -> None:
     parse("naive+reader=ttl")
 
     assert MODES["naive"].parts["reader"] == "direct"
+
+
+# Knobs.
+
+
+def test_a_mode_without_knobs_leaves_the_settings_as_they_are() -> None:
+    settings = Settings(batch_size_max=7)
+
+    assert parse("optimized").knobs == {}
+    assert parse("optimized").turned(settings) == settings
+
+
+def test_a_knob_is_turned_and_no_part_is_swapped() -> None:
+    line_up = parse("optimized+batch-size=10")
+
+    assert line_up.name == "optimized+batch-size=10"
+    assert line_up.parts == MODES["optimized"].parts
+    assert line_up.turned(Settings()) == Settings(batch_size_max=10)
+
+
+def test_every_knob_turns_a_setting_of_its_own() -> None:
+    turned = parse(
+        "cached+batch-size=2+flush-interval=0.5+cache-ttl=1e-1+processor=queueing+queue-limit=9"
+    )
+
+    assert turned.turned(Settings()) == Settings(
+        batch_size_max=2, flush_interval_s=0.5, cache_ttl_s=0.1, queue_limit=9
+    )
+    assert turned.parts == MODES["cached"].parts | {"processor": "queueing"}
+    assert turned.knobs.keys() == KNOBS.keys()
+
+
+def test_the_name_wins_over_the_option_and_the_last_of_two_over_the_first() -> None:
+    line_up = parse("optimized+batch-size=10+batch-size=20")
+
+    assert line_up.turned(Settings(batch_size_max=99)).batch_size_max == 20
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_every_knob_can_be_turned_to_the_end_and_no_further(name: str) -> None:
+    knob = KNOBS[name]
+
+    for value in (knob.lowest, knob.highest):
+        assert parse(f"naive+{name}={value:g}" if not knob.whole else f"naive+{name}={value:d}")
+    for value in (knob.lowest - 1, knob.highest + 1):
+        assert f"{name}=" in complaint(f"naive+{name}={value:.0f}")
+
+
+@pytest.mark.parametrize("value", ["", "many", "nan", "inf", "0x10", "1;2", "10 20", "1,000"])
+@pytest.mark.parametrize("name", KNOBS)
+def test_what_is_no_number_for_a_knob_is_explained(name: str, value: str) -> None:
+    text = complaint(f"naive+{name}={value}")
+
+    assert f"{name}={value}" in text
+    assert KNOBS[name].words in text
+
+
+def test_a_batch_size_must_be_whole() -> None:
+    assert "a whole number of messages" in complaint("naive+batch-size=1.5")
+
+
+def test_an_unknown_knob_names_all_knobs() -> None:
+    told = complaint("optimized+batchsize=10")
+
+    assert all(name in told for name in KNOBS)
+
+
+def test_a_knob_is_an_option_of_serve_under_the_same_name() -> None:
+    options = {
+        option.opts[0].removeprefix("--"): option
+        for option in get_command(app).commands["serve"].params  # type: ignore[attr-defined]
+    }
+
+    for name, knob in KNOBS.items():
+        assert options[name].default == getattr(Settings(), knob.field)
+
+
+async def test_the_parts_get_the_turned_settings(tmp_path: Path) -> None:
+    parts = put_together("optimized+batch-size=10+cache-ttl=0", tmp_path)
+
+    assert parts.processor.settings == Settings(batch_size_max=10, cache_ttl_s=0)
+    assert parts.reader.settings.cache_ttl_s == 0
 
 
 # What is wrong is explained.

@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS
 from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.parts.processors.base import ProcessorStatistics
@@ -201,6 +202,14 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
 
 def test_a_dashboard_without_snapshots_says_that_it_waits() -> None:
     assert printed(render([], 80, 24)) == ["waiting for the server"]
+
+
+def test_a_rate_that_the_monitor_cannot_tell_is_a_dash() -> None:
+    blind = make_snapshot(rates=Rates(None, None, None, None))
+    text = "\n".join(dashboard(80, 24, blind))
+
+    assert "None" not in text
+    assert "–" in next(one for one in text.splitlines() if one.startswith("saved"))
 
 
 def test_rates_over_time_are_differences_of_totals_on_whole_seconds() -> None:
@@ -443,6 +452,8 @@ def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:
         assert meaning in text
     assert "--mode NAME+PART=IMPL" in text
     assert "naive+reader=ttl" in text
+    assert "--mode NAME+KNOB=VALUE" in text
+    assert all(name in text and knob.words in text for name, knob in KNOBS.items())
 
 
 def test_an_immediate_processor_has_no_limit_of_its_own() -> None:

@@ -1,23 +1,27 @@
 """Counts, rates and percentiles, kept while the server runs.
 
-Owns the arithmetic of watching: totals, sliding windows, and percentiles from raw samples.
-Knows nothing of how they are shown. Everything here is bounded: a server that is watched for a
-week uses no more memory than after a minute.
+Owns the totals, the raw samples, and the rule from how many samples on a percentile may be named.
+What a rate and a percentile are, the monitor decides, a part (`parts/monitors/`). Knows nothing of
+how they are shown. Everything here is bounded: a server that is watched for a week uses no more
+memory than after a minute.
 
 Read `snapshot.py` for what comes out of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitors.window import WindowMonitor
+from chatlab.chat.parts.monitors.window import percentile as percentile  # the instruments' own
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
 
-RATE_WINDOW_S = 1.0
-RATE_BUCKETS = 10
-BUCKETS_PER_S = RATE_BUCKETS / RATE_WINDOW_S
+STEPS = ("accepted", "acked", "saved", "delivered")
+"""Of a message, of which the monitor hears."""
 SAMPLES_MAX = 4_096
 SAMPLE_AGE_MAX_S = 10.0
 NOTES_MAX = 8
@@ -26,65 +30,36 @@ BEYOND_MIN = 10
 sample decides it. So p50 needs 20 samples, p95 200 and p99 1,000."""
 
 
-def percentile(ordered: Sequence[float], fraction: float) -> float:
-    """The smallest sample that at least `fraction` of all are less than or equal to.
+PercentileOf = Callable[[Sequence[float], float], float | None]
 
-    The nearest-rank definition (Hyndman and Fan 1996, definition 1): always a value that was
-    really measured.
+
+def percentiles(samples: Sequence[float], percentile_of: PercentileOf = percentile) -> Percentiles:
+    """p50, p95 and p99 of raw samples, each None where there are too few.
 
     Args:
-        ordered: the samples, ascending; at least one.
-        fraction: between 0 and 1.
+        samples: in any order.
+        percentile_of: makes one, of samples that it may count on to be sorted.
     """
-    rank = -(-len(ordered) * fraction // 1)  # rounded up
-    return ordered[min(len(ordered), max(1, int(rank))) - 1]
-
-
-def percentiles(samples: Sequence[float]) -> Percentiles:
-    """p50, p95 and p99 of raw samples, each None where there are too few."""
-    ordered = sorted(samples)
+    ordered = sorted(samples)  # once for all three: to sort what is sorted costs next to nothing
 
     def at(fraction: float) -> float | None:
         enough = len(ordered) * (1 - fraction) >= BEYOND_MIN - 1e-9
-        return percentile(ordered, fraction) if enough else None
+        return percentile_of(ordered, fraction) if enough else None
 
     return Percentiles(at(0.50), at(0.95), at(0.99), len(ordered))
 
 
-class RateWindow:
-    """Counts events of the last `RATE_WINDOW_S` seconds, in buckets of a tenth of that."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=RATE_BUCKETS)  # but for the newest
-        self._bucket = 0
-        self._count = 0
-
-    def add(self, count: int) -> None:
-        """Count `count` events that happen now."""
-        bucket = int(self._clock() * BUCKETS_PER_S)
-        if bucket != self._bucket:
-            self._buckets.append((self._bucket, self._count))
-            self._bucket, self._count = bucket, 0
-        self._count += count
-
-    def per_s(self) -> float:
-        """Events per second over the window that ends now."""
-        now = self._clock() * BUCKETS_PER_S
-        oldest = int(now) - RATE_BUCKETS
-        # As much of the oldest bucket counts as is missing of the newest, which has just begun:
-        # otherwise a steady rate would seem to fall by a tenth at the start of each bucket.
-        share = {oldest: 1 - now % 1}
-        buckets = (*self._buckets, (self._bucket, self._count))
-        events = sum(count * share.get(bucket, 1) for bucket, count in buckets if bucket >= oldest)
-        return events / RATE_WINDOW_S
-
-
 class Samples:
-    """The latest raw samples: at most `SAMPLES_MAX`, none older than `SAMPLE_AGE_MAX_S`."""
+    """The latest raw samples: at most `SAMPLES_MAX`, none older than `SAMPLE_AGE_MAX_S`.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: seconds.
+        percentile_of: makes a percentile of them.
+    """
+
+    def __init__(self, clock: Clock, percentile_of: PercentileOf = percentile) -> None:
         self._clock = clock
+        self._percentile_of = percentile_of
         # Together, because most come together: a batch of hundreds is kept at the price of one.
         self._groups: deque[tuple[float, Sequence[float]]] = deque()
         self._size = 0
@@ -103,27 +78,33 @@ class Samples:
     def percentiles(self) -> Percentiles:
         """Of the samples that are young enough."""
         oldest = self._clock() - SAMPLE_AGE_MAX_S
-        return percentiles([one for at, values in self._groups if at >= oldest for one in values])
+        young = [one for at, values in self._groups if at >= oldest for one in values]
+        return percentiles(young, self._percentile_of)
 
 
 class Metrics:
     """What the server counts as messages pass.
 
+    A monitor that fails takes nothing with it: the totals go on, a note says so once, and what it
+    could not tell is None, for which a dash is shown.
+
     Args:
         clock: seconds.
+
+    Attributes:
+        monitor: makes the rates and the percentiles; a line-up brings its own.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.started_at = clock()
+        self.monitor: Monitor = WindowMonitor(clock)
+        self._monitor_faults: set[str] = set()  # its methods that have failed: at most three
         self._counts: Counter[str] = Counter()
-        self._rates = {
-            name: RateWindow(clock) for name in ("accepted", "acked", "saved", "delivered")
-        }
-        self.ack_ms = Samples(clock)
-        self.save_ms = Samples(clock)
-        self.delivery_ms = Samples(clock)
-        self.loop_lag_ms = Samples(clock)
+        self.ack_ms = Samples(clock, self._percentile)
+        self.save_ms = Samples(clock, self._percentile)
+        self.delivery_ms = Samples(clock, self._percentile)
+        self.loop_lag_ms = Samples(clock, self._percentile)
         self._refusals: Counter[str] = Counter()  # bounded: the codes are ours
         self._notes: dict[str, Note] = {}
         self._batches = Batches()
@@ -177,7 +158,7 @@ class Metrics:
     @property
     def rates(self) -> Rates:
         """All rates."""
-        return Rates(**{f"{name}_per_s": rate.per_s() for name, rate in self._rates.items()})
+        return Rates(**{f"{name}_per_s": self._per_s(name) for name in STEPS})
 
     @property
     def batches(self) -> Batches:
@@ -196,8 +177,44 @@ class Metrics:
 
     def _event(self, name: str, count: int) -> None:
         self._counts[name] += count
-        self._rates[name].add(count)
+        try:
+            self.monitor.count(name, count)
+        except Exception as error:
+            self._blame_monitor("count", error)
+
+    def _per_s(self, name: str) -> float | None:
+        if "count" in self._monitor_faults:
+            return None  # it has missed some, and what it says is wrong
+        try:
+            return _number(self.monitor.per_s(name))
+        except Exception as error:
+            self._blame_monitor("per_s", error)
+            return None
+
+    def _percentile(self, ordered: Sequence[float], fraction: float) -> float | None:
+        try:
+            found = self.monitor.percentile(ordered, fraction)
+            return None if found is None else _number(found)
+        except Exception as error:
+            self._blame_monitor("percentile", error)
+            return None
+
+    def _blame_monitor(self, method: str, error: Exception) -> None:
+        if method not in self._monitor_faults:
+            self._monitor_faults.add(method)
+            self.note(f"the monitor's {method} failed: {type(error).__name__}: {error}")
 
     def _ms_since(self, times: Sequence[float]) -> list[float]:
         now = self.clock()
         return [(now - at) * 1000 for at in times]
+
+
+def _number(found: object) -> float:
+    """What a monitor has returned, if it is a number that can be shown.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise TypeError(f"it returned {str(found)[:50]!r}, which is no number")
+    return found

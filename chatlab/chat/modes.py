@@ -6,6 +6,7 @@ one file beside its siblings and one line in `PARTS`. To add a mode: one line in
     naive                       a mode
     naive+reader=ttl            the same with one part swapped
     naive+store=my.py:MyStore   ... by a class of your own
+    optimized+batch-size=10     the same with one knob turned (`knobs.py`)
     mine                        the exercises that you have solved, naive for the rest
     naive+reader=mine           ... one part of them
 
@@ -19,12 +20,13 @@ import difflib
 import importlib.util
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from chatlab.chat.errors import UsageError
 from chatlab.chat.journey import Journey
+from chatlab.chat.knobs import KNOBS, value_of
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.own import FILES, MINE, Own, is_own, own, place, split
 from chatlab.chat.parts.delivery.base import Delivery
@@ -36,6 +38,9 @@ from chatlab.chat.parts.files import Files
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.locks.none import NoLock
 from chatlab.chat.parts.locks.per_file import PerFileLock
+from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitors.totals import TotalsMonitor
+from chatlab.chat.parts.monitors.window import WindowMonitor
 from chatlab.chat.parts.processors.base import Processor
 from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processors.immediate import ImmediateProcessor
@@ -64,6 +69,7 @@ PARTS: dict[str, dict[str, type]] = {
         "group-commit": GroupCommitProcessor,
     },
     "delivery": {"each": EachDelivery, "broadcast": BroadcastDelivery, "batch": BatchDelivery},
+    "monitor": {"totals": TotalsMonitor, "window": WindowMonitor},
 }
 
 SEAMS: dict[str, type] = {
@@ -73,6 +79,7 @@ SEAMS: dict[str, type] = {
     "store": Store,
     "processor": Processor,
     "delivery": Delivery,
+    "monitor": Monitor,
 }
 
 _MUST_SAY = {"writer": "promise", "store": "kept_in", "processor": "acks_queued"}
@@ -84,6 +91,8 @@ _NAIVE = {
     "store": "rewrite",
     "processor": "immediate",
     "delivery": "each",
+    # Not the plain one, in any mode: it would make the slow modes hard to see, and not slower.
+    "monitor": "window",
 }
 
 
@@ -146,11 +155,13 @@ class Named:
         name: as it was asked for.
         parts: role to implementation's name, as people are shown it.
         sources: role to implementation's name, or its `path/to/file.py:Class`.
+        knobs: knob to the value that it is turned to.
     """
 
     name: str
     parts: dict[str, str]
     sources: dict[str, str]
+    knobs: dict[str, float]
 
     @property
     def own(self) -> dict[str, str]:
@@ -166,11 +177,18 @@ class LineUp:
         name: as it was asked for.
         parts: role to implementation's name.
         classes: role to implementation.
+        knobs: those that the name turns, and to what; see `knobs.py`.
     """
 
     name: str
     parts: dict[str, str]
     classes: dict[str, type]
+    knobs: dict[str, float] = field(default_factory=dict)
+
+    def turned(self, settings: Settings) -> Settings:
+        """The settings with the knobs of this line-up turned: its name says so, so it wins."""
+        changes: dict[str, Any] = {KNOBS[name].field: value for name, value in self.knobs.items()}
+        return replace(settings, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,40 +201,48 @@ class Parts:
     store: Store
     delivery: Delivery
     processor: Processor
+    monitor: Monitor
     ack_means: AckLevel
 
 
 def parse(text: str) -> LineUp:
-    """Read `NAME[+PART=IMPL]...`, and load what it names: code of someone's own is run.
+    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`, and load what it names: code of someone's own is run.
 
     Raises:
-        UsageError: an unknown mode, part or implementation; says which ones there are.
+        UsageError: as `named`, or what it names cannot be loaded.
     """
     found = named(text)
     classes = {role: _implementation(role, found.sources[role]) for role in PARTS}
-    return LineUp(text, found.parts, classes)
+    return LineUp(text, found.parts, classes, found.knobs)
 
 
 def named(text: str) -> Named:
-    """Read `NAME[+PART=IMPL]...`; no code of anybody's is run.
+    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`; of two for the same, the last one counts.
+
+    No code of anybody's is run.
 
     Raises:
-        UsageError: an unknown mode, part or implementation; says which ones there are.
+        UsageError: an unknown mode, part, implementation or knob; says which ones there are. Or a
+            value that a knob cannot be turned to.
     """
-    roles = "|".join(PARTS)
-    name, *swaps = re.split(rf"\+(?=(?:{roles})=)", text)
+    known = "|".join((*PARTS, *KNOBS))
+    name, *swaps = re.split(rf"\+(?=(?:{known})=)", text)
     if "+" in name:
         name, wrong = name.split("+", 1)
         raise UsageError(
-            f"{wrong!r} in mode {text!r} swaps no part: write +PART=IMPL, with PART one of "
-            f"{', '.join(PARTS)}"
+            f"{wrong!r} in mode {text!r} swaps no part and turns no knob: write +PART=IMPL, with "
+            f"PART one of {', '.join(PARTS)}, or +KNOB=VALUE, with KNOB one of {', '.join(KNOBS)}"
         )
     if name not in MODES and name != MINE:
         raise UsageError(f"unknown mode {name!r}{_did_you_mean(name, MODES)}")
-    chosen = dict(_of_mine() if name == MINE else MODES[name].parts)
-    chosen |= dict(swap.split("=", 1) for swap in swaps)
+    changes = dict(swap.split("=", 1) for swap in swaps)
+    if name == MINE:
+        changes = _mine().knobs | changes
+    knobs = {name: value_of(name, changes.pop(name)) for name in KNOBS if name in changes}
+    chosen = (_of_mine() if name == MINE else MODES[name].parts) | changes
     sources = {role: _source(role, chosen[role]) for role in PARTS}
-    return Named(text, {role: _shown(role, chosen[role]) for role in PARTS}, sources)
+    shown = {role: _shown(role, chosen[role]) for role in PARTS}
+    return Named(text, shown, sources, knobs)
 
 
 def assemble(
@@ -233,8 +259,8 @@ def assemble(
 
     Args:
         line_up: what to build.
-        files, settings, clock: what the parts work with.
-        metrics: where they are counted.
+        files, settings, clock: what the parts work with; knobs in the line-up's name are turned.
+        metrics: where they are counted; gets the line-up's monitor.
         members: who is live in a room.
         ack: what acks shall promise, if more than the line-up promises by itself.
 
@@ -242,6 +268,8 @@ def assemble(
         UsageError: the line-up cannot promise `ack`.
     """
     make = line_up.classes
+    settings = line_up.turned(settings)
+    monitor = metrics.monitor = make["monitor"](clock)
     reader = make["reader"](files, settings, clock)
     writer = make["writer"](files)
     lock = make["lock"]()
@@ -251,7 +279,7 @@ def assemble(
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
     journey = Journey(ack_means, on_queueing, delivery, metrics)
     processor = make["processor"](store, journey, settings, clock)
-    return Parts(reader, writer, lock, store, delivery, processor, ack_means)
+    return Parts(reader, writer, lock, store, delivery, processor, monitor, ack_means)
 
 
 def ack_means(line_up: LineUp) -> AckLevel:

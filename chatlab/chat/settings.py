@@ -1,4 +1,7 @@
-"""The knobs that `chatlab serve` offers, in one frozen object handed to every part."""
+"""The knobs that `chatlab serve` offers, in one frozen object handed to every part.
+
+Some of them can also stand in a mode's name: `knobs.py`.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 `GET /stats` sends it, the `/stats` socket streams it, the dashboard draws it and `compare`
 subtracts two of them. It is the only thing about a server that any view may know.
 
-Units stand last in each name. Plain counts count since the server's start; what ends in `_per_s`
-covers a sliding window.
+Units stand last in each name. Plain counts count since the server's start; rates and percentiles
+are what the line-up's monitor makes of it.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Per second, over a sliding window."""
+    """Per second, as the monitor sees it; None where it cannot tell.
 
-    accepted_per_s: float = 0.0
-    acked_per_s: float = 0.0
-    saved_per_s: float = 0.0
-    delivered_per_s: float = 0.0
+    The monitor of every built-in mode looks back over a sliding window.
+    """
+
+    accepted_per_s: float | None = 0.0
+    acked_per_s: float | None = 0.0
+    saved_per_s: float | None = 0.0
+    delivered_per_s: float | None = 0.0
 
 
 class Batches(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ def _find_mine(*texts: str) -> None:
     hand_on(found.own)
     if any(text.partition("+")[0] == MINE for text in texts):
         taken = [f"{found.own.labels[role]} ({role})" for role in found.own.solved]
+        taken += [f"{knob} {value}" for knob, value in found.own.knobs.items()]
         _say(f"mine: {', '.join(taken) or 'no exercise passes yet: all parts are naive'}")
         for name, why in found.not_passed.items():
             _say(f"mine: not {name}: {why}")

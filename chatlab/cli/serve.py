@@ -34,7 +34,10 @@ def serve(
     mode: Annotated[
         str,
         typer.Option(
-            "--mode", "-m", metavar="MODE", help="NAME, or NAME+PART=IMPL; see chatlab modes."
+            "--mode",
+            "-m",
+            metavar="MODE",
+            help="NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
         ),
     ] = "naive",
     host: Annotated[

@@ -15,9 +15,12 @@ import msgspec
 from chatlab.chat.own import Own
 from chatlab.course.catalog import Exercise
 from chatlab.course.checking import judge
+from chatlab.course.knobs import knobs_of
 from chatlab.course.verdicts import Judged
 from chatlab.course.workplace import Workplace
 
+KNOBS = "knobs"
+"""What an exercise is about that is not about a part."""
 AT_ONCE = 2
 """Exercises that are checked at the same time; each needs a processor."""
 
@@ -55,17 +58,21 @@ async def find_mine(workplace: Workplace, tell: Callable[[str], None] = lambda _
     parts: dict[str, str] = {}
     labels: dict[str, str] = {}
     solved: list[str] = []
+    knobs: dict[str, str] = {}
     not_passed: dict[str, str] = {}
     for exercise, result in zip(exercises, results, strict=True):
         role = exercise.spec.part
         if not result.passed:
             not_passed[exercise.name] = _why(result)
+        if role == KNOBS:
+            knobs |= knobs_of(exercise.work) if result.passed else {}
+            continue
         if result.passed or role not in parts:
             parts[role] = f"{exercise.work.resolve()}:{exercise.spec.class_name}"
             labels[role] = exercise.name
         if result.passed and role not in solved:
             solved.append(role)
-    return Mine(Own(parts, labels, solved), not_passed)
+    return Mine(Own(parts, labels, solved, knobs), not_passed)
 
 
 def _why(judged: Judged) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
+from chatlab.chat.settings import Settings
 from chatlab.view import words
 from chatlab.view.lines import DIFFERENT, QUIET, STRONG, Line, Page, cut, heading, line
 
@@ -13,7 +15,7 @@ _PLAIN = "naive"
 
 
 def print_modes(console: Console | None = None) -> None:
-    """Print every mode's line-up, what an ack then means, and how to swap a part.
+    """Print every mode's line-up, what an ack then means, how to swap a part and turn a knob.
 
     Args:
         console: where to; by default the standard output.
@@ -25,6 +27,7 @@ def print_modes(console: Console | None = None) -> None:
 def modes(width: int) -> list[Line]:
     """The same, as lines of at most `width` columns."""
     lines = [*_line_ups(width), line(), *_acks(width), line(), *_choices(width)]
+    lines += [line(), *_knobs(width)]
     return [cut(each, width) for each in lines]
 
 
@@ -70,6 +73,23 @@ def _choices(width: int) -> list[Line]:
         line("chatlab serve --mode naive+store=path/to/file.py:Class    a class of your own"),
         line("chatlab serve --mode naive+reader=mine    what you wrote in an exercise"),
         line("chatlab serve --mode mine                 all exercises that you have solved"),
+    ]
+
+
+def _knobs(width: int) -> list[Line]:
+    default = Settings()
+    return [
+        heading("turn a knob: --mode NAME+KNOB=VALUE, as often as you like", width),
+        *(
+            line(
+                (name.ljust(16), STRONG),
+                f"{getattr(default, knob.field):<8g} ",
+                (knob.words, QUIET),
+            )
+            for name, knob in KNOBS.items()
+        ),
+        line(),
+        line("chatlab compare optimized optimized+batch-size=10"),
     ]
 
 

@@ -45,9 +45,9 @@ def short_count(value: int) -> str:
     return _three_digits(shown / 1_000) + "G"
 
 
-def per_s(value: float) -> str:
-    """`310/s`."""
-    return f"{value:,.0f}/s"
+def per_s(value: float | None) -> str:
+    """`310/s`; a dash for None."""
+    return DASH if value is None else f"{value:,.0f}/s"
 
 
 def size(value: float) -> str:

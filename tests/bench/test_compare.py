@@ -138,7 +138,9 @@ AUDIT = dict.fromkeys(
     ("sent", "acked", "saved", "delivered", "lost", "duplicated", "reordered", "corrupt"), int
 )
 MODE = {
-    "parts": dict.fromkeys(("reader", "writer", "lock", "store", "processor", "delivery"), str),
+    "parts": dict.fromkeys(
+        ("reader", "writer", "lock", "store", "processor", "delivery", "monitor"), str
+    ),
     "ack_means": str,
     "throughput_per_s": {"median": Number, "low": Maybe, "high": Maybe, "samples": [Number]},
     "ack_ms": LATENCY,

@@ -63,6 +63,7 @@ def test_pitfalls_list_names_all_five() -> None:
         (("tune", "naive"), "saves each message alone"),
         (("tune", "journal"), "saves all that waits"),
         (("tune", "sqlite"), "saves all that waits"),
+        (("tune", "optimized+batch-size=10"), "fixes batch-size"),
         (("tune", "--batch-sizes", "0"), "0 is not between 1"),
         (("tune", "--flush-intervals", ""), "'' is no number"),
         (("capacity", "nosuch"), "unknown mode 'nosuch'"),

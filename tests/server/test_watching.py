@@ -225,3 +225,56 @@ async def test_the_peak_of_memory_is_not_that_of_whoever_started_the_server(tmp_
         server.process.stdin.close()
         assert await server.end() == 0
     assert 20_000_000 < peak_bytes < len(large)
+
+
+BROKEN_MONITOR = """
+from chatlab.chat.parts.monitors.base import Monitor
+
+class Mine(Monitor):
+    def count(self, name, count): raise RuntimeError("not yet")
+    def per_s(self, name): return "a lot"
+    def percentile(self, samples, fraction): return 1 / 0
+"""
+
+
+async def test_a_monitor_of_ones_own_that_fails_stops_nothing_and_shows(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(BROKEN_MONITOR)
+    mode = f"naive+monitor={tmp_path / 'mine.py'}:Mine"
+    async with (
+        running(mode, tmp_path / "data") as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        for n in range(N):
+            await alice.say(f"message {n}")
+        seen = await stats(server.url)
+
+    assert seen.counts.saved == N
+    assert seen.rates.saved_per_s is None
+    assert seen.save_ms.p50 is None
+    assert [note.times for note in seen.notes if "the monitor's" in note.text] == [1, 1]
+    assert "the monitor's count failed: RuntimeError: not yet" in [one.text for one in seen.notes]
+
+
+async def test_totals_can_be_watched_too(tmp_path: Path) -> None:
+    async with (
+        running("naive+monitor=totals", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        for n in range(N):
+            await alice.say(f"message {n}")
+        seen = await stats(server.url)
+
+    assert seen.parts["monitor"] == "totals"
+    assert seen.rates.saved_per_s is not None
+    assert 0 < seen.rates.saved_per_s <= N / 0.001
+    assert (seen.ack_ms.p50, seen.ack_ms.n) == (None, N)
+    assert not seen.notes
+
+
+async def test_a_knob_in_the_modes_name_wins_and_shows(tmp_path: Path) -> None:
+    mode = "optimized+queue-limit=77+flush-interval=0.001"
+    async with running(mode, tmp_path, queue_limit=5, batch_size_max=6) as server:
+        seen = await stats(server.url)
+
+        assert server.settings.batch_size_max == 6
+        assert (seen.mode, seen.queue.limit) == (mode, 77)

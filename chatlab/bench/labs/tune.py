@@ -102,7 +102,8 @@ class Tune:
         say: hears what is being measured.
 
     Raises:
-        UsageError: the mode saves each message alone, so that there is nothing to tune.
+        UsageError: the mode saves each message alone, so that there is nothing to tune; or its
+            name turns the lab's own knobs.
     """
 
     def __init__(
@@ -119,7 +120,13 @@ class Tune:
         work_folder: Path | None = None,
         say: Say = silent,
     ) -> None:
-        processor = named(mode).parts["processor"]
+        line_up = named(mode)
+        if fixed := line_up.knobs.keys() & {"batch-size", "flush-interval"}:
+            raise UsageError(
+                f"mode {mode!r} fixes {' and '.join(sorted(fixed))}, which is what this lab turns: "
+                "leave it out of the mode's name"
+            )
+        processor = line_up.parts["processor"]
         if why := UNMOVED.get(processor):
             raise UsageError(
                 f"mode {mode!r} {why}, so that batch size and flush interval change nothing: tune "

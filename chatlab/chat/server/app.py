@@ -90,7 +90,7 @@ class ChatServer:
     Args:
         line_up: its parts.
         folder: the data folder, ready for use.
-        settings: the parts' knobs.
+        settings: the parts' knobs, where the line-up's name does not say otherwise.
         host, port: where to listen; port 0 picks a free one.
         ack: what acks shall promise, if more than the line-up does by itself.
         token: a secret that clients must show, if any.
@@ -118,7 +118,7 @@ class ChatServer:
         clock: Clock = time.perf_counter,
     ) -> None:
         self.line_up = line_up
-        self.settings = settings
+        self.settings = line_up.turned(settings)
         self._host = host
         self._port = port
         self._files = Files(folder, conditions)
@@ -130,7 +130,7 @@ class ChatServer:
         self._parts = assemble(
             line_up,
             files=self._files,
-            settings=settings,
+            settings=self.settings,
             clock=clock,
             metrics=self._metrics,
             members=self._presence.members,

@@ -1,0 +1,1 @@
+"""Monitors: what can one see of a running server?"""

@@ -1,0 +1,189 @@
+"""Monitors: what every one of them keeps to, and what the window shows that totals cannot."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import FunctionType, ModuleType
+
+import pytest
+
+from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitors.totals import TotalsMonitor
+from chatlab.chat.parts.monitors.window import RateWindow, WindowMonitor
+from tests.support.parts import FakeClock, every
+
+EVERY = pytest.mark.parametrize("part", every("monitor"))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def bytes_kept(monitor: Monitor) -> int:
+    """The memory of everything that a monitor holds on to."""
+    found: dict[int, object] = {}
+    rest: list[object] = [monitor]
+    while rest:
+        one = rest.pop()
+        if id(one) not in found and not isinstance(one, ModuleType | FunctionType | type):
+            found[id(one)] = one
+            rest += gc.get_referents(one)
+    return sum(map(sys.getsizeof, found.values()))
+
+
+# What every monitor keeps to.
+
+
+@EVERY
+def test_nothing_happens_before_something_has_happened(
+    part: type[Monitor], clock: FakeClock
+) -> None:
+    monitor = part(clock)
+    assert monitor.per_s("saved") == 0
+    clock.advance(60)
+    assert monitor.per_s("saved") == 0
+
+
+@EVERY
+def test_a_steady_rate_from_the_start_is_shown(part: type[Monitor], clock: FakeClock) -> None:
+    monitor = part(clock)
+    for _ in range(500):
+        clock.advance(0.01)
+        monitor.count("saved", 2)
+
+    assert monitor.per_s("saved") == pytest.approx(200, rel=0.02)
+
+
+@EVERY
+def test_each_kind_of_event_is_counted_for_itself(part: type[Monitor], clock: FakeClock) -> None:
+    monitor = part(clock)
+    clock.advance(1)
+    monitor.count("saved", 30)
+    monitor.count("acked", 10)
+
+    assert monitor.per_s("saved") == 3 * monitor.per_s("acked") > 0
+    assert monitor.per_s("delivered") == 0
+
+
+@EVERY
+def test_what_is_taken_back_does_not_count(part: type[Monitor], clock: FakeClock) -> None:
+    monitor = part(clock)
+    clock.advance(1)
+    monitor.count("accepted", 1)
+    monitor.count("accepted", -1)
+
+    assert monitor.per_s("accepted") == 0
+
+
+@EVERY
+def test_to_ask_changes_nothing(part: type[Monitor], clock: FakeClock) -> None:
+    asked, left_alone = part(clock), part(clock)
+    for _ in range(300):
+        clock.advance(0.01)
+        for monitor in (asked, left_alone):
+            monitor.count("saved", 1)
+        asked.per_s("saved")
+
+    assert asked.per_s("saved") == left_alone.per_s("saved")
+
+
+@EVERY
+@pytest.mark.parametrize("samples", [(3.0,), [5.0, 1.0, 4.0]])
+def test_a_percentile_is_a_sample_or_none_and_leaves_the_samples_as_they_are(
+    part: type[Monitor], clock: FakeClock, samples: list[float]
+) -> None:
+    before = list(samples)
+    for fraction in (0.0, 0.5, 0.95, 1.0):
+        found = part(clock).percentile(samples, fraction)
+        assert found is None or found in before
+
+    assert list(samples) == before
+
+
+@EVERY
+def test_a_week_takes_no_more_memory_than_a_minute(part: type[Monitor], clock: FakeClock) -> None:
+    monitor = part(clock)
+    for _ in range(6_000):
+        clock.advance(0.01)
+        monitor.count("saved", 50)
+    after_a_minute = bytes_kept(monitor)
+    for _ in range(7 * 24 * 60):
+        clock.advance(60)
+        monitor.count("saved", 50)
+
+    assert bytes_kept(monitor) <= after_a_minute + 200
+
+
+# What only the better one can.
+
+
+def test_totals_do_not_see_that_something_has_begun(clock: FakeClock) -> None:
+    totals, window = TotalsMonitor(clock), WindowMonitor(clock)
+    clock.advance(99)
+    for _ in range(100):
+        clock.advance(0.01)
+        totals.count("saved", 10)
+        window.count("saved", 10)
+
+    assert totals.per_s("saved") == pytest.approx(10)
+    assert window.per_s("saved") == pytest.approx(1_000, rel=0.02)
+
+
+def test_totals_have_no_percentiles_and_the_window_has(clock: FakeClock) -> None:
+    samples = [9.0, 1.0, 5.0]
+
+    assert TotalsMonitor(clock).percentile(samples, 0.5) is None
+    assert WindowMonitor(clock).percentile(samples, 0.5) == 5
+
+
+# The sliding window.
+
+
+def test_a_rate_counts_the_events_of_the_last_second(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    for _ in range(10):
+        rate.add(3)
+        clock.advance(0.05)
+
+    assert rate.per_s() == 30
+
+
+def test_a_rate_forgets_what_is_older_than_the_window(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    rate.add(100)
+    clock.advance(0.85)
+    assert rate.per_s() == 100
+    clock.advance(0.3)
+    assert rate.per_s() == 0
+
+
+def test_a_rate_falls_to_zero_when_nothing_happens_any_more(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    rate.add(7)
+    clock.advance(3600)
+
+    assert rate.per_s() == 0
+
+
+def test_a_steady_rate_is_shown_as_it_is_at_every_moment(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    shown = []
+    for millisecond in range(5_000):
+        clock.advance(0.001)
+        rate.add(1)
+        if millisecond > 2_000:
+            shown.append(rate.per_s())
+
+    assert min(shown) >= 950
+    assert max(shown) <= 1_050
+
+
+def test_a_rate_needs_no_more_memory_after_a_day(clock: FakeClock) -> None:
+    rate = RateWindow(clock)
+    for _ in range(1_000):
+        rate.add(1)
+        clock.advance(86.4)
+
+    assert len(rate._buckets) < 20
