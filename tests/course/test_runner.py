@@ -401,7 +401,7 @@ def test_what_needs_a_check_that_failed_is_skipped_and_so_is_what_needs_that(
 BY_SEED = """
 @check("interleavings", asked="a", why="b")
 async def race(lab):
-    files = lab.files({"a": b"x"})
+    files = lab.files({"a": b"x", "b": b"y"})
     async def reads():
         for _ in range(lab.seed + 1):
             await lab.part().read(files)
@@ -413,7 +413,7 @@ import random
 
 class Thing:
     async def read(self, files):
-        await files.read(random.choice(["a"]))  #!
+        await files.read(random.choice(["a", "b"]))  #!
 """
 
 
