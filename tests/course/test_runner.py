@@ -401,7 +401,7 @@ def test_what_needs_a_check_that_failed_is_skipped_and_so_is_what_needs_that(
 BY_SEED = """
 @check("interleavings", asked="a", why="b")
 async def race(lab):
-    files = lab.files({"a": b"x"})
+    files = lab.files({"a": b"x", "b": b"y"})
     async def reads():
         for _ in range(lab.seed + 1):
             await lab.part().read(files)
@@ -413,7 +413,7 @@ import random
 
 class Thing:
     async def read(self, files):
-        await files.read(random.choice(["a"]))  #!
+        await files.read(random.choice(["a", "b"]))  #!
 """
 
 
@@ -477,7 +477,7 @@ def test_results_are_heard_one_by_one_as_they_come(tmp_path: Path) -> None:
 
 async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     one = going_wrong(tmp_path, {"loops": ENDS_THE_PROCESS["loops"]})
-    judging = asyncio.create_task(judge(one))
+    judging = asyncio.create_task(judge(one, limits=Limits(cpu_s=1e9)))
     me = psutil.Process()
     while not me.children():  # noqa: ASYNC110 (a process cannot set an event)
         await asyncio.sleep(0.01)
@@ -496,3 +496,9 @@ async def fine(lab):
     lab.equal(lab.part().value, 1, "the value")
 """
     assert judged(exercise(tmp_path, code, checks, [CheckSpec("fine")])).passed
+
+
+def test_a_thread_that_never_ends_keeps_nobody_waiting(tmp_path: Path) -> None:
+    one = going_wrong(tmp_path, {"starts_a_thread": WAYS["starts_a_thread"]})
+
+    assert judged(one).passed
