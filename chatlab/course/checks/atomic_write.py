@@ -106,6 +106,7 @@ async def power_cut_kept(lab: Lab) -> None:
     "fit, and not those that were saved before; and whoever sent it must hear of it.",
 )
 async def disk_fails(lab: Lab) -> None:
+    await _full_disk(lab)
     scene = _Scene(lab)
     await scene.replace(NAME, _content(lab, 2))
     operations = scene.trouble.seen
@@ -116,12 +117,16 @@ async def disk_fails(lab: Lab) -> None:
             lab.story.tell(f"a new try: {how}")
             scene.trouble.fail(number, once=once)
             await _survives(scene, how)
+            await _works_again(scene)
+
+
+async def _full_disk(lab: Lab) -> None:
     scene = _Scene(lab)
-    lab.story.tell("a new try: the disk is full")
     left_over = []
     for _ in range(3):
+        lab.story.tell("the disk is full")
         scene.trouble.fill_up()
-        await _survives(scene, "the disk is full", until_well=False)
+        await _survives(scene, "the disk is full")
         left_over.append(len(scene.files.disk.contents))
     lab.expect(
         left_over[-1] <= left_over[0],
@@ -131,8 +136,8 @@ async def disk_fails(lab: Lab) -> None:
     await _works_again(scene)
 
 
-async def _survives(scene: _Scene, how: str, *, until_well: bool = True) -> None:
-    """A replace that meets with trouble, and the next one, which meets with none."""
+async def _survives(scene: _Scene, how: str) -> None:
+    """A replace that meets with trouble."""
     lab = scene.lab
     old, new = scene.files.disk.contents.get(NAME), _content(lab, scene.next_number)
     raised = False
@@ -152,8 +157,6 @@ async def _survives(scene: _Scene, how: str, *, until_well: bool = True) -> None
     scene.expect(NAME, found, [old, new], how)
     for cut, state in scene.power_cuts():
         scene.expect_after_cut(cut, state, scene.versions(NAME))
-    if until_well:
-        await _works_again(scene)
 
 
 async def _works_again(scene: _Scene) -> None:
@@ -225,9 +228,11 @@ class _Scene:
     ) -> None:
         """Whether a file holds one of the contents that it may hold."""
         if found not in wanted:
-            actual = f"{when}: {_described(found, self.versions(name))}"
-            self.lab.story.tell(f"{name}: {_described(found, self.versions(name))}")
-            raise Miss(f"{name} to hold {_either(wanted, self.versions(name))}", actual)
+            described = _described(found, self.versions(name))
+            line = self._line_of(name)
+            self.lab.story.tell(f"{name}: {described}")
+            expected = f"{name} to hold {_either(wanted, self.versions(name))}"
+            raise Miss(expected, f"{when}: {described}", line)
 
     def expect_after_cut(self, cut: int, state: State, wanted: Sequence[bytes]) -> None:
         """Whether a power cut leaves one of the contents that it may leave."""
@@ -235,13 +240,13 @@ class _Scene:
         if found in wanted:
             return
         steps = self._recorder.steps[: cut + 1]
-        step = _words(steps[-1])
-        self.lab.story.tell(f"power cut, after {step}")
-        self.lab.story.tell(f"on the disk is {state.words or 'all that was handed over'}")
-        missing = _missing_step(steps)
-        actual = f"a power cut after {step} may leave {_described(found, self.versions(NAME))}"
+        self._tell_cut(f"after {_words(steps[-1])}", state)
+        actual = (
+            f"a power cut after {_words(steps[-1])} may leave "
+            f"{_described(found, self.versions(NAME))}. {_missing_step(steps)}"
+        )
         expected = f"{NAME} to hold {_either(wanted, self.versions(NAME))}"
-        raise Miss(expected, f"{actual}. {missing}".rstrip())
+        raise Miss(expected, actual.rstrip(), self._line_of(_name_of(steps[-1])))
 
     def expect_kept(self, when: str = "replace has returned") -> None:
         """Whether the last version survives a power cut now."""
@@ -250,16 +255,26 @@ class _Scene:
             found = state.files.get(NAME)
             if found == last:
                 continue
-            self.lab.story.tell("power cut, after replace has returned")
-            self.lab.story.tell(f"on the disk is {state.words}")
-            actual = f"a power cut may leave {_described(found, self.versions(NAME))}"
-            missing = _missing_step(self._recorder.steps)
-            raise Miss("the new content to be there", f"{when}, yet {actual}. {missing}".rstrip())
+            self._tell_cut("now", state)
+            actual = (
+                f"{when}, yet a power cut may leave {_described(found, self.versions(NAME))}. "
+                f"{_missing_step(self._recorder.steps)}"
+            )
+            raise Miss("the new content to be there", actual.rstrip(), self._line_of(""))
+
+    def _tell_cut(self, when: str, state: State) -> None:
+        self.lab.story.tell(f"if the power fails {when}, the disk may hold")
+        self.lab.story.tell(f"... {state.words or 'all that was handed over'}")
+
+    def _line_of(self, name: str) -> int:
+        """The learner's line that last had to do with a file; 0 if there is none."""
+        steps = reversed(self.lab.story.steps)
+        return next((step.line for step in steps if step.line and name in step.what), 0)
 
 
 def _content(lab: Lab, number: int) -> bytes:
     """A version of a file; each is different, and of another length."""
-    line = f"version {number}, "
+    line = f"{number}: version {number}\n"
     return (line * (30 + 7 * number + lab.chance.randrange(50))).encode()
 
 
@@ -270,7 +285,7 @@ def _described(found: bytes | None, versions: Sequence[bytes]) -> str:
         return f"version {versions.index(found) + 1}, whole"
     if not found:
         return "an empty file"
-    for number, version in enumerate(versions, start=1):
+    for number, version in reversed(list(enumerate(versions, start=1))):
         if version.startswith(found):
             return f"{len(found):,} of the {len(version):,} bytes of version {number}"
     return f"{len(found):,} bytes that are no version of it"
@@ -294,6 +309,14 @@ def _words(step: Step) -> str:
         "remove": f"the removal of {operation.name}",
     }
     return words[operation.kind]
+
+
+def _name_of(step: Step) -> str:
+    """What a step was done to, as the story has it."""
+    if isinstance(step, Change):
+        name = step.operation.name
+        return f"rename {name}" if step.operation.kind == "rename" else name
+    return step.name if isinstance(step, Sync) else ""
 
 
 def _missing_step(steps: Sequence[Step]) -> str:
