@@ -21,6 +21,11 @@ class FailingDisk:
         self._last = 0
         self._full = False
 
+    @property
+    def over(self) -> bool:
+        """Whether it will not fail any more, or has not yet begun to."""
+        return self._first is None or not self._first <= self.seen <= self._last
+
     def fail(self, first: int = 1, *, once: bool = False) -> None:
         """Answer with an I/O error from the operation of this number on, counted from now.
 
