@@ -184,20 +184,25 @@ class Child:
         wait = threading.Event().wait
 
         def watch() -> None:
-            began, began_cpu_s = self._trial, time.process_time()
+            began, began_cpu_s = self._under_way(), time.process_time()
             standstill = _Standstill()
             while True:
                 wait(WATCH_EVERY_S)
                 cpu_s, frame = time.process_time(), sys._current_frames().get(main_thread)
                 stands = standstill.lasts(frame, cpu_s)
-                if self._trial is not began:
-                    began, began_cpu_s = self._trial, cpu_s
+                if self._under_way() != began:
+                    began, began_cpu_s = self._under_way(), cpu_s
                 elif cpu_s - began_cpu_s > CPU_MAX_S:
-                    self._end_the_endless(began, self._own_line(frame), ENDLESS)
+                    self._end_the_endless(began[0], self._own_line(frame), ENDLESS)
                 elif stands and (line := self._own_line(frame)):
-                    self._end_the_endless(began, line, STANDSTILL)
+                    self._end_the_endless(began[0], line, STANDSTILL)
 
         threading.Thread(target=watch, daemon=True).start()
+
+    def _under_way(self) -> tuple[_Trial | None, int]:
+        """The check and the seed: each run of a check may compute for so long, not all together."""
+        trial = self._trial
+        return trial, trial.seed if trial is not None else 0
 
     def _own_line(self, frame: FrameType | None) -> int:
         """The innermost line of the learner's; 0 if there is none."""

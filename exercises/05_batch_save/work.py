@@ -54,7 +54,7 @@ class BatchStore(Store):
                 self.reader.written(MESSAGES, messages)
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
-        """The last `limit` (1 or more) messages of a room, oldest first; of an unknown one, none."""
+        """The last `limit` (1 or more) messages of a room, oldest first; of no such room, none."""
         async with self.lock.hold(MESSAGES.name):
             messages = await self.reader.read(MESSAGES)
         return [message for message in messages if message.room_id == room_id][-limit:]
