@@ -204,10 +204,7 @@ class _Scene:
         """Have the learner's writer do it."""
         self._versions.setdefault(name, []).append(content)
         self.lab.story.tell(f"replace({name!r}, {len(content):,} bytes)")
-        await self.lab.within(WITHIN_S, self._replace(name, content), "replace")
-
-    async def _replace(self, name: str, content: bytes) -> None:
-        await self._writer.replace(name, content)
+        await self.lab.within(WITHIN_S, self._writer.replace(name, content), "replace")
         self.lab.story.tell("replace returns")
 
     def power_cuts(self) -> Iterator[tuple[int, State]]:
