@@ -6,6 +6,7 @@ Whatever has nothing to do with the learner's code is nobody's fault: the verdic
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import traceback
 from pathlib import Path
@@ -130,6 +131,8 @@ def _called_wrongly(error: BaseException, work: ModuleType) -> tuple[str, int] |
         target: object = work
         for name in found[1].split("."):
             target = getattr(target, name, None)
+        if callable(target):  # a decorator, such as @asynccontextmanager, stands before it
+            target = inspect.unwrap(target)
         code = getattr(target, "__code__", None)
         if code is not None and code.co_filename == work.__file__:
             return words(error), code.co_firstlineno

@@ -47,7 +47,7 @@ EXIT_ENDED = 3
 MODULE = "chatlab_learners_work"
 
 _ENDLESS = "it was still computing: a loop that never ends, or that never awaits"
-_BLOCKED = "it was still waiting in one call, which stops the whole server meanwhile"
+_BLOCKED = "it was still waiting in one call that blocks, and stops the whole server meanwhile"
 
 
 def main() -> None:

@@ -1,0 +1,20 @@
+"""A power cut can undo the rename, although replace has returned.
+
+Fails: power_cut_kept
+"""
+
+from __future__ import annotations
+
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
+from chatlab.chat.parts.writers.base import Writer
+
+
+class SafeWriter(Writer):
+    """Replaces the content of a file, all or nothing."""
+
+    promise = "synced"
+
+    async def replace(self, name: str, data: bytes) -> None:
+        temporary = name + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data, fsync=True)
+        await self.files.rename(temporary, name)

@@ -1,0 +1,21 @@
+"""All files share one temporary file: two that are replaced at once get into each other.
+
+Fails: never_half
+"""
+
+from __future__ import annotations
+
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
+from chatlab.chat.parts.writers.base import Writer
+
+
+class SafeWriter(Writer):
+    """Replaces the content of a file, all or nothing."""
+
+    promise = "synced"
+
+    async def replace(self, name: str, data: bytes) -> None:
+        temporary = "new" + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data, fsync=True)
+        await self.files.rename(temporary, name)
+        await self.files.fsync_folder()

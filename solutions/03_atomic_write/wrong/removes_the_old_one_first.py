@@ -1,0 +1,23 @@
+"""It makes room for the rename, and for a moment there is no file at all.
+
+Fails: never_half
+"""
+
+from __future__ import annotations
+
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
+from chatlab.chat.parts.writers.base import Writer
+
+
+class SafeWriter(Writer):
+    """Replaces the content of a file, all or nothing."""
+
+    promise = "synced"
+
+    async def replace(self, name: str, data: bytes) -> None:
+        temporary = name + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data, fsync=True)
+        if name in await self.files.names():
+            await self.files.remove(name)
+        await self.files.rename(temporary, name)
+        await self.files.fsync_folder()

@@ -1,0 +1,22 @@
+"""It syncs the file only when it has its final name: between the two, a power cut leaves it empty.
+
+Fails: power_cut_whole
+"""
+
+from __future__ import annotations
+
+from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
+from chatlab.chat.parts.writers.base import Writer
+
+
+class SafeWriter(Writer):
+    """Replaces the content of a file, all or nothing."""
+
+    promise = "synced"
+
+    async def replace(self, name: str, data: bytes) -> None:
+        temporary = name + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data)
+        await self.files.rename(temporary, name)
+        await self.files.append(name, b"", fsync=True)
+        await self.files.fsync_folder()
