@@ -86,7 +86,7 @@ def replay(
     check: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CHECK]",
+            metavar="CHECK",
             help="Which check.  \\[default: the one that failed last]",
             show_default=False,
         ),

@@ -69,7 +69,7 @@ def solution(
     if not (standing.passed or standing.gave_up or give_up):
         raise UsageError(
             f"{exercise.name} has not passed yet: `chatlab hint {exercise.name}` helps on. "
-            "--give-up shows the solution all the same, and that is recorded"
+            f"`chatlab solution {exercise.name} --give-up` shows it all the same; that is recorded"
         )
     code, why = _read(exercise.answers / WORK), _read(exercise.answers / WHY)
     if not standing.passed:

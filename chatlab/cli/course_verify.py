@@ -30,7 +30,7 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAMES]...", help="Which exercises.  \\[default: all]", show_default=False
+            metavar="NAMES", help="Which exercises.  \\[default: all]", show_default=False
         ),
     ] = None,
     seeds: Annotated[

@@ -68,7 +68,7 @@ CourseFolder = Annotated[
 ExerciseName = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NAME]",
+        metavar="NAME",
         help="02, cache or 02_cache.  \\[default: the first that has not passed]",
         show_default=False,
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.style import Style
@@ -27,16 +26,20 @@ LABEL_WIDTH = 10
 
 
 class Readable:
-    """Something to print, in ASCII where the console knows nothing else."""
+    """Something to print: without blanks at the ends of lines, which copy badly, and in ASCII where
+    the console knows nothing else."""
 
-    def __init__(self, *parts: RenderableType) -> None:
-        self.parts = parts
+    def __init__(self, content: RenderableType) -> None:
+        self.content = content
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for part in self.parts:
-            for text, style, control in console.render(part, options):
-                shown = words.to_ascii(text) if options.ascii_only and not control else text
-                yield Segment(shown, style, control)
+        for line in console.render_lines(self.content, options, pad=False):
+            while line and not line[-1].text.rstrip(" "):
+                line.pop()
+            for number, (text, style, _) in enumerate(line, start=1):
+                shown = words.to_ascii(text) if options.ascii_only else text
+                yield Segment(shown.rstrip(" ") if number == len(line) else shown, style)
+            yield Segment.line()
 
 
 def safe(text: str) -> str:
@@ -51,6 +54,8 @@ def plain(text: str, style: Style = PLAIN) -> Text:
 
 def markdown(text: str) -> RenderableType:
     """A README or the like, for a terminal."""
+    from rich.markdown import Markdown  # takes its time, and most commands need none
+
     return Markdown(safe(text), hyperlinks=False, code_theme="ansi_dark")
 
 

@@ -6,6 +6,8 @@ them, where there is one, the learner's line and what their code printed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -18,8 +20,8 @@ from chatlab.view.course.common import labelled, mark, plain, points, safe, show
 from chatlab.view.lines import BAD, HEADING, QUIET, STRONG, WARNING
 
 PRINTED_LINES = 8
-STORY_MIN = 3
-"""Steps that are shown even where there is little room."""
+ALIKE_MIN = 3
+"""Of more steps that are alike, only the first and the last are told."""
 
 
 def feedback(result: Result, work: Path, story_max: int | None = None) -> RenderableType:
@@ -85,13 +87,27 @@ def most_urgent(judged: Judged, exercise: Exercise, story_max: int | None = None
     return feedback(shown[0], exercise.work, story_max) if shown else Group()
 
 
-def _story(story: list[str], most: int | None) -> Text:
-    if most is not None and len(story) > most:
-        left_out = len(story) - most
-        story = [f"({left_out:,} more lines before these: s shows them)", *story[left_out:]]
-    text = Text("\n".join(safe(step) for step in story))
-    text.no_wrap, text.overflow = False, "fold"
-    return text
+def told(story: Sequence[str]) -> list[str]:
+    """A story, in which a row of steps that differ only in their time is told in two lines."""
+    lines: list[str] = []
+    for _, run in groupby(story, key=_without_time):
+        steps = list(run)
+        if len(steps) > ALIKE_MIN:
+            steps = [steps[0], f"{'...':>11}  {len(steps) - 2:,} more like this", steps[-1]]
+        lines += steps
+    return lines
+
+
+def _without_time(step: str) -> str:
+    return step.partition(" ms  ")[2] or step
+
+
+def _story(story: Sequence[str], most: int | None) -> Text:
+    lines = told(story)
+    if most is not None and len(lines) > most:
+        left_out = len(lines) - most
+        lines = [f"({left_out:,} more lines before these: s shows them)", *lines[left_out:]]
+    return Text("\n".join(safe(step) for step in lines), overflow="fold")
 
 
 def _printed(printed: str) -> Text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.syntax import Syntax
 from rich.text import Text
 
 from chatlab.view.course.common import markdown, safe
@@ -17,6 +16,8 @@ def task(text: str) -> RenderableType:
 
 def answer(code: str, why: str) -> RenderableType:
     """A solution, and why it works."""
+    from rich.syntax import Syntax  # takes its time, and most commands need none
+
     return Group(
         Text("work.py of the solution", HEADING),
         Text(),
