@@ -42,6 +42,7 @@ from chatlab.course.learning.events import (
     Said,
     Saved,
     TextRead,
+    WasReset,
 )
 from chatlab.course.learning.state import LearnState, Page
 from chatlab.course.learning.step import step
@@ -247,7 +248,7 @@ class Watch:
         except UsageError as error:
             return Said(str(error))
         where = f"; yours is {shown_path(kept)}" if kept else ""
-        return Said(f"the starter is back{where}")
+        return WasReset(f"the starter is back{where}")
 
     # The terminal
 

@@ -77,6 +77,13 @@ class TextRead:
 
 
 @dataclass(frozen=True, slots=True)
+class WasReset:
+    """The starter is back; `text` says where the learner's file is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """Something was done, or could not be."""
 
@@ -96,7 +103,9 @@ class Drawn:
     page_lines: int
 
 
-Event = Key | Saved | Heard | Ended | Loaded | CourseBroken | Kept | TextRead | Said | Drawn
+Event = (
+    Key | Saved | Heard | Ended | Loaded | CourseBroken | Kept | TextRead | WasReset | Said | Drawn
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ class LearnState:
         return self.scrolls.get(self.page, 0)
 
     @property
+    def heard_failure(self) -> Result | None:
+        """The first failure that the check under way has found."""
+        return next((one for one in self.heard if one.verdict == "failed"), None)
+
+    @property
     def may_see_answer(self) -> bool:
         """Whether the answer is no secret any more."""
         return self.standing.passed or self.standing.gave_up

@@ -28,6 +28,7 @@ from chatlab.course.learning.events import (
     Said,
     Saved,
     TextRead,
+    WasReset,
 )
 from chatlab.course.learning.state import LearnState
 from chatlab.course.progress import checked, current, gave_up, hinted
@@ -61,6 +62,8 @@ def step(state: LearnState, event: Event) -> Next:
             return replace(state, progress=progress, kept_notes=notes), []
         case TextRead(page, text):
             return replace(state, page=page, text=text), []
+        case WasReset(text):
+            return _check(replace(state, note=text, saved=True))
         case Said(text):
             return replace(state, note=text), []
         case Drawn(scroll_max, page_lines):
@@ -74,6 +77,8 @@ def _ended(state: LearnState, judged: Judged, when: str) -> Next:
     state = replace(state, judged=judged, checking=False, heard=(), checked_at=when[11:19])
     if state.page == "work":
         state = _scrolled(state, 0)
+    if judged.passed:
+        state = replace(state, note="")  # whatever it said is no longer of interest
     return state, [Keep(lambda progress: checked(progress, judged, when))]
 
 

@@ -52,13 +52,6 @@ def plain(text: str, style: Style = PLAIN) -> Text:
     return Text(safe(text), style=style)
 
 
-def markdown(text: str) -> RenderableType:
-    """A README or the like, for a terminal."""
-    from rich.markdown import Markdown  # takes its time, and most commands need none
-
-    return Markdown(safe(text), hyperlinks=False, code_theme="ansi_dark")
-
-
 def mark(verdict: Verdict) -> Text:
     """`✓`, `✗`, `~`, `?` or `-`."""
     return Text(*MARKS[verdict])

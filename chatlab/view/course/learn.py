@@ -61,16 +61,18 @@ def screen(state: LearnState, console: Console, width: int, height: int) -> Scre
         width: columns; no line is wider.
         height: lines; there are no more.
     """
-    below = _below(state, console, width)
-    above = _above(state, console, width, full=True)
-    if height - len(above) - len(below) - 1 < BODY_MIN:
+    going_on, at_the_end = (_below(state, console, width, more=more) for more in (True, False))
+    rest = height - max(len(going_on), len(at_the_end)) - 1
+    above = _above(state, console, width, full=state.page == "work")
+    if rest - len(above) < BODY_MIN:
         above = _above(state, console, width, full=False)
-    room = max(1, height - len(above) - len(below) - 1)
+    room = max(1, rest - len(above))
     body = _body(state, console, width, room)
     scroll_max = max(0, len(body) - room)
     top = min(state.scroll, scroll_max)
+    below = at_the_end if top == scroll_max else going_on
     shown = body[top : top + room]
-    shown += [[]] * (room - len(shown))
+    shown += [[]] * (height - len(above) - len(shown) - len(below) - 1)
     rule = _rule(len(body), top, room, width)
     lines = [cut(one, width) for one in (*above, *shown, rule, *below)]
     return Screen(Page(lines[:height]), scroll_max, room)
@@ -116,6 +118,8 @@ def _status(state: LearnState) -> Text:
     text.append(marks(results))
     if state.checking:
         text.append("  checking ..." if results else "checking ...", WARNING)
+    elif state.judged is not None and state.judged.broken:
+        text.append(f"none could be run, {state.checked_at}", QUIET)
     elif state.judged is not None:
         earned = amount(state.judged.points)
         text.append("  " if results else "")
@@ -130,7 +134,7 @@ def _body(state: LearnState, console: Console, width: int, room: int) -> list[Li
         lines = lines_of(pages.page(state, story_max), console, width)
         if len(lines) <= room:
             break
-    return lines
+    return [[], *lines] if len(lines) < room else lines
 
 
 def _rule(lines: int, top: int, room: int, width: int) -> Line:
@@ -141,8 +145,9 @@ def _rule(lines: int, top: int, room: int, width: int) -> Line:
     return heading(f"lines {top + 1} to {last} of {lines}: {how}, up and down scroll", width)
 
 
-def _below(state: LearnState, console: Console, width: int) -> list[Line]:
-    lines = lines_of(Text.assemble(("> ", CHART), next_action(state)), console, width)
+def _below(state: LearnState, console: Console, width: int, *, more: bool) -> list[Line]:
+    action = next_action(state, more=more)
+    lines = lines_of(Text.assemble(("> ", CHART), action), console, width)
     for note in filter(None, (state.note, *state.kept_notes)):
         lines += lines_of(plain(note, WARNING), console, width)
     return lines + _keys(state, width)

@@ -5,22 +5,31 @@ from __future__ import annotations
 from rich.text import Text
 
 from chatlab.course.learning.state import LearnState
-from chatlab.course.verdicts import Judged
+from chatlab.course.verdicts import Judged, Result
 from chatlab.view import words
 from chatlab.view.course.common import shown_path
+from chatlab.view.course.finish import MEASURE
 from chatlab.view.lines import BAD, GOOD, STRONG
 
 STUCK_AFTER = 3
 """Checks without passing, from which on the hints are mentioned."""
 
 
-def next_action(state: LearnState) -> Text:
-    """What to do now, in one sentence or two."""
+def next_action(state: LearnState, *, more: bool = False) -> Text:
+    """What to do now, in one sentence or two.
+
+    Args:
+        more: whether the page goes on below the screen.
+    """
     if state.trouble:
         return Text("Mend that file. This screen goes on as soon as it can be read.", BAD)
     if not state.exercises:
         return Text("One moment.")
-    return _at_home(state) if state.page == "work" else Text(_on_a_page(state), STRONG)
+    if state.page == "work":
+        return _at_home(state)
+    if more and state.page in ("task", "why", "checks"):
+        return Text("Read on with space. Any other key returns.", STRONG)
+    return Text(_on_a_page(state), STRONG)
 
 
 def is_fresh(state: LearnState) -> bool:
@@ -33,10 +42,12 @@ def _at_home(state: LearnState) -> Text:
     judged = state.judged
     if is_fresh(state):
         return Text("Press t to read the task.", STRONG)
+    if (failed := state.heard_failure) is not None:
+        return Text(_try_again(state, failed), STRONG)
     if judged is None:
         return Text("One moment.")
     if judged.broken:
-        return Text(_mend(state, judged), BAD)
+        return Text(_mend(judged), BAD)
     if judged.passed:
         return Text(_go_on(state), GOOD)
     if judged.unsure:
@@ -45,16 +56,19 @@ def _at_home(state: LearnState) -> Text:
     if failed is None or not (state.saved or state.standing.points):
         file = shown_path(state.exercise.work)
         return Text(f"Open {file} in your editor, change it, and save.", STRONG)
-    stuck = state.standing.checks >= STUCK_AFTER and state.standing.hints < len(
-        state.exercise.spec.hints
-    )
+    return Text(_try_again(state, failed), STRONG)
+
+
+def _try_again(state: LearnState, failed: Result) -> str:
+    left = state.standing.hints < len(state.exercise.spec.hints)
     line = f" (line {failed.line})" if failed.line else ""
-    what = f"Make {words.printable(failed.check)} pass: change {judged.work.name}{line}, and save."
-    return Text(what + (" Stuck? Press h." if stuck else ""), STRONG)
+    file = words.printable(state.exercise.work.name)
+    what = f"Make {words.printable(failed.check)} pass: change {file}{line}, and save."
+    return what + (" Stuck? Press h." if left and state.standing.checks >= STUCK_AFTER else "")
 
 
-def _mend(state: LearnState, judged: Judged) -> str:
-    if not state.exercise.work.name or judged.broken.startswith("cannot read"):
+def _mend(judged: Judged) -> str:
+    if judged.broken.startswith("cannot read"):
         return f"Put {judged.work.name} back, or press x for a fresh one."
     place = f"line {judged.line} of " if judged.line else ""
     return f"Mend {place}{judged.work.name}, and save."
@@ -74,12 +88,14 @@ def _on_a_page(state: LearnState) -> str:
     match state.page:
         case "task":
             file = shown_path(state.exercise.work)
-            return f"Open {file} in your editor, change it, and save. Any key returns."
+            return f"Open {file} in your editor, change it, and save."
         case "hints":
             left = len(state.exercise.spec.hints) - state.standing.hints
-            return "Try it. " + ("h shows one more hint" if left > 0 else "That was the last hint")
+            return "Try it. " + ("h shows one more." if left > 0 else "That was the last hint.")
         case "reset":
             return "Press y to put the starter back, or any other key to leave all as it is."
+        case "end" if not state.progress.races:
+            return f"Measure your own code: {MEASURE}"
         case "end":
             return "Try what you have learned on a server of your own. q leaves this page."
         case _:

@@ -8,12 +8,12 @@ from rich.text import Text
 from chatlab.course.learning.state import LearnState
 from chatlab.course.verdicts import Judged
 from chatlab.view import words
-from chatlab.view.course.common import amount, indented, markdown, plain, points, shown_path
+from chatlab.view.course.common import amount, indented, plain, points, shown_path
 from chatlab.view.course.feedback import feedback, most_urgent
 from chatlab.view.course.finish import finish
-from chatlab.view.course.lesson import task
 from chatlab.view.course.listing import exercises, hints
 from chatlab.view.course.next_action import is_fresh
+from chatlab.view.course.prose import Prose
 from chatlab.view.course.results import in_full
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
 
@@ -32,10 +32,8 @@ def page(state: LearnState, story_max: int) -> RenderableType:
     if not state.exercises:
         return Text("reading the course ...")
     match state.page:
-        case "task":
-            return task(state.text)
-        case "why":
-            return markdown(state.text)
+        case "task" | "why":
+            return Prose(state.text)
         case "hints":
             return hints(state.exercise, state.standing.hints)
         case "list":
@@ -51,11 +49,10 @@ def page(state: LearnState, story_max: int) -> RenderableType:
 
 
 def _work(state: LearnState, story_max: int) -> RenderableType:
-    heard_failure = next((one for one in state.heard if one.verdict == "failed"), None)
     if is_fresh(state):
         return _welcome(state)
-    if heard_failure is not None:
-        return feedback(heard_failure, state.exercise.work, story_max)
+    if (failed := state.heard_failure) is not None:
+        return feedback(failed, state.exercise.work, story_max)
     if state.judged is None:
         return _waiting()
     if state.judged.passed:
