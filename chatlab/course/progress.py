@@ -202,7 +202,8 @@ class ProgressFile:
                 progress = self._with_pending(self._load())
                 self._write(progress)
         except OSError as error:
-            self._note(f"progress is not kept: cannot write {self._path}: {_reason(error)}")
+            where = error.filename or self._path
+            self._note(f"progress is not kept: cannot write {where}: {_reason(error)}")
             return self._with_pending(self._peek())
         self._pending.clear()
         return progress

@@ -44,7 +44,7 @@ def _at_home(state: LearnState) -> Text:
         return Text("Press t to read the task.", STRONG)
     if (failed := state.heard_failure) is not None:
         return Text(_try_again(state, failed), STRONG)
-    if judged is None:
+    if judged is None or (state.checking and judged.broken):
         return Text("One moment.")
     if judged.broken:
         return Text(_mend(judged), BAD)

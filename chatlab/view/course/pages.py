@@ -53,7 +53,7 @@ def _work(state: LearnState, story_max: int) -> RenderableType:
         return _welcome(state)
     if (failed := state.heard_failure) is not None:
         return feedback(failed, state.exercise.work, story_max)
-    if state.judged is None:
+    if state.judged is None or (state.checking and state.judged.broken):
         return _waiting()
     if state.judged.passed:
         return _passed(state, state.judged, story_max)
