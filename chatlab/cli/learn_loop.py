@@ -21,7 +21,7 @@ from rich.live import Live
 
 from chatlab.chat.errors import UsageError
 from chatlab.course import fresh
-from chatlab.course.catalog import WHY, WORK, Exercise, find
+from chatlab.course.catalog import SPEC, WHY, WORK, Exercise, find
 from chatlab.course.checking import judge
 from chatlab.course.learning.events import (
     Cancel,
@@ -91,6 +91,7 @@ class Watch:
         self._check: asyncio.Task[None] | None = None
         self._watched: tuple[Exercise, Signature, Signature] | None = None
         self._going = True
+        self._failure: BaseException | None = None
 
     async def run(self) -> int:
         """Until the learner leaves; returns the exit code.
@@ -99,30 +100,33 @@ class Watch:
             UsageError: there is no exercise of that name.
         """
         self._do_event(Kept(self._kept.read(), tuple(self._kept.notes)))
-        self._load(self._at)
+        self._load()
         poll = asyncio.create_task(self._poll())
+        poll.add_done_callback(self._note_failure)
         try:
             with self._screen() as live, self._typed(), self._told_to_stop():
                 while self._going:
                     self._draw(live)
-                    self._do_event(await self._next(poll))
-                    while self._going and not self._events.empty():
-                        self._do_event(self._events.get_nowait())
+                    await self._next_events()
         finally:
             poll.cancel()
             await asyncio.wait([poll])
             await self._stop_checking()
         return 0
 
-    async def _next(self, poll: asyncio.Task[None]) -> Event:
-        """The next event; an error of the tasks that bring them is not passed over."""
-        event = asyncio.ensure_future(self._events.get())
-        tasks: list[asyncio.Future[object]] = [event, poll]  # type: ignore[list-item]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if not event.done():
-            event.cancel()
-            poll.result()
-        return event.result()
+    async def _next_events(self) -> None:
+        """Wait for something to happen, and do all that has happened by then."""
+        self._do_event(await self._events.get())
+        while self._going and not self._events.empty():
+            self._do_event(self._events.get_nowait())
+        if self._failure is not None:
+            raise self._failure
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """A task that fails must be heard of: the screen would show an old state for ever."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._events.put_nowait(Said(""))
 
     def _do_event(self, event: Event) -> None:
         self.state, effects = step(self.state, event)
@@ -158,6 +162,7 @@ class Watch:
         exercise = self.state.exercise
         self._watched = self._look(exercise)
         self._check = asyncio.create_task(self._judge(exercise, before))
+        self._check.add_done_callback(self._note_failure)
 
     def _cancel_check(self) -> asyncio.Task[None] | None:
         if self._check is not None:
@@ -210,26 +215,31 @@ class Watch:
             self._events.put_nowait(Saved())
 
     def _look(self, exercise: Exercise) -> tuple[Exercise, Signature, Signature]:
-        return exercise, signature(exercise.work), signature(exercise.folder / "exercise.toml")
+        return exercise, signature(exercise.work), signature(exercise.folder / SPEC)
 
-    def _load(self, at: str | None) -> None:
-        """Read the course for the first time."""
+    def _load(self) -> None:
+        """Read the course for the first time.
+
+        Raises:
+            UsageError: there is no exercise of the name that the learner gave.
+        """
         try:
             exercises = self._workplace.exercises
         except UsageError as error:
             self._do_event(CourseBroken(str(error)))
-            return
-        name = find(exercises, at).name if at else ""
-        self._do_event(Loaded(tuple(exercises), name))
+        else:
+            self._do_event(self._loaded(exercises))
 
     def _load_again(self) -> None:
         try:
-            exercises = self._workplace.exercises
+            self._events.put_nowait(self._loaded(self._workplace.exercises))
         except UsageError as error:
             if str(error) != self.state.trouble:
                 self._events.put_nowait(CourseBroken(str(error)))
-            return
-        self._events.put_nowait(Loaded(tuple(exercises)))
+
+    def _loaded(self, exercises: list[Exercise]) -> Loaded:
+        first = self._at is not None and not self.state.exercises
+        return Loaded(tuple(exercises), find(exercises, str(self._at)).name if first else "")
 
     def _text(self, page: Page) -> Event:
         exercise = self.state.exercise
