@@ -16,7 +16,7 @@ from rich.text import Text
 from chatlab.course.learning.state import LearnState
 from chatlab.view import words
 from chatlab.view.course import pages
-from chatlab.view.course.common import amount, labelled, plain, points, shown_path
+from chatlab.view.course.common import LABEL_WIDTH, amount, labelled, plain, points, shown_path
 from chatlab.view.course.listing import reached
 from chatlab.view.course.next_action import next_action
 from chatlab.view.course.results import marks
@@ -63,7 +63,7 @@ def screen(state: LearnState, console: Console, width: int, height: int) -> Scre
     """
     going_on, at_the_end = (_below(state, console, width, more=more) for more in (True, False))
     rest = height - max(len(going_on), len(at_the_end)) - 1
-    above = _above(state, console, width, full=state.page == "work")
+    above = _above(state, console, width, full=True)
     if rest - len(above) < BODY_MIN:
         above = _above(state, console, width, full=False)
     room = max(1, rest - len(above))
@@ -82,9 +82,11 @@ def _above(state: LearnState, console: Console, width: int, *, full: bool) -> li
     if not state.exercises:
         return [heading("chatlab learn", width)]
     exercise = state.exercise
-    rows: list[tuple[str, RenderableType]] = [("file", _one_line(shown_path(exercise.work)))]
+    file = words.shorten_middle(shown_path(exercise.work), width - LABEL_WIDTH)
+    rows: list[tuple[str, RenderableType]] = [("file", _one_line(file))]
     if full:
         rows.insert(0, ("goal", plain(exercise.spec.goal)))
+    if full and state.page == "work":
         rows += [("see live", _one_line(one)) for one in exercise.spec.see[:1]]
     title = f"{exercise.number}  {words.printable(exercise.spec.title)}"
     return [
@@ -130,7 +132,8 @@ def _status(state: LearnState) -> Text:
 
 def _body(state: LearnState, console: Console, width: int, room: int) -> list[Line]:
     lines: list[Line] = []
-    for story_max in pages.STORY_LINES:
+    shorter = pages.STORY_LINES if state.page == "work" else pages.STORY_LINES[:1]
+    for story_max in shorter:
         lines = lines_of(pages.page(state, story_max), console, width)
         if len(lines) <= room:
             break
