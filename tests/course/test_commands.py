@@ -75,7 +75,8 @@ def test_check_names_what_failed_and_what_to_do(run: Run) -> None:
     for part in ("asked     Twice two is four.", "double(2): 4", "double(2) is called", "why"):
         assert part in done.out
     assert "replay    chatlab replay 01_one positive --seed 0" in done.out
-    assert "not tried: first, positive must pass" in done.out
+    assert re.search(r"^- negative +0/4 Twice minus one", done.out, re.MULTILINE)
+    assert "not tried yet" in done.out
     assert "Edit exercises/01_one/work.py, then: chatlab check 01_one" in done.out
     assert "\x1b" not in done.out
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from chatlab.course.catalog import Exercise
@@ -87,27 +88,34 @@ def most_urgent(judged: Judged, exercise: Exercise, story_max: int | None = None
     return feedback(shown[0], exercise.work, story_max) if shown else Group()
 
 
-def told(story: Sequence[str]) -> list[str]:
-    """A story, in which a row of steps that differ only in their time is told in two lines."""
-    lines: list[str] = []
-    for _, run in groupby(story, key=_without_time):
-        steps = list(run)
+def told(story: Sequence[str]) -> list[tuple[str, str]]:
+    """A story as times and what happened then; of steps that are alike, the first and the last."""
+    lines: list[tuple[str, str]] = []
+    for _, alike in groupby(map(_parted, story), key=lambda step: step[1]):
+        steps = list(alike)
         if len(steps) > ALIKE_MIN:
-            steps = [steps[0], f"{'...':>11}  {len(steps) - 2:,} more like this", steps[-1]]
+            steps = [steps[0], ("...", f"{len(steps) - 2:,} more like this"), steps[-1]]
         lines += steps
     return lines
 
 
-def _without_time(step: str) -> str:
-    return step.partition(" ms  ")[2] or step
+def _parted(step: str) -> tuple[str, str]:
+    """The time of a step, and what happened."""
+    time, unit, what = step.partition(" ms  ")
+    return (f"{time.strip()} ms", what) if unit else ("", step)
 
 
-def _story(story: Sequence[str], most: int | None) -> Text:
-    lines = told(story)
-    if most is not None and len(lines) > most:
-        left_out = len(lines) - most
-        lines = [f"({left_out:,} more lines before these: s shows them)", *lines[left_out:]]
-    return Text("\n".join(safe(step) for step in lines), overflow="fold")
+def _story(story: Sequence[str], most: int | None) -> RenderableType:
+    steps = told(story)
+    if most is not None and len(steps) > most:
+        left_out = len(steps) - most
+        steps = [("", f"({left_out:,} more before these: s shows them)"), *steps[left_out:]]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True, style=QUIET)
+    grid.add_column(overflow="fold")
+    for time, what in steps:
+        grid.add_row(safe(time), plain(what))
+    return grid
 
 
 def _printed(printed: str) -> Text:

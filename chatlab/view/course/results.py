@@ -11,9 +11,9 @@ from rich.text import Text
 from chatlab.course.catalog import Exercise
 from chatlab.course.verdicts import Judged, Result
 from chatlab.view import words
-from chatlab.view.course.common import MARKS, amount, many, mark, plain, points, shown_path
+from chatlab.view.course.common import amount, many, mark, plain, points, shown_path
 from chatlab.view.course.feedback import broken, feedback, most_urgent
-from chatlab.view.lines import GOOD, HEADING, QUIET, STRONG, WARNING
+from chatlab.view.lines import GOOD, HEADING, PLAIN, QUIET, STRONG, WARNING
 
 
 def check(judged: Judged, exercise: Exercise) -> RenderableType:
@@ -43,10 +43,13 @@ def table(results: Sequence[Result]) -> Table:
     grid.add_column(overflow="fold")
     for one in results:
         worth = f"{amount(one.points)}/{amount(one.of)}" if one.of else ""
-        what = plain(one.asked)
-        if one.verdict in ("skipped", "unsure"):
-            what = Text.assemble(plain(one.actual, MARKS[one.verdict][1]))
+        what = plain(one.asked, QUIET if one.verdict == "skipped" else PLAIN)
+        if one.verdict == "unsure":
+            what = plain(f"nobody can tell: {one.actual}", WARNING)
         grid.add_row(mark(one.verdict), plain(one.check), worth, what)
+    if any(one.verdict == "skipped" for one in results):
+        legend = Text("not tried yet: something above must pass first", QUIET)
+        grid.add_row(mark("skipped"), "", "", legend)
     return grid
 
 
