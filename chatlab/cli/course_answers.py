@@ -84,4 +84,5 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"there is no solution to show: cannot read {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error.reason
+        raise UsageError(f"there is no solution to show: cannot read {path}: {reason}") from error

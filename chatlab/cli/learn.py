@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,7 +42,7 @@ def learn(
     from chatlab.cli.course_open import open_course
     from chatlab.course.workplace import find_workplace
 
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if _is_a_screen():
         from chatlab.cli.learn_loop import Watch
 
         sys.exit(asyncio.run(Watch(find_workplace(course), at).run()))
@@ -67,8 +68,14 @@ def init(
     print(f"{many(added, 'file')} added" if added else "nothing was missing, nothing was changed")
     print("\nGo on with:")
     if folder.resolve() != Path.cwd():
-        print(f"  cd {where}")
+        print(f'  cd "{where}"' if " " in where else f"  cd {where}")
     print("  chatlab learn")
+
+
+def _is_a_screen() -> bool:
+    """Whether there is a terminal that can show one screen after the other."""
+    both = sys.stdin.isatty() and sys.stdout.isatty()
+    return both and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def _once(opened: Opened, at: str | None) -> None:
@@ -82,5 +89,5 @@ def _once(opened: Opened, at: str | None) -> None:
     show(listing.exercises(opened.exercises, opened.kept.read(), exercise))
     print()
     show(results.check(judged, exercise))
-    print("(this is no terminal, so nothing is watched)")
+    print("(this is no terminal that can be drawn on, so nothing is watched)")
     opened.say_notes()

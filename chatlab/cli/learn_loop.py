@@ -248,8 +248,10 @@ class Watch:
                 return TextRead(page, exercise.text.read_text(encoding="utf-8"))
             why = (exercise.answers / WHY).read_text(encoding="utf-8")
             code = (exercise.answers / WORK).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            return Said(f"cannot read it: {error}")
+        except OSError as error:
+            return Said(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
+        except UnicodeDecodeError as error:
+            return Said(f"cannot read it as UTF-8: {error.reason}")
         return TextRead(page, f"{why}\n\n# The solution\n\n```python\n{code}```\n")
 
     def _put_back(self) -> Event:

@@ -230,7 +230,7 @@ def test_learn_without_a_terminal_shows_the_state_once(run: Run) -> None:
     assert done.code == 0
     assert "0 of 2 exercises passed" in done.out
     assert "Twice two is four." in done.out
-    assert "no terminal" in done.out
+    assert "nothing is watched" in done.out
 
 
 # A fresh course
