@@ -5,7 +5,22 @@ from __future__ import annotations
 
 import typer
 
-from chatlab.cli import chat, compare, crash, data, generator, labs, load, rungs, serve, top
+from chatlab.cli import (
+    chat,
+    compare,
+    course,
+    course_answers,
+    course_verify,
+    crash,
+    data,
+    generator,
+    labs,
+    learn,
+    load,
+    rungs,
+    serve,
+    top,
+)
 
 app = typer.Typer(
     name="chatlab",
@@ -25,6 +40,16 @@ app.command("compare")(compare.compare)
 app.command("modes")(serve.modes)
 
 app.add_typer(data.app, name="data")
+
+COURSE = "Course"
+app.add_typer(learn.app, name="learn", rich_help_panel=COURSE)
+app.command("check", rich_help_panel=COURSE)(course.check)
+app.command("hint", rich_help_panel=COURSE)(course_answers.hint)
+app.command("solution", rich_help_panel=COURSE)(course_answers.solution)
+app.command("reset", rich_help_panel=COURSE)(course.reset)
+app.command("replay", rich_help_panel=COURSE)(course.replay)
+app.command("list", rich_help_panel=COURSE)(course.list_exercises)
+app.add_typer(course_verify.app, name="course", rich_help_panel=COURSE)
 
 LABS = "Labs"
 app.command("growth", rich_help_panel=LABS)(labs.growth)

@@ -57,6 +57,22 @@ WorkFolder = Annotated[
         exists=True,
     ),
 ]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--course",
+        metavar="DIR",
+        help="The folder with exercises/ in it.  \\[default: the nearest around this one]",
+    ),
+]
+ExerciseName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="02, cache or 02_cache.  \\[default: the first that has not passed]",
+        show_default=False,
+    ),
+]
 
 
 def chosen_scenario(name: str, **fields: float | None) -> Scenario:

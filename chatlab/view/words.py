@@ -24,7 +24,8 @@ ACK_WORDS: dict[AckLevel, str] = {
 
 BARS = "▁▂▃▄▅▆▇█"
 _ASCII = str.maketrans(
-    {DASH: "-", "…": "~", "·": "|", "─": "-", "░": "."} | dict(zip(BARS, "_.:-=+*#", strict=True))
+    {DASH: "-", "…": "~", "·": "|", "─": "-", "░": ".", "✓": "+", "✗": "x", "•": "*", "━": "="}
+    | dict(zip(BARS, "_.:-=+*#", strict=True))
 )
 
 

@@ -1,0 +1,94 @@
+"""`chatlab course verify`: the course itself under test."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatlab.cli.options import CourseFolder, JsonFile, check_writable
+
+if TYPE_CHECKING:
+    from chatlab.course.catalog import Exercise
+    from chatlab.course.verify import Problem
+
+EXIT_PROBLEMS = 1
+EXIT_STOPPED = 130
+
+app = typer.Typer(help="For those who teach: look after the course itself.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """For those who teach: look after the course itself."""
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAMES", help="Which exercises.  \\[default: all]", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="Seeds for each solution.")
+    ] = 200,
+    json: JsonFile = None,
+    course: CourseFolder = None,
+) -> None:
+    """Prove that the exercises hold what they claim.
+
+    Each starter must run, and fail each graded check; each solution must pass under all seeds; each
+    named wrong answer must fail just the check that it names. Exit code 1 if something is not so.
+    """
+    from chatlab.cli.course_open import show
+    from chatlab.course.catalog import find
+    from chatlab.course.workplace import find_workplace
+    from chatlab.view.course import verified as view
+
+    check_writable("--json", json)
+    exercises = find_workplace(course).exercises
+    chosen = [find(exercises, name) for name in names] if names else exercises
+    try:
+        found = asyncio.run(_verify(chosen, seeds))
+    except KeyboardInterrupt:
+        print("stopped: nothing can be said", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
+    show(view.verified(chosen, found, seeds))
+    if json is not None:
+        json.write_bytes(_encode(chosen, found, seeds))
+    sys.exit(EXIT_PROBLEMS if any(found.values()) else 0)
+
+
+async def _verify(exercises: list[Exercise], seeds: int) -> dict[str, list[Problem]]:
+    from chatlab.course.verify import verify
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    return {one.name: await verify(one, seeds, tell) for one in exercises}
+
+
+def _encode(exercises: list[Exercise], found: dict[str, list[Problem]], seeds: int) -> bytes:
+    import msgspec
+
+    report = {
+        "schema": "chatlab.verify/1",
+        "seeds": seeds,
+        "exercises": {
+            one.name: {
+                "checks": len(one.spec.checks),
+                "points": one.points,
+                "wrong": len(one.wrong),
+                "problems": [
+                    {"where": str(problem.where), "what": problem.what}
+                    for problem in found[one.name]
+                ],
+            }
+            for one in exercises
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -1,0 +1,85 @@
+"""What the screen of `chatlab learn` shows. Frozen; `step.py` makes the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chatlab.course.catalog import Exercise
+from chatlab.course.progress import Progress, Standing
+from chatlab.course.verdicts import Judged, Result
+
+Page = Literal["work", "task", "hints", "checks", "why", "list", "reset", "end"]
+"""`work` is home; `reset` is a question; the others are left by any key that means nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnState:
+    """Everything that the screen shows.
+
+    Attributes:
+        exercises: in order; empty while the course cannot be read.
+        index: of the exercise that is being worked on.
+        progress: as it is kept.
+        page: what fills the screen.
+        text: of the pages `task` and `why`.
+        scrolls: page to the first line shown.
+        page_lines: how many lines a page has room for, as it was drawn last.
+        checking: whether a check is under way.
+        heard: what it has found so far.
+        judged: what the latest one has found; None before the first.
+        checked_at: when that was, as a time of day.
+        read: whether the task was looked at since this exercise was begun.
+        saved: whether the file was saved since then.
+        note: what the latest key did, in one sentence.
+        trouble: why the course cannot be read; empty if it can.
+        kept_notes: what is to be said of the progress file.
+    """
+
+    exercises: tuple[Exercise, ...] = ()
+    index: int = 0
+    progress: Progress = field(default_factory=Progress)
+    page: Page = "work"
+    text: str = ""
+    scrolls: Mapping[str, int] = field(default_factory=dict)
+    page_lines: int = 10
+    checking: bool = False
+    heard: tuple[Result, ...] = ()
+    judged: Judged | None = None
+    checked_at: str = ""
+    read: bool = False
+    saved: bool = False
+    note: str = ""
+    trouble: str = ""
+    kept_notes: tuple[str, ...] = ()
+
+    @property
+    def exercise(self) -> Exercise:
+        """The one that is being worked on; there must be one."""
+        return self.exercises[self.index]
+
+    @property
+    def standing(self) -> Standing:
+        """What is kept about it."""
+        return self.progress.of(self.exercise.name)
+
+    @property
+    def scroll(self) -> int:
+        """The first line shown of this page."""
+        return self.scrolls.get(self.page, 0)
+
+    @property
+    def heard_failure(self) -> Result | None:
+        """The first failure that the check under way has found."""
+        return next((one for one in self.heard if one.verdict == "failed"), None)
+
+    @property
+    def may_see_answer(self) -> bool:
+        """Whether the answer is no secret any more."""
+        return self.standing.passed or self.standing.gave_up
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether the course is done."""
+        return all(self.progress.of(one.name).passed for one in self.exercises)

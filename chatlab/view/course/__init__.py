@@ -1,0 +1,1 @@
+"""How the course looks: feedback, lists, and the screen of `chatlab learn`."""

@@ -1,0 +1,125 @@
+"""What is said of a check that failed: six parts, always in the same order.
+
+What was asked, what was expected, what was found, the story, why it matters, how to replay it. With
+them, where there is one, the learner's line and what their code printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from chatlab.course.catalog import Exercise
+from chatlab.course.verdicts import Judged, Result
+from chatlab.view import words
+from chatlab.view.course.common import labelled, mark, plain, points, safe, shown_path
+from chatlab.view.lines import BAD, HEADING, QUIET, STRONG, WARNING
+
+PRINTED_LINES = 8
+ALIKE_MIN = 3
+"""Of more steps that are alike, only the first and the last are told."""
+
+
+def feedback(result: Result, work: Path, story_max: int | None = None) -> RenderableType:
+    """All that is known of one result.
+
+    Args:
+        result: usually a failed one.
+        work: the learner's file.
+        story_max: lines of the story, its end; None for all.
+    """
+    rows: list[tuple[str, RenderableType]] = [("asked", plain(result.asked, STRONG))]
+    if result.expected:
+        rows.append(("expected", plain(result.expected)))
+    if result.actual:
+        style = BAD if result.verdict == "failed" else WARNING
+        rows.append(("actual", plain(result.actual, style)))
+    if result.line or result.code:
+        rows.append(("your line", place(work, result.line, result.code)))
+    if result.story:
+        rows.append(("story", _story(result.story, story_max)))
+    if result.printed.strip():
+        rows.append(("printed", _printed(result.printed)))
+    rows.append(("why", plain(result.why)))
+    if result.replay:
+        rows.append(("replay", plain(result.replay, HEADING)))
+    return Group(title(result), labelled(rows))
+
+
+def title(result: Result) -> Text:
+    """`✗ few_reads  counts, 0 of 2 points`."""
+    worth = f", {points(result.points, result.of)} points" if result.of else ", must pass"
+    aside = f"  {words.printable(result.kind)}{worth}"
+    return Text.assemble(mark(result.verdict), f" {words.printable(result.check)}", (aside, QUIET))
+
+
+def place(work: Path, line: int, code: str) -> Text:
+    """`work.py:31  return ...`, in one line as long as there is room."""
+    where = f"{work.name}:{line}" if line else work.name
+    text = Text.assemble((words.printable(where), STRONG), "  ", safe(code))
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def broken(judged: Judged) -> RenderableType:
+    """Why a file cannot be checked at all."""
+    rows: list[tuple[str, RenderableType]] = [("problem", plain(judged.broken, BAD))]
+    if judged.line or judged.code:
+        rows.append(("your line", place(judged.work, judged.line, judged.code)))
+    rows.append(("file", plain(shown_path(judged.work))))
+    heading = Text.assemble(("✗", BAD), f" {words.printable(judged.work.name)} cannot be run")
+    return Group(heading, labelled(rows))
+
+
+def most_urgent(judged: Judged, exercise: Exercise, story_max: int | None = None) -> RenderableType:
+    """What to look at next: why the file cannot be run, the first failure, or what nobody knows."""
+    if judged.broken:
+        return broken(judged)
+    if (failed := judged.first_failure) is not None:
+        return feedback(failed, exercise.work, story_max)
+    unsure = [one for one in judged.results if one.verdict == "unsure"]
+    partial = [one for one in judged.results if one.verdict == "partial"]
+    shown = unsure or partial
+    return feedback(shown[0], exercise.work, story_max) if shown else Group()
+
+
+def told(story: Sequence[str]) -> list[tuple[str, str]]:
+    """A story as times and what happened then; of steps that are alike, the first and the last."""
+    lines: list[tuple[str, str]] = []
+    for _, alike in groupby(map(_parted, story), key=lambda step: step[1]):
+        steps = list(alike)
+        if len(steps) > ALIKE_MIN:
+            steps = [steps[0], ("...", f"{len(steps) - 2:,} more like this"), steps[-1]]
+        lines += steps
+    return lines
+
+
+def _parted(step: str) -> tuple[str, str]:
+    """The time of a step, and what happened."""
+    time, unit, what = step.partition(" ms  ")
+    return (f"{time.strip()} ms", what) if unit else ("", step)
+
+
+def _story(story: Sequence[str], most: int | None) -> RenderableType:
+    steps = told(story)
+    if most is not None and len(steps) > most:
+        left_out = len(steps) - most
+        steps = [("", f"({left_out:,} more before these: s shows them)"), *steps[left_out:]]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True, style=QUIET)
+    grid.add_column(overflow="fold")
+    for time, what in steps:
+        grid.add_row(safe(time), plain(what))
+    return grid
+
+
+def _printed(printed: str) -> Text:
+    lines = safe(printed).strip("\n").splitlines()
+    if len(lines) > PRINTED_LINES:
+        lines = [f"({len(lines) - PRINTED_LINES:,} lines before these)", *lines[-PRINTED_LINES:]]
+    return Text("\n".join(lines))

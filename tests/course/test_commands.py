@@ -1,0 +1,419 @@
+"""The commands of the course, as a learner types them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from typer.main import get_command
+
+from chatlab.cli import main
+from chatlab.cli.app import app
+from chatlab.course import fresh
+from chatlab.course.catalog import Exercise
+from chatlab.course.progress import Progress
+from chatlab.course.workplace import Workplace, packaged
+from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
+
+
+class Done(NamedTuple):
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `chatlab WORDS` in the folder of a small course."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["chatlab", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Workplace:
+    return small_course(tmp_path)
+
+
+@pytest.fixture
+def one(course: Workplace) -> Exercise:
+    return course.exercises[0]
+
+
+def kept(course: Workplace) -> Progress:
+    return msgspec.json.decode((course.state / "progress.json").read_bytes(), type=Progress)
+
+
+@pytest.mark.usefixtures("course")
+def test_check_names_what_failed_and_what_to_do(run: Run) -> None:
+    done = run("check")
+
+    assert done.code == 1
+    assert "0 of 10 points" in done.out
+    for part in ("asked     Twice two is four.", "double(2): 4", "double(2) is called", "why"):
+        assert part in done.out
+    assert "replay    chatlab replay 01_one positive --seed 0" in done.out
+    assert re.search(r"^- negative +0/4 Twice minus one", done.out, re.MULTILINE)
+    assert "not tried yet" in done.out
+    assert "Edit exercises/01_one/work.py, then: chatlab check 01_one" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_check_passes_and_the_next_one_is_current(run: Run, course: Workplace) -> None:
+    save(course.exercises[0], RIGHT)
+
+    assert run("check").code == 0
+    assert kept(course).of("01_one").passed
+    assert run("check").code == 1
+    assert kept(course).of("02_two").checks == 1
+
+
+def test_check_shows_the_line_of_a_syntax_error(run: Run, one: Exercise) -> None:
+    save(one, SYNTAX_ERROR)
+    done = run("check", "one")
+
+    assert done.code == 1
+    assert "SyntaxError" in done.out
+    assert "work.py:1  def double(number:" in done.out
+
+
+def test_check_without_a_file_says_so(run: Run, one: Exercise) -> None:
+    one.work.unlink()
+    done = run("check", "1")
+
+    assert done.code == 1
+    assert "cannot read" in done.out
+
+
+@pytest.mark.parametrize("where", ["-", "result.json"])
+def test_check_for_machines(run: Run, one: Exercise, tmp_path: Path, where: str) -> None:
+    save(one, PARTLY)
+    done = run("check", "01", "--json", where)
+    report = json.loads(done.out if where == "-" else (tmp_path / where).read_bytes())
+
+    assert done.code == 1
+    assert report["schema"] == "chatlab.check/1"
+    assert (report["passed"], report["points"], report["of"]) == (False, 6, 10)
+    assert [result["verdict"] for result in report["results"]] == ["passed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("check", "09"), "there is no exercise '09'"),
+        (("check", "--course", "nowhere"), "nowhere is no course"),
+        (("check", "--json", "no/where.json"), "no folder"),
+        (("replay",), "nothing of 01_one is known to have failed"),
+        (("replay", "one", "other"), "01_one has no check 'other'; it has: positive, negative"),
+        (("solution",), "01_one has not passed yet"),
+        (("course", "verify", "09"), "there is no exercise"),
+        (("learn", "--at", "09"), "there is no exercise"),
+    ],
+)
+@pytest.mark.usefixtures("course")
+def test_a_mistake_is_one_clear_line(run: Run, words: tuple[str, ...], said: str) -> None:
+    done = run(*words)
+
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_outside_of_a_course_the_way_in_is_shown(run: Run) -> None:
+    done = run("check")
+
+    assert done.code == 2
+    assert "chatlab learn init chatlab-course" in done.err
+
+
+def test_each_hint_is_one_more(run: Run, course: Workplace) -> None:
+    assert run("hint").out.count("Hint ") == 1
+    assert run("hint").out.count("Hint ") == 2
+    last = [run("hint") for _ in range(2)][-1]
+
+    assert "2 * number" in last.out
+    assert "chatlab solution 01_one --give-up" in last.out
+    assert kept(course).of("01_one").hints == 3
+
+
+def test_hints_go_on_where_nothing_can_be_kept(run: Run, course: Workplace) -> None:
+    course.state.write_text("in the way")
+    done = run("hint")
+
+    assert "progress is not kept" in done.err
+    assert "chatlab hint 01_one --stage 2" in done.out
+    assert run("hint", "--stage", "2").out.count("Hint ") == 2
+
+
+def test_everything_works_where_nothing_can_be_kept(run: Run, course: Workplace) -> None:
+    course.state.write_text("in the way")
+    save(course.exercises[0], RIGHT)
+
+    assert run("check", "one").code == 0
+    assert run("list").code == 0
+    assert run("solution", "--give-up").code == 0
+
+
+def test_the_solution_is_a_reward(run: Run, course: Workplace) -> None:
+    save(course.exercises[0], RIGHT)
+    run("check")
+    done = run("solution", "one")
+
+    assert done.code == 0
+    assert "return 2 * number" in done.out
+    assert "Two times is twice." in done.out
+    assert not kept(course).of("01_one").gave_up
+
+
+def test_giving_up_is_recorded_once_there_was_something_to_see(run: Run, course: Workplace) -> None:
+    assert run("solution", "--give-up").code == 0
+    assert kept(course).of("01_one").gave_up
+    assert run("solution").code == 0  # it is no secret any more
+    (course.root / "solutions" / "02_two" / "WHY.md").unlink()
+
+    assert run("solution", "two", "--give-up").code == 2
+    assert not kept(course).of("02_two").gave_up
+
+
+def test_a_replay_repeats_what_failed_last_and_tells_how_it_is_now(
+    run: Run, course: Workplace, one: Exercise
+) -> None:
+    save(one, PARTLY)
+    run("check")
+    again = run("replay")
+    save(one, RIGHT)
+    now = run("replay")
+
+    assert (again.code, now.code) == (1, 0)
+    assert "negative" in again.out
+    assert "positive" not in again.out
+    assert "negative passes with seed 0" in now.out
+    assert kept(course).of("01_one").checks == 1
+
+
+def test_the_list_marks_what_is_next(run: Run, course: Workplace) -> None:
+    save(course.exercises[0], RIGHT)
+    run("check")
+    out = run("list").out
+
+    assert re.search(r"^   01_one .* 10 of 10 +passed", out, re.MULTILINE)
+    assert re.search(r"^>  02_two .* 0 of 10 +about 5 min", out, re.MULTILINE)
+    assert "1 of 2 exercises passed, 10 of 20 points" in out
+
+
+@pytest.mark.usefixtures("course")
+def test_learn_without_a_terminal_shows_the_state_once(run: Run) -> None:
+    done = run("learn")
+
+    assert done.code == 0
+    assert "0 of 2 exercises passed" in done.out
+    assert "Twice two is four." in done.out
+    assert "nothing is watched" in done.out
+
+
+# A fresh course
+
+
+def test_a_fresh_course_can_be_written_into_and_is_clean(run: Run, tmp_path: Path) -> None:
+    done = run("learn", "init", "mine")
+    made = tmp_path / "mine"
+
+    assert done.code == 0
+    assert "cd mine\n  chatlab learn" in done.out
+    assert not list(made.rglob("__pycache__"))
+    assert all(path.stat().st_mode & 0o200 for path in made.rglob("*"))
+    assert Workplace(made).exercises
+
+
+def test_a_second_init_adds_what_is_missing_and_touches_nothing(run: Run, tmp_path: Path) -> None:
+    run("learn", "init", "mine")
+    first = Workplace(tmp_path / "mine").exercises[0]
+    save(first, "mine = 1\n")
+    first.text.unlink()
+    done = run("learn", "init", "mine")
+
+    assert done.code == 0
+    assert "1 file added" in done.out
+    assert first.work.read_text() == "mine = 1\n"
+    assert first.text.is_file()
+    assert "nothing was missing" in run("learn", "init", "mine").out
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+
+    assert run("learn", "init", "full").code == 2
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter.txt"]
+    assert run("learn", "init", "file").code == 2
+    assert run("learn", "init", "file/below").code == 2
+    assert run("learn", "init", "repository").code == 0
+
+
+# A reset
+
+
+@pytest.fixture
+def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The course that "came with chatlab", in another folder than the learner's."""
+    root = tmp_path / "original"
+    small_course(root)
+    monkeypatch.setattr(fresh, "packaged", lambda: root)
+    return root
+
+
+@pytest.mark.usefixtures("original")
+def test_a_reset_keeps_what_it_replaces(run: Run, course: Workplace, one: Exercise) -> None:
+    save(one, RIGHT)
+    first = run("reset", "one")
+    save(one, PARTLY)
+    run("reset", "one", "--yes")
+
+    assert first.code == 0
+    assert one.work.read_text() == STARTER
+    backups = {path.read_text() for path in (course.state / "backups").iterdir()}
+    assert backups == {RIGHT, PARTLY}
+    assert "your file is now .chatlab" in first.out
+
+
+@pytest.mark.usefixtures("original")
+def test_a_reset_of_a_starter_or_of_nothing_makes_no_backup(
+    run: Run, course: Workplace, one: Exercise
+) -> None:
+    assert run("reset", "one").code == 0
+    one.work.unlink()
+    assert run("reset", "one").code == 0
+
+    assert one.work.read_text() == STARTER
+    assert not (course.state / "backups").exists()
+
+
+@pytest.mark.usefixtures("original")
+def test_without_a_backup_nothing_is_reset(run: Run, course: Workplace, one: Exercise) -> None:
+    course.state.write_text("in the way")
+    save(one, RIGHT)
+    done = run("reset", "one")
+
+    assert done.code == 2
+    assert "was not reset" in done.err
+    assert one.work.read_text() == RIGHT
+
+
+@pytest.mark.usefixtures("original")
+@pytest.mark.parametrize(("answer", "expected"), [(True, STARTER), (False, RIGHT)])
+def test_on_a_terminal_a_reset_asks(
+    run: Run, one: Exercise, monkeypatch: pytest.MonkeyPatch, answer: bool, expected: str
+) -> None:
+    asked: list[str] = []
+
+    def confirm(text: str, abort: bool) -> None:
+        asked.append(text)
+        if abort and not answer:
+            raise SystemExit(1)
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", confirm)
+    save(one, RIGHT)
+    run("reset", "one")
+
+    assert len(asked) == 1
+    assert one.work.read_text() == expected
+
+
+def test_a_starter_that_nobody_has_is_said_to_be_missing(run: Run, one: Exercise) -> None:
+    save(one, RIGHT)
+    done = run("reset", "one", "--yes")  # the course that came with chatlab has no 01_one
+
+    assert done.code == 2
+    assert "no fresh 01_one" in done.err
+    assert one.work.read_text() == RIGHT
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_in_a_checkout_the_starter_comes_out_of_git(
+    run: Run, one: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh, "packaged", lambda: tmp_path)
+    save(one, RIGHT)
+    assert "git does not have it" in run("reset", "one").err
+    save(one, STARTER)
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q"), ("add", "exercises"), (*who, "commit", "-qm", "a")):
+        subprocess.run(["git", *words], check=True, cwd=tmp_path)
+    save(one, RIGHT)
+
+    assert run("reset", "one").code == 0
+    assert one.work.read_text() == STARTER
+
+
+# The course under test
+
+
+@pytest.mark.usefixtures("course")
+def test_verify_says_what_is_wrong_with_an_exercise(run: Run) -> None:
+    done = run("course", "verify", "one", "--seeds", "1", "--json", "verified.json")
+    report = json.loads(Path("verified.json").read_bytes())
+
+    assert done.code == 1
+    assert "it has 0 wrong answers of 3" in done.out
+    assert "01_one: the starter" in done.err
+    assert report["exercises"]["01_one"]["problems"]
+
+
+def test_verify_is_content_with_what_comes_with_chatlab(run: Run) -> None:
+    done = run("course", "verify", "02_cache", "--seeds", "1", "--course", str(packaged()))
+
+    assert done.code == 0
+    assert "0 problems" in done.out
+
+
+# The front door
+
+
+@pytest.mark.parametrize("words", [("learn", "init"), ("course", "verify")])
+def test_commands_below_others_have_help_too(words: tuple[str, str]) -> None:
+    group, name = words
+    command = get_command(app).commands[group].commands[name]  # type: ignore[attr-defined]
+
+    assert command.help
+    assert all(option.help for option in command.params)
+
+
+def test_check_imports_nothing_heavy(course: Workplace) -> None:
+    code = (
+        "import sys\nfrom chatlab.cli import main\n"
+        "sys.argv = ['chatlab', 'check', 'one']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=course.root, capture_output=True, text=True, check=True
+    )
+    heavy = {"plotly", "websockets", "picows", "prompt_toolkit", "rich.markdown", "pygments"}
+
+    assert "0 of 10 points" in done.stdout
+    assert not heavy & set(done.stderr.split())

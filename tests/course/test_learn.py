@@ -1,0 +1,493 @@
+"""`chatlab learn`: what each event makes of the state, the loop over real files, and a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from rich.console import Console
+
+from chatlab.chat.errors import UsageError
+from chatlab.cli import learn_loop
+from chatlab.cli.learn_loop import Watch
+from chatlab.course import fresh
+from chatlab.course.learning.events import (
+    Cancel,
+    Check,
+    CourseBroken,
+    Drawn,
+    Effect,
+    Ended,
+    Event,
+    Heard,
+    Keep,
+    Kept,
+    Key,
+    Loaded,
+    PutBack,
+    Quit,
+    ReadText,
+    Said,
+    Saved,
+    TextRead,
+    WasReset,
+)
+from chatlab.course.learning.state import LearnState
+from chatlab.course.learning.step import step
+from chatlab.course.progress import Progress, ProgressFile, Standing
+from chatlab.course.verdicts import Judged, Result, Verdict
+from chatlab.course.workplace import Workplace
+from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
+
+NAMES = ("01_one", "02_two", "03_three")
+PASSED = Standing(passed=True, points=10)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> LearnState:
+    """The state after the course was read for the first time."""
+    exercises = tuple(small_course(tmp_path, *NAMES).exercises)
+    state, effects = step(LearnState(), Loaded(exercises))
+    assert effects == [Check()]
+    return state
+
+
+def after(state: LearnState, *events: Event) -> LearnState:
+    for event in events:
+        state, _ = step(state, event)
+    return state
+
+
+def keys(state: LearnState, *names: str) -> LearnState:
+    return after(state, *map(Key, names))
+
+
+def effects_of(state: LearnState, event: Event) -> list[Effect]:
+    return step(state, event)[1]
+
+
+def result(verdict: Verdict) -> Result:
+    return Result(asked="?", check="it", kind="examples", verdict=verdict, points=1, of=1)
+
+
+def judged(name: str, verdict: Verdict = "passed") -> Judged:
+    return Judged(name, Path("work.py"), [result(verdict)])
+
+
+def with_passed(state: LearnState, *names: str) -> LearnState:
+    return replace(state, progress=Progress(exercises=dict.fromkeys(names, PASSED)))
+
+
+# Steps
+
+
+def test_it_begins_with_the_first_that_has_not_passed(start: LearnState) -> None:
+    progress = Progress(exercises={"01_one": PASSED})
+    state = after(LearnState(), Kept(progress, ()), Loaded(start.exercises))
+
+    assert state.exercise.name == "02_two"
+    assert after(LearnState(), Loaded(start.exercises, "03_three")).exercise.name == "03_three"
+
+
+def test_when_all_have_passed_it_begins_at_the_end(start: LearnState) -> None:
+    progress = Progress(exercises=dict.fromkeys(NAMES, PASSED))
+
+    assert after(LearnState(), Kept(progress, ()), Loaded(start.exercises)).page == "end"
+
+
+def test_a_save_checks_and_shows_the_result(start: LearnState) -> None:
+    reading = keys(start, "h")
+    state, effects = step(reading, Saved())
+
+    assert (state.page, state.checking, state.heard) == ("work", True, ())
+    assert effects == [Check()]
+
+
+def test_what_is_heard_is_shown_before_the_end(start: LearnState) -> None:
+    state = after(start, Saved(), Heard(result("passed")), Heard(result("failed")))
+
+    assert state.heard_failure == result("failed")
+    assert after(state, Saved()).heard == ()
+
+
+def test_a_check_that_ends_is_recorded_and_it_stays_where_it_is(start: LearnState) -> None:
+    state, effects = step(start, Ended(judged("01_one"), "2026-01-01T12:34:56+00:00"))
+    [keep] = effects
+
+    assert isinstance(keep, Keep)
+    assert keep.change(Progress()).of("01_one").passed
+    assert (state.index, state.checking, state.checked_at) == (0, False, "12:34:56")
+
+
+def test_the_result_of_another_exercise_is_not_shown(start: LearnState) -> None:
+    state, effects = step(start, Ended(judged("03_three"), "2026-01-01T12:34:56+00:00"))
+
+    assert state.judged is None
+    assert effects == []
+
+
+def test_next_waits_until_it_has_passed(start: LearnState) -> None:
+    refused = keys(start, "n")
+    state, effects = step(with_passed(start, "01_one"), Key("n"))
+
+    assert refused.index == 0
+    assert "has not passed" in refused.note
+    assert (state.index, state.judged, effects) == (1, None, [Check()])
+
+
+def test_after_the_last_one_comes_what_is_left_and_then_the_end(start: LearnState) -> None:
+    last = replace(start, index=2)
+
+    assert keys(with_passed(last, "01_one", "03_three"), "n").index == 1
+    assert keys(with_passed(last, *NAMES), "n").page == "end"
+
+
+def test_previous_goes_back(start: LearnState) -> None:
+    assert keys(replace(start, index=2), "p", "p").index == 0
+    assert "first" in keys(start, "p").note
+
+
+def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
+    state = start
+    shown = []
+    for _ in range(5):
+        state, effects = step(state, Key("h"))
+        for effect in effects:
+            assert isinstance(effect, Keep)
+            state = after(state, Kept(effect.change(state.progress), ()))
+        shown.append(state.standing.hints)
+
+    assert shown == [1, 2, 3, 3, 3]
+    assert state.page == "hints"
+
+
+def test_hints_seen_before_are_shown_again_without_one_more(start: LearnState) -> None:
+    progress = Progress(exercises={"01_one": Standing(hints=1)})
+    state, effects = step(replace(start, progress=progress), Key("h"))
+
+    assert (state.page, effects) == ("hints", [])
+
+
+def test_the_answer_is_a_reward(start: LearnState) -> None:
+    assert "after it has passed" in keys(start, "w").note
+    assert ReadText("why") in effects_of(with_passed(start, "01_one"), Key("w"))
+
+
+@pytest.mark.parametrize("key", ["q", "enter", "escape", "t", "z"])
+def test_any_key_leaves_a_page(start: LearnState, key: str) -> None:
+    reading = after(start, TextRead("task", "text"))
+    state, effects = step(reading, Key(key))
+
+    assert (state.page, effects) == ("work", [])
+
+
+def test_a_page_stays_where_it_was_scrolled_to(start: LearnState) -> None:
+    reading = after(start, TextRead("task", "text"), Drawn(30, 15))
+    state = keys(reading, " ", "down", "up", "escape")
+
+    assert state.scroll == 0
+    assert after(state, TextRead("task", "text")).scroll == 14
+
+
+def test_scrolling_ends_where_the_page_does(start: LearnState) -> None:
+    reading = after(start, TextRead("task", "text"), Drawn(5, 15))
+    far = after(keys(reading, " ", " "), Drawn(5, 15))
+
+    assert far.scroll == 5
+    assert keys(far, *["pageup"] * 3).scroll == 0
+
+
+def test_a_reset_is_asked_for(start: LearnState) -> None:
+    asked = keys(start, "x")
+
+    assert asked.page == "reset"
+    assert effects_of(asked, Key("y")) == [PutBack()]
+    assert step(asked, Key("n")) == (replace(asked, page="work", note="nothing was changed"), [])
+    assert after(asked, Saved()).page == "reset"
+    assert effects_of(asked, WasReset("it is back")) == [Check()]
+
+
+def test_quitting(start: LearnState) -> None:
+    assert effects_of(start, Key("q")) == [Quit()]
+    assert effects_of(keys(start, "l"), Key("c-c")) == [Quit()]
+    assert effects_of(LearnState(), Key("q")) == [Quit()]
+    assert effects_of(LearnState(), Key("t")) == []
+
+
+def test_a_broken_course_is_told_and_forgotten_when_it_is_mended(start: LearnState) -> None:
+    broken, effects = step(start, CourseBroken("line 3"))
+
+    assert (broken.trouble, effects) == ("line 3", [Cancel()])
+    mended, effects = step(broken, Loaded(start.exercises))
+    assert (mended.trouble, mended.index, effects) == ("", 0, [Check()])
+
+
+def test_a_note_lasts_until_the_next_key(start: LearnState) -> None:
+    assert after(start, Said("done")).note == "done"
+    assert keys(after(start, Said("done")), "l").note == ""
+
+
+# The loop, over real files, with real checks
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Workplace:
+    return small_course(tmp_path, *NAMES)
+
+
+class Sitting:
+    """A loop under way, in a terminal of our own making."""
+
+    def __init__(self, course: Workplace, typed: PipeInput, at: str | None = None) -> None:
+        self.screen = io.StringIO()
+        console = Console(file=self.screen, force_terminal=True, width=80, height=24)
+        self.typed = typed
+        self.watch = Watch(course, at, keys=typed, console=console, poll_s=0.02)
+
+    @property
+    def state(self) -> LearnState:
+        return self.watch.state
+
+    async def until(self, holds: Callable[[LearnState], object]) -> None:
+        async with asyncio.timeout(20):
+            while not holds(self.state):  # noqa: ASYNC110 (the state is nobody's to announce)
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def sitting(course: Workplace, at: str | None = None) -> AsyncIterator[Sitting]:
+    with create_pipe_input() as typed:
+        one = Sitting(course, typed, at)
+        running = asyncio.create_task(one.watch.run())
+        try:
+            yield one
+            typed.send_text("\x03")
+            assert await asyncio.wait_for(running, 10) == 0
+        finally:
+            running.cancel()
+
+
+def is_checked(state: LearnState) -> bool:
+    return state.judged is not None and not state.checking
+
+
+def has_passed(state: LearnState) -> bool:
+    return state.judged is not None and state.judged.passed and not state.checking
+
+
+async def test_from_the_first_save_to_the_next_exercise(course: Workplace) -> None:
+    one, two, _ = course.exercises
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        save(one, PARTLY)
+        await at.until(lambda state: state.judged and state.judged.points == 6)
+        save(one, RIGHT)
+        await at.until(lambda state: has_passed(state) and state.standing.passed)
+        assert at.state.exercise.name == one.name
+        at.typed.send_text("n")
+        await at.until(lambda state: state.exercise.name == two.name and is_checked(state))
+
+    assert ProgressFile(course.state).read().of(one.name).points == 10
+    assert "Well done" in at.screen.getvalue()
+
+
+async def test_whatever_becomes_of_the_file_it_goes_on(course: Workplace) -> None:
+    one = course.exercises[0]
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        save(one, SYNTAX_ERROR)
+        await at.until(lambda state: state.judged and "SyntaxError" in state.judged.broken)
+        assert at.state.judged is not None
+        assert at.state.judged.line == 1
+        one.work.unlink()
+        await at.until(lambda state: state.judged and "cannot read" in state.judged.broken)
+        one.work.mkdir()
+        await at.until(lambda state: is_checked(state) and "No such" not in state.judged.broken)
+        assert at.state.judged is not None
+        assert "cannot read" in at.state.judged.broken
+        one.work.rmdir()
+        save(one, RIGHT)
+        await at.until(has_passed)
+
+
+async def test_an_editor_that_renames_is_noticed(course: Workplace, tmp_path: Path) -> None:
+    one = course.exercises[0]
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        (tmp_path / "new.py").write_text(RIGHT, "utf-8")
+        (tmp_path / "new.py").replace(one.work)
+        await at.until(has_passed)
+
+
+async def test_a_save_during_a_check_ends_that_check(course: Workplace, tmp_path: Path) -> None:
+    one = course.exercises[0]
+    log = tmp_path / "log"
+    waits = f"import time\nopen({str(log)!r}, 'a').write('begun ')\nwhile True: pass\n"
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        save(one, waits)
+        await at.until(lambda _: log.exists())
+        save(one, RIGHT)
+        await at.until(has_passed)
+
+    assert log.read_text() == "begun "
+    assert ProgressFile(course.state).read().of(one.name).checks == 2  # that one never ended
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for a process the POSIX way")
+async def test_leaving_during_a_check_leaves_nothing_running(
+    course: Workplace, tmp_path: Path
+) -> None:
+    one = course.exercises[0]
+    pid = tmp_path / "pid"
+    save(one, f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n")
+    async with sitting(course) as at:
+        await at.until(lambda _: pid.exists() and pid.read_text())
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_broken_exercise_toml_is_told_with_its_line_and_watched(course: Workplace) -> None:
+    one = course.exercises[0]
+    spec = one.folder / "exercise.toml"
+    good = spec.read_text("utf-8")
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        spec.write_text(good.replace("goal =", "goal"), "utf-8")
+        await at.until(lambda state: "line 2" in state.trouble)
+        spec.write_text(good.replace("Double", "Triple"), "utf-8")
+        await at.until(lambda state: not state.trouble and "Triple" in state.exercise.spec.goal)
+        await at.until(is_checked)
+
+
+async def test_it_can_begin_with_a_broken_course(course: Workplace) -> None:
+    spec = course.exercises[1].folder / "exercise.toml"
+    good = spec.read_text("utf-8")
+    spec.write_text("title", "utf-8")
+    async with sitting(course, "03") as at:
+        await at.until(lambda state: "exercise.toml" in state.trouble)
+        spec.write_text(good, "utf-8")
+        await at.until(lambda state: state.exercises and is_checked(state))
+        assert at.state.exercise.name == "03_three"
+
+
+async def test_where_nothing_can_be_kept_one_can_still_go_on(course: Workplace) -> None:
+    course.state.write_text("in the way")
+    save(course.exercises[0], RIGHT)
+    async with sitting(course) as at:
+        await at.until(lambda state: has_passed(state) and state.standing.passed)
+        assert "not kept" in at.state.kept_notes[0]
+        at.typed.send_text("n")
+        await at.until(lambda state: state.index == 1)
+
+
+async def test_the_pages_open_and_close(course: Workplace) -> None:
+    save(course.exercises[0], RIGHT)
+    async with sitting(course) as at:
+        await at.until(lambda state: has_passed(state) and state.standing.passed)
+        at.typed.send_text("t")
+        await at.until(lambda state: state.page == "task" and "Double a number" in state.text)
+        at.typed.send_text("\x1b")  # a lone Escape, not the beginning of an arrow key
+        await at.until(lambda state: state.page == "work")
+        at.typed.send_text("w")
+        await at.until(lambda state: state.page == "why" and "2 * number" in state.text)
+        at.typed.send_text("\x1b[B")
+        await at.until(lambda state: state.page == "why")
+        at.typed.send_text("q")
+        await at.until(lambda state: state.page == "work")
+
+
+async def test_a_reset_says_where_the_file_is_now(
+    course: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_course(tmp_path / "original", *NAMES)
+    monkeypatch.setattr(fresh, "packaged", lambda: tmp_path / "original")
+    one = course.exercises[0]
+    save(one, RIGHT)
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        at.typed.send_text("xy")
+        await at.until(lambda state: "the starter is back; yours is " in state.note)
+        await at.until(lambda state: is_checked(state) and not has_passed(state))
+        assert "backups" in at.state.note
+
+    assert one.work.read_text() == STARTER
+
+
+async def test_an_exercise_that_is_not_there_is_a_mistake(course: Workplace) -> None:
+    with create_pipe_input() as typed, pytest.raises(UsageError, match="no exercise '09'"):
+        await Sitting(course, typed, "09").watch.run()
+
+
+async def test_a_failure_inside_is_heard_of(
+    course: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(learn_loop, "judge", fails)
+    with create_pipe_input() as typed, pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(Sitting(course, typed).watch.run(), 10)
+
+
+# A terminal
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+@pytest.mark.parametrize("ending", ["q", "\x03", "SIGTERM"])
+def test_a_terminal_is_left_as_it_was(course: Workplace, ending: str) -> None:
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatlab", "learn", "--course", str(course.root)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "LINES": "24", "COLUMNS": "80"},
+    )
+    try:
+        shown = read_until(ours, b"Press t to read the task")
+        os.write(ours, b"t")
+        shown += read_until(ours, b"in your editor")
+        if ending == "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        else:
+            os.write(ours, b"t" + ending.encode())
+        shown += read_until(ours, b"\x1b[?1049l")
+        assert process.wait(20) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+    assert shown.count(b"\x1b[?1049h") == 1
+    assert b"Traceback" not in shown
+
+
+def read_until(file: int, words: bytes) -> bytes:
+    """What a terminal shows, up to some words."""
+    import select
+
+    shown = b""
+    deadline = time.monotonic() + 30
+    while words not in shown:
+        assert time.monotonic() < deadline, shown[-2_000:]
+        if select.select([file], [], [], 0.1)[0]:
+            shown += os.read(file, 65_536)
+    return shown

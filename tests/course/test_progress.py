@@ -1,0 +1,187 @@
+"""Progress: kept whatever happens to the file, the folder or the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatlab.course import progress as module
+from chatlab.course.progress import (
+    RACES_MAX,
+    Failure,
+    Progress,
+    ProgressFile,
+    Race,
+    RaceMode,
+    Standing,
+    add_race,
+    checked,
+    current,
+    gave_up,
+    hinted,
+    raced,
+)
+from chatlab.course.verdicts import Judged, Result, Verdict
+from tests.course.small import small_course
+
+NAME = "01_one"
+
+
+def judged(verdict: Verdict = "passed", points: float = 10, seed: int = 0) -> Judged:
+    result = Result(
+        asked="?", check="it", kind="examples", verdict=verdict, points=points, of=10, seed=seed
+    )
+    return Judged(NAME, Path("work.py"), [result])
+
+
+def race(when: str = "2026-01-01T00:00:00+00:00") -> Race:
+    modes = {"naive": RaceMode(300, 290, 310), "mine": RaceMode(9_000)}
+    return Race(when, "midnight", 1_000, 6, True, modes)
+
+
+def test_what_one_process_keeps_another_reads(tmp_path: Path) -> None:
+    ProgressFile(tmp_path / ".chatlab").update(lambda now: checked(now, judged(), "now"))
+
+    found = ProgressFile(tmp_path / ".chatlab").read().of(NAME)
+
+    assert found == Standing(passed=True, points=10, passed_at="now", checks=1)
+
+
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    assert ProgressFile(tmp_path / ".chatlab").read() == Progress()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_reached_stays_reached() -> None:
+    progress = checked(Progress(), judged(points=9), "first")
+    progress = checked(progress, judged("failed", points=0, seed=7), "later")
+    progress = checked(progress, judged(points=8), "last")
+
+    assert progress.of(NAME) == Standing(
+        passed=True, points=9, failure=Failure("it", 7), passed_at="first", checks=3
+    )
+
+
+def test_looking_at_the_answer_is_giving_up_only_before_it_passes() -> None:
+    assert gave_up(Progress(), NAME).of(NAME).gave_up
+    assert not gave_up(checked(Progress(), judged(), "now"), NAME).of(NAME).gave_up
+
+
+def test_hints_are_never_unseen() -> None:
+    assert hinted(hinted(Progress(), NAME, 3), NAME, 1).of(NAME).hints == 3
+
+
+def test_the_first_race_is_kept_for_good() -> None:
+    progress = Progress()
+    for number in range(RACES_MAX + 5):
+        progress = raced(progress, race(str(number)))
+
+    assert len(progress.races) == RACES_MAX
+    assert [progress.races[0].when, progress.races[-1].when] == ["0", str(RACES_MAX + 4)]
+
+
+def test_a_race_is_added_to_a_workplace(tmp_path: Path) -> None:
+    workplace = small_course(tmp_path)
+
+    assert add_race(workplace, race()) == []
+    assert ProgressFile(workplace.state).read().races == [race()]
+
+
+def test_the_current_exercise_is_the_first_that_has_not_passed(tmp_path: Path) -> None:
+    exercises = small_course(tmp_path).exercises
+    first = checked(Progress(), judged(), "now")
+    both = Progress(exercises={one.name: Standing(passed=True) for one in exercises})
+
+    assert current(exercises, Progress()).name == "01_one"
+    assert current(exercises, first).name == "02_two"
+    assert current(exercises, both).name == "02_two"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"schema": "chatlab.prog', "", "[]", '{"schema": "else"}', '{"races": 3}']
+)
+def test_a_file_that_cannot_be_understood_is_set_aside(tmp_path: Path, text: str) -> None:
+    (tmp_path / "progress.json").write_text(text)
+    kept = ProgressFile(tmp_path)
+
+    kept.update(lambda now: hinted(now, NAME, 1))
+
+    [aside] = tmp_path.glob("*.damaged")
+    assert aside.read_text() == text
+    assert aside.name in kept.notes[0]
+    assert ProgressFile(tmp_path).read().of(NAME).hints == 1
+
+
+def test_two_damaged_files_are_both_kept(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        (tmp_path / "progress.json").write_text(text)
+        ProgressFile(tmp_path).read()
+
+    assert {path.read_text() for path in tmp_path.glob("*.damaged")} == {"one", "two"}
+
+
+def test_where_nothing_can_be_written_everything_goes_on_in_memory(tmp_path: Path) -> None:
+    folder = tmp_path / ".chatlab"
+    folder.write_text("a file in the folder's place: nobody can write into that, root neither")
+    kept = ProgressFile(folder)
+
+    kept.update(lambda now: hinted(now, NAME, 1))
+    kept.update(lambda now: checked(now, judged(), "now"))
+
+    assert kept.read().of(NAME).hints == 1
+    assert kept.read().of(NAME).passed
+    assert len(kept.notes) == 1
+    assert "not kept" in kept.notes[0]
+
+
+def test_what_could_not_be_written_is_written_once_it_can_be(tmp_path: Path) -> None:
+    folder = tmp_path / ".chatlab"
+    folder.write_text("in the way")
+    kept = ProgressFile(folder)
+    kept.update(lambda now: hinted(now, NAME, 2))
+    folder.unlink()
+    ProgressFile(folder).update(lambda now: checked(now, judged(), "now"))
+
+    kept.update(lambda now: hinted(now, "02_two", 1))
+
+    found = ProgressFile(folder).read()
+    assert (found.of(NAME).hints, found.of(NAME).passed, found.of("02_two").hints) == (2, True, 1)
+
+
+def test_a_rename_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ProgressFile(tmp_path)
+    kept.update(lambda now: hinted(now, NAME, 1))
+    before = (tmp_path / "progress.json").read_bytes()
+
+    def fails(_path: Path, _target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.Path, "replace", fails)
+    kept.update(lambda now: hinted(now, NAME, 2))
+
+    assert (tmp_path / "progress.json").read_bytes() == before
+    assert not list(tmp_path.glob("*.tmp"))
+    assert "No space left" in kept.notes[0]
+
+
+def test_two_processes_lose_none_of_each_others_updates(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from chatlab.course.progress import Progress, ProgressFile, Standing, hinted
+kept = ProgressFile(Path(sys.argv[1]))
+for number in range(30):
+    kept.update(lambda now: hinted(now, f"{sys.argv[2]}_{number}", 1))
+sys.exit(bool(kept.notes))
+"""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in ("a", "b")
+    ]
+
+    assert [process.wait(30) for process in processes] == [0, 0]
+    assert len(ProgressFile(tmp_path).read().exercises) == 60

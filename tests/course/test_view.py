@@ -1,0 +1,303 @@
+"""How the course looks: complete, within its borders, and harmless."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console, RenderableType
+
+from chatlab.course.catalog import Exercise
+from chatlab.course.learning.state import LearnState, Page
+from chatlab.course.progress import Progress, Race, RaceMode, Standing
+from chatlab.course.verdicts import Judged, Result, Verdict
+from chatlab.view.course import feedback as feedback_view
+from chatlab.view.course import listing, results
+from chatlab.view.course.common import Readable
+from chatlab.view.course.finish import MEASURE, finish
+from chatlab.view.course.learn import screen
+from tests.course.small import small_course
+
+SIZES = [(80, 24), (140, 40), (40, 12), (5, 3)]
+PAGES: list[Page] = ["work", "task", "hints", "checks", "why", "list", "reset", "end"]
+
+
+def console(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Console:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    return Console(file=file, width=width, height=height, highlight=False)
+
+
+def text_of(content: RenderableType, encoding: str = "utf-8") -> str:
+    """What is printed where there is no terminal."""
+    where = console(encoding=encoding)
+    where.print(Readable(content))
+    where.file.flush()
+    return where.file.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+
+def result(verdict: Verdict = "failed", **fields: object) -> Result:
+    base = Result(
+        asked="Reads are few.",
+        expected="1 read",
+        actual="1,000 reads",
+        story=["    1.0 ms  read a  (line 3)", "    2.0 ms  write a"],
+        why="Disks are slow.",
+        replay="chatlab replay 01_one few --seed 4",
+        check="few",
+        kind="counts",
+        verdict=verdict,
+        of=6,
+        seed=4,
+        line=3,
+        code="return read()",
+        printed="hello\n",
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+@pytest.fixture
+def exercises(tmp_path: Path) -> list[Exercise]:
+    return small_course(tmp_path).exercises
+
+
+@pytest.fixture
+def one(exercises: list[Exercise]) -> Exercise:
+    return exercises[0]
+
+
+def judged(one: Exercise, *found: Result, **fields: object) -> Judged:
+    return msgspec.structs.replace(Judged(one.name, one.work, list(found)), **fields)
+
+
+def test_feedback_has_six_parts_in_order_and_the_line_and_what_was_printed(one: Exercise) -> None:
+    text = text_of(feedback_view.feedback(result(), one.work))
+
+    lines = [line.split("  ")[0] for line in text.splitlines()]
+    labels = [word for word in lines if word and not word.startswith(("✗", " "))]
+    order = ["asked", "expected", "actual", "your line work.py:3", "story", "printed"]
+    assert [label.strip() for label in labels] == [*order, "why", "replay"]
+    assert "✗ few  counts, 0 of 6 points" in text
+    assert "work.py:3  return read()" in text
+
+
+def test_nothing_of_a_learners_can_steer_the_terminal(one: Exercise) -> None:
+    evil = "a\x1b[2J\x07\u202e\x9b31m[bold]b"
+    fields = ("asked", "expected", "actual", "why", "replay", "code", "printed", "check", "kind")
+    bad = result(**dict.fromkeys(fields, evil), story=[evil])
+    broken = judged(one, broken=evil, line=1, code=evil)
+
+    for content in (
+        results.in_full(judged(one, bad, result("unsure", actual=evil)), one),
+        results.check(broken, one),
+    ):
+        text = text_of(content)
+        assert not set(text) & set("\x1b\x07\x9b\u202e")
+        assert "[bold]" in text
+
+
+def test_a_console_that_knows_only_ascii_gets_it(one: Exercise) -> None:
+    everything = [result(verdict) for verdict in ("passed", "partial", "failed", "unsure")]
+    text = text_of(results.check(judged(one, *everything), one), "ascii")
+
+    assert "x few" in text
+    assert "+ few" in text
+
+
+def test_steps_that_are_alike_are_told_in_three_lines(one: Exercise) -> None:
+    story = [f"{number:>9}.0 ms  read a  (line 3)" for number in range(50)]
+    text = text_of(feedback_view.feedback(result(story=[*story, "   60.0 ms  end"]), one.work))
+
+    assert text.count("read a") == 2
+    assert "48 more like this" in text
+    assert "end" in text
+
+
+def test_a_long_print_is_cut_at_its_beginning(one: Exercise) -> None:
+    printed = "".join(f"line {number}\n" for number in range(30))
+    text = text_of(feedback_view.feedback(result(printed=printed), one.work))
+
+    assert "line 29" in text
+    assert "line 10" not in text
+    assert "(22 lines before these)" in text
+
+
+def test_all_checks_are_listed_with_their_marks() -> None:
+    verdicts: list[Verdict] = ["passed", "failed", "partial", "unsure", "skipped"]
+    all_of_them = [result(verdict, check=verdict, points=2.5) for verdict in verdicts]
+    text = text_of(results.table(all_of_them))
+
+    for mark, verdict in zip("✓✗~?-", verdicts, strict=True):
+        assert f"{mark} {verdict}" in text
+    assert "2.5/6" in text
+
+
+def test_nobody_is_blamed_for_what_nobody_can_tell(one: Exercise) -> None:
+    text = text_of(results.check(judged(one, result("unsure", actual="no process")), one))
+
+    assert "Nobody can tell" in text
+    assert "Edit" not in text
+
+
+def test_points_that_are_left_are_named_but_not_demanded(one: Exercise) -> None:
+    text = text_of(results.check(judged(one, result("partial", points=4.0, of=10)), one))
+
+    assert "passed. There are more points in it, if you like." in text
+
+
+def test_the_list_fits_eighty_columns(exercises: list[Exercise]) -> None:
+    standing = Standing(points=7.25, hints=3, gave_up=True)
+    progress = Progress(exercises={"01_one": standing})
+    text = text_of(listing.exercises(exercises, progress))
+
+    assert "7.2 of 10" in text
+    assert "answer seen, 3 hints" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+# The end of the road
+
+
+def race(when: str, **fields: object) -> Race:
+    modes = {"naive": RaceMode(300, 290, 310), "mine": RaceMode(9_000, 8_800, 9_100)}
+    return msgspec.structs.replace(Race(when, "midnight", 1_000, 6, True, modes), **fields)
+
+
+def test_without_a_race_the_command_is_shown(exercises: list[Exercise]) -> None:
+    assert MEASURE in text_of(finish(exercises, Progress()))
+
+
+def test_the_first_and_the_latest_race_are_shown(exercises: list[Exercise]) -> None:
+    races = [race("2026-01-01T"), race("2026-01-02T"), race("2026-01-03T")]
+    text = text_of(finish(exercises, Progress(races=races)))
+
+    assert "first: 2026-01-01" in text
+    assert "latest: 2026-01-03" in text
+    assert "2026-01-02" not in text
+    assert "9,000/s" in text
+    assert "(8,800 to 9,100)" in text
+
+
+def test_a_race_is_never_shown_as_more_than_it_is(exercises: list[Exercise]) -> None:
+    lossy = {"naive": RaceMode(300, clean=False), "mine": RaceMode(9_000, clean=True)}
+    demonstration = race("2026-01-01T", measurement=False, modes=lossy)
+    few = race("2026-01-02T", rounds=2)
+    text = text_of(finish(exercises, Progress(races=[demonstration, few])))
+
+    assert "a demonstration, not a measurement" in " ".join(text.split())
+    assert "NOT SAFE" in text
+    assert "its baseline is not safe" in text
+    assert "6 are needed" in " ".join(text.split())
+
+
+# The screen
+
+
+def states(exercises: list[Exercise]) -> list[LearnState]:
+    one = exercises[0]
+    base = LearnState(
+        exercises=tuple(exercises), text="# Title\n\n" + "word " * 900 + "\n\n    code"
+    )
+    failed = judged(one, result("passed"), result(story=["step"] * 40), result("skipped"))
+    progress = Progress(exercises={one.name: Standing(passed=True, points=10, hints=2)})
+    return [
+        LearnState(),
+        LearnState(trouble="exercise.toml: a mistake (at line 3, column 1)"),
+        replace(base, checking=True),
+        replace(base, judged=failed, saved=True),
+        replace(base, judged=failed, saved=True, checking=True, heard=(result(),)),
+        replace(base, judged=judged(one, broken="SyntaxError: no", line=3, code="def (")),
+        replace(base, judged=judged(one, result("unsure")), saved=True),
+        replace(base, judged=judged(one, result("passed", points=10)), progress=progress),
+        replace(base, judged=judged(one, result("partial")), progress=progress, index=1),
+        replace(base, note="a note", kept_notes=("progress is not kept: " + "x" * 90,)),
+        replace(base, trouble="exercise.toml: " + "y" * 300),
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("page", PAGES)
+def test_no_screen_is_larger_than_the_terminal(
+    exercises: list[Exercise], page: Page, size: tuple[int, int]
+) -> None:
+    for state in states(exercises):
+        for scroll in (0, 10_000):
+            shown = screen(replace(state, page=page, scrolls={page: scroll}), console(), *size)
+            assert len(shown.page.lines) <= size[1]
+            widths = [sum(part.cell_length for part in line) for line in shown.page.lines]
+            assert max(widths) <= size[0]
+
+
+def lines_of(state: LearnState, width: int = 80, height: int = 24) -> list[str]:
+    shown = screen(state, console(), width, height).page.lines
+    return ["".join(part.text for part in line).rstrip() for line in shown]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_must_always_be_there_is_there(exercises: list[Exercise], page: Page) -> None:
+    for state in states(exercises)[2:]:
+        text = "\n".join(lines_of(replace(state, page=page)))
+        assert f"{state.exercise.number}  Twice as much" in text
+        assert "of 2 passed," in text
+        assert f"{state.exercise.name}/work.py" in text.replace("\\", "/")
+        assert "Double a number." in text
+        assert len(re.findall(r"^> \S", text, re.MULTILINE)) == 1
+
+
+def test_the_end_of_a_page_is_reached_by_scrolling(exercises: list[Exercise]) -> None:
+    state = replace(states(exercises)[2], page="task")
+    first = screen(state, console(), 80, 24)
+    last = lines_of(replace(state, scrolls={"task": first.scroll_max}))
+
+    assert first.scroll_max > 0
+    assert any("that is the end" in line for line in last)
+    assert any("  code" in line for line in last)
+    assert any("space goes on" in line for line in lines_of(state))
+
+
+def test_a_story_gives_way_so_that_the_reason_stays_on_screen(exercises: list[Exercise]) -> None:
+    one = exercises[0]
+    story = [f"{number:>9}.0 ms  step {number}" for number in range(40)]
+    state = replace(
+        LearnState(exercises=tuple(exercises), saved=True), judged=judged(one, result(story=story))
+    )
+    text = "\n".join(lines_of(state))
+
+    assert "step 39" in text
+    assert "step 20" not in text
+    assert "Disks are slow." in text
+    assert "--seed 4" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (1, "Mend that file."),
+        (2, "Press t to read the task."),
+        (3, "Make few pass: change work.py (line 3), and save."),
+        (5, "Mend line 3 of work.py, and save."),
+        (6, "Press r to check again"),
+        (7, "Press n for the next exercise: 02"),
+    ],
+)
+def test_there_is_one_next_action(exercises: list[Exercise], number: int, words: str) -> None:
+    text = "\n".join(lines_of(states(exercises)[number]))
+
+    assert f"> {words}" in text
+
+
+def test_who_is_stuck_is_told_of_the_hints(exercises: list[Exercise]) -> None:
+    progress = Progress(exercises={"01_one": Standing(checks=3)})
+    state = replace(states(exercises)[3], progress=progress)
+
+    assert any("Stuck? Press h." in line for line in lines_of(state))
+
+
+def test_a_picture_that_just_fits_is_not_wrapped(exercises: list[Exercise]) -> None:
+    picture = "-" * 79 + ">"
+    state = LearnState(exercises=tuple(exercises), page="task", text=f"Look:\n\n    {picture}\n")
+
+    assert picture in lines_of(state)
