@@ -336,13 +336,18 @@ def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
     """
     prefix = f"{int(now() * 1000):012x}"
     counter = itertools.count(1)
-    latest, text = -1, ""
+    latest_ms, text = -1, ""
+    latest_s, second = -1, ""
 
     def new_message(room_id: str, sender: str, content: str) -> Message:
-        nonlocal latest, text
-        millisecond = int(now() * 1000)
-        if millisecond != latest:  # writing a time down takes longer than all the rest
-            latest, text = millisecond, utc_text(datetime.fromtimestamp(millisecond / 1000, UTC))
+        nonlocal latest_ms, text, latest_s, second
+        now_ms = int(now() * 1000)
+        if now_ms != latest_ms:  # writing a date down takes longer than all the rest
+            latest_ms = now_ms
+            if now_ms // 1000 != latest_s:
+                latest_s = now_ms // 1000
+                second = utc_text(datetime.fromtimestamp(latest_s, UTC)).removesuffix("000Z")
+            text = f"{second}{now_ms % 1000:03}Z"
         return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
 
     return new_message
