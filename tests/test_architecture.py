@@ -32,11 +32,12 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"snapshot"},
     {"database_copy"},
     {"parts"},
+    {"journal_compressed"},
     {"datafiles", "settings", "journal_format"},
     {"protocol"},
     {"errors", "parent"},
 ]
-SHARED_PARTS = {"files", "disk", "entry", "sqlite_files", "sqlite_database"}
+SHARED_PARTS = {"files", "disk", "entry", "segment_files", "sqlite_files", "sqlite_database"}
 
 
 @functools.cache
@@ -111,6 +112,7 @@ def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
             assert names[1] in {
                 "datafiles",
                 "errors",
+                "journal_compressed",
                 "journal_format",
                 "protocol",
                 "settings",

@@ -83,6 +83,16 @@ def serve(
             metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
         ),
     ] = None,
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Offer clients to compress what goes over the wire.")
+    ] = False,
+    compress_segments: Annotated[
+        bool,
+        typer.Option(
+            "--compress-segments",
+            help="Journal only: compress each segment once the next one has begun.",
+        ),
+    ] = False,
     token: Annotated[
         str | None,
         typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
@@ -118,6 +128,7 @@ def serve(
         flush_interval_s=flush_interval,
         cache_ttl_s=cache_ttl,
         queue_limit=queue_limit,
+        compress_segments=compress_segments,
     )
     line_up = parse(mode)
     conditions = simulate(data, plans=fault or (), disk=disk)
@@ -133,6 +144,7 @@ def serve(
             port=port,
             ack=ack,
             token=token,
+            compress=compress,
             starting=folder.starting,
             conditions=conditions,
         )
