@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatlab.cli.options import (
+    DiskName,
+    FaultPlans,
     History,
     InFlight,
     JsonFile,
@@ -75,6 +77,8 @@ def compare(
             help="Measure an echo server, and the server without a disk, too: what is left to win?",
         ),
     ] = False,
+    fault: FaultPlans = None,
+    disk: DiskName = None,
     clock: Annotated[
         str,
         typer.Option(
@@ -119,6 +123,7 @@ def compare(
     """
     from chatlab.bench.compare import Compare
     from chatlab.bench.thresholds import Threshold
+    from chatlab.chat.conditions import simulate
     from chatlab.chat.errors import UsageError
     from chatlab.chat.modes import parse
 
@@ -128,6 +133,7 @@ def compare(
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
     for name in names:
         parse(name)  # an unknown mode is found before anything starts
+    simulate(Path(), plans=fault or (), disk=disk)  # so is a plan that is not understood
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: there are planned and send")
     load = chosen_scenario(
@@ -161,6 +167,8 @@ def compare(
                 control=control and not race,
                 ceiling=ceiling and not race,
                 work_folder=work,
+                fault=tuple(fault or ()),
+                disk=disk,
             ),
             wanted,
         )
@@ -204,6 +212,8 @@ def _run(race: Compare, wanted: Wanted) -> int:
 
     console = Console()
     console.print(f"{race.scenario.name}: {race.scenario.words}", style="dim", highlight=False)
+    if race.simulated:
+        console.print(f"simulated: {'; '.join(race.simulated)}", style="yellow", highlight=False)
     try:
         asyncio.run(_measure(race, wanted))
     except KeyboardInterrupt:
