@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from chatlab.chat.settings import Settings
+from chatlab.cli.options import DiskName, FaultPlans
 
 if TYPE_CHECKING:
     from chatlab.chat.folder import DataFolder
@@ -83,6 +84,12 @@ def serve(
             metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
         ),
     ] = None,
+    segment_size: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="BYTES", help="Journal only: begin a new segment after so many bytes."
+        ),
+    ] = _default.segment_bytes_max,
     compress: Annotated[
         bool, typer.Option("--compress", help="Offer clients to compress what goes over the wire.")
     ] = False,
@@ -97,18 +104,8 @@ def serve(
         str | None,
         typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
     ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PLAN",
-            help="Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or "
-            "slow=20ms; several with commas. See the README.",
-        ),
-    ] = None,
-    disk: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Simulate a slower disk: hdd or network."),
-    ] = None,
+    fault: FaultPlans = None,
+    disk: DiskName = None,
     no_dashboard: Annotated[
         bool, typer.Option("--no-dashboard", help="Serve without the live view.")
     ] = False,
@@ -128,6 +125,7 @@ def serve(
         flush_interval_s=flush_interval,
         cache_ttl_s=cache_ttl,
         queue_limit=queue_limit,
+        segment_bytes_max=segment_size,
         compress_segments=compress_segments,
     )
     line_up = parse(mode)
