@@ -94,7 +94,8 @@ class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         users, messages, rounds, segment_bytes: as it was run; messages are those of a round.
         done: the rounds of each.
-        wire, disk: what is gained and lost by each choice; None before its first round.
+        wire, disk: what is gained and lost by each choice; None before its first round, and if the
+            rounds were too short for their processor time to show.
         complete: False after Ctrl-C.
     """
 
@@ -205,7 +206,8 @@ class Compression:
         *,
         on_the_wire: bool = False,
     ) -> Choice | None:
-        pairs = list(zip(self.done[name], self.done[PLAIN], strict=False))
+        both = zip(self.done[name], self.done[PLAIN], strict=False)
+        pairs = [(with_it, without) for with_it, without in both if without.cpu_us > 0]
         if not pairs:
             return None
         sizes = [(bytes_of(with_it), bytes_of(without)) for with_it, without in pairs]

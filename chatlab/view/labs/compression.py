@@ -88,6 +88,8 @@ def _verdicts(report: CompressionReport) -> Iterator[Text]:
         yield Text("Wire: ", style="bold").append(Text(_wire(report.wire), style="not bold"))
     if report.disk is not None:
         yield Text("Segments: ", style="bold").append(Text(_disk(report.disk), style="not bold"))
+    if report.wire is None or report.disk is None:
+        yield Text("! Too short for a verdict: use more --messages.", "yellow")
 
 
 def _wire(choice: Choice) -> str:
