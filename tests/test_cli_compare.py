@@ -101,6 +101,27 @@ def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path) -> No
     assert list(work.iterdir()) == []
 
 
+def test_a_disk_that_is_not_as_it_seems_is_given_to_each_server_and_named_in_the_result(
+    tmp_path: Path,
+) -> None:
+    file, table = tmp_path / "result.json", tmp_path / "result.csv"
+    plan = ["--disk", "network", "--fault", "eio@write:20+3"]
+    load = ["--rounds", "1", "--messages", "60", "--users", "2", "--no-live"]
+    files = ["--json", str(file), "--csv", str(table)]
+    done = run("compare", "naive+writer=atomic", *plan, *load, *files)
+
+    assert done.returncode == 0, done.stderr
+    assert "simulated: disk network (" in done.stdout
+    assert "! simulated disk: disk network (" in " ".join(done.stdout.split())
+    report = json.loads(file.read_bytes())
+    (mode,) = report["modes"].values()
+    assert [words.split()[0] for words in report["simulated"]] == ["disk", "eio@write:20+3"]
+    assert "--disk network --fault eio@write:20+3" in report["command"]
+    assert mode["refusals"] == {"storage_failed": 3}
+    assert mode["ack_ms"]["p50"] > 2
+    assert "eio@write:20+3" in table.read_text("utf-8")
+
+
 def test_output_for_a_pipe_has_no_codes_in_it(tmp_path: Path) -> None:
     words = ["--rounds", "1", "--messages", "20", "--users", "2", "--work", str(tmp_path)]
     done = run("compare", "naive", *words)
@@ -128,6 +149,9 @@ def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
         (["--scenario", "noon"], "unknown scenario 'noon'"),
         (["--users", "2", "--rooms", "3"], "3 rooms for 2 users"),
         (["--json", "no/such/folder/result.json"], "no/such/folder"),
+        (["--disk", "floppy"], "--disk 'floppy' is not known; there are: hdd, network"),
+        (["--fault", "enospc"], "--fault 'enospc'"),
+        (["--fault", "slow=fast"], "--fault 'slow=fast'"),
         (["--json", "."], "--json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

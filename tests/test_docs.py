@@ -88,6 +88,8 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
             words += ["journal", "--trials", "1", "--only", "kill"]
         case "rungs":
             words += ["--rounds", "1", "--history", "100", "--messages", "60"]
+        case "compression":
+            words += ["--rounds", "1", "--messages", "100"]
         case "generator":
             words += ["optimized", "--rounds", "1", "--messages", "2000"]
         case "watching":

@@ -166,8 +166,10 @@ class Page(HTMLParser):
         (a_report(measurement=False), "not a measurement"),
         (a_report(complete=False), "PARTIAL"),
         (closed_loop(), "closed loop"),
+        (a_report(simulated=["disk hdd", "eio@3"]), "simulated disk"),
+        (a_report(simulated=["disk hdd", "eio@3"]), "disk hdd; eio@3"),
     ],
-    ids=["not a measurement", "partial", "closed loop"],
+    ids=["not a measurement", "partial", "closed loop", "simulated", "what is simulated"],
 )
 def test_every_export_warns_of_what_is_not_a_fair_measurement(
     export: Any, report: Report, words: str

@@ -26,6 +26,7 @@ from chatlab.bench.result import LoadProgress
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import estimate
+from chatlab.chat.conditions import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ class Compare:
         ceiling: whether to measure the ceilings, too: see `ceilings.py`.
         work_folder: where data folders are made; the system's place for temporary files if None.
         options: further options for each `chatlab serve`.
+        fault, disk: what each of them simulates: plans of `--fault`, and a name for `--disk`.
 
     Attributes:
+        simulated: the same in words, one phrase for each thing.
         under_way: the rounds under way, by name: one, or all modes in a demonstration.
         rounds_done: the rounds so far, by name.
         ceilings_done: those of the ceilings.
@@ -83,7 +86,10 @@ class Compare:
         ceiling: bool = False,
         work_folder: Path | None = None,
         options: tuple[str, ...] = (),
+        fault: tuple[str, ...] = (),
+        disk: str | None = None,
     ) -> None:
+        self.simulated = describe(plans=fault, disk=disk)
         self.control = f"{modes[0]} again" if control else None
         self.entrants = {mode: mode for mode in modes}
         if self.control:
@@ -98,7 +104,8 @@ class Compare:
         self.ceilings_done: dict[str, list[CeilingRound]] = (
             {name: [] for name in CEILINGS} if ceiling else {}
         )
-        self._options = options
+        simulating = [("--fault", plan) for plan in fault] + [("--disk", disk)] * (disk is not None)
+        self._options = (*options, *(word for pair in simulating for word in pair if word))
         self._busy_percent = 0.0
         self._view_percent = 0.0
 
@@ -184,6 +191,7 @@ class Compare:
             history=self.scenario.history,
             rounds=self.rounds,
             measurement=self.measurement,
+            simulated=self.simulated,
             control=self.control,
             complete=all(
                 count == self.rounds

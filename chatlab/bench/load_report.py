@@ -22,6 +22,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         interrupted: whether the user ended it early. What was then still under way is neither lost
             nor left unanswered, though the audit cannot tell the two apart.
         mode, ack_means: of the server; "unknown" if it could not be asked.
+        simulated: what the server said was wrong with its disk on purpose; empty if nothing.
         throughput_per_s: messages delivered to their room per second.
         ack_ms, delivery_ms: from the planned send.
         io: what the server's files cost from the first message to the last; empty if unknown.
@@ -47,6 +48,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     disconnected: dict[str, int]
     sender_late_p99_ms: float
     sender_cpu_percent: float
+    simulated: list[str] = []
 
 
 def load_report(
@@ -62,6 +64,7 @@ def load_report(
         interrupted: whether the user ended it early.
     """
     codes = list(result.refused.values())
+    server = result.after or result.before
     return LoadReport(
         command=command,
         seed=seed,
@@ -78,6 +81,7 @@ def load_report(
         disconnected=result.disconnected,
         sender_late_p99_ms=result.late_p99_ms,
         sender_cpu_percent=result.sender_cpu_percent,
+        simulated=server.simulated if server else [],
     )
 
 

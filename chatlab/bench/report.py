@@ -156,6 +156,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         history: messages in the data folder before each round.
         rounds: asked for, for each mode.
         measurement: False if modes ran at the same time: a demonstration, not a measurement.
+        simulated: what was wrong with the modes' disk on purpose; empty for the disk as it is.
         control: the name of the baseline's second run, against which noise is judged; or None.
         ceilings: of `--ceiling`: messages per second of a bare echo server, and of the whole server
             without a disk.
@@ -170,6 +171,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     history: int
     rounds: int
     measurement: bool = True
+    simulated: list[str] = []
     control: str | None = None
     complete: bool
     modes: dict[str, ModeReport]

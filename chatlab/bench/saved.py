@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as journal
 from chatlab.chat.database_copy import database_copy
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS
@@ -45,8 +46,8 @@ def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
         keep: which messages are wanted: of a long history, memory need not hold the rest.
     """
     damaged = damaged_lists(folder)
-    if segments := sorted(p for p in folder.glob(journal.PATTERN) if journal.is_segment(p.name)):
-        messages, broken = _read_journal(segments, keep)
+    if segments := packed.segments_among(path.name for path in folder.iterdir()):
+        messages, broken = _read_journal([folder / name for name in segments], keep)
     elif (folder / DATABASE).exists():
         messages, broken = _read_database(folder, keep)
     else:
@@ -76,18 +77,20 @@ def _read_json(folder: Path, keep: Keep) -> tuple[list[Message], int]:
 def _read_journal(segments: list[Path], keep: Keep) -> tuple[list[Message], int]:
     """Every segment must be whole, and begin where the one before it ends."""
     messages: list[Message] = []
-    damaged, begin = 0, 0
+    damaged = 0
+    end: int | None = 0  # None after one of which nobody knows how long it was
     for path in segments:
-        data = path.read_bytes()
+        base = journal.base_of(path.name)
+        damaged += end is not None and end != base
         try:
+            data = packed.plain_bytes(path.name, path.read_bytes())
             found = journal.scan(path.name, data)
-            damaged += found.torn > 0 or found.header.base != begin
         except CorruptFile:
-            damaged += 1
-        else:
-            in_it = (record.message for record in journal.records(path.name, data))
-            messages += filter(keep, in_it)
-        begin += len(data)
+            damaged, end = damaged + 1, None
+            continue
+        damaged += found.torn > 0
+        messages += filter(keep, (one.message for one in journal.records(path.name, data)))
+        end = base + len(data)
     return messages, damaged
 
 

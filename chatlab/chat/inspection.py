@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as form
 from chatlab.chat.database_copy import database_copy
 from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS
@@ -41,6 +42,9 @@ class Segment(msgspec.Struct, kw_only=True):
     Attributes:
         number: 1 for the first.
         position: where it begins, in bytes of the whole journal.
+        bytes: that it has, or had before it was compressed.
+        file_bytes: on the disk.
+        compressed: whether it is.
         messages, batches: that can be read.
         torn_bytes: at its end, of a save that was not finished; the next start cuts them off.
         damaged_at: the byte of the file at which it is damaged; None if it is not, or as a whole.
@@ -51,6 +55,8 @@ class Segment(msgspec.Struct, kw_only=True):
     name: str
     position: int
     bytes: int
+    file_bytes: int = 0
+    compressed: bool = False
     messages: int = 0
     batches: int = 0
     torn_bytes: int = 0
@@ -223,7 +229,7 @@ def _sqlite(disk: Disk, names: list[str]) -> StoreContents | None:
 
 
 def _journal(disk: Disk, names: list[str]) -> StoreContents | None:
-    files = sorted(filter(form.is_segment, names))
+    files = packed.segments_among(names)
     if not files:
         return None
     walk = _Walk(disk)
@@ -232,7 +238,7 @@ def _journal(disk: Disk, names: list[str]) -> StoreContents | None:
     store = StoreContents(
         kind="journal",
         files=files,
-        bytes=sum(segment.bytes for segment in walk.segments),
+        bytes=sum(segment.file_bytes for segment in walk.segments),
         segments=walk.segments,
         unfinished=FILLING in names,
         damage={one.name: one.damage for one in walk.segments if one.damage},
@@ -256,12 +262,19 @@ class _Walk:
     def through(self, name: str, *, is_last: bool) -> None:
         """Look at the next segment."""
         segment = Segment(
-            number=len(self.segments) + 1, name=name, position=form.base_of(name), bytes=0
+            number=len(self.segments) + 1,
+            name=name,
+            position=form.base_of(name),
+            bytes=0,
+            compressed=packed.is_compressed(name),
         )
         self.segments.append(segment)
         try:
             data = self._disk.read(name)
-            segment.bytes = len(data)
+            segment.bytes = segment.file_bytes = len(data)
+            if segment.compressed:
+                segment.bytes = packed.decode_index(name, data[: packed.INDEX_BYTES_MAX])[0].bytes
+                data = packed.plain_bytes(name, data)
             header = form.decode_header(name, data)
         except OSError as error:
             segment.damage = f"it cannot be read: {error.strerror}"

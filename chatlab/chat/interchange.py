@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as form
 from chatlab.chat.database_copy import database_copy
 from chatlab.chat.datafiles import ALL_FILES, MESSAGES
@@ -27,6 +28,7 @@ from chatlab.chat.inspection import Contents, Kind, inspect, names_in
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.disk import TEMPORARY_SUFFIX, Disk
 from chatlab.chat.parts.files import Files
+from chatlab.chat.parts.segment_files import SegmentFiles
 from chatlab.chat.parts.sqlite_database import LOG, SIDE_FILES
 from chatlab.chat.parts.sqlite_database import NAME as DATABASE
 from chatlab.chat.parts.stores.base import Store
@@ -177,12 +179,13 @@ class _Journal:
         self.torn_bytes = 0
 
     def messages(self) -> Iterator[Message]:
-        folder = self._disk.folder
-        names = sorted(filter(form.is_segment, self._disk.names()))
-        form.check_row((name, (folder / name).stat().st_size) for name in names)
+        names = packed.segments_among(self._disk.names())
+        files = SegmentFiles(self._disk)
+        with _told("read", "the journal"):
+            form.check_row((name, files.size(name)) for name in names)
         for name in names:
             with _told("read", name):
-                data = self._disk.read(name)
+                data = files.read(name)
             found = form.scan(name, data)
             if found.torn and name != names[-1]:
                 raise CorruptFile(name, f"the line at byte {found.size} is damaged")
@@ -193,7 +196,7 @@ class _Journal:
 
 def _chosen(folder: Path, names: list[str], kind: Kind | None) -> Kind:
     there: list[Kind] = []
-    if any(map(form.is_segment, names)):
+    if any(map(packed.is_of_a_journal, names)):
         there.append("journal")
     if DATABASE in names:
         there.append("sqlite")
@@ -224,7 +227,7 @@ def _check_target(folder: Path, target: Path, force: bool) -> None:
     own = {DATABASE, LOG, LOCK_NAME, FILLING, *(file.name for file in ALL_FILES)}
     own.remove(MESSAGES.name)
     if target.resolve().parent == folder.resolve() and (
-        target.name in own or form.is_segment(target.name)
+        target.name in own or packed.is_of_a_journal(target.name)
     ):
         raise UsageError(f"--to {target} is a file of the data folder's own: choose another name")
     if target.exists() and not force:
@@ -295,7 +298,7 @@ def _install(disk: Disk, made: list[str], kind: Kind) -> None:
         disk.fsync_folder()
     # An empty database goes last, by being replaced; the log of the old one must not meet the new.
     for name in names:
-        if form.is_segment(name) if kind == "journal" else name == LOG:
+        if packed.is_of_a_journal(name) if kind == "journal" else name == LOG:
             disk.remove(name)
     disk.fsync_folder()
     for name in made:

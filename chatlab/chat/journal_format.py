@@ -24,6 +24,10 @@ be cut off. What this cannot tell apart: decay in the very last batch looks like
 A segment begins where the one before ends, so that the sizes of the files alone show whether one is
 missing in the middle. That the last one is missing cannot be seen.
 
+A segment after which another one has begun may be kept compressed, as `journal-....log.z`: see
+`journal_compressed.py`. The plain file is removed only when the compressed one is surely on the
+disk; after a crash both may be there, and then the plain one counts.
+
 `chatlab data inspect` reads all this aloud, `chatlab data inspect --tail 3` line by line.
 """
 
@@ -32,12 +36,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from chatlab.chat.errors import CorruptFile
 from chatlab.chat.protocol import Message
+
+T = TypeVar("T")
 
 PATTERN = "journal-*.log"
 FILLING = "journal.filling"
@@ -112,12 +118,12 @@ def segment_name(base: int) -> str:
 
 
 def base_of(name: str) -> int:
-    """Where a segment begins, from its file's name."""
-    return int(name.removeprefix("journal-").removesuffix(".log"), 16)
+    """Where a segment begins, compressed or not, from its file's name."""
+    return int(name.removeprefix("journal-").partition(".")[0], 16)
 
 
 def is_segment(name: str) -> bool:
-    """Whether this is the name of a segment."""
+    """Whether this is the name of a segment that is not compressed."""
     try:
         return segment_name(base_of(name)) == name
     except ValueError:
@@ -126,7 +132,7 @@ def is_segment(name: str) -> bool:
 
 def encode_header(header: Header) -> bytes:
     """A segment's first line."""
-    return _line(HEADER + b" " + _encoder.encode(header))
+    return encode_line(HEADER, header)
 
 
 def encode_batch(
@@ -172,17 +178,7 @@ def decode_header(name: str, data: bytes) -> Header:
     Raises:
         CorruptFile: it is damaged, or of another version or place.
     """
-    line = data[: data.find(b"\n") + 1]
-    try:
-        if not _whole(line) or line[9:10] != HEADER:
-            raise CorruptFile(name, "its first line is damaged")
-        # Alone and first: another version's index may look different in all else.
-        version = msgspec.json.decode(line[11:], type=_Version).journal
-        if version != VERSION:
-            raise CorruptFile(name, f"it has format {version}, this chatlab knows {VERSION}")
-        header = msgspec.json.decode(line[11:], type=Header)
-    except msgspec.MsgspecError as error:
-        raise CorruptFile(name, f"its first line is no index: {error}") from error
+    header = decode_line(name, data[: data.find(b"\n") + 1], HEADER, VERSION, Header)
     if header.base != base_of(name):
         raise CorruptFile(name, f"its index says that it begins at {header.base:x}")
     return header
@@ -233,7 +229,7 @@ def check_row(sizes: Iterable[tuple[str, int]]) -> None:
     """Check that each segment begins where the one before ends.
 
     Args:
-        sizes: name and size of each, in order.
+        sizes: name and size of each, in order; of a compressed one, the size that it had.
 
     Raises:
         CorruptFile: one is missing, or is not as long as it was.
@@ -251,9 +247,28 @@ def check_row(sizes: Iterable[tuple[str, int]]) -> None:
         end = base + size
 
 
-def _line(rest: bytes) -> bytes:
-    rest += b"\n"
+def encode_line(mark: bytes, what: msgspec.Struct) -> bytes:
+    """A line that is no message: its checksum, a mark, and JSON."""
+    rest = mark + b" " + _encoder.encode(what) + b"\n"
     return b"%08x %b" % (zlib.crc32(rest), rest)
+
+
+def decode_line(name: str, line: bytes, mark: bytes, version: int, kind: type[T]) -> T:
+    """Read such a line, the first one of a file.
+
+    Raises:
+        CorruptFile: it is damaged, or of another version.
+    """
+    try:
+        if not _whole(line) or line[9:10] != mark:
+            raise CorruptFile(name, "its first line is damaged")
+        # Alone and first: another version's index may look different in all else.
+        found = msgspec.json.decode(line[11:], type=_Version).journal
+        if found != version:
+            raise CorruptFile(name, f"it has format {found}, this chatlab knows {version}")
+        return msgspec.json.decode(line[11:], type=kind)
+    except msgspec.MsgspecError as error:
+        raise CorruptFile(name, f"its first line is no index: {error}") from error
 
 
 def _whole(line: bytes) -> bool:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as form
 from chatlab.chat.errors import StorageError, UsageError
 from chatlab.chat.inspection import names_in
 from chatlab.chat.parts.disk import Disk
+from chatlab.chat.parts.segment_files import SegmentFiles
 
 _MARKS = {form.HEADER, form.FIRST, form.FURTHER}
 
@@ -71,7 +73,7 @@ def read_lines(folder: Path, count: int, segment: int | None = None) -> Lines:
         StorageError: it cannot be read.
     """
     disk = Disk(folder)
-    names = sorted(filter(form.is_segment, names_in(disk)))
+    names = packed.segments_among(names_in(disk))
     if not names:
         raise UsageError(f"{folder} has no journal: only that one consists of lines to show")
     number = len(names) if segment is None else segment
@@ -79,7 +81,7 @@ def read_lines(folder: Path, count: int, segment: int | None = None) -> Lines:
         raise UsageError(f"there is no segment {number}: the journal has {len(names)}, from 1 on")
     name = names[number - 1]
     try:
-        data = disk.read(name)
+        data = SegmentFiles(disk).read(name)
     except OSError as error:
         raise StorageError("read", name, error.strerror or str(error)) from error
     return take_apart(number, name, data, count)

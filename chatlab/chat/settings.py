@@ -27,6 +27,7 @@ class Settings:
         retry_first_s, retry_max_s: seconds; a failed flush waits this long, doubling each time.
         drain_timeout_s: seconds; how long a stopping server tries to save what is queued.
         segment_bytes_max: bytes; a journal begins a new segment when the last one has so many.
+        compress_segments: whether a journal keeps those compressed that it no longer adds to.
         log_pages_max: pages of 4 KiB; a database's log with so many is carried into the database
             before the next save.
         send_buffer_max: bytes; a client with more unread than this is disconnected.
@@ -43,6 +44,7 @@ class Settings:
     retry_max_s: float = 5.0
     drain_timeout_s: float = 10.0
     segment_bytes_max: int = 8 * 1024 * 1024
+    compress_segments: bool = False
     log_pages_max: int = 2_000
     send_buffer_max: int = 1024 * 1024
     clients_max: int = 1_000

@@ -8,6 +8,7 @@ import typer
 from chatlab.cli import (
     chat,
     compare,
+    compression,
     course,
     course_answers,
     course_verify,
@@ -57,6 +58,7 @@ app.command("tune", rich_help_panel=LABS)(labs.tune)
 app.command("capacity", rich_help_panel=LABS)(labs.capacity)
 app.command("pitfalls", rich_help_panel=LABS)(labs.pitfalls)
 app.command("crash", rich_help_panel=LABS)(crash.crash)
+app.command("compression", rich_help_panel=LABS)(compression.compression)
 app.command("rungs", rich_help_panel=LABS)(rungs.rungs)
 app.command("generator", rich_help_panel=LABS)(generator.generator)
 app.command("watching", rich_help_panel=LABS)(generator.watching)

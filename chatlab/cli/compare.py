@@ -13,6 +13,8 @@ import typer
 
 from chatlab.cli.mine import check_modes
 from chatlab.cli.options import (
+    DiskName,
+    FaultPlans,
     History,
     InFlight,
     JsonFile,
@@ -76,6 +78,8 @@ def compare(
             help="Measure an echo server, and the server without a disk, too: what is left to win?",
         ),
     ] = False,
+    fault: FaultPlans = None,
+    disk: DiskName = None,
     clock: Annotated[
         str,
         typer.Option(
@@ -120,12 +124,14 @@ def compare(
     """
     from chatlab.bench.compare import Compare
     from chatlab.bench.thresholds import Threshold
+    from chatlab.chat.conditions import simulate
     from chatlab.chat.errors import UsageError
 
     if explain:
         _explain()
         return
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
+    simulate(Path(), plans=fault or (), disk=disk)  # a plan that is not understood is found now
     check_modes(*names)
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: there are planned and send")
@@ -160,6 +166,8 @@ def compare(
                 control=control and not race,
                 ceiling=ceiling and not race,
                 work_folder=work,
+                fault=tuple(fault or ()),
+                disk=disk,
             ),
             wanted,
         )
@@ -203,6 +211,8 @@ def _run(race: Compare, wanted: Wanted) -> int:
 
     console = Console()
     console.print(f"{race.scenario.name}: {race.scenario.words}", style="dim", highlight=False)
+    if race.simulated:
+        console.print(f"simulated: {'; '.join(race.simulated)}", style="yellow", highlight=False)
     try:
         asyncio.run(_measure(race, wanted))
     except KeyboardInterrupt:

@@ -47,6 +47,19 @@ Seed = Annotated[int, typer.Option(metavar="N", help="The same seed gives the sa
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured to FILE.")
 ]
+FaultPlans = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="PLAN",
+        help="Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or "
+        "slow=20ms; several with commas. See the README.",
+    ),
+]
+DiskName = Annotated[
+    str | None,
+    typer.Option("--disk", metavar="NAME", help="Simulate a slower disk: hdd or network."),
+]
 WorkFolder = Annotated[
     Path | None,
     typer.Option(

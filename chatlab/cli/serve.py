@@ -15,6 +15,7 @@ import typer
 
 from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
+from chatlab.cli.options import DiskName, FaultPlans
 
 if TYPE_CHECKING:
     from chatlab.chat.folder import DataFolder
@@ -91,22 +92,28 @@ def serve(
             metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
         ),
     ] = None,
+    segment_size: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="BYTES", help="Journal only: begin a new segment after so many bytes."
+        ),
+    ] = _default.segment_bytes_max,
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Offer clients to compress what goes over the wire.")
+    ] = False,
+    compress_segments: Annotated[
+        bool,
+        typer.Option(
+            "--compress-segments",
+            help="Journal only: compress each segment once the next one has begun.",
+        ),
+    ] = False,
     token: Annotated[
         str | None,
         typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
     ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PLAN",
-            help="Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or "
-            "slow=20ms; several with commas. See the README.",
-        ),
-    ] = None,
-    disk: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Simulate a slower disk: hdd or network."),
-    ] = None,
+    fault: FaultPlans = None,
+    disk: DiskName = None,
     no_dashboard: Annotated[
         bool, typer.Option("--no-dashboard", help="Serve without the live view.")
     ] = False,
@@ -133,9 +140,11 @@ def serve(
             "--queue-limit": queue_limit,
             "--ack": ack,
             "--token": token,
+            "--segment-size": segment_size,
             "--disk": disk,
         }
         words = [f"{name}={value}" for name, value in options.items() if value is not None]
+        words += ["--compress"] * compress + ["--compress-segments"] * compress_segments
         words += [f"--fault={plan}" for plan in fault or ()]
         dashboard = not no_dashboard
         own = Own(mode, data, history, tuple(words), port=port, token=token, dashboard=dashboard)
@@ -145,6 +154,8 @@ def serve(
         flush_interval_s=flush_interval,
         cache_ttl_s=cache_ttl,
         queue_limit=queue_limit,
+        segment_bytes_max=segment_size,
+        compress_segments=compress_segments,
     )
     line_up = parse(mode)
     conditions = simulate(data, plans=fault or (), disk=disk)
@@ -160,6 +171,7 @@ def serve(
             port=port,
             ack=ack,
             token=token,
+            compress=compress,
             starting=folder.starting,
             conditions=conditions,
         )

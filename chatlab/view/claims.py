@@ -83,6 +83,11 @@ def cautions(report: Report) -> dict[str, str]:
         found["PARTIAL"] = (
             f"stopped early: of {_many(report.rounds, 'round')} asked for, done: {done or 'none'}"
         )
+    if report.simulated:
+        found["simulated disk"] = (
+            f"{'; '.join(map(words.printable, report.simulated))}: the figures are those of a disk "
+            "that this machine does not have"
+        )
     in_flight = report.scenario.get("in_flight")
     if in_flight is not None:
         found["closed loop"] = (

@@ -151,6 +151,8 @@ def _state(segment: Segment) -> Text:
         return Text(f"damaged{at}", style="bold red")
     if segment.torn_bytes:
         return Text(f"torn tail of {segment.torn_bytes:,} bytes", style="yellow")
+    if segment.compressed:
+        return Text(f"whole, compressed to {words.size(segment.file_bytes)}", style="green")
     return Text("whole", style="green")
 
 

@@ -36,8 +36,12 @@ CSV_COLUMNS: dict[str, tuple[str, Callable[[Line], Value]]] = {
     ),
     "control": ("whether it is the baseline's second run", lambda at: at.name == at.report.control),
     "cautions": (
-        "'not a measurement', 'PARTIAL', 'closed loop': of the whole comparison; mostly empty",
+        "'not a measurement', 'PARTIAL', 'simulated disk', 'closed loop': of the whole comparison",
         lambda at: "; ".join(claims.cautions(at.report)),
+    ),
+    "simulated": (
+        "what was wrong with the disk on purpose; mostly empty",
+        lambda at: "; ".join(at.report.simulated),
     ),
     "invalid": ("no verdict rests on it", lambda at: bool(at.round.invalid)),
     "invalid_because": ("why its plan was not met", lambda at: "; ".join(at.round.invalid)),

@@ -32,6 +32,8 @@ def render(report: LoadReport) -> RenderableType:
 
 def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     audit = report.audit
+    if report.simulated:
+        yield "simulated", Text(words.printable("; ".join(report.simulated)), style="yellow")
     yield "delivered per second", f"{report.throughput_per_s:,.0f}"
     yield "ack p50 / p95 / p99", _all_three(report.ack_ms)
     yield "delivery p50 / p95 / p99", _all_three(report.delivery_ms)

@@ -45,6 +45,23 @@ def test_tune_marks_a_frontier_and_recommends(tmp_path: Path) -> None:
     assert "Recommended: batch" in text
 
 
+def test_compression_weighs_bytes_against_processor_time(tmp_path: Path) -> None:
+    report, text = run_for_json(
+        tmp_path, "compression", "--rounds", "1", "--messages", "600", "--work", str(tmp_path)
+    )
+    plain, wire, disk = (rounds[0] for rounds in report["done"].values())
+
+    assert report["schema"] == "chatlab.compression/1"
+    assert list(report["done"]) == ["nothing compressed", "wire compressed", "segments compressed"]
+    assert all(one["clean"] for one in (plain, wire, disk))
+    assert wire["wire_bytes"] < 0.5 * plain["wire_bytes"] < disk["wire_bytes"]
+    assert disk["disk_bytes"] < 0.5 * plain["disk_bytes"] <= wire["disk_bytes"]
+    assert plain["wire_bytes"] > 10 * 60, "each of ten receivers gets each message"
+    assert "Wire: " in text
+    assert "Fewer than six rounds: no interval" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
 def test_pitfalls_list_names_all_five() -> None:
     done = run("pitfalls", "list")
 
@@ -79,7 +96,7 @@ def test_a_mistake_is_one_clear_line(words: tuple[str, ...], said: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single process")
-@pytest.mark.parametrize("lab", ["growth", "tune", "capacity", "pitfalls"])
+@pytest.mark.parametrize("lab", ["growth", "tune", "capacity", "pitfalls", "compression"])
 def test_ctrl_c_leaves_no_server_and_no_data(lab: str, tmp_path: Path) -> None:
     process = start(lab, "--work", str(tmp_path))
     servers = wait_for_servers(process.pid)

@@ -14,17 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlab.bench.saved import read_saved
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as form
 from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts.disk import FOLDER, Disk, Operation
 from chatlab.chat.parts.files import Files
+from chatlab.chat.parts.segment_files import SegmentFiles
 from chatlab.chat.parts.stores.journal import AHEAD, BEHIND, FILLING, LONG_MESSAGE, JournalStore
 from chatlab.chat.protocol import Message
 from chatlab.chat.settings import Settings
 from tests.support.parts import InlineFiles, fill, ids, message
 from tests.support.unlucky import Unlucky, kind
-from tests.support.virtual_clock import run
+from tests.support.virtual_clock import run, settle
 
 LARGE = Settings().segment_bytes_max
 TINY = 600
@@ -43,6 +45,7 @@ class Journal:
     def __init__(self, folder: Path, segment_bytes_max: int = LARGE) -> None:
         self.folder = folder
         self.segment_bytes_max = segment_bytes_max
+        self.compress_segments = False
         self.disk = Unlucky()
         self.notes: list[str] = []
         self._make()
@@ -50,8 +53,10 @@ class Journal:
     def _make(self) -> None:
         self.files = InlineFiles(self.folder)
         self.files.disk = Disk(self.folder, [self.disk])
-        sizes = Settings(segment_bytes_max=self.segment_bytes_max)
-        self.store = JournalStore(self.files, None, None, None, sizes)  # type: ignore[arg-type]
+        knobs = Settings(
+            segment_bytes_max=self.segment_bytes_max, compress_segments=self.compress_segments
+        )
+        self.store = JournalStore(self.files, None, None, None, knobs)  # type: ignore[arg-type]
 
     async def start(self, starting: Iterable[Message] = ()) -> None:
         self.notes = await self.store.start(starting)
@@ -81,7 +86,7 @@ class Journal:
 
     async def holds(self, *numbers: int, room: str = "general") -> None:
         """Whether it has these messages: by its history, and as an auditor reads the files."""
-        assert await self.store.history(room, 999) == [message(n, room) for n in numbers]
+        assert await self.store.history(room, 99_999) == [message(n, room) for n in numbers]
         saved = read_saved(self.folder)
         assert [one for one in saved.messages if one.room_id == room] == [
             message(n, room) for n in numbers
@@ -714,19 +719,28 @@ HISTORIES = st.lists(
     st.one_of(
         st.lists(st.sampled_from(["a", "b", "c", "sparse"]), min_size=1, max_size=6),
         st.just("reopen"),
+        st.just("reopen the other way"),  # with segments compressed from now on, or no longer
     ),
     max_size=25,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps=HISTORIES, segment_bytes_max=st.integers(1, 2_000), length=st.integers(0, 300))
-def test_behaves_like_a_list_over_any_segments(steps, segment_bytes_max: int, length: int) -> None:
+@given(
+    steps=HISTORIES,
+    segment_bytes_max=st.integers(1, 2_000),
+    length=st.integers(0, 300),
+    block_bytes=st.sampled_from([1, 100, 500, 64 * 1024]),
+)
+def test_behaves_like_a_list_over_any_segments(
+    steps, segment_bytes_max: int, length: int, block_bytes: int
+) -> None:
     async def compare(folder: Path) -> None:
         journal, oracle = Journal(folder, segment_bytes_max), []
         await journal.start()
         for step in steps:
-            if step == "reopen":
+            if isinstance(step, str):
+                journal.compress_segments ^= step == "reopen the other way"
                 await journal.reopen()
                 continue
             batch = [
@@ -735,6 +749,7 @@ def test_behaves_like_a_list_over_any_segments(steps, segment_bytes_max: int, le
             ]
             await journal.store.save(batch)
             oracle += batch
+            await settle()  # what is compressed beside the saving has its turn
         for room in ("a", "b", "c", "sparse"):
             mine = [one for one in oracle if one.room_id == room]
             assert await journal.store.history(room, 999) == mine
@@ -742,7 +757,10 @@ def test_behaves_like_a_list_over_any_segments(steps, segment_bytes_max: int, le
         await journal.store.close()
         saved = read_saved(folder)
         assert saved.messages == oracle
-        form.check_row((path.name, path.stat().st_size) for path in journal.segments)
+        segments = SegmentFiles(Disk(folder))
+        names = packed.segments_among(journal.content)
+        form.check_row((name, segments.size(name)) for name in names)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "BLOCK_BYTES", block_bytes)
         run(compare(Path(folder)))

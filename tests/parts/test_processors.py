@@ -530,3 +530,92 @@ async def test_group_commit_saves_few_long_messages_together_and_one_that_is_lon
 
     assert [len(batch) for _, batch in bench.store.attempts] == [3, 1, 1, 1]
     assert ids(bench.store.kept) == ids(message(n) for n in range(6))
+
+
+class SlowOutcome(FakeOutcome):
+    """Takes a while to deliver what was saved.
+
+    Attributes:
+        under_way, under_way_max: deliveries that run now, and the most that ever did at once.
+    """
+
+    def __init__(self, takes_s: float) -> None:
+        super().__init__()
+        self.under_way = self.under_way_max = 0
+        self._takes_s = takes_s
+
+    async def saved(self, batch: Any) -> None:
+        self.under_way += 1
+        self.under_way_max = max(self.under_way_max, self.under_way)
+        await asyncio.sleep(self._takes_s)
+        await super().saved(batch)
+        self.under_way -= 1
+
+
+def delivering_slowly(part: type[Processor], delivery_s: float, **knobs: Any) -> Bench:
+    """A processor whose listener takes so long for each batch."""
+    bench = Bench(part, **knobs)
+    bench.processor.outcome = bench.outcome = SlowOutcome(delivery_s)
+    return bench
+
+
+@on_virtual_clock
+async def test_group_commit_saves_the_next_batch_while_the_one_before_is_delivered() -> None:
+    bench = delivering_slowly(GroupCommitProcessor, 3.0, takes_s=2.0)
+    await bench.submit(1)
+    await asyncio.sleep(1)  # the first save goes on until 2, its delivery until 5
+    await bench.submit(2)
+    await asyncio.sleep(2)
+
+    assert bench.saved_at == [(0, 1), (2, 1)]
+    assert bench.outcome.of("saved") == []
+    await bench.drain()
+    assert [at for _, _, at in bench.outcome.events] == pytest.approx([5, 8])
+
+
+@on_virtual_clock
+async def test_queueing_saves_the_next_batch_only_after_the_delivery() -> None:
+    bench = delivering_slowly(QueueingProcessor, 3.0, takes_s=2.0, batch_size_max=1)
+    await bench.submit(1, 2)
+    await asyncio.sleep(60)
+
+    assert bench.saved_at == [(0, 1), (5, 1)]
+
+
+@on_virtual_clock
+async def test_group_commit_is_at_most_one_delivery_behind() -> None:
+    bench = delivering_slowly(GroupCommitProcessor, 10.0, takes_s=1.0)
+    for n in range(30):
+        await bench.submit(n)
+        await asyncio.sleep(1)
+        behind = len(bench.store.attempts) - len(bench.outcome.events)
+        assert behind <= 3  # one that is delivered, one that is saved and waits, one to save
+    await bench.drain()
+
+    assert bench.outcome.under_way_max == 1  # type: ignore[attr-defined]
+    assert bench.outcome.of("saved") == ids(message(n) for n in range(30))
+
+
+@on_virtual_clock
+async def test_the_drain_of_a_group_commit_waits_for_the_last_delivery() -> None:
+    bench = delivering_slowly(GroupCommitProcessor, 4.0, takes_s=1.0)
+    await bench.submit(1)
+    await bench.drain()
+
+    assert bench.outcome.of("saved") == ["m-000001"]
+    assert now() == pytest.approx(5)
+
+
+@on_virtual_clock
+async def test_group_commit_delivers_what_was_saved_while_the_next_save_fails() -> None:
+    bench = delivering_slowly(
+        GroupCommitProcessor, 0.5, takes_s=1.0, failures=[None, DISK_FULL, DISK_FULL]
+    )
+    await bench.submit(1)
+    await asyncio.sleep(0.5)
+    await bench.submit(2)
+    await asyncio.sleep(60)
+
+    assert [what for what, _, _ in bench.outcome.events] == ["saved", "delayed", "delayed", "saved"]
+    assert bench.outcome.story("m-000001") == ["saved"]
+    assert bench.outcome.story("m-000002") == ["delayed", "delayed", "saved"]

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -474,13 +475,16 @@ CRASHES = st.lists(
 
 @EVERY
 @settings(max_examples=50, deadline=None)
-@given(steps=CRASHES, first_fault=st.none() | FAULTS)
-def test_keeps_what_was_saved_through_faults_and_crashes(part, steps, first_fault) -> None:
+@given(steps=CRASHES, first_fault=st.none() | FAULTS, compress=st.booleans())
+def test_keeps_what_was_saved_through_faults_and_crashes(
+    part, steps, first_fault, compress: bool
+) -> None:
+    knobs = replace(IN_SMALL_FILES, compress_segments=compress)
     with tempfile.TemporaryDirectory() as folder:
-        run(compare_through_crashes(part, Path(folder) / "data", steps, first_fault))
+        run(compare_through_crashes(part, knobs, Path(folder) / "data", steps, first_fault))
 
 
-async def compare_through_crashes(part, folder: Path, steps, first_fault) -> None:
+async def compare_through_crashes(part, knobs: Settings, folder: Path, steps, first_fault) -> None:
     """Everything that was saved is there, once and in order, whatever fails.
 
     Of what was refused since the last save that succeeded, this may be seen, and nothing else:
@@ -494,7 +498,7 @@ async def compare_through_crashes(part, folder: Path, steps, first_fault) -> Non
     """
     disk, saved, refused = Unlucky(), [message(n, ROOMS[n % 3]) for n in range(7)], []
     count = len(saved)
-    store = await started(part, fill(folder, saved), disk, first_fault)
+    store = await started(part, knobs, fill(folder, saved), disk, first_fault)
     await seen(store, saved, [])
     for rooms, fault, tries_again, server, start_fault in steps:
         batch = [message(count + n, room) for n, room in enumerate(rooms)]
@@ -505,6 +509,7 @@ async def compare_through_crashes(part, folder: Path, steps, first_fault) -> Non
             saved, refused = saved + batch, []
         else:
             refused.append(batch)
+        await settle()  # what is compressed beside the saving has its turn, and fails, too
         disk.well()
         await seen(store, saved, refused if part is RewriteStore else [])
         if server == "goes on":
@@ -517,23 +522,23 @@ async def compare_through_crashes(part, folder: Path, steps, first_fault) -> Non
         elif part is not RewriteStore:
             possible = []
         await store.close()  # of a killed one, in the folder where nobody looks any more
-        store = await started(part, folder, disk, start_fault)
+        store = await started(part, knobs, folder, disk, start_fault)
         saved, refused = saved + await seen(store, saved, possible), []
     await store.close()
 
 
-async def started(part, folder: Path, disk: Unlucky, fault) -> Store:
+async def started(part, knobs: Settings, folder: Path, disk: Unlucky, fault) -> Store:
     """A store as the next server has it; one that cannot start is started once more."""
     files = InlineFiles(folder)
     files.disk = Disk(folder, [disk])
-    store = open_store(part, files, knobs=IN_SMALL_FILES)
+    store = open_store(part, files, knobs=knobs)
     if fault is not None:
         disk.fail(**fault)
     try:
         await store.start()
     except StorageError:
         disk.well()
-        return await started(part, folder, disk, None)
+        return await started(part, knobs, folder, disk, None)
     disk.well()
     return store
 

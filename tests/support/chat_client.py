@@ -49,6 +49,7 @@ async def running(
     *,
     ack: AckLevel | None = None,
     token: str | None = None,
+    compress: bool = False,
     **settings: Any,
 ) -> AsyncIterator[ChatServer]:
     """A server over a data folder, listening on a free port."""
@@ -62,6 +63,7 @@ async def running(
             settings=Settings(**settings),
             ack=ack,
             token=token,
+            compress=compress,
             starting=data.starting,
         ) as server,
     ):

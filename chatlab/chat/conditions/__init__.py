@@ -31,7 +31,7 @@ from chatlab.chat.conditions.slow import DISKS, SlowDisk, parse_slow
 from chatlab.chat.errors import UsageError
 from chatlab.chat.parts.disk import Condition
 
-__all__ = ["DISKS", "ERRORS", "Simulation", "simulate"]
+__all__ = ["DISKS", "ERRORS", "Simulation", "describe", "simulate"]
 
 
 @runtime_checkable
@@ -69,6 +69,19 @@ def simulate(
     conditions += [SlowDisk(parse_slow(item), folder) for item in items if _is_slow(item)]
     faults = [parse_fault(item) for item in items if not _is_slow(item)]
     return [*conditions, Faults(faults)] if faults else conditions
+
+
+def describe(*, plans: Sequence[str] = (), disk: str | None = None) -> list[str]:
+    """What these options simulate, in words, one phrase for each thing; for those who only tell.
+
+    Raises:
+        UsageError: as `simulate`.
+    """
+    slow = [one for one in simulate(Path(), plans=plans, disk=disk) if isinstance(one, SlowDisk)]
+    items = [item.strip() for plan in plans for item in plan.split(",")]
+    return [words for one in slow for words in one.simulated] + [
+        item for item in items if not _is_slow(item)
+    ]
 
 
 def _is_slow(item: str) -> bool:

@@ -1,9 +1,10 @@
 """A connection whose messages can be had in bulk: all that arrived together, with no wait between.
 
-The library's own `recv` is made for any program: it assembles fragments, and passes each message
-through a queue and three layers of coroutines. Nearly every message is one frame of text, and needs
-none of that. Those take the short way here; whatever is unusual (fragments, binary frames) still
-goes through `recv`, in its turn.
+The library's own way is made for any program: it reads each frame step by step, assembles
+fragments, and passes each message through a queue and three layers of coroutines. Nearly every
+message is one short frame of text, and needs none of that. Those take the short way here; whatever
+is unusual (fragments, binary frames, compression, a close) still goes through the library, in its
+turn. How frames are told apart stands in `framing.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from collections.abc import AsyncIterator
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import Event, State
+
+from chatlab.chat.protocol import FRAME_BYTES_MAX
+from chatlab.chat.server.framing import end_of_frame, take_texts
+
+END_OF_HANDSHAKE = b"\r\n\r\n"
 
 WAITING_MAX = 64
 """Messages; with more than so many waiting, the socket is read no further. One read of it may bring
@@ -69,13 +75,40 @@ class ChatConnection(ServerConnection):
     """A server's side of a connection."""
 
     _inbox: Inbox
+    _at_a_frame = False  # whether the library waits for the first byte of a frame
+    _in_fragments = False  # whether the message is unfinished of which the library had a part
+    _rest = b""  # of a frame that is not whole yet; bounded by `FRAME_BYTES_MAX`
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._inbox = Inbox(transport)
         super().connection_made(transport)
 
-    # The library calls this for each frame that came, and for the handshake.
+    def data_received(self, data: bytes) -> None:
+        protocol = self.protocol
+        if protocol.state is State.CONNECTING:
+            super().data_received(data)
+            # One who sends messages before it was answered has left half a frame there, perhaps.
+            self._at_a_frame = data.endswith(END_OF_HANDSHAKE)
+            return
+        if not self._at_a_frame:
+            super().data_received(data)
+            return
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        begin = 0
+        while protocol.state is State.OPEN:
+            if not self._in_fragments:
+                begin = take_texts(data, begin, self._inbox.put)
+            end = end_of_frame(data, begin, FRAME_BYTES_MAX)
+            if end is None:
+                self._rest = data[begin:]
+                return
+            super().data_received(data[begin:end])
+            begin = end
+        super().data_received(data[begin:])
+
+    # The library calls this for each frame that it was given, and for the handshake.
     def process_event(self, event: Event) -> None:
         if not isinstance(event, Frame) or event.opcode > Opcode.BINARY:
             super().process_event(event)
@@ -83,6 +116,7 @@ class ChatConnection(ServerConnection):
             self._inbox.put(bytes(event.data))
         else:
             super().process_event(event)
+            self._in_fragments = not event.fin
             if event.fin:
                 self._inbox.put(None)
 

@@ -87,7 +87,10 @@ class QueueProcessor(Processor):
         while (self.queue or not self.draining) and not self._gave_up:
             await self.until_due()
             if self.queue and not self._gave_up:
-                await self._flush(self._next_batch())
+                batch = self._next_batch()
+                if await self._save(batch):
+                    await self.hand_on(batch)
+        await self.handed_on()
 
     def _next_batch(self) -> list[Entry]:
         """The head of the queue, as much as may be saved together."""
@@ -104,6 +107,13 @@ class QueueProcessor(Processor):
     async def until_due(self) -> None:
         """Wait until a batch should be saved; at once while draining."""
 
+    async def hand_on(self, batch: list[Entry]) -> None:
+        """Have a saved batch acked and delivered; the next save begins when this returns."""
+        await self.outcome.saved(batch)
+
+    async def handed_on(self) -> None:
+        """Wait until whatever `hand_on` has begun is done."""
+
     async def _pause(self, pause_s: float) -> None:
         """Wait between two tries; a drain cuts it short."""
         try:
@@ -113,8 +123,8 @@ class QueueProcessor(Processor):
         except TimeoutError:
             pass
 
-    async def _flush(self, batch: list[Entry]) -> None:
-        """Save one batch, however often it takes, unless the drain gives up."""
+    async def _save(self, batch: list[Entry]) -> bool:
+        """Save one batch, however often it takes; False if the drain gave up on it."""
         pause_s = self.settings.retry_first_s
         messages = [entry.message for entry in batch]
         while True:
@@ -124,14 +134,14 @@ class QueueProcessor(Processor):
             except Exception as error:  # a bug in a store must not end the flushing, either
                 self._failures += 1
                 if self._gave_up:
-                    return
+                    return False
                 await self.outcome.delayed(batch, StorageError.of(error), pause_s)
             await self._pause(pause_s)
             if self._gave_up:
-                return
+                return False
             pause_s = min(pause_s * 2, self.settings.retry_max_s)
         self._flushes += 1
         # Only now: a batch that is being saved still counts as queued.
         for _ in batch:
             self.queue.popleft()
-        await self.outcome.saved(batch)
+        return True

@@ -11,6 +11,8 @@ a torn tail can be told from decay, stands in `journal_format.py`.
   and then say that all is well (Rebello et al., "Can Applications Recover from fsync Failures?",
   USENIX ATC 2020): they are written anew.
 - A start reads the last segment only; of the others it looks at the sizes.
+- With `compress_segments`, a segment is compressed once the next one has begun, beside the saving.
+  A history then reads a block or two of it.
 
 Its plain sibling is `rewrite.py`.
 """
@@ -19,15 +21,18 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 
+from chatlab.chat import journal_compressed as packed
 from chatlab.chat import journal_format as form
 from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import CorruptFile
+from chatlab.chat.errors import CorruptFile, StorageError
 from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
 from chatlab.chat.parts.files import Files, LogFile
 from chatlab.chat.parts.locks.base import Lock
 from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.segment_files import SegmentFiles
 from chatlab.chat.parts.stores.base import Store
 from chatlab.chat.parts.writers.base import Writer
 from chatlab.chat.protocol import AckLevel, Message
@@ -56,6 +61,11 @@ class JournalStore(Store):
         self._log: LogFile | None = None
         self._good_size = 0  # of the last segment, up to the end of the last save
         self._unclean = False  # more than that may be in it, and on the disk
+        # Where each segment begins that is closed and not compressed; bounded by their number.
+        self._closed: deque[int] = deque()
+        self._compressing: asyncio.Task[None] | None = None
+        self._compressing_failed = False
+        self._closing = False
 
     @property
     def promise(self) -> AckLevel:
@@ -64,17 +74,23 @@ class JournalStore(Store):
     async def start(self, starting: Iterable[Message] = ()) -> list[str]:
         try:
             names = await self._tidy(await self.files.names())
-            self._bases = sorted(form.base_of(name) for name in names if form.is_segment(name))
-            if self._bases:
-                return await self._recover()
-            return await self._begin(starting, from_json=MESSAGES.name in names)
+            segments = packed.segments_among(names)
+            self._bases = [form.base_of(name) for name in segments]
+            if not segments:
+                return await self._begin(starting, from_json=MESSAGES.name in names)
+            notes = await self._recover(segments)
+            self._closed.extend(form.base_of(one) for one in segments[:-1] if form.is_segment(one))
+            self._compress_closed()
+            return notes
         except BaseException:  # nobody closes a store that has not started
+            await self._end_compressing()
             if self._log is not None:
                 await self._log.close()
                 self._log = None
             raise
 
     async def close(self) -> None:
+        await self._end_compressing()
         async with self._alone:
             if self._log is not None:
                 try:
@@ -82,6 +98,8 @@ class JournalStore(Store):
                 finally:
                     await self._log.close()
                     self._log = None
+        if self._compressing_failed:  # once more; if it fails again, whoever closes hears of it
+            await self._compress(self._closed[0])
 
     async def save(self, batch: Sequence[Message]) -> None:
         if not batch:
@@ -102,7 +120,7 @@ class JournalStore(Store):
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
         position = self._rooms.get(room_id, form.NOWHERE)
-        walk = _Walk(self.files, tuple(self._bases))
+        walk = _Walk(SegmentFiles(self.files.disk), tuple(self._bases))
         return await self.files.work("read", "the journal", walk.back, room_id, position, limit)
 
     async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
@@ -131,8 +149,13 @@ class JournalStore(Store):
         left_over = [
             name
             for name in names
-            if form.is_segment(name.removesuffix(TEMPORARY_SUFFIX))
-            and (name.endswith(TEMPORARY_SUFFIX) or not filled)
+            if packed.is_of_a_journal(name.removesuffix(TEMPORARY_SUFFIX))
+            and (
+                name.endswith(TEMPORARY_SUFFIX)
+                or not filled
+                # Both ways: its compressing was interrupted, and is begun anew.
+                or (packed.is_compressed(name) and name.removesuffix(packed.SUFFIX) in names)
+            )
         ]
         for name in left_over:
             await self.files.remove(name)
@@ -141,10 +164,14 @@ class JournalStore(Store):
             await self.files.remove(FILLING)
         return [name for name in names if name not in left_over]
 
-    async def _recover(self) -> list[str]:
+    async def _recover(self, segments: list[str]) -> list[str]:
         """Read the last segment, and cut off a torn tail."""
-        form.check_row(await self.files.work("read", "the journal", self._sizes))
-        name = form.segment_name(self._bases[-1])
+        await self.files.work("read", "the journal", self._check_row, segments)
+        name = segments[-1]
+        if packed.is_compressed(name):
+            raise CorruptFile(
+                name, "it is compressed, and the segment that came after it is missing"
+            )
         found = form.scan(name, await self.files.read(name))
         self._rooms, self._good_size = found.rooms, found.size
         self._messages = found.header.messages + found.messages
@@ -170,7 +197,9 @@ class JournalStore(Store):
         before, self._log, self._good_size = self._log, log, log.size
         self._bases.append(base)
         if before is not None:
+            self._closed.append(self._bases[-2])
             await before.close()
+            self._compress_closed()
 
     async def _cut(self) -> None:
         """Cut off what a failed save may have left; again, until the disk has said that it is off.
@@ -182,16 +211,48 @@ class JournalStore(Store):
             await self._log.cut(self._good_size)
             self._unclean = False
 
-    def _sizes(self) -> list[tuple[str, int]]:
-        names = [form.segment_name(base) for base in self._bases]
-        return [(name, (self.files.folder / name).stat().st_size) for name in names]
+    def _check_row(self, segments: list[str]) -> None:
+        files = SegmentFiles(self.files.disk)
+        form.check_row((name, files.size(name)) for name in segments)
+
+    def _compress_closed(self) -> None:
+        """See to it that closed segments are compressed, one at a time, beside all else."""
+        if self.settings.compress_segments and (
+            self._compressing is None or self._compressing.done()
+        ):
+            self._compressing = asyncio.create_task(self._compress_each())
+
+    async def _compress_each(self) -> None:
+        self._compressing_failed = False
+        try:
+            while self._closed and not self._closing:
+                await self._compress(self._closed[0])
+                self._closed.popleft()
+        except StorageError:  # it stays as it is; the next segment that is closed begins this anew
+            self._compressing_failed = True
+
+    async def _compress(self, base: int) -> None:
+        """Compress a closed segment: both are there until the new one is surely on the disk."""
+        plain, target = form.segment_name(base), packed.compressed_name(base)
+        data = await self.files.read(plain)
+        smaller = await self.files.work("compress", plain, packed.compress, base, data)
+        await self.files.write(target + TEMPORARY_SUFFIX, smaller, fsync=True)
+        await self.files.rename(target + TEMPORARY_SUFFIX, target)
+        await self.files.fsync_folder()
+        await self.files.remove(plain)
+
+    async def _end_compressing(self) -> None:
+        """Let the segment that is being compressed be the last."""
+        self._closing = True
+        if self._compressing is not None:
+            await self._compressing
 
 
 class _Walk:
     """Follows the chain of a room backwards, reading the files around each message once."""
 
-    def __init__(self, files: Files, bases: tuple[int, ...]) -> None:
-        self._files = files
+    def __init__(self, segments: SegmentFiles, bases: tuple[int, ...]) -> None:
+        self._segments = segments
         self._bases = bases
         self._block_begin = 0
         self._block = b""
@@ -215,15 +276,14 @@ class _Walk:
         return self._block[begin : self._block.find(b"\n", begin) + 1]
 
     def _load(self, position: int) -> None:
-        base, name = self._segment(position)
+        base, _ = self._segment(position)
         behind = min(BEHIND, position - base)
-        offset = position - base - behind
         self._block_begin = position - behind
-        self._block = self._files.disk.read_part(name, offset, behind + AHEAD)
+        self._block = self._segments.read_part(base, position - base - behind, behind + AHEAD)
         size = LONG_MESSAGE
         while self._block.find(b"\n", position - self._block_begin) < 0:
             self._block_begin = position
-            self._block = self._files.disk.read_part(name, position - base, size)
+            self._block = self._segments.read_part(base, position - base, size)
             if len(self._block) < size:
                 break
             size *= 2

@@ -1,0 +1,279 @@
+"""Compressed segments: smaller, the same to everyone who asks, and safe at every moment."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlab.bench.saved import read_saved
+from chatlab.chat import journal_compressed as packed
+from chatlab.chat import journal_format as form
+from chatlab.chat.datafiles import MESSAGES
+from chatlab.chat.errors import CorruptFile, StorageError
+from chatlab.chat.inspection import inspect
+from chatlab.chat.interchange import export_messages
+from chatlab.chat.journal_lines import read_lines
+from chatlab.chat.parts.disk import FOLDER, TEMPORARY_SUFFIX, Disk
+from chatlab.chat.parts.segment_files import SegmentFiles
+from tests.parts.test_journal import Journal
+from tests.support.parts import fill, ids, message
+from tests.support.virtual_clock import settle
+
+BLOCKS = 4
+"""About so many blocks has a segment here."""
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    """One that compresses, with some segments of several blocks."""
+    made = Journal(fill(tmp_path / "data"), segment_bytes_max=BLOCKS * packed.BLOCK_BYTES)
+    (made.folder / MESSAGES.name).unlink()
+    made.compress_segments = True
+    made._make()
+    await made.start()
+    yield made
+    made.disk.well()
+    await made.store.close()
+
+
+async def fill_segments(journal: Journal, count: int = 3) -> list[int]:
+    """Save messages until so many segments are closed; returns their numbers."""
+    numbers: list[int] = []
+    while len(journal.segments) + len(compressed(journal)) <= count:
+        batch = range(len(numbers), len(numbers) + 200)
+        await journal.save(*batch)
+        numbers += batch
+        await settle()
+    return numbers
+
+
+def compressed(journal: Journal) -> list[Path]:
+    return sorted(journal.folder.glob("*.log.z"))
+
+
+async def close_and_look(journal: Journal) -> list[Path]:
+    await journal.store.close()
+    return compressed(journal)
+
+
+@given(data=st.binary(max_size=300), base=st.integers(0, 2**40), block=st.sampled_from([1, 7, 64]))
+def test_what_was_compressed_comes_back_whole_and_in_parts(
+    data: bytes, base: int, block: int
+) -> None:
+    name = packed.compressed_name(base)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "BLOCK_BYTES", block)
+        smaller = packed.compress(base, data)
+        index, begin = packed.decode_index(name, smaller)
+
+        assert index.bytes == len(data)
+        assert packed.plain_bytes(name, smaller) == data
+        for number, size in enumerate(index.sizes):
+            at = begin + sum(index.sizes[:number])
+            part = packed.decompress(name, index, number, smaller[at : at + size])
+            assert part == data[number * block : (number + 1) * block]
+
+
+@pytest.mark.parametrize("offset", [0, 1, 99, 100, 101, 250, 999])
+@pytest.mark.parametrize("size", [1, 99, 100, 101, 350, 5_000])
+def test_any_part_of_a_segment_is_read_as_if_it_were_plain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int, size: int
+) -> None:
+    monkeypatch.setattr(packed, "BLOCK_BYTES", 100)
+    data = bytes(n * 7 % 251 for n in range(1_000))
+    (tmp_path / packed.compressed_name(5)).write_bytes(packed.compress(5, data))
+
+    part = SegmentFiles(Disk(tmp_path)).read_part(5, offset, size)
+    assert part == data[offset : offset + size]
+
+
+def test_after_a_crash_the_plain_one_of_two_counts() -> None:
+    first, second = form.segment_name(0), form.segment_name(900)
+    names = [second, first + packed.SUFFIX, first, "users.json", first + ".z.tmp"]
+
+    assert packed.segments_among(names) == [first, second]
+    assert packed.segments_among([second, first + packed.SUFFIX]) == [first + ".z", second]
+
+
+async def test_closed_segments_are_compressed_and_the_last_one_is_not(journal: Journal) -> None:
+    numbers = await fill_segments(journal)
+    files = await close_and_look(journal)
+    sizes = SegmentFiles(Disk(journal.folder))
+
+    assert len(files) == 3
+    assert len(journal.segments) == 1
+    for path in files:
+        assert path.stat().st_size < 0.3 * sizes.size(path.name)
+    await journal.reopen()
+    await journal.holds(*numbers)
+
+
+async def test_history_reads_a_block_or_two_and_not_the_segment(journal: Journal) -> None:
+    numbers = await fill_segments(journal)
+    await journal.save(9_999, room="other")
+    await journal.reopen()
+    size = max(path.stat().st_size for path in compressed(journal))
+    assert ids(await journal.store.history("general", 1)) == [message(numbers[-1]).id]
+    await journal.save(*range(10_000, 12_500), room="other")  # general's latest is far back now
+    await journal.reopen()
+    before = sum(io.bytes_read for io in journal.files.statistics().values())
+    assert ids(await journal.store.history("general", 1)) == [message(numbers[-1]).id]
+    after = sum(io.bytes_read for io in journal.files.statistics().values())
+
+    assert after - before < size + 16 * 1024  # the index's head, and at most two blocks of many
+
+
+async def test_everyone_who_reads_a_journal_reads_a_compressed_one(
+    journal: Journal, tmp_path: Path
+) -> None:
+    numbers = await fill_segments(journal)
+    await journal.store.close()
+    contents = inspect(journal.folder)
+    store = contents.store("journal")
+    _, exported, _ = export_messages(journal.folder, tmp_path / "out.json")
+    lines = read_lines(journal.folder, 2, segment=1)
+
+    assert store is not None
+    assert contents.damage == {}
+    assert [one.compressed for one in store.segments] == [True, True, True, False]
+    assert store.bytes == sum(one.file_bytes for one in store.segments)
+    assert store.segments[0].bytes == store.segments[1].position > store.segments[0].file_bytes
+    assert store.messages == exported == len(numbers)
+    assert MESSAGES.decode((tmp_path / "out.json").read_bytes()) == [message(n) for n in numbers]
+    assert all(line.whole for line in lines.last)
+    assert ids(read_saved(journal.folder).messages) == ids(message(n) for n in numbers)
+    await journal.start()
+
+
+async def test_segments_of_an_earlier_server_are_compressed_after_a_start(journal: Journal) -> None:
+    journal.compress_segments = False
+    await journal.reopen()
+    numbers = await fill_segments(journal)
+    assert await close_and_look(journal) == []
+    journal.compress_segments = True
+    journal._make()
+    await journal.start()
+    await settle()
+
+    assert len(compressed(journal)) == 3
+    await journal.holds(*numbers)
+
+
+STEPS = {
+    "read": lambda one: one.kind == "read" and one.name.endswith(".log"),
+    "write": lambda one: one.kind == "write" and ".z" in one.name,
+    "fsync": lambda one: one.kind == "fsync" and ".z" in one.name,
+    "rename": lambda one: one.kind == "rename" and ".z" in one.name,
+    "remove": lambda one: one.kind == "remove",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_failure_at_any_step_loses_nothing_and_is_made_up_for(
+    journal: Journal, step: str
+) -> None:
+    journal.disk.fail(times=1, half=True, which=STEPS[step])
+    numbers = await fill_segments(journal, 1)
+    await journal.save(9_998)
+    await settle()
+    assert journal.disk.fired == 1
+    assert len(journal.segments) == 2
+    await journal.holds(*numbers, 9_998)
+    await journal.kill()
+    await settle()
+    await journal.holds(*numbers, 9_998)
+    await journal.store.close()
+
+    assert len(compressed(journal)) == 1
+    assert len(journal.segments) == 1
+    assert not list(journal.folder.glob("*" + TEMPORARY_SUFFIX))
+    await journal.start()
+
+
+async def test_a_disk_that_cannot_take_it_is_told_of_at_the_end(journal: Journal) -> None:
+    journal.disk.fail(times=99, which=STEPS["write"])
+    numbers = await fill_segments(journal, 1)
+    await journal.save(9_999)
+    with pytest.raises(StorageError, match=r"\.log\.z"):
+        await journal.store.close()
+    journal.disk.well()
+    journal._make()
+    await journal.start()
+
+    await journal.holds(*numbers, 9_999)
+
+
+@pytest.mark.parametrize("at", ["index", "block", "end"])
+async def test_a_damaged_one_is_never_taken_for_whole(journal: Journal, at: str) -> None:
+    await journal.save(1, room="other")
+    await fill_segments(journal, 2)
+    path = (await close_and_look(journal))[0]
+    data = bytearray(path.read_bytes())
+    place = {"index": 20, "block": data.find(b"\n") + 40, "end": len(data) - 1}[at]
+    data[place] ^= 1
+    path.write_bytes(data)
+
+    assert path.name in inspect(journal.folder).damage
+    assert read_saved(journal.folder).damaged >= 1
+    with pytest.raises(CorruptFile, match=path.name):
+        packed.plain_bytes(path.name, bytes(data))
+    journal._make()
+    if at == "index":
+        with pytest.raises(CorruptFile, match=path.name):
+            await journal.start()
+    else:
+        await journal.start()
+        if at == "block":
+            with pytest.raises(CorruptFile, match=path.name):
+                await journal.store.history("other", 1)
+    path.unlink()
+
+
+async def test_a_missing_compressed_segment_stops_the_start(journal: Journal) -> None:
+    await fill_segments(journal)
+    (await close_and_look(journal))[1].unlink()
+    journal._make()
+    with pytest.raises(CorruptFile, match="what is before it ends at"):
+        await journal.start()
+
+
+async def test_a_compressed_segment_is_never_the_last(journal: Journal) -> None:
+    await fill_segments(journal)
+    await journal.store.close()
+    journal.segments[-1].unlink()
+    journal._make()
+    with pytest.raises(CorruptFile, match="is missing"):
+        await journal.start()
+
+
+async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
+    journal: Journal,
+) -> None:
+    await fill_segments(journal, 1)
+    await journal.store.close()
+    name = packed.compressed_name(0)
+
+    done = [(one.kind, one.name) for one in journal.disk.seen]
+    write, fsync, rename, remove = (
+        done.index(one)
+        for one in [
+            ("write", name + TEMPORARY_SUFFIX),
+            ("fsync", name + TEMPORARY_SUFFIX),
+            ("rename", name + TEMPORARY_SUFFIX),
+            ("remove", form.segment_name(0)),
+        ]
+    )
+    assert write < fsync < rename < remove
+    assert ("fsync", FOLDER) in done[rename:remove]
+
+
+def test_an_index_of_another_version_is_refused() -> None:
+    line = b'z {"journal":2,"base":0,"bytes":0,"sizes":[]}\n'
+    data = b"%08x %b" % (zlib.crc32(line), line)
+    with pytest.raises(CorruptFile, match="format 2, this chatlab knows 1"):
+        packed.decode_index(packed.compressed_name(0), data)

@@ -1,0 +1,96 @@
+"""Compression on the wire: only if the server offers it, and never to be noticed but in bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from chatlab.bench.wire_client import Begin, CountingConnection, WireUser, in_order, talk_together
+from chatlab.chat.protocol import FRAME_BYTES_MAX
+from tests.support.chat_client import running
+
+LONG = "the same again, and again, " * 100
+
+
+async def enter(url: str, compression: str | None = "deflate") -> ClientConnection:
+    socket = await connect(f"{url}/?user=alice", compression=compression)
+    await socket.recv()
+    await socket.send('{"type": "join_room", "roomId": "general", "ref": "in"}')
+    await socket.recv()
+    return socket
+
+
+async def said_and_heard(socket: ClientConnection, content: str) -> str:
+    frame = {"type": "send_message", "roomId": "general", "content": content}
+    await socket.send(msgspec.json.encode(frame), text=True)
+    while True:
+        heard = msgspec.json.decode(await socket.recv())
+        if heard["type"] == "message":
+            return str(heard["content"])
+
+
+@pytest.mark.parametrize("mode", ["naive", "optimized", "journal"])
+@pytest.mark.parametrize("offered", [False, True])
+@pytest.mark.parametrize("wanted", ["deflate", None])
+async def test_it_is_used_only_if_both_sides_want_it(
+    tmp_path: Path, mode: str, offered: bool, wanted: str | None
+) -> None:
+    async with running(mode, tmp_path, compress=offered) as server:
+        socket = await enter(server.url, wanted)
+        names = [extension.name for extension in socket.protocol.extensions]
+
+        assert names == (["permessage-deflate"] if offered and wanted else [])
+        assert await said_and_heard(socket, LONG) == LONG
+        assert await said_and_heard(socket, "short") == "short"
+        await socket.close()
+
+
+async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path: Path) -> None:
+    said = [[f"{user}: {LONG[:150]} ({n})" for n in range(40)] for user in range(3)]
+    sizes = {}
+    for offered in (False, True):
+        async with running("journal", tmp_path / str(offered), compress=offered) as server:
+            users = await talk_together(server.url, said, Begin(len(said)))
+
+            assert [user.acked for user in users] == [40, 40, 40]
+            assert in_order(users, said)
+            sizes[offered] = sum(user.bytes_in + user.bytes_out for user in users)
+    assert sizes[True] < 0.3 * sizes[False]
+    assert sizes[False] > 3 * 120 * 150
+
+
+async def test_a_small_frame_that_swells_beyond_the_limit_closes_the_connection(
+    tmp_path: Path,
+) -> None:
+    async with running("journal", tmp_path, compress=True) as server:
+        socket = await connect(
+            f"{server.url}/?user=alice",
+            compression="deflate",
+            create_connection=CountingConnection,
+        )
+        assert isinstance(socket, CountingConnection)
+        await socket.recv()
+        before = socket.bytes_out
+        await socket.send("x" * (FRAME_BYTES_MAX + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+        assert socket.bytes_out - before < 1_000
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+def test_whoever_misses_something_or_hears_it_twice_is_found_out() -> None:
+    said = [["a: 1", "a: 2"], ["b: 1"]]
+
+    def heard(*contents: str) -> bool:
+        return in_order([WireUser(0, list(contents), 0, 0)], said)
+
+    assert heard("a: 1", "b: 1", "a: 2")
+    assert not heard("a: 2", "b: 1", "a: 1")
+    assert not heard("a: 1", "a: 2")
+    assert not heard("a: 1", "a: 2", "b: 1", "b: 1")
+    assert not heard()
