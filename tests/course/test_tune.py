@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from chatlab.course.simulation.clock import run
+from chatlab.course.simulation.clock import now, run
 from chatlab.course.simulation.evening import (
     MESSAGE_S,
     PARTS,
@@ -93,6 +95,20 @@ def test_the_same_pair_gives_the_same_figures_and_is_lived_through_once() -> Non
     first = run(live_through(Pair(123, 0.05), "steady"))
 
     assert run(live_through(Pair(123, 0.05), "steady")) is first
+
+
+def test_a_coarse_clock_of_the_system_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    coarse = SimpleNamespace(resolution=0.0156)
+    monkeypatch.setattr("asyncio.base_events.time.get_clock_info", lambda _name: coarse)
+
+    async def wakes() -> list[float]:
+        async def wake(after_s: float) -> float:
+            await asyncio.sleep(after_s)
+            return now()
+
+        return await asyncio.gather(wake(0.010), wake(0.020))
+
+    assert run(wakes()) == pytest.approx([0.010, 0.020])
 
 
 def test_a_table_marks_what_is_too_much() -> None:

@@ -53,11 +53,13 @@ async def _is_within(lab: Lab, part: str, wanted: str) -> None:
 
 
 def _tell(lab: Lab, pair: Pair, part: str, seen: Seen) -> None:
-    lab.story.tell(
-        f"{part}, with {pair}: delay p95 {figure(seen.p95_ms)} ms, "
-        f"{figure(seen.saves_per_s)} saves per second, at most {seen.at_risk:,} at risk, "
+    said = (
         f"all saved after {figure(seen.seconds)} s, longest silence {figure(seen.silence_ms)} ms"
+        if part == "midnight"
+        else f"delay p95 {figure(seen.p95_ms)} ms, {figure(seen.saves_per_s)} saves per second, at "
+        f"most {seen.at_risk:,} at risk"
     )
+    lab.story.tell(f"{part}, with {pair}: {said}")
 
 
 @check(

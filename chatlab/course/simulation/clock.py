@@ -64,6 +64,9 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._turns_max = turns_max
         self._time_max_s = time_max_s
         super().__init__(_JumpingSelector(self))
+        # Timers may run so much too early. The system's clock has 16 ms on Windows, which would
+        # give other figures there; ours is exact, but for the last digits of a float.
+        self._clock_resolution = 1e-9
 
     def time(self) -> float:
         return self._now
