@@ -35,20 +35,8 @@ TIME_MAX_S = 100_000.0
 STORY_STEPS = 12
 PRINTED_MAX = 2_000
 WATCH_EVERY_S = 0.05
-STANDSTILL_LOOKS = 100
-"""So many looks in a row at the same instruction, without processor time: it will never go on.
-Looks are counted and not seconds: a machine that is busy or asleep does not look, either."""
-STANDSTILL_CPU_S = 0.2
 EXIT_ENDLESS = 3
 MODULE = "chatlab_learners_work"
-ENDLESS = (
-    f"after {CPU_MAX_S:.0f} s of processor time it was still computing: a loop that never ends, or "
-    "that never awaits"
-)
-STANDSTILL = (
-    "it stands still in a call that blocks: the whole event loop waits with it, and so does "
-    "whoever could end the waiting"
-)
 
 
 def main() -> None:
@@ -184,35 +172,27 @@ class Child:
         wait = threading.Event().wait
 
         def watch() -> None:
-            began, began_cpu_s = self._under_way(), time.process_time()
-            standstill = _Standstill()
+            began, began_cpu_s = self._trial, time.process_time()
             while True:
                 wait(WATCH_EVERY_S)
-                cpu_s, frame = time.process_time(), sys._current_frames().get(main_thread)
-                stands = standstill.lasts(frame, cpu_s)
-                if self._under_way() != began:
-                    began, began_cpu_s = self._under_way(), cpu_s
+                cpu_s = time.process_time()
+                if self._trial is not began:
+                    began, began_cpu_s = self._trial, cpu_s
                 elif cpu_s - began_cpu_s > CPU_MAX_S:
-                    self._end_the_endless(began[0], self._own_line(frame), ENDLESS)
-                elif stands and (line := self._own_line(frame)):
-                    self._end_the_endless(began[0], line, STANDSTILL)
+                    self._end_the_endless(began, sys._current_frames().get(main_thread))
 
         threading.Thread(target=watch, daemon=True).start()
 
-    def _under_way(self) -> tuple[_Trial | None, int]:
-        """The check and the seed: each run of a check may compute for so long, not all together."""
-        trial = self._trial
-        return trial, trial.seed if trial is not None else 0
-
-    def _own_line(self, frame: FrameType | None) -> int:
-        """The innermost line of the learner's; 0 if there is none."""
-        while frame is not None:
+    def _end_the_endless(self, trial: _Trial | None, frame: FrameType | None) -> NoReturn:
+        line = 0
+        while frame is not None and not line:
             if frame.f_code.co_filename == str(self._work):
-                return frame.f_lineno
+                line = frame.f_lineno
             frame = frame.f_back
-        return 0
-
-    def _end_the_endless(self, trial: _Trial | None, line: int, actual: str) -> NoReturn:
+        actual = (
+            f"after {CPU_MAX_S:.0f} s of processor time it was still computing: a loop that never "
+            "ends, or that never awaits"
+        )
         if trial is None:
             self._tell(Broken(actual, line, self._code(line)))
         else:
@@ -242,28 +222,6 @@ class _Trial:
         self.wanted = wanted
         self.seed = 0
         self.lab: Lab | None = None
-
-
-class _Standstill:
-    """Whether the main thread has stood at one instruction for long, and computes nothing."""
-
-    def __init__(self) -> None:
-        self._place: tuple[int, int] | None = None
-        self._looks = 0
-        self._since_cpu_s = 0.0
-
-    def lasts(self, frame: FrameType | None, cpu_s: float) -> bool:
-        """One look.
-
-        Args:
-            frame: the innermost of the main thread.
-            cpu_s: processor time so far.
-        """
-        place = (id(frame), frame.f_lasti) if frame is not None else None
-        if place != self._place or cpu_s - self._since_cpu_s > STANDSTILL_CPU_S:
-            self._place, self._looks, self._since_cpu_s = place, 0, cpu_s
-        self._looks += 1
-        return place is not None and self._looks >= STANDSTILL_LOOKS
 
 
 def load_work(path: Path) -> ModuleType:
