@@ -21,6 +21,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import isawaitable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -197,8 +198,12 @@ class Lab:
         """Wait for `work`, but no longer than so many virtual seconds.
 
         Raises:
-            Miss: it took longer; `what` says what should have ended, e.g. "a read".
+            Miss: it took longer; `what` says what should have ended, e.g. "a read". Or it is
+                nothing to wait for: the learner's method is no coroutine function.
         """
+        if not isawaitable(work):
+            returned = f"it returned an object of type {type(work).__name__} at once"
+            raise Miss(f"{what} to be waited for: `async def`", returned)
         task = asyncio.ensure_future(work)
         began_s = now()
         await asyncio.wait([task], timeout=seconds)
