@@ -105,7 +105,7 @@ async def replace(self, name, data):
 
 WRONG = {
     "does nothing": ("replaces", "async def replace(self, name, data): pass", "version 1, whole"),
-    "not a coroutine": ("replaces", "def replace(self, name, data): return None", "at once"),
+    "not a coroutine": ("replaces", "def replace(self, name, data): return None", "NoneType"),
     "other arguments": ("replaces", "async def replace(self, name): pass", "positional argument"),
     "promises less": ("power_cut_kept", 'promise = "written"\n' + SAFE, "written"),
     "two temporary files get in each other's way": (

@@ -106,7 +106,7 @@ async def save(self, batch):
 
 WRONG = {
     "keeps nothing": ("keeps", "async def save(self, batch): pass", "missing: alice-3"),
-    "not a coroutine": ("keeps", "def save(self, batch): pass", "at once"),
+    "not a coroutine": ("keeps", "def save(self, batch): pass", "NoneType"),
     "history of nothing": (
         "keeps",
         LEAVES_OUT + "\nasync def history(self, room_id, limit): return None",
