@@ -146,6 +146,12 @@ def test_next_waits_until_it_has_passed(start: LearnState) -> None:
     assert (state.index, state.judged, effects) == (1, None, [Check()])
 
 
+def test_what_nobody_can_tell_holds_up_nobody(start: LearnState) -> None:
+    unsure = after(start, Ended(judged("01_one", "unsure"), "2026-01-01T12:34:56+00:00"))
+
+    assert keys(unsure, "n").index == 1
+
+
 def test_after_the_last_one_comes_what_is_left_and_then_the_end(start: LearnState) -> None:
     last = replace(start, index=2)
 

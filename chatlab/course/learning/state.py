@@ -80,6 +80,11 @@ class LearnState:
         return self.standing.passed or self.standing.gave_up
 
     @property
+    def may_go_on(self) -> bool:
+        """Whether the next exercise is open; what nobody can tell holds up nobody."""
+        return self.standing.passed or (self.judged is not None and self.judged.unsure)
+
+    @property
     def all_passed(self) -> bool:
         """Whether the course is done."""
         return all(self.progress.of(one.name).passed for one in self.exercises)

@@ -182,7 +182,7 @@ def _why(state: LearnState) -> Next:
 
 
 def _forward(state: LearnState) -> Next:
-    if not state.standing.passed:
+    if not state.may_go_on:
         note = f"{state.exercise.name} has not passed yet; l lists all exercises"
         return replace(state, page="work", note=note), []
     if state.index + 1 < len(state.exercises):

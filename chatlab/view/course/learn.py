@@ -176,7 +176,7 @@ def _offered(state: LearnState) -> list[tuple[str, str]]:
     keys |= {"n": "next", "p": "previous", "l": "list", "q": "quit"}
     if not state.may_see_answer:
         del keys["w"]
-    if not state.standing.passed:
+    if not state.may_go_on:
         del keys["n"]
     if not state.index:
         del keys["p"]

@@ -51,7 +51,8 @@ def _at_home(state: LearnState) -> Text:
     if judged.passed:
         return Text(_go_on(state), GOOD)
     if judged.unsure:
-        return Text("Press r to check again: nobody can tell yet, and that costs nothing.", STRONG)
+        again = "Press r to check again: nobody can tell yet. If it stays so, n goes on."
+        return Text(again, STRONG)
     failed = judged.first_failure
     if failed is None or not (state.saved or state.standing.points):
         file = shown_path(state.exercise.work)
