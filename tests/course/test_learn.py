@@ -45,7 +45,8 @@ from chatlab.course.learning.events import (
 )
 from chatlab.course.learning.state import LearnState
 from chatlab.course.learning.step import step
-from chatlab.course.progress import Progress, ProgressFile, Standing
+from chatlab.course.progress import ProgressFile
+from chatlab.course.reached import Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.course.workplace import Workplace
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course

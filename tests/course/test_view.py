@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.learning.state import LearnState, Page
-from chatlab.course.progress import Progress, Race, RaceMode, Standing
+from chatlab.course.reached import Progress, Race, RaceMode, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.view.course import feedback as feedback_view
 from chatlab.view.course import listing, results

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.learning.state import Page
-from chatlab.course.progress import Change, Progress
+from chatlab.course.reached import Change, Progress
 from chatlab.course.verdicts import Judged, Result
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.progress import Progress, Standing
+from chatlab.course.reached import Progress, Standing
 from chatlab.course.verdicts import Judged, Result
 
 Page = Literal["work", "task", "hints", "checks", "why", "list", "reset", "end"]

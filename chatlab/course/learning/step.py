@@ -31,7 +31,7 @@ from chatlab.course.learning.events import (
     WasReset,
 )
 from chatlab.course.learning.state import LearnState
-from chatlab.course.progress import checked, current, gave_up, hinted
+from chatlab.course.reached import checked, current, gave_up, hinted
 from chatlab.course.verdicts import Judged
 
 SCROLLS = {" ": 10, "pagedown": 10, "pageup": -10, "down": 1, "j": 1, "up": -1, "k": -1}
