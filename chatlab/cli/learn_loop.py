@@ -33,6 +33,7 @@ from chatlab.course.learning.events import (
     Kept,
     Key,
     Loaded,
+    NotRun,
     PutBack,
     Quit,
     ReadText,
@@ -178,7 +179,7 @@ class Watch:
         try:
             judged = await judge(exercise, heard=lambda result: heard(Heard(result)))
         except OSError as error:  # no process can be started, for one
-            heard(Said(f"the check could not be run: {error}. r tries again"))
+            heard(NotRun(f"the check could not be run: {error}. r tries again"))
             return
         heard(Ended(judged, moment()))
 

@@ -438,6 +438,22 @@ async def test_an_exercise_that_is_not_there_is_a_mistake(course: Workplace) -> 
         await Sitting(course, typed, "09").watch.run()
 
 
+async def test_a_check_that_cannot_be_run_can_be_tried_again(
+    course: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = learn_loop.judge
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(learn_loop, "judge", fails)
+    async with sitting(course) as at:
+        await at.until(lambda state: "could not be run" in state.note and not state.checking)
+        monkeypatch.setattr(learn_loop, "judge", judge)
+        at.typed.send_text("r")
+        await at.until(is_checked)
+
+
 async def test_a_failure_inside_is_heard_of(
     course: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class NotRun:
+    """The check under way could not be run, which is nobody's fault; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The course was read, at the start or after a change of it.
 
@@ -104,7 +111,18 @@ class Drawn:
 
 
 Event = (
-    Key | Saved | Heard | Ended | Loaded | CourseBroken | Kept | TextRead | WasReset | Said | Drawn
+    Key
+    | Saved
+    | Heard
+    | Ended
+    | NotRun
+    | Loaded
+    | CourseBroken
+    | Kept
+    | TextRead
+    | WasReset
+    | Said
+    | Drawn
 )
 
 

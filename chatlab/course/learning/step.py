@@ -22,6 +22,7 @@ from chatlab.course.learning.events import (
     Kept,
     Key,
     Loaded,
+    NotRun,
     PutBack,
     Quit,
     ReadText,
@@ -54,6 +55,8 @@ def step(state: LearnState, event: Event) -> Next:
             return replace(state, heard=(*state.heard, result)), []
         case Ended(judged, when):
             return _ended(state, judged, when)
+        case NotRun(why):
+            return replace(state, checking=False, heard=(), note=why), []
         case Loaded(exercises, at):
             return _loaded(state, exercises, at)
         case CourseBroken(why):
