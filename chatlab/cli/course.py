@@ -15,7 +15,7 @@ from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
 if TYPE_CHECKING:
     from chatlab.cli.course_open import Opened
     from chatlab.course.catalog import Exercise
-    from chatlab.course.progress import Standing
+    from chatlab.course.reached import Standing
     from chatlab.course.verdicts import Judged
 
 EXIT_NOT_PASSED = 1
@@ -130,7 +130,8 @@ def list_exercises(course: CourseFolder = None) -> None:
 def check_and_keep(opened: Opened, exercise: Exercise) -> Judged:
     """Check all of an exercise, and record what came out."""
     from chatlab.course.checking import judge
-    from chatlab.course.progress import checked, moment
+    from chatlab.course.progress import moment
+    from chatlab.course.reached import checked
 
     judged = _run(judge(exercise))
     opened.kept.update(lambda progress: checked(progress, judged, moment()))

@@ -25,7 +25,7 @@ def hint(
     from rich.text import Text
 
     from chatlab.cli.course_open import open_course, show
-    from chatlab.course.progress import hinted
+    from chatlab.course.reached import hinted
     from chatlab.view.course import listing
 
     opened = open_course(course)
@@ -60,7 +60,7 @@ def solution(
     from chatlab.chat.errors import UsageError
     from chatlab.cli.course_open import open_course, show
     from chatlab.course.catalog import WHY, WORK
-    from chatlab.course.progress import gave_up
+    from chatlab.course.reached import gave_up
     from chatlab.view.course import lesson
 
     opened = open_course(course)

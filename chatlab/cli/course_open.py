@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatlab.course.catalog import Exercise, find
-from chatlab.course.progress import Progress, ProgressFile, current
+from chatlab.course.progress import ProgressFile
+from chatlab.course.reached import Progress, current
 from chatlab.course.workplace import Workplace, find_workplace
 
 if TYPE_CHECKING:

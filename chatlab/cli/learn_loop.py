@@ -1,7 +1,7 @@
 """The loop of `chatlab learn`: keys, files and checks become events; their effects are done here.
 
-Owns the terminal while it runs, and leaves it as it was. What an event means stands in
-`course/learning/step.py`, how it looks in `view/course/learn.py`.
+What an event means stands in `course/learning/step.py`, how a state looks in
+`view/course/learn.py`, and how the terminal is held in `learn_terminal.py`.
 
 Files are looked at again and again rather than watched by the system: that works on every drive,
 network drives too, and with every editor, however it saves.
@@ -10,18 +10,15 @@ network drives too, and with every editor, however it saves.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
-from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.input import Input
 from rich.console import Console
 from rich.live import Live
 
 from chatlab.chat.errors import UsageError
-from chatlab.course import fresh
-from chatlab.course.catalog import SPEC, WHY, WORK, Exercise, find
+from chatlab.cli.learn_files import Signature, put_back, signatures, text_of
+from chatlab.cli.learn_terminal import terminal
+from chatlab.course.catalog import Exercise, find
 from chatlab.course.checking import judge
 from chatlab.course.learning.events import (
     Cancel,
@@ -36,27 +33,20 @@ from chatlab.course.learning.events import (
     Kept,
     Key,
     Loaded,
+    NotRun,
     PutBack,
     Quit,
     ReadText,
     Said,
     Saved,
-    TextRead,
-    WasReset,
 )
-from chatlab.course.learning.state import LearnState, Page
+from chatlab.course.learning.state import LearnState
 from chatlab.course.learning.step import step
 from chatlab.course.progress import ProgressFile, moment
 from chatlab.course.workplace import Workplace
-from chatlab.view.course.common import shown_path
 from chatlab.view.course.learn import screen
 
 POLL_S = 0.2
-ESCAPE_S = 0.1
-"""Until a lone Escape is taken for one, and not for the beginning of an arrow key."""
-
-Signature = tuple[int, int] | None
-"""Time of change in nanoseconds, and size in bytes; None if the file cannot be seen."""
 
 
 class Watch:
@@ -104,7 +94,7 @@ class Watch:
         poll = asyncio.create_task(self._poll())
         poll.add_done_callback(self._note_failure)
         try:
-            with self._screen() as live, self._typed(), self._told_to_stop():
+            with terminal(self._console, self._keys, self._pressed) as live:
                 while self._going:
                     self._draw(live)
                     await self._next_events()
@@ -113,6 +103,9 @@ class Watch:
             await asyncio.wait([poll])
             await self._stop_checking()
         return 0
+
+    def _pressed(self, key: str) -> None:
+        self._events.put_nowait(Key(key))
 
     async def _next_events(self) -> None:
         """Wait for something to happen, and do all that has happened by then."""
@@ -143,9 +136,9 @@ class Watch:
                 progress = self._kept.update(change)
                 self._do_event(Kept(progress, tuple(self._kept.notes)))
             case ReadText(page):
-                self._do_event(self._text(page))
+                self._do_event(text_of(self.state.exercise, page))
             case PutBack():
-                self._do_event(self._put_back())
+                self._do_event(put_back(self._workplace, self.state.exercise))
             case Quit():
                 self._going = False
 
@@ -160,7 +153,7 @@ class Watch:
     def _begin_check(self) -> None:
         before = self._cancel_check()
         exercise = self.state.exercise
-        self._watched = self._look(exercise)
+        self._watched = (exercise, *signatures(exercise))
         self._check = asyncio.create_task(self._judge(exercise, before))
         self._check.add_done_callback(self._note_failure)
 
@@ -186,7 +179,7 @@ class Watch:
         try:
             judged = await judge(exercise, heard=lambda result: heard(Heard(result)))
         except OSError as error:  # no process can be started, for one
-            heard(Said(f"the check could not be run: {error}. r tries again"))
+            heard(NotRun(f"the check could not be run: {error}. r tries again"))
             return
         heard(Ended(judged, moment()))
 
@@ -205,17 +198,14 @@ class Watch:
                 self._events.put_nowait(Said(self.state.note))  # to be drawn anew
 
     def _compare(self, exercise: Exercise, work: Signature, spec: Signature) -> None:
-        now = self._look(exercise)
-        if now == (exercise, work, spec) or exercise is not self.state.exercise:
+        now_work, now_spec = signatures(exercise)
+        if (now_work, now_spec) == (work, spec) or exercise is not self.state.exercise:
             return
-        self._watched = now
-        if now[2] != spec:
+        self._watched = (exercise, now_work, now_spec)
+        if now_spec != spec:
             self._load_again()
         else:
             self._events.put_nowait(Saved())
-
-    def _look(self, exercise: Exercise) -> tuple[Exercise, Signature, Signature]:
-        return exercise, signature(exercise.work), signature(exercise.folder / SPEC)
 
     def _load(self) -> None:
         """Read the course for the first time.
@@ -240,95 +230,3 @@ class Watch:
     def _loaded(self, exercises: list[Exercise]) -> Loaded:
         first = self._at is not None and not self.state.exercises
         return Loaded(tuple(exercises), find(exercises, str(self._at)).name if first else "")
-
-    def _text(self, page: Page) -> Event:
-        exercise = self.state.exercise
-        try:
-            if page == "task":
-                return TextRead(page, exercise.text.read_text(encoding="utf-8"))
-            why = (exercise.answers / WHY).read_text(encoding="utf-8")
-            code = (exercise.answers / WORK).read_text(encoding="utf-8")
-        except OSError as error:
-            return Said(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
-        except UnicodeDecodeError as error:
-            return Said(f"cannot read it as UTF-8: {error.reason}")
-        return TextRead(page, f"{why}\n\n# The solution\n\n```python\n{code}```\n")
-
-    def _put_back(self) -> Event:
-        try:
-            kept = fresh.reset(self._workplace, self.state.exercise)
-        except UsageError as error:
-            return Said(str(error))
-        where = f"; yours is {shown_path(kept)}" if kept else ""
-        return WasReset(f"the starter is back{where}")
-
-    # The terminal
-
-    @contextlib.contextmanager
-    def _screen(self) -> Iterator[Live]:
-        live = Live(
-            console=self._console,
-            screen=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        with live:
-            yield live
-
-    @contextlib.contextmanager
-    def _typed(self) -> Iterator[None]:
-        """Keys become events; Ctrl-C is one of them."""
-        keys = self._keys or create_input()
-        flush: asyncio.TimerHandle | None = None
-
-        def read(presses: Callable[[], Sequence[object]]) -> None:
-            for press in presses():
-                self._events.put_nowait(Key(_name(press)))
-
-        def ready() -> None:
-            nonlocal flush
-            read(keys.read_keys)
-            if flush is not None:
-                flush.cancel()
-            flush = asyncio.get_running_loop().call_later(
-                ESCAPE_S,
-                read,
-                keys.flush_keys,
-            )
-            if keys.closed:
-                self._events.put_nowait(Key("c-d"))
-
-        try:
-            with keys.raw_mode(), keys.attach(ready):
-                yield
-        finally:
-            if flush is not None:
-                flush.cancel()
-
-    @contextlib.contextmanager
-    def _told_to_stop(self) -> Iterator[None]:
-        """A polite end from outside leaves the terminal clean, too."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows has no such thing
-            loop.add_signal_handler(signal.SIGTERM, self._events.put_nowait, Key("c-c"))
-        try:
-            yield
-        finally:
-            with contextlib.suppress(NotImplementedError, RuntimeError):
-                loop.remove_signal_handler(signal.SIGTERM)
-
-
-def signature(path: Path) -> Signature:
-    """Changes when the file does."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-def _name(press: object) -> str:
-    """`t`, ` `, `down`, `c-c`."""
-    key = getattr(press, "key", "")
-    return str(getattr(key, "value", key))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import datetime
 from pathlib import Path
 
 from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import EXERCISES, Exercise
-from chatlab.course.progress import unused, write_atomically
+from chatlab.course.safe_files import stamp, unused, write_atomically
 from chatlab.course.workplace import Workplace, is_course, packaged
 
 BACKUPS = "backups"
@@ -81,10 +80,9 @@ def reset(workplace: Workplace, exercise: Exercise) -> Path | None:
         found = exercise.work.read_bytes() if exercise.work.exists() else None
         kept = None
         if found is not None and found != fresh:
-            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
             folder = workplace.state / BACKUPS
             folder.mkdir(parents=True, exist_ok=True)
-            kept = unused(folder / f"{exercise.name}-{stamp}.py")
+            kept = unused(folder / f"{exercise.name}-{stamp()}.py")
             write_atomically(kept, found)
         if found != fresh:
             write_atomically(exercise.work, fresh)

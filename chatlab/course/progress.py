@@ -1,155 +1,29 @@
 """What a learner has reached, kept in `.chatlab/progress.json` of the workplace.
 
-Owns the form of that file and how it is changed: under a lock, read, changed, written beside and
-renamed, so that neither a crash nor a second process loses anything. A file that cannot be
-understood is set aside, never overwritten. Where nothing can be written, everything goes on in
-memory, and a note says so.
-
-The changes themselves are pure functions of a `Progress`: `checked`, `hinted`, `gave_up`, `raced`.
+Owns how that file is changed: under a lock, read, changed, written beside and renamed, so that
+neither a crash nor a second process loses anything. A file that cannot be understood is set aside,
+never overwritten. Where nothing can be written, everything goes on in memory, and a note says so.
+Read `reached.py` for what is in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from chatlab.course.catalog import Exercise
-from chatlab.course.verdicts import Judged
+from chatlab.course.reached import SCHEMA, Change, Progress, Race, raced
+from chatlab.course.safe_files import stamp, unused, write_atomically
 from chatlab.course.workplace import Workplace
 
-SCHEMA = "chatlab.progress/1"
 FILE, LOCK = "progress.json", "progress.lock"
 LOCK_TIMEOUT_S = 5.0
 PENDING_MAX = 1_000
 """Changes that are kept in memory where nothing can be written."""
-RACES_MAX = 100
-"""The first one is kept for good: it is the "before"."""
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """A check that failed, and the seed with which it did."""
-
-    check: str
-    seed: int
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How far someone is with one exercise.
-
-    Attributes:
-        passed: once is enough, whatever becomes of the file later.
-        points: the most that were earned.
-        hints: how many were shown.
-        gave_up: whether the answer was looked at before it passed.
-        failure: the latest; None if nothing has failed yet.
-        passed_at: ISO 8601, when it passed first; empty if it has not.
-        checks: how often it was checked.
-    """
-
-    passed: bool = False
-    points: float = 0.0
-    hints: int = 0
-    gave_up: bool = False
-    failure: Failure | None = None
-    passed_at: str = ""
-    checks: int = 0
-
-
-class RaceMode(msgspec.Struct, frozen=True):
-    """What a comparison found of one mode.
-
-    Attributes:
-        median, low, high: messages delivered per second; the last two are the 95% interval, None
-            with too few rounds.
-        clean: whether the audit found nothing lost, doubled, reordered or damaged.
-    """
-
-    median: float
-    low: float | None = None
-    high: float | None = None
-    clean: bool = True
-
-
-class Race(msgspec.Struct, frozen=True):
-    """A `chatlab compare` with the learner's own code in it.
-
-    Attributes:
-        when: ISO 8601.
-        scenario: its name.
-        history: messages in the data folder before it.
-        rounds: of each mode.
-        measurement: False for a demonstration, from which nothing can be concluded.
-        modes: name as it was typed to what was found, the baseline first.
-    """
-
-    when: str
-    scenario: str
-    history: int
-    rounds: int
-    measurement: bool
-    modes: dict[str, RaceMode]
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """All that is kept: exercise name to standing, and races, oldest first."""
-
-    schema: str = SCHEMA
-    exercises: dict[str, Standing] = {}
-    races: list[Race] = []
-
-    def of(self, exercise: str) -> Standing:
-        """The standing of one exercise."""
-        return self.exercises.get(exercise, Standing())
-
-
-Change = Callable[[Progress], Progress]
-
-
-def checked(progress: Progress, judged: Judged, when: str) -> Progress:
-    """After a check of all of an exercise."""
-    before = progress.of(judged.exercise)
-    failed = judged.first_failure
-    first = judged.passed and not before.passed
-    return _with(
-        progress,
-        judged.exercise,
-        passed=before.passed or judged.passed,
-        points=max(before.points, judged.points),
-        failure=Failure(failed.check, failed.seed or 0) if failed else before.failure,
-        passed_at=when if first else before.passed_at,
-        checks=before.checks + 1,
-    )
-
-
-def hinted(progress: Progress, exercise: str, shown: int) -> Progress:
-    """After that many hints have been shown."""
-    return _with(progress, exercise, hints=max(progress.of(exercise).hints, shown))
-
-
-def gave_up(progress: Progress, exercise: str) -> Progress:
-    """After the answer was shown; before it has passed, that counts as giving up."""
-    before = progress.of(exercise)
-    return _with(progress, exercise, gave_up=before.gave_up or not before.passed)
-
-
-def raced(progress: Progress, race: Race) -> Progress:
-    """After a comparison."""
-    races = [*progress.races, race]
-    if len(races) > RACES_MAX:
-        del races[1]
-    return msgspec.structs.replace(progress, races=races)
-
-
-def current(exercises: Sequence[Exercise], progress: Progress) -> Exercise:
-    """The first exercise that has not passed; the last one if all have."""
-    left = (one for one in exercises if not progress.of(one.name).passed)
-    return next(left, exercises[-1])
 
 
 def add_race(workplace: Workplace, race: Race) -> list[str]:
@@ -224,7 +98,7 @@ class ProgressFile:
         except FileNotFoundError:
             return Progress()
         except ValueError as error:
-            aside = unused(self._path.with_name(f"{FILE}.{_stamp()}.damaged"))
+            aside = unused(self._path.with_name(f"{FILE}.{stamp()}.damaged"))
             self._path.replace(aside)
             self._note(
                 f"{self._path} could not be understood ({error}); it is kept as {aside.name}, and "
@@ -256,47 +130,11 @@ class ProgressFile:
             self.notes.append(text)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by a new one in one step; a crash leaves the old one, or the new one.
-
-    Raises:
-        OSError: the old one is still there.
-    """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def unused(path: Path) -> Path:
-    """The path, with a number at its end if there is such a file already."""
-    number = 1
-    while path.exists():
-        number += 1
-        path = path.with_name(f"{path.stem.removesuffix(f'-{number - 1}')}-{number}{path.suffix}")
-    return path
-
-
-def _with(progress: Progress, exercise: str, **fields: object) -> Progress:
-    standing = msgspec.structs.replace(progress.of(exercise), **fields)
-    return msgspec.structs.replace(progress, exercises={**progress.exercises, exercise: standing})
-
-
 def _decode(data: bytes) -> Progress:
     progress = msgspec.json.decode(data, type=Progress)
     if progress.schema != SCHEMA:
         raise ValueError(f"it says {progress.schema[:40]!r} and not {SCHEMA!r}")
     return progress
-
-
-def _stamp() -> str:
-    return datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
 def _reason(error: Exception) -> str:

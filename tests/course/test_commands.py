@@ -19,7 +19,7 @@ from chatlab.cli import main
 from chatlab.cli.app import app
 from chatlab.course import fresh
 from chatlab.course.catalog import Exercise
-from chatlab.course.progress import Progress
+from chatlab.course.reached import Progress
 from chatlab.course.workplace import Workplace, packaged
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
 

@@ -45,7 +45,8 @@ from chatlab.course.learning.events import (
 )
 from chatlab.course.learning.state import LearnState
 from chatlab.course.learning.step import step
-from chatlab.course.progress import Progress, ProgressFile, Standing
+from chatlab.course.progress import ProgressFile
+from chatlab.course.reached import Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.course.workplace import Workplace
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
@@ -144,6 +145,12 @@ def test_next_waits_until_it_has_passed(start: LearnState) -> None:
     assert refused.index == 0
     assert "has not passed" in refused.note
     assert (state.index, state.judged, effects) == (1, None, [Check()])
+
+
+def test_what_nobody_can_tell_holds_up_nobody(start: LearnState) -> None:
+    unsure = after(start, Ended(judged("01_one", "unsure"), "2026-01-01T12:34:56+00:00"))
+
+    assert keys(unsure, "n").index == 1
 
 
 def test_after_the_last_one_comes_what_is_left_and_then_the_end(start: LearnState) -> None:
@@ -429,6 +436,22 @@ async def test_a_reset_says_where_the_file_is_now(
 async def test_an_exercise_that_is_not_there_is_a_mistake(course: Workplace) -> None:
     with create_pipe_input() as typed, pytest.raises(UsageError, match="no exercise '09'"):
         await Sitting(course, typed, "09").watch.run()
+
+
+async def test_a_check_that_cannot_be_run_can_be_tried_again(
+    course: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = learn_loop.judge
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(learn_loop, "judge", fails)
+    async with sitting(course) as at:
+        await at.until(lambda state: "could not be run" in state.note and not state.checking)
+        monkeypatch.setattr(learn_loop, "judge", judge)
+        at.typed.send_text("r")
+        await at.until(is_checked)
 
 
 async def test_a_failure_inside_is_heard_of(

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from chatlab.course import progress as module
-from chatlab.course.progress import (
+from chatlab.course.progress import ProgressFile, add_race
+from chatlab.course.reached import (
     RACES_MAX,
     Failure,
     Progress,
-    ProgressFile,
     Race,
     RaceMode,
     Standing,
-    add_race,
     checked,
     current,
     gave_up,
@@ -173,7 +172,8 @@ def test_two_processes_lose_none_of_each_others_updates(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from chatlab.course.progress import Progress, ProgressFile, Standing, hinted
+from chatlab.course.progress import ProgressFile
+from chatlab.course.reached import Progress, Standing, hinted
 kept = ProgressFile(Path(sys.argv[1]))
 for number in range(30):
     kept.update(lambda now: hinted(now, f"{sys.argv[2]}_{number}", 1))

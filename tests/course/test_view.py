@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.learning.state import LearnState, Page
-from chatlab.course.progress import Progress, Race, RaceMode, Standing
+from chatlab.course.reached import Progress, Race, RaceMode, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.view.course import feedback as feedback_view
 from chatlab.view.course import listing, results
@@ -301,3 +301,14 @@ def test_a_picture_that_just_fits_is_not_wrapped(exercises: list[Exercise]) -> N
     state = LearnState(exercises=tuple(exercises), page="task", text=f"Look:\n\n    {picture}\n")
 
     assert picture in lines_of(state)
+
+
+@pytest.mark.parametrize("page", ["work", "task", "why", "list"])
+def test_all_keys_stand_in_one_line_of_eighty_columns(
+    exercises: list[Exercise], page: Page
+) -> None:
+    passed = Progress(exercises={one.name: Standing(passed=True) for one in exercises})
+    state = LearnState(exercises=tuple(exercises), index=1, progress=passed, page=page)
+    last = lines_of(state)[-1]
+
+    assert [word for word in last.split() if len(word) == 1] == list("thswrxnplq")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.learning.state import Page
-from chatlab.course.progress import Change, Progress
+from chatlab.course.reached import Change, Progress
 from chatlab.course.verdicts import Judged, Result
 
 
@@ -39,6 +39,13 @@ class Ended:
 
     judged: Judged
     when: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """The check under way could not be run, which is nobody's fault; `why` is a sentence."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,18 @@ class Drawn:
 
 
 Event = (
-    Key | Saved | Heard | Ended | Loaded | CourseBroken | Kept | TextRead | WasReset | Said | Drawn
+    Key
+    | Saved
+    | Heard
+    | Ended
+    | NotRun
+    | Loaded
+    | CourseBroken
+    | Kept
+    | TextRead
+    | WasReset
+    | Said
+    | Drawn
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.progress import Progress, Standing
+from chatlab.course.reached import Progress, Standing
 from chatlab.course.verdicts import Judged, Result
 
 Page = Literal["work", "task", "hints", "checks", "why", "list", "reset", "end"]
@@ -78,6 +78,11 @@ class LearnState:
     def may_see_answer(self) -> bool:
         """Whether the answer is no secret any more."""
         return self.standing.passed or self.standing.gave_up
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the next exercise is open; what nobody can tell holds up nobody."""
+        return self.standing.passed or (self.judged is not None and self.judged.unsure)
 
     @property
     def all_passed(self) -> bool:

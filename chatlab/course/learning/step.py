@@ -22,6 +22,7 @@ from chatlab.course.learning.events import (
     Kept,
     Key,
     Loaded,
+    NotRun,
     PutBack,
     Quit,
     ReadText,
@@ -31,7 +32,7 @@ from chatlab.course.learning.events import (
     WasReset,
 )
 from chatlab.course.learning.state import LearnState
-from chatlab.course.progress import checked, current, gave_up, hinted
+from chatlab.course.reached import checked, current, gave_up, hinted
 from chatlab.course.verdicts import Judged
 
 SCROLLS = {" ": 10, "pagedown": 10, "pageup": -10, "down": 1, "j": 1, "up": -1, "k": -1}
@@ -54,6 +55,8 @@ def step(state: LearnState, event: Event) -> Next:
             return replace(state, heard=(*state.heard, result)), []
         case Ended(judged, when):
             return _ended(state, judged, when)
+        case NotRun(why):
+            return replace(state, checking=False, heard=(), note=why), []
         case Loaded(exercises, at):
             return _loaded(state, exercises, at)
         case CourseBroken(why):
@@ -182,7 +185,7 @@ def _why(state: LearnState) -> Next:
 
 
 def _forward(state: LearnState) -> Next:
-    if not state.standing.passed:
+    if not state.may_go_on:
         note = f"{state.exercise.name} has not passed yet; l lists all exercises"
         return replace(state, page="work", note=note), []
     if state.index + 1 < len(state.exercises):

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.progress import Progress, Race, RaceMode
+from chatlab.course.reached import Progress, Race, RaceMode
 from chatlab.view import words
 from chatlab.view.course.common import indented, many, plain, points
 from chatlab.view.course.listing import totals

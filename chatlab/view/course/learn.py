@@ -172,16 +172,16 @@ def _offered(state: LearnState) -> list[tuple[str, str]]:
         return [("q", "quit")]
     if state.page == "reset":
         return [("y", "yes"), ("n", "no")]
-    keys = {"t": "task", "h": "hint", "s": "checks", "w": "why", "r": "again", "x": "reset"}
-    keys |= {"n": "next", "p": "previous", "l": "list", "q": "quit"}
+    keys = {"t": "task", "h": "hint", "s": "checks", "w": "why", "r": "run", "x": "reset"}
+    keys |= {"n": "next", "p": "back", "l": "list", "q": "quit"}
     if not state.may_see_answer:
         del keys["w"]
-    if not state.standing.passed:
+    if not state.may_go_on:
         del keys["n"]
     if not state.index:
         del keys["p"]
     if state.page != "work":
-        keys["q"] = "back"
+        keys["q"] = "close"
     if state.page == "hints" and state.standing.hints < len(state.exercise.spec.hints):
         keys["h"] = "next hint"
     return list(keys.items())

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.progress import Progress, Standing, current
+from chatlab.course.reached import Progress, Standing, current
 from chatlab.view import words
 from chatlab.view.course.common import many, plain, points
 from chatlab.view.lines import GOOD, HEADING, QUIET, STRONG

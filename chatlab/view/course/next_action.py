@@ -44,14 +44,17 @@ def _at_home(state: LearnState) -> Text:
         return Text("Press t to read the task.", STRONG)
     if (failed := state.heard_failure) is not None:
         return Text(_try_again(state, failed), STRONG)
-    if judged is None or (state.checking and judged.broken):
+    if state.checking and (judged is None or judged.broken):
         return Text("One moment.")
+    if judged is None:
+        return Text("Press r to check your file.", STRONG)
     if judged.broken:
         return Text(_mend(judged), BAD)
     if judged.passed:
         return Text(_go_on(state), GOOD)
     if judged.unsure:
-        return Text("Press r to check again: nobody can tell yet, and that costs nothing.", STRONG)
+        again = "Press r to check again: nobody can tell yet. If it stays so, n goes on."
+        return Text(again, STRONG)
     failed = judged.first_failure
     if failed is None or not (state.saved or state.standing.points):
         file = shown_path(state.exercise.work)

@@ -54,7 +54,7 @@ def _work(state: LearnState, story_max: int) -> RenderableType:
     if (failed := state.heard_failure) is not None:
         return feedback(failed, state.exercise.work, story_max)
     if state.judged is None or (state.checking and state.judged.broken):
-        return _waiting()
+        return _waiting() if state.checking else Text()
     if state.judged.passed:
         return _passed(state, state.judged, story_max)
     return most_urgent(state.judged, state.exercise, story_max)

@@ -1,0 +1,54 @@
+"""What `chatlab learn` does with files: sees that they change, reads texts, puts a starter back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatlab.chat.errors import UsageError
+from chatlab.course import fresh
+from chatlab.course.catalog import SPEC, WHY, WORK, Exercise
+from chatlab.course.learning.events import Event, Said, TextRead, WasReset
+from chatlab.course.learning.state import Page
+from chatlab.course.workplace import Workplace
+from chatlab.view.course.common import shown_path
+
+Signature = tuple[int, int] | None
+"""Time of change in nanoseconds, and size in bytes; None if the file cannot be seen."""
+
+
+def signature(path: Path) -> Signature:
+    """Changes when the file does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def signatures(exercise: Exercise) -> tuple[Signature, Signature]:
+    """Of the learner's file, and of `exercise.toml`."""
+    return signature(exercise.work), signature(exercise.folder / SPEC)
+
+
+def text_of(exercise: Exercise, page: Page) -> Event:
+    """The text of the page `task` or `why`, or why there is none."""
+    try:
+        if page == "task":
+            return TextRead(page, exercise.text.read_text(encoding="utf-8"))
+        why = (exercise.answers / WHY).read_text(encoding="utf-8")
+        code = (exercise.answers / WORK).read_text(encoding="utf-8")
+    except OSError as error:
+        return Said(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return Said(f"cannot read it as UTF-8: {error.reason}")
+    return TextRead(page, f"{why}\n\n# The solution\n\n```python\n{code}```\n")
+
+
+def put_back(workplace: Workplace, exercise: Exercise) -> Event:
+    """Put the starter back; says where the learner's file is now, or why nothing was done."""
+    try:
+        kept = fresh.reset(workplace, exercise)
+    except UsageError as error:
+        return Said(str(error))
+    where = f"; yours is {shown_path(kept)}" if kept else ""
+    return WasReset(f"the starter is back{where}")
