@@ -53,6 +53,11 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         if self._now > self._time_max_s:
             self._give_up(f"after {self._now:,.0f} s on the clock there is no end in sight")
 
+    @property
+    def turns(self) -> int:
+        """How often the loop has turned so far: a server without work makes no turns."""
+        return self._turns
+
     def turn(self) -> None:
         """Count one turn of the loop."""
         self._turns += 1
