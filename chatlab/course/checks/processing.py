@@ -49,7 +49,7 @@ class Person:
     def __init__(self, user: str) -> None:
         self.user = user
 
-    async def send(self, frame: bytes) -> None:
+    async def send(self, frame: bytes) -> None:  # noqa: ARG002
         await asyncio.sleep(0)
 
     def push(self, frame: bytes) -> None:
@@ -138,7 +138,7 @@ class SimulatedStore(Store):
         self.under_way_max = max(self.under_way_max, self.under_way)
         await to_the_end(self._save(ids))
 
-    async def history(self, room_id: str, limit: int) -> list[Message]:
+    async def history(self, room_id: str, limit: int) -> list[Message]:  # noqa: ARG002
         return []  # no processor asks for it
 
     @property
@@ -306,7 +306,7 @@ class Stage:
         self._save_s = save_s * (2 if by_chance else 1)
         self._people: dict[str, Person] = {}
         self._written: dict[str, int] = {}
-        self._sending: list[asyncio.Task[None]] = []
+        self._sending: list[asyncio.Task[object]] = []
         self._crashes: list[tuple[BaseException, int]] = []
 
     async def __aenter__(self) -> Stage:
@@ -334,8 +334,11 @@ class Stage:
 
     # What people do.
 
-    async def hand_over(self, who: str) -> Handed:
+    async def hand_over(self, who: str, *, tell: bool = True) -> Handed:
         """Someone hands over a message, and waits until it is taken.
+
+        Args:
+            tell: as a step of the story; one of many in a moment would only fill it.
 
         Raises:
             Overloaded: it was not.
@@ -345,7 +348,8 @@ class Stage:
         message = Message(f"{who}'s message {number}", "general", who, "hello", _TIMESTAMP)
         handed = Handed(Entry(message, number, person, now()), now())
         with self._lab.story.on_behalf_of(who):
-            self._lab.story.tell(f"hands over message {number}")
+            if tell:
+                self._lab.story.tell(f"hands over message {number}")
             # Noted first: it may be saved before it returns.
             self.handed.append(handed)
             try:
@@ -365,10 +369,11 @@ class Stage:
 
     def at_once(self, people: Sequence[str], count: int) -> None:
         """So many messages are handed over in the same moment, by people in turn."""
+        self._lab.story.tell(f"{len(people)} people hand over {count:,} messages in one moment")
         for number in range(count):
-            self.send(people[number % len(people)])
+            self.start(self.hand_over(people[number % len(people)], tell=False))
 
-    def start(self, sending: Coroutine[Any, Any, None]) -> None:
+    def start(self, sending: Coroutine[Any, Any, object]) -> None:
         """Let people do something beside the check, which waits for them with `all_taken`."""
         self._sending.append(asyncio.create_task(sending))
 
@@ -431,19 +436,26 @@ class Stage:
         ends = self.outcome.saved_at.keys() | self.outcome.failed_at.keys()
         return [one for one in self.handed if one.id not in ends]
 
-    def expect_saved(self, within_s: float | None = None, handed: Sequence[Handed] = ()) -> None:
+    def expect_saved(
+        self, within_s: float | None = None, handed: Sequence[Handed] = (), when: str = "by now"
+    ) -> None:
         """All of them (of all that was handed over) are saved, and that was told in time.
 
+        Args:
+            within_s: virtual seconds from the handing over to the news; None for any.
+            handed: which; all if empty.
+            when: for the words.
+
         Raises:
-            Miss: names the first that is missing, or else the one that waited longest.
+            Miss: names those that are missing, or else the one that waited longest.
         """
         wanted = handed or self.handed
         missing = [one.id for one in wanted if one.id not in self.store.kept_once]
-        if missing:
-            raise Miss(
-                f"all {len(wanted):,} messages to be saved", f"{words(missing)} never was"
-                if len(missing) == 1 else f"{words(missing)} never were"
-            )
+        self._lab.expect(
+            not missing,
+            expected=f"all {len(wanted):,} messages to be saved {when}",
+            actual=f"{words(missing)} not saved, {ms(now())} after the beginning",
+        )
         silent = [one.id for one in wanted if one.id not in self.outcome.saved_at]
         if silent:
             raise Miss(
