@@ -162,8 +162,6 @@ async def during_flush(lab: Lab) -> None:
         for number in range(40):
             delay_s = 0.19 * lab.chance.random()
             stage.start(_later(stage, delay_s, PEOPLE[number % len(PEOPLE)]))
-        for _ in range(3):
-            stage.start(_when_a_save_ends(stage, lab.chance.randrange(8)))
         await stage.all_taken(20)
         await asyncio.sleep(5)
         stage.expect_saved(within_s=INTERVAL_S + 3 * save_s + SLACK_S)
@@ -175,13 +173,25 @@ async def during_flush(lab: Lab) -> None:
             actual=f"{stage.store.begun} saves",
         )
 
+    for turns in (0, 1, 2, 3, 4, 6, 8):
+        await _last_message(lab, turns)
 
-async def _when_a_save_ends(stage: Stage, turns: int) -> None:
-    """Someone writes in just the moment when a save has ended, a few turns of the loop later."""
-    await stage.store.ended.wait()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    await stage.hand_over("zoe")
+
+async def _last_message(lab: Lab, turns: int) -> None:
+    """Someone writes in just the moment when a save has ended, and then nobody else does.
+
+    Args:
+        turns: of the loop, from the end of the save.
+    """
+    async with Stage(lab) as stage:
+        stage.send("alice")
+        await lab.within(5, stage.store.ended.wait(), "the save of a lone message")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await stage.hand_over("bob")
+        lab.story.tell("nobody else writes")
+        await asyncio.sleep(1)
+        stage.expect_saved(within_s=INTERVAL_S + 2 * SAVE_S + SLACK_S)
 
 
 @check(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
+from inspect import isawaitable
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from chatlab.chat.errors import StorageError
 from chatlab.chat.parts.entry import Entry
@@ -23,6 +24,8 @@ from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import Lab, Miss
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.story import Step, Story
+
+R = TypeVar("R")
 
 SAVE_S = 0.002
 """How long a save takes when nothing else is said, in virtual seconds."""
@@ -353,7 +356,7 @@ class Stage:
             # Noted first: it may be saved before it returns.
             self.handed.append(handed)
             try:
-                await self.processor.submit(handed.entry)
+                await waited_for(self.processor.submit(handed.entry), "submit()")
             except BaseException:
                 self.handed.remove(handed)
                 raise
@@ -405,7 +408,8 @@ class Stage:
             Miss: it takes longer, or returns something else.
         """
         self._lab.story.tell("the server stops: drain() begins")
-        returned: object = await self._lab.within(within_s, self.processor.drain(), "drain()")
+        draining = waited_for(self.processor.drain(), "drain()")
+        returned: object = await self._lab.within(within_s, draining, "drain()")
         self._lab.story.tell("drain() returns")
         if isinstance(returned, Iterable):
             entries = list(returned)
@@ -555,6 +559,17 @@ class Stage:
 
 
 _TIMESTAMP = "2026-01-01T00:00:00.000Z"
+
+
+def waited_for(work: Awaitable[R], what: str) -> Awaitable[R]:
+    """The same, if it can be waited for.
+
+    Raises:
+        Miss: the learner's method is no coroutine function.
+    """
+    if isawaitable(work):
+        return work
+    raise Miss(f"{what} to be waited for: `async def`", f"it returned a {type(work).__name__}")
 
 
 def words(ids: Sequence[str]) -> str:
