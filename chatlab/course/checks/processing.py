@@ -14,7 +14,7 @@ from inspect import isawaitable
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from chatlab.chat.errors import StorageError
+from chatlab.chat.errors import Overloaded, StorageError
 from chatlab.chat.parts.entry import Entry
 from chatlab.chat.parts.files import to_the_end
 from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
@@ -135,6 +135,8 @@ class SimulatedStore(Store):
         error = self.fails(self.begun, now())
         if error is not None and self.begun >= ATTEMPTS_MAX:
             self._story.tell("the store has failed so often that it does not answer any more")
+            tries = f"{ATTEMPTS_MAX:,} tries by now"
+            self.mistakes.append(Miss("a pause after each save that fails", tries))
             await asyncio.Event().wait()
         self.begun += 1
         self.under_way += 1
@@ -288,6 +290,7 @@ class Stage:
 
     Attributes:
         handed: what was handed over and not refused, in that order.
+        refused: what was handed over and refused as `Overloaded`.
     """
 
     def __init__(
@@ -304,6 +307,7 @@ class Stage:
         self.store = SimulatedStore(lab.story, save_s=save_s, chance=chance, fails=fails)
         self.outcome = Ledger(lab.story, self.store)
         self.handed: list[Handed] = []
+        self.refused: list[Handed] = []
         self.processor: Processor = lab.part(self.store, self.outcome, self.settings, now)
         self._lab = lab
         self._save_s = save_s * (2 if by_chance else 1)
@@ -357,10 +361,19 @@ class Stage:
             self.handed.append(handed)
             try:
                 await waited_for(self.processor.submit(handed.entry), "submit()")
-            except BaseException:
+            except Overloaded:
                 self.handed.remove(handed)
+                self.refused.append(handed)
                 raise
         return handed
+
+    async def try_to_hand_over(self, who: str) -> bool:
+        """The same, by someone who can live with a refusal; returns whether it was taken."""
+        try:
+            await self.hand_over(who, tell=False)
+        except Overloaded:
+            return False
+        return True
 
     def send(self, who: str, count: int = 1, *, apart_s: float = 0.0) -> None:
         """Someone begins to hand over messages, one after another, each taken before the next.
