@@ -433,6 +433,24 @@ class Stage:
             f"it returned {type(returned).__name__}",
         )
 
+    async def drain_all(self, within_s: float, why: str = "") -> None:
+        """Shut down, and leave nothing unsaved.
+
+        Args:
+            why: for the words: what makes that possible.
+
+        Raises:
+            Miss: something is left, or it takes longer.
+        """
+        unsaved = await self.drain(within_s)
+        self._lab.expect(
+            not unsaved,
+            expected=f"drain() to save everything, and to return []{why}",
+            actual=f"it returned {words(unsaved)}",
+        )
+        self.expect_saved(when="when drain() returns")
+        self.expect_none_twice()
+
     # What is asked.
 
     def statistics(self) -> ProcessorStatistics:
