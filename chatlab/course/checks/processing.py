@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -354,17 +354,17 @@ class Stage:
         person = self._people.setdefault(who, Person(who))
         message = Message(f"{who}'s message {number}", "general", who, "hello", _TIMESTAMP)
         handed = Handed(Entry(message, number, person, now()), now())
-        with self._lab.story.on_behalf_of(who):
-            if tell:
-                self._lab.story.tell(f"hands over message {number}")
-            # Noted first: it may be saved before it returns.
-            self.handed.append(handed)
-            try:
+        # Noted first: it may be saved before it returns.
+        self.handed.append(handed)
+        try:
+            with self._lab.story.on_behalf_of(who) if tell else nullcontext():
+                if tell:
+                    self._lab.story.tell(f"hands over message {number}")
                 await waited_for(self.processor.submit(handed.entry), "submit()")
-            except Overloaded:
-                self.handed.remove(handed)
-                self.refused.append(handed)
-                raise
+        except Overloaded:
+            self.handed.remove(handed)
+            self.refused.append(handed)
+            raise
         return handed
 
     async def try_to_hand_over(self, who: str) -> bool:
