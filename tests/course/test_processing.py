@@ -116,7 +116,7 @@ MISTAKES_OF_06 = {
     "a poll": (
         "idle",
         "woke up",
-        ("async with asyncio.timeout(left_s):", "async with asyncio.timeout(0.005):"),
+        ("async with asyncio.timeout(left_s):", "async with asyncio.timeout(0.002):"),
         (
             RETURN,
             RETURN.replace(
