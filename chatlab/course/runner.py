@@ -144,6 +144,8 @@ class Child:
                 return self._result(trial, told)
             if lab.spent is not None and (lowest is None or lab.share < lowest.share):
                 lowest = lab
+            if not lab.seed_matters:
+                break
         if lowest is None or lowest.spent is None:
             return self._result(trial, Told("passed", "", "", 0), share=1.0)
         trial.lab = lowest

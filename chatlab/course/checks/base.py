@@ -124,9 +124,15 @@ class Lab:
         self.story = Story(now, Path(str(work.__file__)))
         self.share = 1.0
         self.spent: Miss | None = None
+        self._undrawn = self.chance.getstate()
         self._class_name = class_name
         self._full = full
         self._zero = zero
+
+    @property
+    def seed_matters(self) -> bool:
+        """Whether anything was left to chance so far; otherwise every seed gives the same run."""
+        return self.chance.getstate() != self._undrawn
 
     @property
     def part(self) -> Any:

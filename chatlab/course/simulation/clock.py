@@ -61,6 +61,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._now = 0.0
         self._in_threads = 0
         self._turns = 0
+        self._jumps = 0
         self._turns_max = turns_max
         self._time_max_s = time_max_s
         super().__init__(_JumpingSelector(self))
@@ -74,8 +75,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Let so many seconds have passed."""
         self._now += seconds
+        self._jumps += 1
         if self._now > self._time_max_s:
             self._give_up(f"after {self._now:,.0f} s on the clock there is no end in sight")
+
+    @property
+    def jumps(self) -> int:
+        """How often a timer has woken the loop so far: who has nothing to do sets none."""
+        return self._jumps
 
     def turn(self) -> None:
         """Count one turn of the loop."""

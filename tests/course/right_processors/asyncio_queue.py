@@ -1,0 +1,69 @@
+"""A right answer of another shape: an asyncio.Queue, read with a time limit; None ends it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatlab.chat.errors import StorageError
+from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
+
+
+class MessageProcessor(Processor):
+    acks_queued = True
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.queue = asyncio.Queue()
+        self.unsaved = {}
+        self.flushes = self.failures = 0
+        self.flusher = asyncio.create_task(self.flush_for_ever())
+
+    async def submit(self, entry):
+        self.unsaved[entry] = None
+        self.queue.put_nowait(entry)
+        await self.outcome.queued(entry)
+
+    async def drain(self):
+        self.queue.put_nowait(None)
+        await self.flusher
+        return ()
+
+    def statistics(self):
+        oldest = next(iter(self.unsaved), None)
+        oldest_s = self.clock() - oldest.accepted_at if oldest else 0.0
+        return ProcessorStatistics(len(self.unsaved), 0, oldest_s, self.flushes, self.failures)
+
+    async def flush_for_ever(self):
+        entry = await self.queue.get()
+        while entry is not None:
+            batch, due_at = [entry], self.clock() + self.settings.flush_interval_s
+            entry = await self.next_one(due_at)
+            while entry not in (None, "late"):
+                batch.append(entry)
+                if len(batch) == self.settings.batch_size_max:
+                    break
+                entry = await self.next_one(due_at)
+            await self.save(batch)
+            if entry is not None:
+                entry = await self.queue.get()
+
+    async def next_one(self, due_at):
+        if not self.queue.empty():
+            return self.queue.get_nowait()
+        try:
+            return await asyncio.wait_for(self.queue.get(), due_at - self.clock())
+        except TimeoutError:
+            return "late"
+
+    async def save(self, batch):
+        try:
+            await self.store.save(tuple(entry.message for entry in batch))
+        except Exception as error:
+            self.failures += 1
+            await self.outcome.failed(batch, StorageError.of(error))
+        else:
+            self.flushes += 1
+            for entry in batch:
+                await self.outcome.saved([entry])
+        for entry in batch:
+            del self.unsaved[entry]

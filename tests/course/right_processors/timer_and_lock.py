@@ -1,0 +1,79 @@
+"""A right answer of another shape: a timer for each batch, and a lock around the saving."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatlab.chat.errors import StorageError
+from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
+
+
+class MessageProcessor(Processor):
+    acks_queued = True
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.waiting, self.under_way = [], []
+        self.lock = asyncio.Lock()
+        self.timer = None
+        self.tasks = set()
+        self.flushes = self.failures = 0
+
+    async def submit(self, entry):
+        self.waiting.append(entry)
+        if len(self.waiting) % self.settings.batch_size_max == 0:
+            self.spawn(self.flush())
+        elif self.timer is None:
+            self.timer = asyncio.create_task(self.flush_later())
+        await self.outcome.queued(entry)
+
+    async def drain(self):
+        async with self.lock:
+            while self.waiting:
+                await self.save_one_batch()
+        if self.timer is not None:
+            self.timer.cancel()
+        return []
+
+    def statistics(self):
+        all_of_them = [*self.under_way, *self.waiting]
+        oldest_s = self.clock() - all_of_them[0].accepted_at if all_of_them else 0.0
+        return ProcessorStatistics(len(all_of_them), 0, oldest_s, self.flushes, self.failures)
+
+    def spawn(self, work):
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def flush_later(self):
+        await asyncio.sleep(self.settings.flush_interval_s)
+        self.timer = None
+        await self.flush()
+
+    async def flush(self):
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        async with self.lock:
+            await self.save_one_batch()
+            while len(self.waiting) >= self.settings.batch_size_max:
+                await self.save_one_batch()
+        if self.waiting and self.timer is None:
+            self.timer = asyncio.create_task(self.flush_later())
+
+    async def save_one_batch(self):
+        size = self.settings.batch_size_max
+        self.under_way, self.waiting = self.waiting[:size], self.waiting[size:]
+        batch = self.under_way
+        if not batch:
+            return
+        try:
+            await self.store.save([entry.message for entry in batch])
+        except Exception as error:
+            self.failures += 1
+            self.under_way = []
+            await self.outcome.failed(batch, StorageError.of(error))
+        else:
+            self.flushes += 1
+            self.under_way = []
+            await self.outcome.saved(batch)
