@@ -78,7 +78,7 @@ MISTAKES_OF_06 = {
     ),
     "another argument": (
         "saves",
-        "methods with the arguments",
+        "methods as the base class has them",
         ("submit(self, entry: Entry)", "submit(self, entry: Entry, more: int)"),
     ),
     "the flusher dies": ("goes_on", "", ("except Exception as", "except KeyError as")),

@@ -119,20 +119,28 @@ class Lab:
         zero: float | None = None,
     ) -> None:
         self.work = work
-        self.seed = seed
         self.chance = random.Random(seed)
         self.story = Story(now, Path(str(work.__file__)))
         self.share = 1.0
         self.spent: Miss | None = None
-        self._undrawn = self.chance.getstate()
+        self._seed = seed
+        self._seed_asked = False
+        self._undrawn = self.chance.getstate(), random.getstate()
         self._class_name = class_name
         self._full = full
         self._zero = zero
 
     @property
+    def seed(self) -> int:
+        """The seed itself, for a check that draws by other means than `chance`."""
+        self._seed_asked = True
+        return self._seed
+
+    @property
     def seed_matters(self) -> bool:
-        """Whether anything was left to chance so far; otherwise every seed gives the same run."""
-        return self.chance.getstate() != self._undrawn
+        """Whether anything was left to chance so far, by the check or by the learner's own code;
+        otherwise every seed gives the same run."""
+        return self._seed_asked or (self.chance.getstate(), random.getstate()) != self._undrawn
 
     @property
     def part(self) -> Any:
