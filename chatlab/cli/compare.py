@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatlab.cli.mine import check_modes
+from chatlab.cli.mine import check_modes, remember
 from chatlab.cli.options import (
     DiskName,
     FaultPlans,
@@ -220,6 +220,8 @@ def _run(race: Compare, wanted: Wanted) -> int:
     except (ServerFailed, GeneratorFailed) as error:
         console.print(f"stopped: {error}", style="bold red", highlight=False)
     report = race.report(shlex.join(["chatlab", *sys.argv[1:]]))
+    for note in remember(report):
+        console.print(note, style="dim", highlight=False)
     console.print(view.render(report, both_clocks=wanted.both_clocks))
     for option, path in wanted.files.items():
         if path is not None:

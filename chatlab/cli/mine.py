@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from chatlab.bench.report import Report
     from chatlab.chat.modes import Named
 
 MINE = "mine"
@@ -30,6 +31,43 @@ def check_modes(*texts: str) -> list[Named]:
     if any(_asks_for_mine(text) for text in texts) and own() is None:
         _find_mine(*texts)
     return [named(text) for text in texts]
+
+
+def remember(report: Report) -> list[str]:
+    """Keep the figures of a comparison with the learner's own code in it, for `chatlab learn`.
+
+    Not those on a simulated disk: a later race would be held against them.
+
+    Returns what a person should know of that, if anything.
+    """
+    if not report.complete or report.simulated or not any(map(_asks_for_mine, report.modes)):
+        return []
+    from chatlab.chat.errors import UsageError
+    from chatlab.course.progress import add_race, moment
+    from chatlab.course.reached import Race, RaceMode
+    from chatlab.course.workplace import find_workplace
+
+    modes = {
+        name: RaceMode(
+            median=mode.throughput_per_s.median,
+            low=mode.throughput_per_s.low,
+            high=mode.throughput_per_s.high,
+            clean=mode.audit.clean,
+        )
+        for name, mode in report.modes.items()
+    }
+    race = Race(
+        when=moment(),
+        scenario=str(report.scenario["name"]),
+        history=report.history,
+        rounds=report.rounds,
+        measurement=report.measurement,
+        modes=modes,
+    )
+    try:
+        return add_race(find_workplace(), race)
+    except UsageError as error:
+        return [str(error)]
 
 
 def _asks_for_mine(text: str) -> bool:

@@ -19,13 +19,16 @@ import msgspec
 
 from chatlab.course.catalog import POINTS, WHY, WORK, Exercise
 from chatlab.course.checking import judge
-from chatlab.course.verdicts import Judged
+from chatlab.course.verdicts import Judged, Limits
 
 SEEDS = 200
 WRONG_MIN = 3
 HINTS_MIN = 3
 TEXT_MIN = 200
 """Characters; a text with less says nothing yet."""
+
+IMPATIENT = Limits(blocked_s=2.0)
+"""Of a wrong answer that blocks for ever it is known that it does."""
 
 _FAILS = re.compile(r"^Fails: (\w+)$", re.MULTILINE)
 
@@ -119,7 +122,7 @@ async def _solution(exercise: Exercise, seeds: int) -> list[Problem]:
 
 async def _wrong(exercise: Exercise, path: Path) -> list[Problem]:
     named = named_check(path)
-    judged = await judge(exercise, path)
+    judged = await judge(exercise, path, limits=IMPATIENT)
     problems = _broken(judged)
     failed = [result.check for result in judged.results if result.verdict == "failed"]
     unsure = [result.check for result in judged.results if result.verdict == "unsure"]

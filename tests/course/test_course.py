@@ -13,7 +13,7 @@ from chatlab.course.catalog import Exercise, load_all
 from chatlab.course.verify import verify
 from chatlab.course.workplace import packaged
 
-SEEDS = 10
+SEEDS = 3
 COURSE = load_all(packaged() / "exercises", packaged() / "solutions")
 
 
