@@ -36,13 +36,17 @@ def verify(
     seeds: Annotated[
         int, typer.Option(metavar="N", min=1, max=100_000, help="Seeds for each solution.")
     ] = 200,
+    no_commands: Annotated[
+        bool, typer.Option("--no-commands", help="Do not run the commands that the texts show.")
+    ] = False,
     json: JsonFile = None,
     course: CourseFolder = None,
 ) -> None:
     """Prove that the exercises hold what they claim.
 
     Each starter must run, and fail each graded check; each solution must pass under all seeds; each
-    named wrong answer must fail just the check that it names. Exit code 1 if something is not so.
+    named wrong answer must fail just the check that it names; each command that a text shows must
+    run. Exit code 1 if something is not so.
     """
     from chatlab.cli.course_open import show
     from chatlab.course.catalog import find
@@ -53,7 +57,7 @@ def verify(
     exercises = find_workplace(course).exercises
     chosen = [find(exercises, name) for name in names] if names else exercises
     try:
-        found = asyncio.run(_verify(chosen, seeds))
+        found = asyncio.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
         print("stopped: nothing can be said", file=sys.stderr)
         sys.exit(EXIT_STOPPED)
@@ -63,13 +67,15 @@ def verify(
     sys.exit(EXIT_PROBLEMS if any(found.values()) else 0)
 
 
-async def _verify(exercises: list[Exercise], seeds: int) -> dict[str, list[Problem]]:
+async def _verify(
+    exercises: list[Exercise], seeds: int, commands: bool
+) -> dict[str, list[Problem]]:
     from chatlab.course.verify import verify
 
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    return {one.name: await verify(one, seeds, tell) for one in exercises}
+    return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
 
 
 def _encode(exercises: list[Exercise], found: dict[str, list[Problem]], seeds: int) -> bytes:

@@ -180,7 +180,8 @@ class Child:
         if self._job.whole_story or len(steps) <= STORY_STEPS:
             return steps
         left_out = len(steps) - STORY_STEPS
-        return [f"({left_out:,} steps before these; the replay has them)", *steps[-STORY_STEPS:]]
+        before = "1 step" if left_out == 1 else f"{left_out:,} steps"
+        return [f"({before} before these; the replay has them)", *steps[-STORY_STEPS:]]
 
     def _code(self, line: int) -> str:
         return _bounded(linecache.getline(str(self._work), line).strip()) if line else ""

@@ -3,7 +3,8 @@
 - a starter can be run, and fails each graded check;
 - a solution passes every check under many seeds;
 - each named wrong answer fails the check that it names, and no other;
-- hints, texts and reasons are there, and the points add up.
+- hints, texts and reasons are there, and the points add up;
+- the commands that its text shows can be run.
 
 A wrong answer names its check in its first docstring: `Fails: single_flight`.
 """
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.course.catalog import POINTS, WHY, WORK, Exercise
+from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, Exercise
 from chatlab.course.checking import judge
+from chatlab.course.shown import commands_in, failing_commands
 from chatlab.course.verdicts import Judged, Limits
 
 SEEDS = 200
@@ -48,13 +50,18 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 async def verify(
-    exercise: Exercise, seeds: int = SEEDS, tell: Callable[[str], None] = lambda _: None
+    exercise: Exercise,
+    seeds: int = SEEDS,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    commands: bool = True,
 ) -> list[Problem]:
     """Try an exercise; returns what is wrong with it.
 
     Args:
         seeds: how many the solution must pass under.
         tell: hears what is being tried.
+        commands: whether to run those that its text shows, which takes the longest.
     """
     tell(f"{exercise.name}: the starter")
     problems = [*_complete(exercise), *await _starter(exercise)]
@@ -63,6 +70,10 @@ async def verify(
     for path in exercise.wrong:
         tell(f"{exercise.name}: the wrong answer {path.stem}")
         problems += await _wrong(exercise, path)
+    if commands and exercise.text.is_file() and commands_in(exercise.text):
+        tell(f"{exercise.name}: the commands in {TEXT}")
+        failing = await failing_commands(exercise)
+        problems += [Problem(exercise.name, exercise.text, what) for what in failing]
     return problems
 
 

@@ -1,25 +1,55 @@
 """The course that chatlab comes with keeps its word, exercise by exercise; with few seeds here.
 
-`chatlab course verify` tries it with two hundred.
+`chatlab course verify` tries it with two hundred, and runs the commands that the texts show; here
+these are only held against what the commands take.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 
+import msgspec
 import pytest
+from typer.main import get_command
 
+from chatlab.chat.modes import named
+from chatlab.chat.own import ENVIRONMENT, Own
+from chatlab.cli.app import app
 from chatlab.course.catalog import Exercise, load_all
+from chatlab.course.shown import commands_in
 from chatlab.course.verify import verify
 from chatlab.course.workplace import packaged
 
 SEEDS = 3
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 COURSE = load_all(packaged() / "exercises", packaged() / "solutions")
 
 
 @pytest.mark.parametrize("exercise", [pytest.param(one, id=one.name) for one in COURSE])
 def test_an_exercise_keeps_its_word(exercise: Exercise) -> None:
-    assert [f"{one.where}: {one.what}" for one in asyncio.run(verify(exercise, SEEDS))] == []
+    found = asyncio.run(verify(exercise, SEEDS, commands=False))
+
+    assert [f"{one.where}: {one.what}" for one in found] == []
+
+
+@pytest.mark.parametrize("exercise", [pytest.param(one, id=one.name) for one in COURSE])
+def test_the_commands_of_an_exercise_are_such_as_chatlab_knows(
+    exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {
+        one.spec.part: f"{(one.answers / 'work.py').resolve()}:{one.spec.class_name}"
+        for one in COURSE
+        if one.spec.class_name
+    }
+    monkeypatch.setenv(ENVIRONMENT, msgspec.json.encode(Own(parts, {}, list(parts))).decode())
+    shown = commands_in(exercise.text)
+    assert shown
+    for command in [*shown, *exercise.spec.see]:
+        name, *words = shlex.split(command)[1:]
+        params = COMMANDS[name].make_context(name, words).params
+        for mode in [params.get("mode"), *(params.get("modes") or ())]:
+            assert mode is None or named(mode)
 
 
 def test_no_two_exercises_have_the_same_number_or_topic() -> None:

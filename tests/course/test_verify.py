@@ -192,3 +192,15 @@ def test_a_wrong_answer_names_its_check_in_a_line_of_its_docstring(tmp_path: Pat
     assert named_check(path) == "that_check"
     path.write_text('"""One thing."""\n# Fails: that_check\n', "utf-8")
     assert named_check(path) is None
+
+
+def test_a_command_that_does_not_run_is_found(tmp_path: Path) -> None:
+    one = fine(tmp_path)
+    shown = "chatlab modes\nchatlab compare nonsense\nchatlab modes --nonsense\n"
+    one.text.write_text(f"{one.text.read_text('utf-8')}\n```sh\n{shown}```\n", "utf-8")
+
+    modes, options = [problem.what for problem in problems(one)]
+
+    assert "`chatlab compare nonsense` does not run: exit code 2" in modes
+    assert "unknown mode 'nonsense'" in modes
+    assert "`chatlab modes --nonsense` does not run: exit code 2" in options
