@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ class Own:
                 self._print_from_now_on()
                 gone = await self._until_over(server, stop)
                 if not gone:
+                    await self._sum_up(server)
                     last_words = await server.stop()
                     if self._on_screen:
                         print(last_words)
@@ -99,6 +101,16 @@ class Own:
             await asyncio.wait([view])
             if not view.cancelled() and (error := view.exception()) and not ended.done():
                 raise error  # a view that fails must be heard of
+
+    async def _sum_up(self, server: ServerProcess) -> None:
+        """Leave the figures on the screen, as they are before the stop."""
+        from chatlab.bench.client import fetch_snapshot
+        from chatlab.chat.errors import UsageError
+        from chatlab.view.summary import print_summary
+
+        if self._dashboard:
+            with suppress(UsageError):  # it does not answer any more: its lessons say why
+                print_summary(await fetch_snapshot(self._address(server)))
 
     def _hear_output(self, line: str) -> None:
         if self._on_screen or not self._listens:
@@ -130,8 +142,10 @@ class Own:
         from chatlab.view.live import show
 
         if self._dashboard:
-            token = f"/?token={self._token}" if self._token else ""
-            await show(self._snapshots(server.url + token))
+            await show(self._snapshots(self._address(server)))
+
+    def _address(self, server: ServerProcess) -> str:
+        return server.url + (f"/?token={self._token}" if self._token else "")
 
     async def _snapshots(self, url: str) -> AsyncIterator[Snapshot]:
         """Those of the server, with the lessons among the notes; also while it is silent."""
