@@ -17,9 +17,7 @@ so that a command which only starts servers and draws tables never does.
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import re
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from chatlab.chat.errors import UsageError
 from chatlab.chat.journey import Journey
 from chatlab.chat.knobs import KNOBS, value_of
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.own import FILES, MINE, Own, is_own, own, place, split
+from chatlab.chat.own import MINE, Own, is_own, load, name_of, own, split
 from chatlab.chat.parts.delivery.base import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
@@ -342,7 +340,7 @@ def _source(role: str, choice: str) -> str:
             f"unknown {role} {choice!r}{_did_you_mean(choice, PARTS[role])}; "
             f"or name a class of your own: {role}=path/to/file.py:Class"
         )
-    path, class_name = split(role, choice, _words(SEAMS[role]))
+    path, class_name = split(role, choice, name_of(SEAMS[role]))
     return f"{path}:{class_name}"
 
 
@@ -350,38 +348,7 @@ def _implementation(role: str, source: str) -> type:
     if source in PARTS[role]:
         return PARTS[role][source]
     path, _, class_name = source.rpartition(":")
-    return _load(role, Path(path), class_name)
-
-
-def _load(role: str, path: Path, class_name: str) -> type:
-    spec = importlib.util.spec_from_file_location(f"chatlab_part_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    FILES.add(str(spec.origin))  # as it will stand in a traceback
-    sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        words = f"{type(error).__name__}: {error}{place(error)}"
-        raise UsageError(f"{path} cannot be loaded: {words}") from error
-    found: Any = getattr(module, class_name, None)
-    seam = SEAMS[role]
-    if not isinstance(found, type) or not issubclass(found, seam):
-        raise UsageError(f"{path} has no class {class_name} that extends {_words(seam)}")
-    missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-    if missing:
-        raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
-    attribute = _MUST_SAY.get(role)
-    if attribute is not None and not hasattr(found, attribute):
-        raise UsageError(
-            f"{class_name} in {path} does not say its {attribute}: see {seam.__module__}"
-        )
-    return found
-
-
-def _words(seam: type) -> str:
-    return f"{seam.__module__}.{seam.__name__}"
+    return load(Path(path), class_name, SEAMS[role], _MUST_SAY.get(role))
 
 
 def _did_you_mean(word: str, known: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
-"""Parts of someone's own: which file and class stands behind the word `mine`, and what is to be
-known of such a file without running it.
+"""Parts of someone's own: which file and class stands behind the word `mine`, what is to be known
+of such a file without running it, and how it is run.
 
 A command finds out what `mine` is (`course/mine.py`) and hands it on to every process that it
 starts, through the environment: so a server, the benchmark that runs it and the table that shows
@@ -9,11 +9,14 @@ it mean the same by one short word.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
+import sys
 import traceback
 from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -112,3 +115,42 @@ def _names(body: Iterable[ast.stmt]) -> set[str]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     return names
+
+
+def load(path: Path, class_name: str, seam: type, must_say: str | None) -> type:
+    """Run a file, and take a class from it.
+
+    Args:
+        seam: what it must extend.
+        must_say: an attribute that it must have, if any.
+
+    Raises:
+        UsageError: the file cannot be run, or has no such class.
+    """
+    spec = importlib.util.spec_from_file_location(f"chatlab_part_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    FILES.add(str(spec.origin))  # as it will stand in a traceback
+    sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        words = f"{type(error).__name__}: {error}{place(error)}"
+        raise UsageError(f"{path} cannot be loaded: {words}") from error
+    found: Any = getattr(module, class_name, None)
+    if not isinstance(found, type) or not issubclass(found, seam):
+        raise UsageError(f"{path} has no class {class_name} that extends {name_of(seam)}")
+    missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+    if missing:
+        raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
+    if must_say is not None and not hasattr(found, must_say):
+        raise UsageError(
+            f"{class_name} in {path} does not say its {must_say}: see {seam.__module__}"
+        )
+    return found
+
+
+def name_of(seam: type) -> str:
+    """A class with its module, for people."""
+    return f"{seam.__module__}.{seam.__name__}"

@@ -11,9 +11,6 @@ ends, a call that blocks: each becomes a result that names the line. What cannot
 from __future__ import annotations
 
 import builtins
-import functools
-import importlib
-import importlib.util
 import linecache
 import os
 import random
@@ -21,30 +18,27 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import FrameType
 from typing import BinaryIO, NoReturn
 
 import msgspec
 
 from chatlab.course.checks.base import SEEDS, Check, Lab
 from chatlab.course.explaining import BlockingCall, Told, explain, unusable, words
+from chatlab.course.loading import load_checks, load_work
+from chatlab.course.printing import Printed, divert_output
 from chatlab.course.simulation.clock import run
 from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, News, Result
 
 STORY_STEPS = 12
 TEXT_MAX = 1_000
 """Characters of each text of a result: a learner's exception may say anything, at any length."""
-PRINTED_MAX = 2_000
-PRINTED_FILE_MAX = 50_000_000
-"""Bytes; a loop that prints for ever must not fill the disk."""
 WATCH_EVERY_S = 0.05
 LOOK_CPU_MAX_S = 0.002
 """More processor time than this between two looks, and something computes: on a machine that is
 busy, too, for Python itself lets a thread run for 5 ms before another may look."""
 EXIT_ENDED = 3
-MODULE = "chatlab_learners_work"
 
 _ENDLESS = "it was still computing: a loop that never ends, or that never awaits"
 _BLOCKED = "it was still waiting in one call that blocks, and stops the whole server meanwhile"
@@ -57,7 +51,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # the learner's folder may be read-only, and stays clean
     leave = os._exit
-    Child(job, *_divert_output()).run()
+    Child(job, *divert_output()).run()
     leave(0)  # at once: a thread of the learner's code may never end
 
 
@@ -67,10 +61,10 @@ class Child:
     Args:
         job: what to do.
         channel: takes the news.
-        printed: the file into which everything is printed.
+        printed: what is printed meanwhile.
     """
 
-    def __init__(self, job: Job, channel: BinaryIO, printed: BinaryIO) -> None:
+    def __init__(self, job: Job, channel: BinaryIO, printed: Printed) -> None:
         self._job = job
         self._work = Path(job.work)
         self._channel = channel
@@ -80,7 +74,6 @@ class Child:
         self._blocking: BlockingCall | None = None
         self._ending = threading.Lock()  # a trial ends once: by itself, or by the watch
         self._exit = os._exit
-        self._streams = (sys.stdout, sys.stderr)  # the learner's code may put others in their place
 
     def run(self) -> None:
         """Run every check of the job."""
@@ -94,7 +87,7 @@ class Child:
             check = checks.get(wanted.name, _NO_CHECK)
             self._trial = trial = _Trial(check, wanted)
             self._tell(Begun(wanted.name))
-            self._printed_so_far()
+            self._printed.so_far()
             missing = [name for name in wanted.needs if name in self._failed]
             if missing:
                 skipped = f"not tried: first, {' and '.join(missing)} must pass"
@@ -169,7 +162,7 @@ class Child:
             seed=trial.seed if failed else None,
             line=told.line,
             code=self._code(told.line),
-            printed=self._printed_so_far(),
+            printed=self._printed.so_far(),
         )
 
     def _replay(self, trial: _Trial) -> str:
@@ -225,7 +218,7 @@ class Child:
             in_run, in_call = _Spell(), _Spell()
             while True:
                 wait(WATCH_EVERY_S)
-                self._bound_what_is_printed()
+                self._printed.bound()
                 trial, frame = self._trial, sys._current_frames().get(main_thread)
                 run = (trial, trial.runs if trial else 0)
                 in_run.look(run)
@@ -266,21 +259,6 @@ class Child:
                 return frame.f_lineno
             frame = frame.f_back
         return 0
-
-    def _bound_what_is_printed(self) -> None:
-        if os.fstat(1).st_size > PRINTED_FILE_MAX:
-            os.ftruncate(1, 0)
-
-    def _printed_so_far(self) -> str:
-        """What was printed since the last call, the end of it."""
-        for stream in self._streams:
-            with suppress(ValueError, OSError):  # closed by the learner's code
-                stream.flush()
-        begin, end = self._printed.tell(), os.fstat(self._printed.fileno()).st_size
-        if begin > end:  # it was cut off meanwhile
-            begin = 0
-        self._printed.seek(max(begin, end - PRINTED_MAX))
-        return self._printed.read(end - self._printed.tell()).decode("utf-8", "replace")
 
     def _tell(self, news: News) -> None:
         self._channel.write(msgspec.json.encode(news) + b"\n")
@@ -326,22 +304,6 @@ class _Spell:
         self.cpu_s = cpu_s - self._began_cpu_s
 
 
-def load_work(path: Path) -> ModuleType:
-    """The learner's file, freshly run. Raises whatever it raises."""
-    spec = importlib.util.spec_from_file_location(MODULE, path)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module  # dataclasses look their module up there
-    exec(_compiled(path), vars(module))
-    return module
-
-
-@functools.cache
-def _compiled(path: Path) -> CodeType:
-    """Compiled once: with hundreds of seeds, that would take longer than the checks."""
-    return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-
-
 async def _nothing(_: Lab) -> None:
     """What is asked by a check that does not exist."""
 
@@ -361,37 +323,6 @@ def _bounded(text: str) -> str:
     """A text that can travel: of ordinary characters, and not too long."""
     text = text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
     return text.encode("utf-8", "replace").decode()
-
-
-def load_checks(where: str) -> dict[str, Check]:
-    """The checks of an exercise, by name.
-
-    Args:
-        where: a module's name, or the path of a file.
-    """
-    if where.endswith(".py"):
-        spec = importlib.util.spec_from_file_location("chatlab_own_checks", where)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(where)
-    return {one.name: one for one in vars(module).values() if isinstance(one, Check)}
-
-
-def _divert_output() -> tuple[BinaryIO, BinaryIO]:
-    """Keep standard output for news; what is printed from now on goes to a file.
-
-    It lies in the working folder, which the parent has made for this process and will remove.
-
-    Returns the channel for news, and that file, for reading.
-    """
-    channel = os.fdopen(os.dup(1), "wb")
-    writing = os.open("printed.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(writing, 1)
-    os.dup2(writing, 2)
-    return channel, Path("printed.txt").open("rb")
 
 
 if __name__ == "__main__":

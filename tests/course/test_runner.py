@@ -19,7 +19,8 @@ from chatlab.chat.errors import UsageError
 from chatlab.course import checking
 from chatlab.course.catalog import CheckSpec, Exercise
 from chatlab.course.checking import judge
-from chatlab.course.runner import PRINTED_MAX, STORY_STEPS, TEXT_MAX
+from chatlab.course.printing import SHOWN_MAX
+from chatlab.course.runner import STORY_STEPS, TEXT_MAX
 from chatlab.course.verdicts import Judged, Limits, Result
 from tests.course.tiny import check_that_calls, exercise, line_of
 
@@ -209,7 +210,7 @@ def test_what_is_printed_comes_along_with_its_check(
 def test_of_a_huge_print_the_end_comes_along(wrong: tuple[Path, dict[str, Result]]) -> None:
     printed = wrong[1]["prints_much"].printed
 
-    assert len(printed) == PRINTED_MAX
+    assert len(printed) == SHOWN_MAX
     assert printed.endswith("the end\n")
 
 
