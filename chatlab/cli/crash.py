@@ -9,7 +9,7 @@ import typer
 
 from chatlab.cli.labs_run import exit_code, finish, measure
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable
+from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable, finite
 
 
 def crash(
@@ -30,7 +30,11 @@ def crash(
     rate: Annotated[
         float,
         typer.Option(
-            metavar="N", min=10, max=20_000, help="Messages per second to a server to be killed."
+            metavar="N",
+            min=10,
+            max=20_000,
+            callback=finite,
+            help="Messages per second to a server to be killed.",
         ),
     ] = 1_000.0,
     seed: Seed = 1,

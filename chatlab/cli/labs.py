@@ -10,7 +10,7 @@ import typer
 from chatlab.cli.labs_numbers import numbers, whole_numbers
 from chatlab.cli.labs_run import exit_code, finish, measure
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable
+from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable, finite
 
 
 def growth(
@@ -81,7 +81,10 @@ def tune(
         int, typer.Option(metavar="N", min=100, max=9_000, help="Messages of the burst.")
     ] = 2_000,
     rate: Annotated[
-        float, typer.Option(metavar="N", min=1, help="Messages per second of the steady load.")
+        float,
+        typer.Option(
+            metavar="N", min=1, callback=finite, help="Messages per second of the steady load."
+        ),
     ] = 300.0,
     steady: Annotated[
         int,
@@ -125,15 +128,24 @@ def capacity(
     mode: Annotated[str, typer.Argument(metavar="MODE", help="A line-up.")] = "optimized",
     p95_ms: Annotated[
         float,
-        typer.Option("--p95-ms", metavar="MS", min=1, help="What delivery p95 may be."),
+        typer.Option(
+            "--p95-ms", metavar="MS", min=1, callback=finite, help="What delivery p95 may be."
+        ),
     ] = 100.0,
     seconds: Annotated[
-        float, typer.Option(metavar="N", min=0.5, max=600, help="How long a probe sends.")
+        float,
+        typer.Option(
+            metavar="N", min=0.5, max=600, callback=finite, help="How long a probe sends."
+        ),
     ] = 3.0,
     start: Annotated[
         float,
         typer.Option(
-            metavar="N", min=1, max=100_000, help="Messages per second of the first probe."
+            metavar="N",
+            min=1,
+            max=100_000,
+            callback=finite,
+            help="Messages per second of the first probe.",
         ),
     ] = 100.0,
     history: History = None,

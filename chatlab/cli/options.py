@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,14 @@ import typer
 
 if TYPE_CHECKING:
     from chatlab.bench.scenario import Scenario
+
+
+def finite(value: float | None) -> float | None:
+    """A callback for options: NaN lies within all bounds, because it compares with none."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to work with")
+    return value
+
 
 ScenarioName = Annotated[
     str,
@@ -25,11 +34,15 @@ Users = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="
 Rooms = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share.")]
 Rate = Annotated[
     float | None,
-    typer.Option(metavar="N", min=0.1, help="Messages per second, instead of all at once."),
+    typer.Option(
+        metavar="N", min=0.1, callback=finite, help="Messages per second, instead of all at once."
+    ),
 ]
 RateEnd = Annotated[
     float | None,
-    typer.Option(metavar="N", min=0.1, help="... growing evenly to so many at the end."),
+    typer.Option(
+        metavar="N", min=0.1, callback=finite, help="... growing evenly to so many at the end."
+    ),
 ]
 InFlight = Annotated[
     int | None,

@@ -15,7 +15,7 @@ import typer
 
 from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import DiskName, FaultPlans
+from chatlab.cli.options import DiskName, FaultPlans, finite
 
 if TYPE_CHECKING:
     from chatlab.chat.folder import DataFolder
@@ -72,11 +72,17 @@ def serve(
     flush_interval: Annotated[
         float,
         typer.Option(
-            min=0, metavar="SECONDS", help="Queueing only: ... or the oldest waited so long."
+            min=0,
+            metavar="SECONDS",
+            callback=finite,
+            help="Queueing only: ... or the oldest waited so long.",
         ),
     ] = _default.flush_interval_s,
     cache_ttl: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Caching: how long a read is trusted.")
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", callback=finite, help="Caching: how long a read is trusted."
+        ),
     ] = _default.cache_ttl_s,
     queue_limit: Annotated[
         int,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatlab.cli.options import finite
+
 if TYPE_CHECKING:
     from chatlab.chat.snapshot import Snapshot
 
@@ -17,7 +19,10 @@ DEFAULT_URL = "ws://127.0.0.1:8765"
 def top(
     url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
     interval: Annotated[
-        float, typer.Option(min=0.1, max=60, metavar="SECONDS", help="Time between two looks.")
+        float,
+        typer.Option(
+            min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two looks."
+        ),
     ] = 0.5,
     explain: Annotated[
         bool, typer.Option("--explain", help="Explain every row of the dashboard, and exit.")
