@@ -22,8 +22,9 @@ Owns the form of `exercise.toml`:
     full = 1                        # a budget, for checks that count
     zero = 20
 
-`checks = ...` in the folder's name comes from its end: `02_cache` has `checks/cache.py`, unless the
-folder has a `checks.py` of its own, as an exercise that a teacher adds may have.
+Where its checks stand follows from the folder's name: those of `02_cache` are in
+`chatlab/course/checks/cache.py`. An exercise that a teacher adds may have a `checks.py` in its own
+folder instead.
 """
 
 from __future__ import annotations
