@@ -15,30 +15,31 @@ from chatlab.chat.modes import PARTS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
-BELOW = {  # what a floor of the house may use; each may use itself
-    "chat": set(),
-    "bench": {"chat"},
-    "course": {"chat", "bench"},
-    "view": {"chat", "bench", "course"},
-    "cli": {"chat", "bench", "course", "view"},
+BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
+    "errors": set(),
+    "disk": {"errors"},
+    "data": {"errors", "disk"},
+    "chat": {"errors", "disk", "data"},
+    "bench": {"errors", "disk", "data", "chat"},
+    "course": {"errors", "disk", "data", "chat", "bench"},
+    "view": {"errors", "disk", "data", "chat", "bench", "course"},
+    "labs": {"errors", "disk", "data", "chat", "bench", "course", "view"},
+    "cli": {"errors", "disk", "data", "chat", "bench", "course", "view", "labs"},
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
     {"interchange"},
-    {"session", "folder", "journal_lines"},
-    {"modes", "conditions", "rooms", "presence", "process", "prometheus", "inspection", "stall"},
-    {"journey"},
+    {"session"},
+    {"modes", "rooms", "presence", "process", "prometheus", "loop_watchdog"},
+    {"outcome"},
     {"metrics"},
     {"snapshot"},
-    {"database_copy"},
     {"parts"},
-    {"journal_compressed"},
-    {"datafiles", "settings", "journal_format", "knobs"},
+    {"settings", "knobs"},
     {"protocol"},
-    {"own"},
-    {"errors", "parent"},
+    {"user_parts", "parent"},
 ]
-SHARED_PARTS = {"files", "disk", "entry", "segment_files", "sqlite_files", "sqlite_database"}
+SHARED_PARTS = {"entry"}
 
 
 @functools.cache
@@ -77,13 +78,13 @@ def name_of(path: Path) -> str:
 
 def test_there_is_something_to_check() -> None:
     assert "chat/server/app.py" in map(name_of, MODULES)
-    assert "chatlab.chat.errors" in imports(ROOT / "chat" / "protocol.py")
+    assert "chatlab.errors" in imports(ROOT / "chat" / "protocol.py")
     assert "chat/server/app.py" in importers("websockets")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_floor_uses_one_above_it(path: Path) -> None:
-    floor = path.relative_to(ROOT).parts[0]
+    floor = path.relative_to(ROOT).parts[0].removesuffix(".py")
     if floor not in BELOW:
         return  # __init__.py and __main__.py, the doors
     used = {names[0] for names in in_chatlab(path)} & BELOW.keys()
@@ -107,49 +108,29 @@ def test_within_chat_nothing_uses_what_stands_above_it(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(PARTS_FOLDER.rglob("*.py")), ids=name_of)
 def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
     for names in in_chatlab(path):
-        if names == ["chat"]:
-            continue  # of `from chatlab.chat import journal_format`, the rest follows
-        if names[:2] != ["chat", "parts"]:
-            assert names[1] in {
-                "datafiles",
-                "errors",
-                "journal_compressed",
-                "journal_format",
-                "protocol",
-                "settings",
-            }, names
-        elif len(names) > 2 and names[2] not in SHARED_PARTS:
-            assert len(names) == 3 or names[3].startswith("base"), names
+        if names[0] != "chat" or len(names) < 2:
+            continue
+        if names[1] != "parts":
+            assert names[1] in {"protocol", "settings"}, names
+        elif len(names) > 3 and names[2] not in SHARED_PARTS:
+            module = PARTS_FOLDER / names[2] / f"{names[3]}.py"
+            shared_base = names[3].endswith("_base") and names[2] == path.parent.name
+            assert not module.exists() or shared_base, names
 
 
-def test_the_files_know_nothing_but_the_disk_and_errors() -> None:
-    used = {tuple(names[:3]) for names in in_chatlab(PARTS_FOLDER / "files.py")}
-
-    assert {names[:2] for names in used - {("chat", "parts", "disk")}} == {("chat", "errors")}
-    assert not list(in_chatlab(PARTS_FOLDER / "disk.py"))
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "chat" / "conditions").glob("*.py")), ids=name_of)
-def test_conditions_know_nothing_but_the_disk_and_errors(path: Path) -> None:
-    used = {tuple(names[1:3]) for names in in_chatlab(path) if names[1] != "conditions"}
-
-    assert used
-    assert all(names[0] == "errors" or names == ("parts", "disk") for names in used)
-
-
-def test_each_implementation_has_a_file_of_its_own_beside_its_base() -> None:
+def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
     homes = [part.__module__ for choices in PARTS.values() for part in choices.values()]
 
     assert len(homes) == len(set(homes))
     for home in homes:
-        base = ROOT.parent.joinpath(*home.split(".")).with_name("base.py")
-        assert base.exists()
+        seam = ROOT.parent.joinpath(*home.split(".")).with_name("__init__.py")
+        assert seam.exists()
 
 
 def test_only_the_server_imports_websockets() -> None:
     others = importers("websockets") - {
         "bench/echo.py",  # a server, too, to compare with
-        "bench/wire_client.py",  # the load generator's library does not compress
+        "labs/compression/wire_client.py",  # the load generator's library does not compress
     }
     assert all(name.startswith("chat/server/") for name in others)
 
@@ -159,7 +140,7 @@ def test_only_the_load_generator_imports_picows() -> None:
 
 
 def test_only_the_view_and_the_front_door_import_rich() -> None:
-    assert all(name.startswith(("view/", "cli/")) for name in importers("rich"))
+    assert all(name.startswith(("view/", "labs/", "cli/")) for name in importers("rich"))
 
 
 @pytest.mark.parametrize("package", ["typer", "click", "prompt_toolkit"])
@@ -187,9 +168,13 @@ def file_calls(path: Path) -> set[str]:
     return calls
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "chat").rglob("*.py")), ids=name_of)
-def test_within_chat_only_files_opens_files(path: Path) -> None:
-    if path == PARTS_FOLDER / "disk.py":
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for floor in ("chat", "data", "disk") for path in (ROOT / floor).rglob("*.py")),
+    ids=name_of,
+)
+def test_only_the_disk_opens_files(path: Path) -> None:
+    if path == ROOT / "disk" / "real.py":
         assert len(file_calls(path)) >= 4  # so that the search itself is known to work
-    else:
+    elif path not in {ROOT / "disk" / "memory.py", ROOT / "data" / "saved.py"}:
         assert file_calls(path) == set()

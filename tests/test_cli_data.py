@@ -17,21 +17,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chatlab.cli
-from chatlab.chat import journal_format as form
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.folder import LOCK_NAME, DataFolder
-from chatlab.chat.inspection import Contents, inspect
 from chatlab.chat.interchange import PART, alone, export_messages, import_messages
-from chatlab.chat.journal_lines import read_lines
 from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.disk import Disk
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.sqlite_database import NAME as DATABASE
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.stores.journal import FILLING
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
 from chatlab.cli import data
+from chatlab.data import journal_format as form
+from chatlab.data.folder import LOCK_NAME, DataFolder
+from chatlab.data.inspection import Contents, inspect
+from chatlab.data.journal_format import FILLING
+from chatlab.data.journal_lines import read_lines
+from chatlab.data.records import MESSAGES, Message
+from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.files import Files
+from chatlab.disk.real import Disk
 from chatlab.view.data import render_lines
 from tests.support.parts import FakeClock, fill, message
 

@@ -10,17 +10,17 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from chatlab.bench import query_plan_data
-from chatlab.bench.query_plan import LIMIT, PlanReport, QueryPlan
-from chatlab.bench.query_plan_data import QUIET_MESSAGES, QUIET_ROOM
-from chatlab.bench.saved import read_saved
-from chatlab.chat import database_copy
-from chatlab.chat.database_copy import copy_database
-from chatlab.chat.errors import StorageError, UsageError
-from chatlab.chat.parts.disk import Disk
-from chatlab.chat.parts.sqlite_database import LOG, NAME, Database
 from chatlab.cli.data_explain import explain
-from chatlab.view.query_plan import render
+from chatlab.data import database_copy
+from chatlab.data.database_copy import copy_database
+from chatlab.data.saved import read_saved
+from chatlab.data.sqlite_database import LOG, NAME, Database
+from chatlab.disk.real import Disk
+from chatlab.errors import StorageError, UsageError
+from chatlab.labs.query_plan import data as query_plan_data
+from chatlab.labs.query_plan.data import QUIET_MESSAGES, QUIET_ROOM
+from chatlab.labs.query_plan.measure import LIMIT, PlanReport, QueryPlan
+from chatlab.labs.query_plan.view import render
 from tests.support.parts import message
 
 

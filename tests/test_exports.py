@@ -26,13 +26,13 @@ from chatlab.bench.report import (
 )
 from chatlab.bench.result import Series
 from chatlab.bench.statistics import estimate
-from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
-from chatlab.view import bars, charts, claims, curves, figures, palette
-from chatlab.view.compare import render
-from chatlab.view.exports import CSV_COLUMNS, to_csv, to_markdown
-from chatlab.view.gallery import CHARTS
-from chatlab.view.html import to_html
+from chatlab.disk.real import FileIO
+from chatlab.view.compare import bars, charts, claims, curves, figures, palette
+from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
+from chatlab.view.compare.gallery import CHARTS
+from chatlab.view.compare.html import to_html
+from chatlab.view.compare.table import render
 
 HOSTILE = "naive+store=<b>a|b</b>&`x`$body:\"'S"
 CLEAN = Audit(sent=10, acked=10, saved=10, delivered=10)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.datafiles import ALL_FILES, CHATROOMS, MESSAGES, USERS, Room
-from chatlab.chat.errors import UsageError
-from chatlab.chat.folder import DataFolder, generated_history, starting_data
-from chatlab.chat.journal_format import FILLING, PATTERN, segment_name
+from chatlab.data.folder import DataFolder, generated_history, starting_data
+from chatlab.data.journal_format import FILLING, PATTERN, segment_name
+from chatlab.data.records import ALL_FILES, CHATROOMS, MESSAGES, USERS, Room
+from chatlab.errors import UsageError
 from tests.support.parts import fill, ids, message
 
 NAMES = [file.name for file in ALL_FILES]
@@ -109,7 +109,7 @@ async def test_a_start_that_was_interrupted_while_adding_history_can_be_repeated
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("chatlab.chat.folder.generated_history", interrupted)
+        patch.setattr("chatlab.data.folder.generated_history", interrupted)
         with pytest.raises(KeyboardInterrupt):
             await DataFolder(tmp_path, history=10).__aenter__()
 

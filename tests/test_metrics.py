@@ -18,9 +18,9 @@ from chatlab.chat.metrics import (
     percentile,
     percentiles,
 )
-from chatlab.chat.parts.monitors.base import Monitor
-from chatlab.chat.parts.monitors.totals import TotalsMonitor
-from chatlab.chat.parts.monitors.window import WindowMonitor
+from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.monitor.totals import TotalsMonitor
+from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
 from tests.support.parts import FakeClock
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from chatlab.chat.errors import UsageError
 from chatlab.chat.knobs import KNOBS
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import MODES, PARTS, SEAMS, Parts, ack_means, assemble, parse
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.cli.app import app
+from chatlab.errors import UsageError
 from tests.support.parts import FakeClock, InlineFiles, fill
 
-HEAD = "from chatlab.chat.parts.readers.base import Reader\n"
+HEAD = "from chatlab.chat.parts.reader import Reader\n"
 GOOD = HEAD + (
     "class Mine(Reader):\n"
     "    async def read(self, file):\n"
@@ -310,7 +310,7 @@ async def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_p
         ("class Mine(Reader:", "cannot be loaded: SyntaxError"),
         (GOOD + "1 / 0", "cannot be loaded: ZeroDivisionError"),
         (GOOD + "import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
-        ("", "has no class Mine that extends chatlab.chat.parts.readers.base.Reader"),
+        ("", "has no class Mine that extends chatlab.chat.parts.reader.Reader"),
         ("Mine = 5", "has no class Mine that extends"),
         ("class Mine: pass", "has no class Mine that extends"),
         (HEAD + "class Mine(Reader): pass", "does not yet have: read"),
@@ -330,7 +330,7 @@ def test_what_is_wrong_with_a_class_of_ones_own_is_said(
 def test_a_part_of_another_role_does_not_fit(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(GOOD)
 
-    assert "extends chatlab.chat.parts.writers.base.Writer" in complaint(
+    assert "extends chatlab.chat.parts.writer.Writer" in complaint(
         f"naive+writer={tmp_path / 'mine.py'}:Mine"
     )
 
@@ -355,14 +355,14 @@ def test_a_file_of_ones_own_may_hold_a_dataclass(tmp_path: Path) -> None:
     [
         (
             "writer",
-            "from chatlab.chat.parts.writers.base import Writer\n"
+            "from chatlab.chat.parts.writer import Writer\n"
             "class Mine(Writer):\n    async def replace(self, name, data): pass\n",
             "promise",
         ),
         (
             "processor",
-            "from chatlab.chat.parts.processors.immediate import ImmediateProcessor\n"
-            "from chatlab.chat.parts.processors.base import Processor\n"
+            "from chatlab.chat.parts.processor.immediate import ImmediateProcessor\n"
+            "from chatlab.chat.parts.processor import Processor\n"
             "class Mine(Processor):\n"
             "    async def submit(self, entry): pass\n"
             "    async def drain(self): return []\n"

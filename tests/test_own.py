@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.errors import UsageError
 from chatlab.chat.modes import named, parse
-from chatlab.chat.own import ENVIRONMENT, Own, hand_on, own, place, split
+from chatlab.chat.user_parts import ENVIRONMENT, Own, hand_on, own, place, split
+from chatlab.errors import UsageError
 
 GOOD = """
-from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.reader import Reader
 class Mine(Reader):
     async def read(self, file):
         return file.decode(await self.files.read(file.name))

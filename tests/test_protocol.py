@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatlab.chat.errors import Refusal
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -20,7 +19,6 @@ from chatlab.chat.protocol import (
     Invite,
     JoinRoom,
     LeaveRoom,
-    Message,
     MessageFrame,
     MessagesFrame,
     Outgoing,
@@ -34,6 +32,8 @@ from chatlab.chat.protocol import (
     encode_message,
     ref_of,
 )
+from chatlab.data.records import Message
+from chatlab.errors import Refusal
 
 # Unicode that UTF-8 can carry; lone surrogates are refused, see below.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

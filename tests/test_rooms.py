@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.datafiles import CHATROOMS, Room
-from chatlab.chat.errors import Refusal, StorageError
 from chatlab.chat.modes import MODES, PARTS
 from chatlab.chat.presence import Presence
 from chatlab.chat.rooms import Rooms
 from chatlab.chat.settings import Settings
+from chatlab.data.records import CHATROOMS, Room
+from chatlab.errors import Refusal, StorageError
 from tests.support.parts import DISK_FULL, FakeClient, FakeClock, HalfWayFiles, InlineFiles, fill
 from tests.support.virtual_clock import settle
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from chatlab.chat.errors import Overloaded, Refusal
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.writers.truncate import TruncateWriter
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
@@ -24,11 +23,12 @@ from chatlab.chat.protocol import (
     Ack,
     ErrorFrame,
     HistoryFrame,
-    Message,
 )
 from chatlab.chat.rooms import Rooms
 from chatlab.chat.session import ROOM_TITLE_CHARS_MAX, Conversation, check_user
 from chatlab.chat.settings import Settings
+from chatlab.data.records import Message
+from chatlab.errors import Overloaded, Refusal
 from tests.support.parts import (
     DISK_FULL,
     FakeClient,

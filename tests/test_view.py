@@ -15,17 +15,18 @@ from rich.console import Console
 
 from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.processors.base import ProcessorStatistics
-from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.parts.processor import ProcessorStatistics
+from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates, Snapshot
-from chatlab.view import series, words
-from chatlab.view.aside import set_aside
-from chatlab.view.dashboard import render
-from chatlab.view.live import HISTORY_MAX, every, plain_line, show
+from chatlab.disk.real import FileIO
+from chatlab.view import words
+from chatlab.view.dashboard import series
+from chatlab.view.dashboard.captured_output import set_aside
+from chatlab.view.dashboard.live import HISTORY_MAX, every, plain_line, show
+from chatlab.view.dashboard.screen import render
+from chatlab.view.dashboard.summary import print_summary
 from chatlab.view.modes import print_modes
-from chatlab.view.summary import print_summary
 
 SIZES = [(80, 24), (140, 40), (40, 12), (78, 20), (100, 30), (240, 60), (20, 5), (1, 1)]
 LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStoreThatIsFast"

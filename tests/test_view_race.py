@@ -20,16 +20,16 @@ from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import PlannedSend, Scenario
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.processors.base import ProcessorStatistics
-from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.parts.processor import ProcessorStatistics
+from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
-from chatlab.view import race_live
-from chatlab.view.race import render
-from chatlab.view.race_live import follow_live
-from chatlab.view.race_run import SAMPLES_MAX, Run, finished
-from chatlab.view.race_scale import rounded_up
-from chatlab.view.race_state import RaceState
+from chatlab.disk.real import FileIO
+from chatlab.view.compare import race_live
+from chatlab.view.compare.race import render
+from chatlab.view.compare.race_live import follow_live
+from chatlab.view.compare.race_run import SAMPLES_MAX, Run, finished
+from chatlab.view.compare.race_scale import rounded_up
+from chatlab.view.compare.race_state import RaceState
 
 COUNT = 1_000
 SIZES = [(80, 23), (100, 29), (140, 39), (99, 23), (40, 12), (20, 5), (1, 1)]

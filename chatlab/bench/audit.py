@@ -13,8 +13,8 @@ import msgspec
 
 from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.result import NEVER, LoadResult
-from chatlab.bench.saved import Saved
-from chatlab.chat.protocol import Message
+from chatlab.data.records import Message
+from chatlab.data.saved import Saved
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):

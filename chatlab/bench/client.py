@@ -27,8 +27,8 @@ from picows import (
 )
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.errors import UsageError
 from chatlab.chat.snapshot import Snapshot
+from chatlab.errors import UsageError
 
 HTTP_TIMEOUT_S = 10.0
 TEXT_FRAME, MASKED = 0x81, 0x80

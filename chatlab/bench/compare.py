@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from chatlab.bench import environment, judge
+from chatlab.bench import analysis as judge
+from chatlab.bench import environment
 from chatlab.bench.ceilings import CEILINGS, CeilingRound, measure_ceiling
 from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.report import Report
@@ -26,7 +27,7 @@ from chatlab.bench.result import LoadProgress
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import estimate
-from chatlab.chat.conditions import describe
+from chatlab.disk.simulated import describe
 
 
 @dataclass(frozen=True, slots=True)

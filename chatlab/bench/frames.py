@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.scenario import PlannedSend
-from chatlab.chat.protocol import Message, MessageFrame
+from chatlab.chat.protocol import MessageFrame
+from chatlab.data.records import Message
 
 KEPT_MAX = 1_024
 """Frames. A mode that sends each message in a frame of its own brings a user a whole batch of them

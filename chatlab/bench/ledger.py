@@ -18,7 +18,8 @@ import msgspec
 from chatlab.bench.frames import Frame, Frames
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult, since_ms
 from chatlab.chat.metrics import percentiles
-from chatlab.chat.protocol import Message, MessageFrame
+from chatlab.chat.protocol import MessageFrame
+from chatlab.data.records import Message
 
 LATEST_ACKS = 400
 

@@ -22,7 +22,6 @@ from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot, 
 from chatlab.bench.ledger import Ledger
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.scenario import PlannedSend, Scenario, members
-from chatlab.chat.errors import UsageError
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -37,6 +36,7 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.chat.settings import Clock
+from chatlab.errors import UsageError
 
 SENDS_AT_ONCE = 32
 SETUP_TIMEOUT_S = 30.0

@@ -16,7 +16,7 @@ import msgspec
 
 from chatlab.bench.result import LoadProgress, LoadResult
 from chatlab.bench.scenario import Scenario
-from chatlab.chat.errors import ChatlabError, UsageError
+from chatlab.errors import ChatlabError, UsageError
 
 PARTIAL_TIMEOUT_S = 10.0
 SIZE_BYTES = 8

@@ -7,8 +7,8 @@ import msgspec
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.result import LoadResult
 from chatlab.chat.metrics import percentiles
-from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
+from chatlab.disk.real import FileIO
 
 SCHEMA = "chatlab.load/1"
 

@@ -16,8 +16,8 @@ from chatlab.bench.echo_load import EchoLoad
 from chatlab.bench.load import Load
 from chatlab.bench.load_process import SIZE_BYTES, Failure, Finished, LoadJob, News, Under
 from chatlab.bench.scenario import plan
-from chatlab.chat.errors import ChatlabError
 from chatlab.chat.parent import when_stdin_ends
+from chatlab.errors import ChatlabError
 
 PROGRESS_INTERVAL_S = 0.2
 

@@ -9,9 +9,9 @@ import msgspec
 from chatlab.bench.audit import Audit
 from chatlab.bench.result import Series
 from chatlab.bench.statistics import Estimate, Verdict
-from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.snapshot import Percentiles
+from chatlab.disk.real import FileIO
 
 SCHEMA = "chatlab.compare/1"
 

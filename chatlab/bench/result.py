@@ -15,8 +15,8 @@ import msgspec
 
 from chatlab.bench.scenario import PlannedSend
 from chatlab.chat.metrics import percentile
-from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Snapshot
+from chatlab.disk.real import FileIO
 
 NEVER = -1.0
 SERIES_POINTS = 120

@@ -27,14 +27,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from chatlab.bench.saved import Keep, Saved, damaged_lists, read_saved
-from chatlab.chat.datafiles import CHATROOMS, MESSAGES
-from chatlab.chat.errors import ChatlabError
 from chatlab.chat.modes import LineUp, parse
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
+from chatlab.data.records import CHATROOMS, MESSAGES, Message
+from chatlab.data.saved import Keep, Saved, damaged_lists, read_saved
+from chatlab.disk.files import Files
+from chatlab.errors import ChatlabError
 
 TIMEOUT_S = 60.0
 """For all of it: a store that has not given back its messages by then counts as damaged."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.errors import UsageError
-from chatlab.chat.folder import starting_data
+from chatlab.data.folder import starting_data
+from chatlab.errors import UsageError
 
 _GREETINGS = (
     "Happy New Year!",

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from chatlab.chat.errors import ChatlabError, UsageError
+from chatlab.errors import ChatlabError, UsageError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0

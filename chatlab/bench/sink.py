@@ -14,11 +14,9 @@ import asyncio
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
-from chatlab.chat.errors import Refusal
 from chatlab.chat.parent import when_stdin_ends
 from chatlab.chat.protocol import (
     Ack,
-    Message,
     MessagesFrame,
     Ref,
     SendMessage,
@@ -26,6 +24,8 @@ from chatlab.chat.protocol import (
     decode_request,
     encode,
 )
+from chatlab.data.records import Message
+from chatlab.errors import Refusal
 
 TEXT_FRAME = 0x81
 SHORT, LONG = 125, 0xFFFF

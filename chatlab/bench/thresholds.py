@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from chatlab.chat.errors import ChatlabError, UsageError
+from chatlab.errors import ChatlabError, UsageError
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,

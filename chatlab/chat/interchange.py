@@ -18,23 +18,22 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from chatlab.chat import journal_compressed as packed
-from chatlab.chat import journal_format as form
-from chatlab.chat.database_copy import database_copy
-from chatlab.chat.datafiles import ALL_FILES, MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError, UsageError
-from chatlab.chat.folder import LOCK_NAME
-from chatlab.chat.inspection import Contents, Kind, inspect, names_in
 from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.disk import TEMPORARY_SUFFIX, Disk
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.segment_files import SegmentFiles
-from chatlab.chat.parts.sqlite_database import LOG, SIDE_FILES
-from chatlab.chat.parts.sqlite_database import NAME as DATABASE
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.stores.journal import FILLING
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
+from chatlab.data import journal_compressed as packed
+from chatlab.data import journal_format as form
+from chatlab.data.database_copy import database_copy
+from chatlab.data.folder import LOCK_NAME
+from chatlab.data.inspection import Contents, Kind, inspect, names_in
+from chatlab.data.journal_format import FILLING
+from chatlab.data.records import ALL_FILES, MESSAGES, Message
+from chatlab.data.segment_files import SegmentFiles
+from chatlab.data.sqlite_database import LOG, SIDE_FILES
+from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.files import Files
+from chatlab.disk.real import TEMPORARY_SUFFIX, Disk
+from chatlab.errors import CorruptFile, StorageError, UsageError
 
 PART: dict[Kind, str] = {"json": "rewrite", "journal": "journal", "sqlite": "sqlite"}
 """The store that reads and writes each kind."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatlab.chat.errors import UsageError
+from chatlab.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from chatlab.chat.parts.monitors.base import Monitor
-from chatlab.chat.parts.monitors.window import WindowMonitor
-from chatlab.chat.parts.monitors.window import percentile as percentile  # the instruments' own
+from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.monitor.window import WindowMonitor
+from chatlab.chat.parts.monitor.window import percentile as percentile  # the instruments' own
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
 

@@ -22,39 +22,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chatlab.chat.errors import UsageError
-from chatlab.chat.journey import Journey
 from chatlab.chat.knobs import KNOBS, value_of
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.own import MINE, Own, is_own, load, name_of, own, split
-from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.outcome import Journey
+from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
 from chatlab.chat.parts.entry import Members
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.locks.base import Lock
-from chatlab.chat.parts.locks.none import NoLock
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.monitors.base import Monitor
-from chatlab.chat.parts.monitors.totals import TotalsMonitor
-from chatlab.chat.parts.monitors.window import WindowMonitor
-from chatlab.chat.parts.processors.base import Processor
-from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
-from chatlab.chat.parts.processors.immediate import ImmediateProcessor
-from chatlab.chat.parts.processors.queueing import QueueingProcessor
-from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.readers.ttl import TTLReader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.stores.journal import JournalStore
-from chatlab.chat.parts.stores.rewrite import RewriteStore
-from chatlab.chat.parts.stores.sqlite import SqliteStore
-from chatlab.chat.parts.writers.atomic import AtomicWriter
-from chatlab.chat.parts.writers.base import Writer
-from chatlab.chat.parts.writers.truncate import TruncateWriter
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.lock.none import NoLock
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.monitor.totals import TotalsMonitor
+from chatlab.chat.parts.monitor.window import WindowMonitor
+from chatlab.chat.parts.processor import Processor
+from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
+from chatlab.chat.parts.processor.immediate import ImmediateProcessor
+from chatlab.chat.parts.processor.queueing import QueueingProcessor
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.reader.ttl import TTLReader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.store.journal import JournalStore
+from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.store.sqlite import SqliteStore
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.writer.atomic import AtomicWriter
+from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import Clock, Settings
+from chatlab.chat.user_parts import MINE, Own, is_own, load, name_of, own, split
+from chatlab.disk.files import Files
+from chatlab.errors import UsageError
 
 PARTS: dict[str, dict[str, type]] = {
     "reader": {"direct": DirectReader, "ttl": TTLReader},

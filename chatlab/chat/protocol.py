@@ -12,7 +12,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from chatlab.chat.errors import Refusal
+from chatlab.data.records import Message
+from chatlab.errors import Refusal
 
 AckLevel = Literal["queued", "written", "synced"]
 """What an acknowledgment promises, weakest first.
@@ -35,21 +36,6 @@ FRAME_BYTES_MAX = 64 * 1024
 """A larger frame closes the connection with code 1009, as RFC 6455 section 7.4.1 has it."""
 CONTENT_CHARS_MAX = 4_000
 HISTORY_LIMIT_MAX = 500
-
-
-class Message(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """One chat message, as it lies in `messages.json`.
-
-    Attributes:
-        id: unique for ever; sorts by time of acceptance within one server.
-        timestamp: when the server accepted it; ISO 8601 in UTC with milliseconds.
-    """
-
-    id: str
-    room_id: str
-    sender: str
-    content: str
-    timestamp: str
 
 
 class _Incoming(msgspec.Struct, frozen=True, rename="camel", tag_field="type", kw_only=True):

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatlab.chat.datafiles import CHATROOMS, Room
-from chatlab.chat.errors import Refusal
-from chatlab.chat.parts.locks.base import Lock
-from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.writer import Writer
 from chatlab.chat.protocol import AckLevel
+from chatlab.data.records import CHATROOMS, Room
+from chatlab.errors import Refusal
 
 ROOMS_MAX = 10_000
 PARTICIPANTS_MAX = 10_000

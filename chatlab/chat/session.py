@@ -12,13 +12,10 @@ from collections.abc import AsyncIterable, Callable
 from itertools import accumulate
 from typing import Protocol
 
-from chatlab.chat.datafiles import Room
-from chatlab.chat.errors import Overloaded, Refusal, StorageError
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.own import place
 from chatlab.chat.parts.entry import Client, Entry
-from chatlab.chat.parts.processors.base import Processor
-from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.processor import Processor
+from chatlab.chat.parts.store import Store
 from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
@@ -31,7 +28,6 @@ from chatlab.chat.protocol import (
     Invite,
     JoinRoom,
     LeaveRoom,
-    Message,
     Ref,
     Request,
     SendMessage,
@@ -40,6 +36,9 @@ from chatlab.chat.protocol import (
     ref_of,
 )
 from chatlab.chat.rooms import Rooms
+from chatlab.chat.user_parts import place
+from chatlab.data.records import Message, Room
+from chatlab.errors import Overloaded, Refusal, StorageError
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"

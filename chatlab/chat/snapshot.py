@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import msgspec
 
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.processors.base import ProcessorStatistics
-from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.parts.processor import ProcessorStatistics
+from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import AckLevel
+from chatlab.disk.real import FileIO
 
 SCHEMA = "chatlab.stats/1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
-from chatlab.chat.errors import ChatlabError
 from chatlab.cli.app import app
+from chatlab.errors import ChatlabError
 
 EXIT_USAGE = 2
 

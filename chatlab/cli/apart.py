@@ -16,7 +16,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from chatlab.chat.own import place
+from chatlab.chat.user_parts import place
 
 STOP_TIMEOUT_S = 20.0
 EXIT_STOPPED = 130

@@ -27,7 +27,6 @@ from chatlab.chat.protocol import (
     Invite,
     JoinRoom,
     LeaveRoom,
-    Message,
     MessageFrame,
     Ref,
     Request,
@@ -37,6 +36,7 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.cli.top import DEFAULT_URL
+from chatlab.data.records import Message
 
 if TYPE_CHECKING:
     from chatlab.bench.client import Connection

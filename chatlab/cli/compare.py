@@ -124,8 +124,8 @@ def compare(
     """
     from chatlab.bench.compare import Compare
     from chatlab.bench.thresholds import Threshold
-    from chatlab.chat.conditions import simulate
-    from chatlab.chat.errors import UsageError
+    from chatlab.disk.simulated import simulate
+    from chatlab.errors import UsageError
 
     if explain:
         _explain()
@@ -207,7 +207,7 @@ def _run(race: Compare, wanted: Wanted) -> int:
 
     from chatlab.bench.load_process import GeneratorFailed
     from chatlab.bench.server_process import ServerFailed
-    from chatlab.view import compare as view
+    from chatlab.view.compare import table as view
 
     console = Console()
     console.print(f"{race.scenario.name}: {race.scenario.words}", style="dim", highlight=False)
@@ -251,19 +251,19 @@ def _write(option: str, path: Path, report: Report) -> None:
         case "--json":
             path.write_bytes(reports.encode(report))
         case "--html":
-            from chatlab.view.html import to_html
+            from chatlab.view.compare.html import to_html
 
             path.write_text(to_html(report), encoding="utf-8")
         case _:
-            from chatlab.view.exports import to_csv, to_markdown
+            from chatlab.view.compare.exports import to_csv, to_markdown
 
             text = to_csv(report) if option == "--csv" else to_markdown(report)
             path.write_text(text, encoding="utf-8")
 
 
 async def _measure(race: Compare, wanted: Wanted) -> None:
+    from chatlab.view.compare.race_live import follow_live
     from chatlab.view.progress import follow
-    from chatlab.view.race_live import follow_live
 
     drawing = asyncio.create_task(follow_live(race) if wanted.live else follow(race))
     try:

@@ -27,9 +27,9 @@ def compression(
     The journal mode with nothing compressed, with the wire compressed, and with closed segments
     compressed: throughput, processor time, bytes on the wire and on the disk, for each message.
     """
-    from chatlab.bench.labs.compression import Compression
-    from chatlab.view.labs import compression as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.compression import view
+    from chatlab.labs.compression.measure import Compression
+    from chatlab.labs.narrator import Narrator
 
     check_writable("--json", json)
     with Narrator() as narrator:

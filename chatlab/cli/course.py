@@ -146,7 +146,7 @@ def _what_to_replay(
     Raises:
         UsageError: nothing is known to have failed, or there is no such check.
     """
-    from chatlab.chat.errors import UsageError
+    from chatlab.errors import UsageError
 
     names = [one.name for one in exercise.spec.checks]
     last = standing.failure

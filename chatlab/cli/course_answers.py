@@ -57,10 +57,10 @@ def solution(
     course: CourseFolder = None,
 ) -> None:
     """Show a solution, why it works and what it costs: the reward for having passed."""
-    from chatlab.chat.errors import UsageError
     from chatlab.cli.course_open import open_course, show
     from chatlab.course.catalog import WHY, WORK
     from chatlab.course.reached import gave_up
+    from chatlab.errors import UsageError
     from chatlab.view.course import lesson
 
     opened = open_course(course)
@@ -79,7 +79,7 @@ def solution(
 
 
 def _read(path: Path) -> str:
-    from chatlab.chat.errors import UsageError
+    from chatlab.errors import UsageError
 
     try:
         return path.read_text(encoding="utf-8")

@@ -47,10 +47,10 @@ def crash(
     code 1 if a mode that acks as synced lost or damaged anything; 70 if a part of your own ended
     the lab.
     """
-    from chatlab.bench.labs.crash.lab import DEFAULT_HISTORY, DEFAULT_MODES, Crash
     from chatlab.cli import apart
-    from chatlab.view.labs import crash as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.crash import view
+    from chatlab.labs.crash.measure import DEFAULT_HISTORY, DEFAULT_MODES, Crash
+    from chatlab.labs.narrator import Narrator
 
     names = list(dict.fromkeys(modes or DEFAULT_MODES))
     asked = check_modes(*names)

@@ -12,8 +12,8 @@ from chatlab.cli.data_explain import explain
 from chatlab.cli.serve import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
-    from chatlab.chat.inspection import Contents
-    from chatlab.chat.journal_lines import Lines
+    from chatlab.data.inspection import Contents
+    from chatlab.data.journal_lines import Lines
 
 EXIT_DAMAGED = 1
 TAIL_DEFAULT = 5
@@ -55,9 +55,9 @@ def inspect(
     something is damaged. A torn tail is not damage: a save was not finished, nobody was told that
     it is safe, and the next start cuts it off.
     """
-    from chatlab.chat import inspection
-    from chatlab.chat.journal_lines import read_lines
     from chatlab.cli.options import check_writable
+    from chatlab.data import inspection
+    from chatlab.data.journal_lines import read_lines
     from chatlab.view.data import print_contents, print_lines
 
     to_stdout = json is not None and str(json) == "-"

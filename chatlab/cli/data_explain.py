@@ -50,10 +50,10 @@ def explain(
 
     from rich.console import Console
 
-    from chatlab.bench.labs.common import encode
-    from chatlab.bench.query_plan import QueryPlan
-    from chatlab.view.labs.narrator import Narrator
-    from chatlab.view.query_plan import render
+    from chatlab.labs.common import encode
+    from chatlab.labs.narrator import Narrator
+    from chatlab.labs.query_plan.measure import QueryPlan
+    from chatlab.labs.query_plan.view import render
 
     check_writable("--json", json)
     source = _source(data)
@@ -75,8 +75,8 @@ def _source(data: Path | None) -> Path | None:
     Raises:
         UsageError: there is no such folder.
     """
-    from chatlab.chat.errors import UsageError
-    from chatlab.chat.parts.sqlite_database import NAME
+    from chatlab.data.sqlite_database import NAME
+    from chatlab.errors import UsageError
 
     if data is not None and not data.is_dir():
         raise UsageError(f"--data {data}: there is no such folder")

@@ -15,7 +15,7 @@ from chatlab.cli.mine import check_modes
 from chatlab.cli.options import JsonFile, check_writable
 
 if TYPE_CHECKING:
-    from chatlab.bench.watching import WatchingReport
+    from chatlab.labs.watching.measure import WatchingReport
 
 EXIT_TOO_MUCH = 1
 EXIT_STOPPED = 130
@@ -44,7 +44,7 @@ def generator(
     Ten users in one room, 32 messages under way for each. Exit code 1 if the generator is not at
     least twice as fast as the fastest mode: what it measured would then be itself.
     """
-    from chatlab.bench.generator import WANTED_RATIO, measure_generator
+    from chatlab.labs.generator.measure import WANTED_RATIO, measure_generator
 
     names = modes or ["optimized", "journal"]
     check_modes(*names)
@@ -72,7 +72,7 @@ def watching(
 
     Exit code 1 if it surely costs more than 5% of the throughput: the whole interval says so.
     """
-    from chatlab.bench.watching import COST_MAX, measure_watching
+    from chatlab.labs.watching.measure import COST_MAX, measure_watching
 
     check_modes(mode)
     check_writable("--json", json)

@@ -40,9 +40,9 @@ def growth(
     Measures throughput, and the bytes read and written for one message, after more and more
     history; then names the growth: flat, linear, or not clear.
     """
-    from chatlab.bench.labs.growth import Growth
-    from chatlab.view.labs import growth as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.growth import view
+    from chatlab.labs.growth.measure import Growth
+    from chatlab.labs.narrator import Narrator
 
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
     check_modes(*names)
@@ -99,9 +99,9 @@ def tune(
     Measures each pair under a burst (throughput) and under a steady load (latency), marks those
     that no other pair beats, and recommends one.
     """
-    from chatlab.bench.labs.tune import Tune
-    from chatlab.view.labs import tune as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.narrator import Narrator
+    from chatlab.labs.tune import view
+    from chatlab.labs.tune.measure import Tune
 
     sizes = whole_numbers("--batch-sizes", batch_sizes, least=1)
     intervals_ms = numbers("--flush-intervals", flush_intervals, least=0.1)
@@ -158,9 +158,9 @@ def capacity(
     Doubles the rate until delivery is too slow or something is lost, closes in on the edge, and
     confirms the answer. Prints every probe.
     """
-    from chatlab.bench.labs.capacity import Capacity
-    from chatlab.view.labs import capacity as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.capacity import view
+    from chatlab.labs.capacity.measure import Capacity
+    from chatlab.labs.narrator import Narrator
 
     check_modes(mode)
     check_writable("--json", json)
@@ -198,9 +198,9 @@ def pitfalls(
     """
     from rich.console import Console
 
-    from chatlab.bench.labs.pitfalls import Pitfalls
-    from chatlab.view.labs import pitfalls as view
-    from chatlab.view.labs.narrator import Narrator
+    from chatlab.labs.narrator import Narrator
+    from chatlab.labs.pitfalls import view
+    from chatlab.labs.pitfalls.measure import Pitfalls
 
     if names == ["list"]:
         Console(highlight=False).print(view.render_list())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatlab.chat.errors import UsageError
+from chatlab.errors import UsageError
 
 
 def numbers(option: str, text: str, *, least: float) -> list[float]:

@@ -44,7 +44,7 @@ def finish(lab: Lab, render: Callable[[Any], RenderableType], json: Path | None)
     """Print what was measured, write it where it was asked for, and return it."""
     from rich.console import Console
 
-    from chatlab.bench.labs.common import encode
+    from chatlab.labs.common import encode
 
     report = lab.report(shlex.join(["chatlab", *sys.argv[1:]]))
     console = Console(highlight=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatlab.chat.errors import UsageError
 from chatlab.course import fresh
 from chatlab.course.catalog import SPEC, WHY, WORK, Exercise
-from chatlab.course.learning.events import Event, Said, TextRead, WasReset
-from chatlab.course.learning.state import Page
+from chatlab.course.learn.events import Event, Said, TextRead, WasReset
+from chatlab.course.learn.state import Page
 from chatlab.course.workplace import Workplace
+from chatlab.errors import UsageError
 from chatlab.view.course.common import shown_path
 
 Signature = tuple[int, int] | None

@@ -15,12 +15,11 @@ from prompt_toolkit.input import Input
 from rich.console import Console
 from rich.live import Live
 
-from chatlab.chat.errors import UsageError
 from chatlab.cli.learn_files import Signature, put_back, signatures, text_of
 from chatlab.cli.learn_terminal import terminal
 from chatlab.course.catalog import Exercise, find
 from chatlab.course.checking import judge
-from chatlab.course.learning.events import (
+from chatlab.course.learn.events import (
     Cancel,
     Check,
     CourseBroken,
@@ -40,10 +39,11 @@ from chatlab.course.learning.events import (
     Said,
     Saved,
 )
-from chatlab.course.learning.state import LearnState
-from chatlab.course.learning.step import step
+from chatlab.course.learn.state import LearnState
+from chatlab.course.learn.step import step
 from chatlab.course.progress import ProgressFile, moment
 from chatlab.course.workplace import Workplace
+from chatlab.errors import UsageError
 from chatlab.view.course.learn import screen
 
 POLL_S = 0.2

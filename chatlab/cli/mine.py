@@ -26,7 +26,7 @@ def check_modes(*texts: str) -> list[Named]:
         UsageError: a mode is unknown, or makes no sense here.
     """
     from chatlab.chat.modes import named
-    from chatlab.chat.own import own
+    from chatlab.chat.user_parts import own
 
     if any(_asks_for_mine(text) for text in texts) and own() is None:
         _find_mine(*texts)
@@ -42,10 +42,10 @@ def remember(report: Report) -> list[str]:
     """
     if not report.complete or report.simulated or not any(map(_asks_for_mine, report.modes)):
         return []
-    from chatlab.chat.errors import UsageError
     from chatlab.course.progress import add_race, moment
     from chatlab.course.reached import Race, RaceMode
     from chatlab.course.workplace import find_workplace
+    from chatlab.errors import UsageError
 
     modes = {
         name: RaceMode(
@@ -76,7 +76,7 @@ def _asks_for_mine(text: str) -> bool:
 
 def _find_mine(*texts: str) -> None:
     """Check the exercises, say what is taken, and hand it on to whatever is started from here."""
-    from chatlab.chat.own import hand_on
+    from chatlab.chat.user_parts import hand_on
     from chatlab.course.mine import find_mine
     from chatlab.course.workplace import find_workplace
 

@@ -114,7 +114,7 @@ def chosen_scenario(name: str, **fields: float | None) -> Scenario:
 
 def check_writable(option: str, path: Path | None) -> None:
     """Raises `UsageError` now rather than after a minute of measuring."""
-    from chatlab.chat.errors import UsageError
+    from chatlab.errors import UsageError
 
     if path is None:
         return

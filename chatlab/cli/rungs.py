@@ -31,8 +31,8 @@ def rungs(
     history and with a long one. Takes some minutes. Exit code 1 if a promise is clearly missed or
     an audit is not clean.
     """
-    from chatlab.bench.labs.rungs import Rungs
-    from chatlab.view.labs.rungs import render
+    from chatlab.labs.rungs.measure import Rungs
+    from chatlab.labs.rungs.view import render
 
     check_writable("--json", json)
     lab = Rungs(rounds=rounds, history=history, messages=messages, tell=_tell, work_folder=work)

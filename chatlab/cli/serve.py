@@ -18,9 +18,9 @@ from chatlab.cli.mine import check_modes
 from chatlab.cli.options import DiskName, FaultPlans, finite
 
 if TYPE_CHECKING:
-    from chatlab.chat.folder import DataFolder
     from chatlab.chat.server import ChatServer, Farewell
     from chatlab.cli.serve_own import Own
+    from chatlab.data.folder import DataFolder
 
 DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
@@ -129,10 +129,10 @@ def serve(
 
     Ctrl-C saves what is queued, then stops.
     """
-    from chatlab.chat.conditions import simulate
-    from chatlab.chat.folder import DataFolder
     from chatlab.chat.modes import parse
     from chatlab.chat.server import ChatServer
+    from chatlab.data.folder import DataFolder
+    from chatlab.disk.simulated import simulate
 
     (asked,) = check_modes(mode)
     if asked.own and not stop_with_stdin:
@@ -201,7 +201,7 @@ async def _serve_own(own: Own) -> int:
 
 def _run_own(serving: Coroutine[Any, Any, int]) -> int:
     """Serve with parts of someone's own, which may exit: returns the exit code."""
-    from chatlab.chat.own import place
+    from chatlab.chat.user_parts import place
 
     try:
         return asyncio.run(serving)
@@ -215,8 +215,8 @@ def _run_own(serving: Coroutine[Any, Any, int]) -> int:
 
 
 async def _watch_for_stalls() -> None:
-    from chatlab.chat.own import FILES
-    from chatlab.chat.stall import StallWatch
+    from chatlab.chat.loop_watchdog import StallWatch
+    from chatlab.chat.user_parts import FILES
 
     def tell(words: str) -> None:
         print(f"chatlab: {words}", file=sys.stderr, flush=True)
@@ -253,8 +253,8 @@ async def _serve(
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
     """Serve under the dashboard until told to stop, and leave a summary."""
-    from chatlab.view.live import every, show
-    from chatlab.view.summary import print_summary
+    from chatlab.view.dashboard.live import every, show
+    from chatlab.view.dashboard.summary import print_summary
 
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
     stopped = asyncio.create_task(stop.wait())

@@ -105,8 +105,8 @@ class Own:
     async def _sum_up(self, server: ServerProcess) -> None:
         """Leave the figures on the screen, as they are before the stop."""
         from chatlab.bench.client import fetch_snapshot
-        from chatlab.chat.errors import UsageError
-        from chatlab.view.summary import print_summary
+        from chatlab.errors import UsageError
+        from chatlab.view.dashboard.summary import print_summary
 
         if self._dashboard:
             with suppress(UsageError):  # it does not answer any more: its lessons say why
@@ -139,7 +139,7 @@ class Own:
         print(f"chatlab: the server has ended{why}. What was only queued is lost", file=sys.stderr)
 
     async def _show(self, server: ServerProcess) -> None:
-        from chatlab.view.live import show
+        from chatlab.view.dashboard.live import show
 
         if self._dashboard:
             await show(self._snapshots(self._address(server)))

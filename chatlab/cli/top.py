@@ -36,8 +36,8 @@ def top(
 
         Console().print(explanations.render(explanations.DASHBOARD))
         return
-    from chatlab.view.live import show
-    from chatlab.view.summary import print_summary
+    from chatlab.view.dashboard.live import show
+    from chatlab.view.dashboard.summary import print_summary
 
     last: list[Snapshot] = []
 

@@ -34,8 +34,8 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.errors import UsageError
 from chatlab.chat.modes import PARTS
+from chatlab.errors import UsageError
 
 EXERCISES, SOLUTIONS = "exercises", "solutions"
 SPEC, WORK, TEXT, WHY, OWN_CHECKS = "exercise.toml", "work.py", "README.md", "WHY.md", "checks.py"

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import CheckSpec, Exercise
 from chatlab.course.verdicts import (
     Begun,
@@ -29,6 +28,7 @@ from chatlab.course.verdicts import (
     News,
     Result,
 )
+from chatlab.errors import UsageError
 
 SILENCE_MAX_S = 60.0
 """Real seconds without any news. It takes a machine that sleeps, or code that is stuck outside of

@@ -10,10 +10,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import EXERCISES, Exercise
 from chatlab.course.safe_files import stamp, unused, write_atomically
 from chatlab.course.workplace import Workplace, is_course, packaged
+from chatlab.errors import UsageError
 
 BACKUPS = "backups"
 GIT_TIMEOUT_S = 10.0

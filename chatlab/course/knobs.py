@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from chatlab.chat.errors import UsageError
 from chatlab.chat.knobs import value_of
+from chatlab.errors import UsageError
 
 CONSTANTS = {"BATCH_SIZE": "batch-size", "FLUSH_INTERVAL_S": "flush-interval"}
 """The names at the top of a learner's file, and the knobs that they turn."""

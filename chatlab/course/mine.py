@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatlab.chat.own import Own
+from chatlab.chat.user_parts import Own
 from chatlab.course.catalog import Exercise
 from chatlab.course.checking import judge
 from chatlab.course.knobs import knobs_of

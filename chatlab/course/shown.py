@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.bench.server_process import ServerProcess
-from chatlab.chat.own import ENVIRONMENT, Own
+from chatlab.chat.user_parts import ENVIRONMENT, Own
 from chatlab.course.catalog import WORK, Exercise
 from chatlab.course.knobs import knobs_of
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatlab.chat.errors import UsageError
 from chatlab.course.catalog import EXERCISES, SOLUTIONS, SPEC, Exercise, load_all
+from chatlab.errors import UsageError
 
 STATE = ".chatlab"
 

@@ -9,11 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.chat import journal_format as form
-from chatlab.chat.inspection import Contents, Segment, StoreContents
 from chatlab.chat.interchange import PART, WORDS
-from chatlab.chat.journal_lines import Line, Lines
 from chatlab.chat.modes import MODES
+from chatlab.data import journal_format as form
+from chatlab.data.inspection import Contents, Segment, StoreContents
+from chatlab.data.journal_lines import Line, Lines
 from chatlab.view import words
 
 ROOMS_MAX = 10

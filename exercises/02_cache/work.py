@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from chatlab.chat.datafiles import DataFile
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.readers.base import Reader, ReaderStatistics
+from chatlab.chat.parts.reader import Reader, ReaderStatistics
 from chatlab.chat.settings import Clock, Settings
+from chatlab.data.records import DataFile
+from chatlab.disk.files import Files
 
 T = TypeVar("T")
 

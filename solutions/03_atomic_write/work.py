@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writer import Writer
+from chatlab.disk.real import TEMPORARY_SUFFIX
 
 
 class SafeWriter(Writer):

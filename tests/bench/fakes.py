@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.parts.processors.base import ProcessorStatistics
-from chatlab.chat.parts.readers.base import ReaderStatistics
+from chatlab.chat.parts.processor import ProcessorStatistics
+from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.marks import content_of, number_of
 from chatlab.bench.result import NEVER, LoadResult
-from chatlab.bench.saved import Saved, read_saved
 from chatlab.bench.scenario import PlannedSend
-from chatlab.chat.datafiles import ALL_FILES, MESSAGES, USERS
-from chatlab.chat.protocol import Message
+from chatlab.data.records import ALL_FILES, MESSAGES, USERS, Message
+from chatlab.data.saved import Saved, read_saved
 
 RUN = "run"
 USERS_COUNT = 4

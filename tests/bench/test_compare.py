@@ -15,7 +15,7 @@ from chatlab.bench import report as reports
 from chatlab.bench.compare import Compare, Progress
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
-from chatlab.chat.errors import UsageError
+from chatlab.errors import UsageError
 
 MESSAGES = 60
 TINY = Scenario(name="tiny", words="a load for tests", messages=MESSAGES, users=4, history=3)

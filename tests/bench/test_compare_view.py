@@ -20,9 +20,9 @@ from chatlab.bench.report import (
     TrustCheck,
 )
 from chatlab.bench.statistics import Estimate
-from chatlab.chat.parts.disk import FileIO
 from chatlab.chat.snapshot import Percentiles
-from chatlab.view.compare import render
+from chatlab.disk.real import FileIO
+from chatlab.view.compare.table import render
 
 WIDTHS = [80, 140]
 CLEAN = Audit(sent=6_001, acked=6_002, refused=6_003, saved=6_004, delivered=6_005)

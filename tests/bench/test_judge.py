@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chatlab.bench import judge
+from chatlab.bench import analysis as judge
 from chatlab.bench.audit import Audit
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.bench.scenario import PlannedSend
 from chatlab.bench.statistics import Estimate
-from chatlab.bench.watching import WatchingReport
+from chatlab.labs.watching.measure import WatchingReport
 from tests.test_view import make_snapshot
 
 COUNT = 40

@@ -15,7 +15,8 @@ from chatlab.bench.ledger import LATEST_ACKS, Ledger
 from chatlab.bench.marks import content_of
 from chatlab.bench.result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.scenario import PlannedSend
-from chatlab.chat.protocol import Message, MessagesFrame, encode
+from chatlab.chat.protocol import MessagesFrame, encode
+from chatlab.data.records import Message
 
 RUN = "run"
 USERS, ROOMS, COUNT = 4, 2, 8

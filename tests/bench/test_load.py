@@ -14,12 +14,12 @@ from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load import Load
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.bench.scenario import PlannedSend, Scenario, plan
-from chatlab.chat.errors import UsageError
-from chatlab.chat.folder import DataFolder
 from chatlab.chat.modes import parse
 from chatlab.chat.protocol import Ack, ErrorFrame, MessageFrame, SendMessage
 from chatlab.chat.server import ChatServer
 from chatlab.chat.settings import Settings
+from chatlab.data.folder import DataFolder
+from chatlab.errors import UsageError
 from tests.bench.fakes import FakeClock, FakeServer, OnMessage, behave
 
 RUN = "test"

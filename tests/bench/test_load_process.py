@@ -12,7 +12,6 @@ from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ServerProcess, SinkProcess
-from chatlab.chat.errors import UsageError
 from chatlab.chat.protocol import (
     CreateRoom,
     MessagesFrame,
@@ -20,6 +19,7 @@ from chatlab.chat.protocol import (
     decode_outgoing,
     encode,
 )
+from chatlab.errors import UsageError
 
 SMALL = Scenario(name="small", words="", messages=200, users=4)
 

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 
 from chatlab.bench.rounds import measure_round
-from chatlab.bench.saved import Saved
 from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import Scenario
-from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
-from chatlab.chat.protocol import Message
+from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
+from chatlab.data.saved import Saved
 
 JOURNAL = Path(__file__).parents[2] / "solutions" / "09_journal" / "work.py"
 HEAD = """
 import os, sys, time
-from chatlab.chat.errors import StorageError
+from chatlab.errors import StorageError
 from chatlab.chat.protocol import Message
-from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.store import Store
 
 def message(id_, room="general"):
     return Message(id_, room, "alice", id_, "2026-01-01T00:00:00.000Z")

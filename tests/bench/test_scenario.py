@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatlab.bench.scenario import Scenario, load, members, names, override, plan
-from chatlab.chat.errors import UsageError
+from chatlab.errors import UsageError
 
 
 def a_scenario(**changes: Any) -> Scenario:

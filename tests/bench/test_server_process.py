@@ -11,10 +11,10 @@ import pytest
 
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
-from chatlab.bench.saved import read_saved
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
-from chatlab.chat.errors import UsageError
+from chatlab.data.saved import read_saved
+from chatlab.errors import UsageError
 
 
 def servers() -> list[psutil.Process]:

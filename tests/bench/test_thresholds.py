@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatlab.bench.thresholds import Threshold
-from chatlab.chat.errors import UsageError
+from chatlab.errors import UsageError
 
 MODES: dict[str, Any] = {
     "naive": {"throughput_per_s": {"median": 700.0}, "ack_ms": {"p50": 5.0, "p99": None}},

@@ -14,9 +14,9 @@ HEAD = """
 from asyncio import Event
 from itertools import count
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.errors import StorageError
+from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.chat.parts.writer import Writer
 
 
 class SafeWriter(Writer):

@@ -13,9 +13,9 @@ NAME = "05_batch_save"
 HEAD = """
 import asyncio
 
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.stores.base import Store
+from chatlab.data.records import MESSAGES
+from chatlab.errors import StorageError
+from chatlab.chat.parts.store import Store
 
 
 class BatchStore(Store):

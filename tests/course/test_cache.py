@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 EXERCISE = load(ROOT / "exercises" / "02_cache", ROOT / "solutions" / "02_cache")
 SOLUTION = (ROOT / "solutions" / "02_cache" / "work.py").read_text("utf-8")
 BUILT_IN = """
-from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.parts.reader.ttl import TTLReader
 class CachingReader(TTLReader): pass
 """
 VALUE = "            value = file.decode(await self.files.read(file.name))\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.errors import UsageError
 from chatlab.course import workplace
 from chatlab.course.catalog import CheckSpec, Exercise, Spec, find, load, load_all
 from chatlab.course.workplace import find_workplace, packaged
+from chatlab.errors import UsageError
 
 GOOD = """\
 title = "A cache"

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from chatlab.chat.modes import named
-from chatlab.chat.own import ENVIRONMENT, Own
+from chatlab.chat.user_parts import ENVIRONMENT, Own
 from chatlab.cli.app import app
 from chatlab.course.catalog import Exercise, load_all
 from chatlab.course.shown import commands_in

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 EXERCISE: Exercise = load(ROOT / "exercises" / "08_delivery", ROOT / "solutions" / "08_delivery")
 HEAD = """
 import asyncio
-from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.protocol import MessagesFrame, encode, encode_message
 """

@@ -85,7 +85,7 @@ async def test_nonsense_is_told_in_words(tmp_path: Path, method: str, actual: st
     path = tmp_path / "work.py"
     code = f"""
     import asyncio
-    from chatlab.chat.parts.stores.base import Store
+    from chatlab.chat.parts.store import Store
     class JournalStore(Store):
         kept_in = "my-journal.log"
         promise = "synced"

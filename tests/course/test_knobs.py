@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.errors import UsageError
 from chatlab.chat.modes import parse
 from chatlab.chat.settings import Settings
 from chatlab.course.knobs import knobs_of
+from chatlab.errors import UsageError
 from tests.course.judging import exercise
 
 GOOD = "BATCH_SIZE = 220\nFLUSH_INTERVAL_S = 0.075\n"

@@ -18,11 +18,10 @@ import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from rich.console import Console
 
-from chatlab.chat.errors import UsageError
 from chatlab.cli import learn_loop
 from chatlab.cli.learn_loop import Watch
 from chatlab.course import fresh
-from chatlab.course.learning.events import (
+from chatlab.course.learn.events import (
     Cancel,
     Check,
     CourseBroken,
@@ -43,12 +42,13 @@ from chatlab.course.learning.events import (
     TextRead,
     WasReset,
 )
-from chatlab.course.learning.state import LearnState
-from chatlab.course.learning.step import step
+from chatlab.course.learn.state import LearnState
+from chatlab.course.learn.step import step
 from chatlab.course.progress import ProgressFile
 from chatlab.course.reached import Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.course.workplace import Workplace
+from chatlab.errors import UsageError
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
 
 NAMES = ("01_one", "02_two", "03_three")

@@ -15,7 +15,7 @@ import asyncio
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager, contextmanager
 
-from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.lock import Lock
 
 
 class OneAtATime(Lock):

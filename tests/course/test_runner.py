@@ -15,13 +15,13 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from chatlab.chat.errors import UsageError
 from chatlab.course import checking
 from chatlab.course.catalog import CheckSpec, Exercise
 from chatlab.course.checking import judge
 from chatlab.course.printing import SHOWN_MAX
 from chatlab.course.runner import STORY_STEPS, TEXT_MAX
 from chatlab.course.verdicts import Judged, Limits, Result
+from chatlab.errors import UsageError
 from tests.course.tiny import check_that_calls, exercise, line_of
 
 QUICK = Limits(cpu_s=0.3, turns=5_000, blocked_s=0.8)

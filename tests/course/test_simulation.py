@@ -16,10 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.crash.recording import Recorder
-from chatlab.chat.conditions.faults import Faults, parse_fault
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import Condition, Disk, OpenFile
 from chatlab.course.simulation.clock import (
     TURNS_AFTER_THE_END,
     Restless,
@@ -27,9 +23,13 @@ from chatlab.course.simulation.clock import (
     now,
     run,
 )
-from chatlab.course.simulation.disk import MemoryDisk
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.course.simulation.story import STEPS_MAX, Story
+from chatlab.disk.failing import Faults, parse_fault
+from chatlab.disk.memory import MemoryDisk
+from chatlab.disk.real import Condition, Disk, OpenFile
+from chatlab.disk.recording import Recorder
+from chatlab.errors import StorageError
 from tests.support.virtual_clock import on_virtual_clock
 
 # A disk in memory and a real one.

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.learning.state import LearnState, Page
+from chatlab.course.learn.state import LearnState, Page
 from chatlab.course.reached import Progress, Race, RaceMode, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.view.course import feedback as feedback_view

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.labs import capacity
-from chatlab.bench.labs.capacity import Capacity
-from chatlab.bench.labs.probe import judged
 from chatlab.chat.snapshot import Percentiles
-from chatlab.view.labs.capacity import render, row
+from chatlab.labs.capacity import measure as capacity
+from chatlab.labs.capacity.measure import Capacity
+from chatlab.labs.capacity.probe import judged
+from chatlab.labs.capacity.view import render, row
 
 FINE = Audit(sent=300, acked=300, saved=300, delivered=300)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from chatlab.bench.labs.compression import DISK, PLAIN, WIRE, Compression, CompressionRound
-from chatlab.view.labs.compression import render
+from chatlab.labs.compression.measure import DISK, PLAIN, WIRE, Compression, CompressionRound
+from chatlab.labs.compression.view import render
 
 PLAIN_ROUND: dict[str, Any] = {
     "per_s": 10_000.0,

@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from chatlab.bench.labs.crash.kill import add_up
-from chatlab.bench.labs.crash.lab import Crash
-from chatlab.bench.labs.crash.report import CrashReport, KillTrial, ModeCrashes
 from chatlab.chat.protocol import AckLevel
 from chatlab.cli.crash import crash
-from chatlab.view.labs.crash import render
+from chatlab.labs.crash.kill import add_up
+from chatlab.labs.crash.measure import Crash
+from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes
+from chatlab.labs.crash.view import render
 from tests.labs.test_commands import wait_for_servers
 
 LOST = KillTrial(

@@ -20,7 +20,7 @@ from tests.labs.test_commands import start, wait_for_servers
 
 HOPEFUL = """
 import os, sys, threading
-from chatlab.chat.parts.stores.rewrite import RewriteStore
+from chatlab.chat.parts.store.rewrite import RewriteStore
 open("pids", "a").write(f"{os.getpid()}\\n")
 
 class Hopeful(RewriteStore):

@@ -9,22 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.bench.labs.crash.judging import Cut, what_is_wrong
-from chatlab.bench.labs.crash.model import Volume, variants
-from chatlab.bench.labs.crash.power import power_cuts
-from chatlab.bench.labs.crash.recording import Change, Note, Recording, Sync, contents, record
-from chatlab.bench.labs.crash.reopening import reopen
-from chatlab.bench.labs.crash.report import ModeCrashes, PowerResult
-from chatlab.chat import journal_format as form
-from chatlab.chat.errors import StorageError
+from chatlab.bench.crash.judging import Cut, what_is_wrong
+from chatlab.bench.crash.recording import Recording, contents, record
+from chatlab.bench.crash.reopening import reopen
 from chatlab.chat.modes import LineUp, parse
-from chatlab.chat.parts.disk import FOLDER, Operation
-from chatlab.chat.parts.files import Files, LogFile
-from chatlab.chat.parts.sqlite_database import LOG, NAME
-from chatlab.chat.parts.stores.journal import JournalStore
-from chatlab.chat.parts.stores.rewrite import RewriteStore
-from chatlab.chat.parts.writers.atomic import AtomicWriter
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store.journal import JournalStore
+from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.writer.atomic import AtomicWriter
+from chatlab.data import journal_format as form
+from chatlab.data.records import Message
+from chatlab.data.sqlite_database import LOG, NAME
+from chatlab.disk.files import Files, LogFile
+from chatlab.disk.power_loss import Volume, variants
+from chatlab.disk.real import FOLDER, Operation
+from chatlab.disk.recording import Change, Note, Sync
+from chatlab.errors import StorageError
+from chatlab.labs.crash.power import power_cuts
+from chatlab.labs.crash.report import ModeCrashes, PowerResult
 from tests.support.parts import ids
 
 SEED = 1
@@ -179,7 +180,7 @@ async def test_a_journal_without_a_sync_of_the_folder_is_caught(
         await asyncio.sleep(0)
 
     monkeypatch.setattr(Files, "fsync_folder", nothing)
-    monkeypatch.setattr("chatlab.bench.labs.crash.model.FOLDER_SYNCS", True)
+    monkeypatch.setattr("chatlab.disk.power_loss.FOLDER_SYNCS", True)
 
     assert is_broken(await power_cuts(parse("journal"), SEED, messages=FEW))
 

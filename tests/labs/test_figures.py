@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.common import most_at_risk
-from chatlab.bench.labs.grid import pairs
-from chatlab.bench.labs.pace import MESSAGES_MIN, round_size
-from chatlab.bench.labs.pitfall_runs import Figure
-from chatlab.bench.labs.pitfalls import PITFALLS, is_clear
 from chatlab.bench.result import NEVER, LoadResult
 from chatlab.chat.modes import parse
-from chatlab.view.labs.blocks import bar
+from chatlab.labs.blocks import bar
+from chatlab.labs.common import most_at_risk
+from chatlab.labs.growth.round_size import MESSAGES_MIN, round_size
+from chatlab.labs.pitfalls.measure import PITFALLS, is_clear
+from chatlab.labs.pitfalls.runs import Figure
+from chatlab.labs.tune.grid import pairs
 
 MOMENTS = st.integers(0, 20).map(float) | st.just(NEVER)
 

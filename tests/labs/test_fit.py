@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.fit import FLAT_MAX, MISS_MAX, fit
+from chatlab.labs.growth.fit import FLAT_MAX, MISS_MAX, fit
 
 HISTORIES = (500.0, 1_500.0, 10_500.0, 100_500.0)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.frontier import frontier, recommended
+from chatlab.labs.tune.frontier import frontier, recommended
 
 CHOICES = st.lists(
     st.tuples(st.integers(0, 9).map(float), st.integers(1, 9).map(float)), min_size=1, max_size=12

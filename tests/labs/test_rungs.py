@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.labs.rungs import Promise, Rungs, RungsReport
 from chatlab.bench.statistics import Estimate
-from chatlab.view.labs.rungs import render
+from chatlab.labs.rungs.measure import Promise, Rungs, RungsReport
+from chatlab.labs.rungs.view import render
 
 
 def found(median: float, low: float | None, high: float | None) -> Estimate:

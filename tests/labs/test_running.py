@@ -10,8 +10,8 @@ import pytest
 
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.server_process import ServerFailed
-from chatlab.chat.errors import ChatlabError, UsageError
 from chatlab.cli.labs_run import exit_code, finish, measure
+from chatlab.errors import ChatlabError, UsageError
 
 
 class Measured(msgspec.Struct):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.labs.search import PRECISION, PROBES_MAX, SUCCESSES, Search
+from chatlab.labs.capacity.search import PRECISION, PROBES_MAX, SUCCESSES, Search
 
 
 def carry_out(search: Search, keeps_up: Callable[[float], bool]) -> list[tuple[float, bool]]:

@@ -7,14 +7,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.labs.fit import fit
-from chatlab.bench.labs.growth import GrowthPoint, GrowthReport, ModeGrowth
-from chatlab.bench.labs.pitfall_runs import Figure
-from chatlab.bench.labs.pitfalls import PITFALLS, PitfallsReport, result
-from chatlab.bench.labs.tune import Cell, TuneReport, judged
 from chatlab.bench.statistics import estimate
 from chatlab.chat.snapshot import Percentiles
-from chatlab.view.labs import growth, pitfalls, tune
+from chatlab.labs.growth import view as growth
+from chatlab.labs.growth.fit import fit
+from chatlab.labs.growth.measure import GrowthPoint, GrowthReport, ModeGrowth
+from chatlab.labs.pitfalls import view as pitfalls
+from chatlab.labs.pitfalls.measure import PITFALLS, PitfallsReport, result
+from chatlab.labs.pitfalls.runs import Figure
+from chatlab.labs.tune import view as tune
+from chatlab.labs.tune.measure import Cell, TuneReport, judged
 
 CLEAN = Audit(sent=1, acked=1, saved=1, delivered=1)
 

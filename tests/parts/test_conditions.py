@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.chat.conditions import DISKS, ERRORS, Simulation, simulate
-from chatlab.chat.conditions.faults import KINDS, Fault, Faults, parse_fault
-from chatlab.chat.conditions.slow import PART_BYTES_MAX, SlowDisk, Speed, parse_slow
-from chatlab.chat.errors import StorageError, UsageError
-from chatlab.chat.parts.disk import Disk, Kind, Operation
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
-from chatlab.chat.parts.readers.ttl import TTLReader
-from chatlab.chat.parts.stores.journal import JournalStore
-from chatlab.chat.parts.writers.atomic import AtomicWriter
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
+from chatlab.chat.parts.reader.ttl import TTLReader
+from chatlab.chat.parts.store.journal import JournalStore
+from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
+from chatlab.disk.failing import KINDS, Fault, Faults, parse_fault
+from chatlab.disk.real import Disk, Kind, Operation
+from chatlab.disk.simulated import DISKS, ERRORS, Simulation, simulate
+from chatlab.disk.slow import PART_BYTES_MAX, SlowDisk, Speed, parse_slow
+from chatlab.errors import StorageError, UsageError
 from tests.support.parts import FakeOutcome, InlineFiles, entry, fill, ids, message
 from tests.support.virtual_clock import now, run, settle
 

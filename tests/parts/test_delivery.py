@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery

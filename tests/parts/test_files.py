@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import FOLDER, FileIO
-from chatlab.chat.parts.files import Files
+from chatlab.disk.files import Files
+from chatlab.disk.real import FOLDER, FileIO
+from chatlab.errors import StorageError
 from tests.support.parts import fill
 
 
@@ -162,7 +162,7 @@ async def test_a_failed_sync_is_a_storage_error_and_not_counted(
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("chatlab.chat.parts.disk.full_sync", fails)
+    monkeypatch.setattr("chatlab.disk.real.full_sync", fails)
 
     with pytest.raises(StorageError, match="Input/output error"):
         await files.write("a.json", b"x", fsync=True)
@@ -242,7 +242,7 @@ async def test_counts_are_exact_when_many_work_at_once(
             time.sleep(0)
             return Interrupted(*msgspec.structs.astuple(super().__add__(other)))
 
-    monkeypatch.setattr("chatlab.chat.parts.files.FileIO", Interrupted)
+    monkeypatch.setattr("chatlab.disk.files.FileIO", Interrupted)
     (files.folder / "a.json").write_bytes(b"12345")
     await asyncio.gather(
         *(files.read("a.json") for _ in range(200)),
@@ -258,7 +258,7 @@ import asyncio, json, sys
 from pathlib import Path
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import assemble, parse
-from chatlab.chat.parts.files import Files
+from chatlab.disk.files import Files
 from chatlab.chat.protocol import Message
 from chatlab.chat.settings import Settings
 

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.bench.saved import read_saved
-from chatlab.chat import journal_compressed as packed
-from chatlab.chat import journal_format as form
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.disk import FOLDER, Disk, Operation
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.segment_files import SegmentFiles
-from chatlab.chat.parts.stores.journal import AHEAD, BEHIND, FILLING, LONG_MESSAGE, JournalStore
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store.journal import AHEAD, BEHIND, LONG_MESSAGE, JournalStore
 from chatlab.chat.settings import Settings
+from chatlab.data import journal_compressed as packed
+from chatlab.data import journal_format as form
+from chatlab.data.journal_format import FILLING
+from chatlab.data.records import MESSAGES, Message
+from chatlab.data.saved import read_saved
+from chatlab.data.segment_files import SegmentFiles
+from chatlab.disk.files import Files
+from chatlab.disk.real import FOLDER, Disk, Operation
+from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
 from tests.support.unlucky import Unlucky, kind
 from tests.support.virtual_clock import run, settle
@@ -648,7 +648,7 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
     from_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every operation of the start fails once; the next start has all messages, once."""
-    monkeypatch.setattr("chatlab.chat.parts.stores.base.FILL_AT_ONCE", 2)
+    monkeypatch.setattr("chatlab.chat.parts.store.FILL_AT_ONCE", 2)
     messages = [message(n) for n in range(12)]
 
     async def fails_at(nth: int) -> bool:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.saved import read_saved
-from chatlab.chat import journal_compressed as packed
-from chatlab.chat import journal_format as form
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.inspection import inspect
 from chatlab.chat.interchange import export_messages
-from chatlab.chat.journal_lines import read_lines
-from chatlab.chat.parts.disk import FOLDER, TEMPORARY_SUFFIX, Disk
-from chatlab.chat.parts.segment_files import SegmentFiles
+from chatlab.data import journal_compressed as packed
+from chatlab.data import journal_format as form
+from chatlab.data.inspection import inspect
+from chatlab.data.journal_lines import read_lines
+from chatlab.data.records import MESSAGES
+from chatlab.data.saved import read_saved
+from chatlab.data.segment_files import SegmentFiles
+from chatlab.disk.real import FOLDER, TEMPORARY_SUFFIX, Disk
+from chatlab.errors import CorruptFile, StorageError
 from tests.parts.test_journal import Journal
 from tests.support.parts import fill, ids, message
 from tests.support.virtual_clock import settle

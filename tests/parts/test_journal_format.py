@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.chat import journal_format as form
-from chatlab.chat.errors import CorruptFile
-from chatlab.chat.protocol import Message
+from chatlab.data import journal_format as form
+from chatlab.data.records import Message
+from chatlab.errors import CorruptFile
 from tests.support.parts import message
 
 NAME = form.segment_name(0)

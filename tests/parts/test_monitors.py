@@ -8,9 +8,9 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from chatlab.chat.parts.monitors.base import Monitor
-from chatlab.chat.parts.monitors.totals import TotalsMonitor
-from chatlab.chat.parts.monitors.window import RateWindow, WindowMonitor
+from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.monitor.totals import TotalsMonitor
+from chatlab.chat.parts.monitor.window import RateWindow, WindowMonitor
 from tests.support.parts import FakeClock, every
 
 EVERY = pytest.mark.parametrize("part", every("monitor"))

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatlab.chat.errors import Overloaded, StorageError
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processors.base import Processor
-from chatlab.chat.parts.processors.group_commit import GroupCommitProcessor
-from chatlab.chat.parts.processors.immediate import ImmediateProcessor
-from chatlab.chat.parts.processors.queueing import QueueingProcessor
+from chatlab.chat.parts.processor import Processor
+from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
+from chatlab.chat.parts.processor.immediate import ImmediateProcessor
+from chatlab.chat.parts.processor.queueing import QueueingProcessor
 from chatlab.chat.settings import Settings
+from chatlab.errors import Overloaded, StorageError
 from tests.support.parts import FakeClient, FakeOutcome, FakeStore, entry, every, ids, message
 from tests.support.virtual_clock import now, on_virtual_clock, run, settle
 

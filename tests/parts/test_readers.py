@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.datafiles import CHATROOMS, MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.readers.base import Reader, ReaderStatistics
-from chatlab.chat.parts.readers.ttl import TTLReader
+from chatlab.chat.parts.reader import Reader, ReaderStatistics
+from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.settings import Settings
+from chatlab.data.records import CHATROOMS, MESSAGES
+from chatlab.disk.files import Files
+from chatlab.disk.real import FileIO
+from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, ids, message
 from tests.support.virtual_clock import settle
 

@@ -12,16 +12,15 @@ from pathlib import Path
 import apsw
 import pytest
 
-from chatlab.bench.saved import read_saved
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts import sqlite_database as database
-from chatlab.chat.parts.disk import FOLDER, Disk, Operation
-from chatlab.chat.parts.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
-from chatlab.chat.parts.sqlite_files import SqliteFiles
-from chatlab.chat.parts.stores.sqlite import SqliteStore
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.settings import Settings
+from chatlab.data import sqlite_database as database
+from chatlab.data.records import MESSAGES, Message
+from chatlab.data.saved import read_saved
+from chatlab.data.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
+from chatlab.data.sqlite_files import SqliteFiles
+from chatlab.disk.real import FOLDER, Disk, Operation
+from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
 from tests.support.unlucky import Unlucky, kind
 from tests.support.virtual_clock import run
@@ -568,8 +567,8 @@ def test_a_read_beyond_the_end_counts_what_was_there(tmp_path: Path) -> None:
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.stores.sqlite import SqliteStore
+from chatlab.disk.files import Files
+from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.settings import Settings
 from tests.support.parts import message
 

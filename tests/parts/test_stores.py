@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.disk import FOLDER, Disk, FileIO
-from chatlab.chat.parts.locks.none import NoLock
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.readers.ttl import TTLReader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.stores.rewrite import RewriteStore
-from chatlab.chat.parts.writers.atomic import AtomicWriter
-from chatlab.chat.parts.writers.base import Writer
-from chatlab.chat.parts.writers.truncate import TruncateWriter
-from chatlab.chat.protocol import ACK_LEVELS, Message
+from chatlab.chat.parts.lock.none import NoLock
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.reader.ttl import TTLReader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.writer.atomic import AtomicWriter
+from chatlab.chat.parts.writer.truncate import TruncateWriter
+from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import Settings
+from chatlab.data.records import MESSAGES, Message
+from chatlab.disk.real import FOLDER, Disk, FileIO
+from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
 from tests.support.unlucky import Unlucky
 from tests.support.virtual_clock import now, run, settle
@@ -305,7 +305,7 @@ async def test_a_save_that_reached_the_file_and_failed_strangely_is_not_doubled_
 async def test_what_is_in_doubt_is_bounded(
     doubtful: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatlab.chat.parts.stores.rewrite.IN_DOUBT_MAX", 5)
+    monkeypatch.setattr("chatlab.chat.parts.store.rewrite.IN_DOUBT_MAX", 5)
     doubtful.writer.errors = [unlucky() for _ in range(20)]
     for n in range(20):
         with pytest.raises(StorageError):

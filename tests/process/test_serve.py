@@ -148,8 +148,8 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
 ) -> None:
     part = tmp_path / "never.py"
     part.write_text(
-        "from chatlab.chat.errors import StorageError\n"
-        "from chatlab.chat.parts.processors.queueing import QueueingProcessor\n"
+        "from chatlab.errors import StorageError\n"
+        "from chatlab.chat.parts.processor.queueing import QueueingProcessor\n"
         "class GivesUpSoon(QueueingProcessor):\n"
         "    async def drain(self):\n"
         "        unsaved = list(self.queue)\n"

@@ -9,8 +9,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from chatlab.bench.wire_client import Begin, CountingConnection, WireUser, in_order, talk_together
 from chatlab.chat.protocol import FRAME_BYTES_MAX
+from chatlab.labs.compression.wire_client import (
+    Begin,
+    CountingConnection,
+    WireUser,
+    in_order,
+    talk_together,
+)
 from tests.support.chat_client import running
 
 LONG = "the same again, and again, " * 100

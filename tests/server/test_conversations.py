@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from chatlab.chat.folder import starting_data
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import ChatServer
+from chatlab.data.folder import starting_data
 from tests.support.chat_client import (
     ChatClient,
     Frame,

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.conditions import simulate
-from chatlab.chat.folder import DataFolder
 from chatlab.chat.modes import MODES, parse
-from chatlab.chat.parts.disk import Condition, Operation
 from chatlab.chat.server import ChatServer, Farewell
 from chatlab.chat.settings import Settings
-from chatlab.view.live import plain_line
+from chatlab.data.folder import DataFolder
+from chatlab.disk.real import Condition, Operation
+from chatlab.disk.simulated import simulate
+from chatlab.view.dashboard.live import plain_line
 from tests.support.chat_client import ChatClient, eventually, get, new_contents
 from tests.test_view import dashboard, make_snapshot
 

@@ -7,9 +7,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from chatlab.chat.datafiles import MESSAGES
 from chatlab.chat.modes import parse
-from chatlab.chat.parts.readers.direct import DirectReader
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.data.records import MESSAGES
 from tests.support.chat_client import ChatClient, new_contents, running
 
 SENDERS = 5

@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chatlab.chat.folder import DataFolder
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import Farewell
+from chatlab.data.folder import DataFolder
 from tests.support.chat_client import WAIT_S, ChatClient, eventually, get, new_contents, running
 
 SAFE_MODES = [mode for mode in MODES if mode != "racy"]

@@ -171,7 +171,7 @@ async def test_metrics_of_a_fresh_server_and_of_an_awkward_mode_name_are_valid_t
     part = tmp_path / 'we"ird' / "mine.py"
     part.parent.mkdir()
     part.write_text(
-        "from chatlab.chat.parts.readers.direct import DirectReader\n"
+        "from chatlab.chat.parts.reader.direct import DirectReader\n"
         "class Mine(DirectReader):\n    pass\n"
     )
     async with running(f"naive+reader={part}:Mine", tmp_path / "data") as server:
@@ -228,7 +228,7 @@ async def test_the_peak_of_memory_is_not_that_of_whoever_started_the_server(tmp_
 
 
 BROKEN_MONITOR = """
-from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitor import Monitor
 
 class Mine(Monitor):
     def count(self, name, count): raise RuntimeError("not yet")

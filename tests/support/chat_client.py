@@ -30,11 +30,11 @@ from urllib.parse import quote, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from chatlab.chat.folder import DataFolder
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.server import ChatServer
 from chatlab.chat.settings import Settings
+from chatlab.data.folder import DataFolder
 
 WAIT_S = 10.0
 """How long a test waits for what must come; only a failing test ever waits so long."""

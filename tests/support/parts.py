@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS, Room
-from chatlab.chat.errors import StorageError
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import FrameStyle, Message, Outgoing, Ref, decode_outgoing
+from chatlab.chat.parts.store import Store
+from chatlab.chat.protocol import FrameStyle, Outgoing, Ref, decode_outgoing
+from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
+from chatlab.disk.files import Files
+from chatlab.errors import StorageError
 
 DISK_FULL = OSError(28, "No space left on device")
 

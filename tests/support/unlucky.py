@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from chatlab.chat.parts.disk import Operation
+from chatlab.disk.real import Operation
 
 
 class Unlucky:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from chatlab.chat.protocol import FrameStyle, Message, Ref
+from chatlab.chat.protocol import FrameStyle, Ref
+from chatlab.data.records import Message
 
 
 class Client(Protocol):

@@ -1,6 +1,6 @@
 """The server, put together: start and stop, who is let in, what can be seen.
 
-What it does with a message stands in `session.py` (what comes in) and `journey.py` (what becomes
+What it does with a message stands in `session.py` (what comes in) and `outcome.py` (what becomes
 of it).
 
     ws://HOST:PORT/?user=alice     the chat
@@ -29,14 +29,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.conditions import Simulation
-from chatlab.chat.datafiles import USERS
-from chatlab.chat.errors import Refusal, StorageError, UsageError
-from chatlab.chat.folder import utc_text
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
-from chatlab.chat.parts.disk import Condition, FileIO
-from chatlab.chat.parts.files import Files
 from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
 from chatlab.chat.protocol import (
@@ -44,7 +38,6 @@ from chatlab.chat.protocol import (
     AckLevel,
     ErrorFrame,
     FrameStyle,
-    Message,
     RoomInfo,
     Welcome,
     encode,
@@ -56,6 +49,12 @@ from chatlab.chat.server.inbox import ChatConnection
 from chatlab.chat.session import Conversation, check_user
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
+from chatlab.data.folder import utc_text
+from chatlab.data.records import USERS, Message
+from chatlab.disk.files import Files
+from chatlab.disk.real import Condition, FileIO
+from chatlab.disk.simulated import Simulation
+from chatlab.errors import Refusal, StorageError, UsageError
 
 CLOSE_TIMEOUT_S = 2.0
 STATS_INTERVAL_MIN_S = 0.05

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from chatlab.bench.labs.crash.model import State, Volume
-from chatlab.bench.labs.crash.recording import Change, Recorder, Step, Sync
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import FOLDER
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writer import Writer
 from chatlab.course.checks.base import Lab, Miss, check
 from chatlab.course.checks.failing import FailingDisk
+from chatlab.disk.power_loss import State, Volume
+from chatlab.disk.real import FOLDER
+from chatlab.disk.recording import Change, Recorder, Step, Sync
+from chatlab.errors import StorageError
 
 NAME, OTHER, FRESH = "messages.json", "chatrooms.json", "users.json"
 WITHIN_S = 1.0

@@ -26,10 +26,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
-from chatlab.chat.parts.disk import Condition, FileIO
 from chatlab.course.simulation.clock import now, places_of
 from chatlab.course.simulation.files import OPERATION_S, SimulatedFiles
 from chatlab.course.simulation.story import Story
+from chatlab.disk.real import Condition, FileIO
 
 R = TypeVar("R")
 

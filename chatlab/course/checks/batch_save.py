@@ -5,22 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.readers.ttl import TTLReader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.writers.atomic import AtomicWriter
-from chatlab.chat.parts.writers.base import Writer
-from chatlab.chat.parts.writers.truncate import TruncateWriter
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.reader.ttl import TTLReader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.writer.atomic import AtomicWriter
+from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import PEOPLE, Lab, Miss, check
 from chatlab.course.checks.failing import FailingDisk
 from chatlab.course.simulation.clock import now
+from chatlab.data.records import MESSAGES, Message
+from chatlab.disk.real import FileIO
+from chatlab.errors import StorageError
 
 NAME = MESSAGES.name
 ROOM, OTHER_ROOM = "general", "random"

@@ -6,14 +6,14 @@ import asyncio
 import errno
 import os
 
-from chatlab.chat.datafiles import CHATROOMS, Room
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import Operation
-from chatlab.chat.parts.readers.base import Reader
+from chatlab.chat.parts.reader import Reader
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import Lab, check, io_of
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.data.records import CHATROOMS, Room
+from chatlab.disk.real import Operation
+from chatlab.errors import StorageError
 
 TTL_S = 3.0
 OLD = [Room("general", "General", ("alice",))]

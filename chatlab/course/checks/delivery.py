@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.presence import Presence
-from chatlab.chat.protocol import FrameStyle, Message
+from chatlab.chat.protocol import FrameStyle
 from chatlab.course.checks.base import Lab, check
 from chatlab.course.checks.listeners import Listener, expect_heard, opened
 from chatlab.course.checks.messages import said
 from chatlab.course.simulation.clock import settle
+from chatlab.data.records import Message
 
 AT_ONCE_S = 0.001
 SLOW_S = 5.0

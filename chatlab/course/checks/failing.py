@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlab.chat.parts.disk import Operation
+from chatlab.disk.real import Operation
 
 
 class FailingDisk:

@@ -9,17 +9,16 @@ import asyncio
 import functools
 from fnmatch import fnmatch
 
-from chatlab.chat import journal_format
-from chatlab.chat.datafiles import ALL_FILES
-from chatlab.chat.parts.disk import FileIO
-from chatlab.chat.parts.sqlite_database import NAME as DATABASE
-from chatlab.chat.protocol import Message
 from chatlab.course.checks.base import Lab, check
 from chatlab.course.checks.journal_crashes import after_failure, damage, power_cut, torn_tail
 from chatlab.course.checks.messages import by_id, expect_messages, said
 from chatlab.course.checks.power import FIRST, OpenStore, quiet_files, restarted
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.data import journal_format
+from chatlab.data.records import ALL_FILES, Message
+from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.real import FileIO
 
 __all__ = [
     "after_failure",

@@ -6,9 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from chatlab.bench.labs.crash.recording import Recording
-from chatlab.chat.errors import StorageError
-from chatlab.chat.protocol import Message
+from chatlab.bench.crash.recording import Recording
 from chatlab.course.checks.base import Lab, Miss, check
 from chatlab.course.checks.messages import by_id, expect_messages, one, said
 from chatlab.course.checks.power import (
@@ -23,6 +21,8 @@ from chatlab.course.checks.power import (
 )
 from chatlab.course.checks.troubles import BrokenDisk, FullDisk, Trouble
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.data.records import Message
+from chatlab.errors import StorageError
 
 WORKLOAD_SEEDS, TAIL_SEEDS = 4, 24
 """Seeds that share the crash states of one workload, or of one torn tail: each tries a part."""

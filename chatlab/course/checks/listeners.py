@@ -8,16 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from chatlab.chat.protocol import (
-    FrameStyle,
-    Message,
-    MessageFrame,
-    MessagesFrame,
-    decode_outgoing,
-)
+from chatlab.chat.protocol import FrameStyle, MessageFrame, MessagesFrame, decode_outgoing
 from chatlab.course.checks.base import Lab, Miss
 from chatlab.course.checks.messages import expect_messages
 from chatlab.course.simulation.clock import now
+from chatlab.data.records import Message
 
 TOLD_MAX = 20
 """Frames to one listener that the story tells; the rest of a long row says nothing new."""

@@ -11,7 +11,7 @@ from fractions import Fraction
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitor import Monitor
 from chatlab.course.checks.base import Lab, check
 from chatlab.course.simulation.clock import VirtualClockLoop, now
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.protocol import Message
 from chatlab.course.checks.base import Miss
+from chatlab.data.records import Message
 
 
 def said(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 
-from chatlab.chat.errors import StorageError
 from chatlab.course.checks.base import PEOPLE, Lab, check
 from chatlab.course.checks.processing import (
     DISK_FULL,
@@ -18,6 +17,7 @@ from chatlab.course.checks.processing import (
     words,
 )
 from chatlab.course.simulation.clock import now
+from chatlab.errors import StorageError
 
 INTERVAL_S = 0.05
 RETRY_FIRST_S, RETRY_MAX_S = 0.1, 5.0

@@ -1,6 +1,6 @@
 """Power cuts for a store: all that it does to the disk is recorded, and cut off at every moment.
 
-What a disk may hold after a cut says the model of the crash lab (`bench/labs/crash/model.py`), and
+What a disk may hold after a cut says `disk/power_loss.py`, and
 what must hold then, its judge (`judging.py`). Each such folder is opened by a fresh store.
 """
 
@@ -10,16 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 
-from chatlab.bench.labs.crash.judging import Cut, cuts_of, what_is_wrong
-from chatlab.bench.labs.crash.model import State, Volume
-from chatlab.bench.labs.crash.recording import Recorder, Recording
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import Condition, Operation
-from chatlab.chat.parts.locks.per_file import PerFileLock
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.writers.atomic import AtomicWriter
-from chatlab.chat.protocol import Message
+from chatlab.bench.crash.judging import Cut, cuts_of, what_is_wrong
+from chatlab.bench.crash.recording import Recording
+from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import Lab, Miss
 from chatlab.course.checks.messages import expect_messages, said
@@ -27,6 +23,11 @@ from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.course.simulation.story import Step as StoryStep
 from chatlab.course.simulation.story import Story
+from chatlab.data.records import Message
+from chatlab.disk.power_loss import State, Volume
+from chatlab.disk.real import Condition, Operation
+from chatlab.disk.recording import Recorder
+from chatlab.errors import StorageError
 
 STEP_S = 5.0
 """Virtual seconds that one call of a store may take where the disk takes none."""

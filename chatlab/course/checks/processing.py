@@ -14,16 +14,17 @@ from inspect import isawaitable
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from chatlab.chat.errors import Overloaded, StorageError
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.files import to_the_end
-from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import AckLevel, FrameStyle, Message
+from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.chat.parts.store import Store
+from chatlab.chat.protocol import AckLevel, FrameStyle
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import Lab, Miss
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.story import Step, Story
+from chatlab.data.records import Message
+from chatlab.disk.files import to_the_end
+from chatlab.errors import Overloaded, StorageError
 
 R = TypeVar("R")
 

@@ -7,17 +7,16 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.datafiles import CHATROOMS, MESSAGES, USERS
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.locks.base import Lock
-from chatlab.chat.parts.readers.direct import DirectReader
-from chatlab.chat.parts.stores.rewrite import RewriteStore
-from chatlab.chat.parts.writers.truncate import TruncateWriter
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks.base import PEOPLE, Lab, Miss, check
 from chatlab.course.simulation.clock import now
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message
+from chatlab.errors import StorageError
 
 NAME = MESSAGES.name
 ROOM = "general"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlab.chat.parts.disk import Operation
 from chatlab.course.checks.base import Lab
+from chatlab.disk.real import Operation
 
 
 class Trouble:

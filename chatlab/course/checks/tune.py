@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chatlab.chat.errors import UsageError
 from chatlab.course.checks.base import Lab, Miss, check
 from chatlab.course.knobs import NoPlainNumber, knobs_of
 from chatlab.course.simulation.evening import (
@@ -22,6 +21,7 @@ from chatlab.course.simulation.evening import (
     live_through,
     whole,
 )
+from chatlab.errors import UsageError
 
 NEAR = 0.05
 """How far a stated figure may be from the measured one: who rounds is right."""

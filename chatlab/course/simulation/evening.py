@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processors.queueing import QueueingProcessor
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import AckLevel, FrameStyle, Message
+from chatlab.chat.parts.processor.queueing import QueueingProcessor
+from chatlab.chat.parts.store import Store
+from chatlab.chat.protocol import AckLevel, FrameStyle
 from chatlab.chat.settings import Settings
 from chatlab.course.simulation.clock import now, run
+from chatlab.data.records import Message
 
 SAVE_S = 0.020
 """What each save takes, however small it is: a write, an fsync, a rename."""

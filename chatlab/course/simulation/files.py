@@ -13,11 +13,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import Condition
-from chatlab.chat.parts.files import Files, to_the_end
-from chatlab.course.simulation.disk import NOWHERE, MemoryDisk
 from chatlab.course.simulation.story import Story
+from chatlab.disk.files import Files, to_the_end
+from chatlab.disk.memory import NOWHERE, MemoryDisk
+from chatlab.disk.real import Condition
+from chatlab.errors import StorageError
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from chatlab.course.learning.state import LearnState
+from chatlab.course.learn.state import LearnState
 from chatlab.view import words
 from chatlab.view.course import pages
 from chatlab.view.course.common import LABEL_WIDTH, amount, labelled, plain, points, shown_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from chatlab.course.learning.state import LearnState
+from chatlab.course.learn.state import LearnState
 from chatlab.course.verdicts import Judged, Result
 from chatlab.view import words
 from chatlab.view.course.common import shown_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chatlab.course.learning.state import LearnState
+from chatlab.course.learn.state import LearnState
 from chatlab.course.verdicts import Judged
 from chatlab.view import words
 from chatlab.view.course.common import amount, indented, plain, points, shown_path

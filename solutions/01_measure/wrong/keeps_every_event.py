@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import repeat
 
-from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitor import Monitor
 from chatlab.chat.settings import Clock
 
 

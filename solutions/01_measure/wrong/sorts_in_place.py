@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from chatlab.chat.parts.monitors.base import Monitor
+from chatlab.chat.parts.monitor import Monitor
 from chatlab.chat.settings import Clock
 
 BUCKETS = 10

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from chatlab.chat.datafiles import DataFile
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.readers.base import Reader, ReaderStatistics
+from chatlab.chat.parts.reader import Reader, ReaderStatistics
 from chatlab.chat.settings import Clock, Settings
+from chatlab.data.records import DataFile
+from chatlab.disk.files import Files
+from chatlab.errors import StorageError
 
 T = TypeVar("T")
 

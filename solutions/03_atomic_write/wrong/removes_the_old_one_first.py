@@ -5,8 +5,8 @@ Fails: never_half
 
 from __future__ import annotations
 
-from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writer import Writer
+from chatlab.disk.real import TEMPORARY_SUFFIX
 
 
 class SafeWriter(Writer):

@@ -5,9 +5,9 @@ Fails: disk_fails
 
 from __future__ import annotations
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.disk import TEMPORARY_SUFFIX
-from chatlab.chat.parts.writers.base import Writer
+from chatlab.chat.parts.writer import Writer
+from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.errors import StorageError
 
 
 class SafeWriter(Writer):

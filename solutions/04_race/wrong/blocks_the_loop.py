@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.lock import Lock
 
 
 class OneAtATime(Lock):

@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.parts.locks.base import Lock
+from chatlab.chat.parts.lock import Lock
 
 
 class OneAtATime(Lock):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import AckLevel, Message
+from chatlab.chat.parts.store import Store
+from chatlab.chat.protocol import AckLevel
+from chatlab.data.records import MESSAGES, Message
 
 
 class BatchStore(Store):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.datafiles import MESSAGES
-from chatlab.chat.parts.files import Files
-from chatlab.chat.parts.locks.base import Lock
-from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.writers.base import Writer
-from chatlab.chat.protocol import AckLevel, Message
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
+from chatlab.data.records import MESSAGES, Message
+from chatlab.disk.files import Files
 
 IN_DOUBT_MAX = 10_000
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import ClassVar
 
-from chatlab.chat.errors import Overloaded, StorageError
 from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processors.base import Outcome, Processor, ProcessorStatistics
-from chatlab.chat.parts.stores.base import Store
+from chatlab.chat.parts.processor import Outcome, Processor, ProcessorStatistics
+from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Clock, Settings
+from chatlab.errors import Overloaded, StorageError
 
 
 class NoLossProcessor(Processor):

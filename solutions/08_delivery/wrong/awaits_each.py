@@ -8,15 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from chatlab.chat.parts.delivery.base import Delivery
+from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.entry import Client
-from chatlab.chat.protocol import (
-    FrameStyle,
-    Message,
-    MessagesFrame,
-    encode,
-    encode_message,
-)
+from chatlab.chat.protocol import FrameStyle, MessagesFrame, encode, encode_message
+from chatlab.data.records import Message
 
 FRAME_CHARS_MAX = 64 * 1024
 """Characters of text (`len(message.content)`, added up) in one batch frame at most."""

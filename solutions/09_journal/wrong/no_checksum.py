@@ -11,14 +11,15 @@ from itertools import islice
 
 import msgspec
 
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.files import Files, LogFile
-from chatlab.chat.parts.locks.base import Lock
-from chatlab.chat.parts.readers.base import Reader
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.parts.writers.base import Writer
-from chatlab.chat.protocol import AckLevel, Message
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
+from chatlab.data.records import Message
+from chatlab.disk.files import Files, LogFile
+from chatlab.errors import CorruptFile, StorageError
 
 NAME = "my-journal.log"
 NEW = NAME + ".tmp"

@@ -6,9 +6,9 @@ import zlib
 
 import msgspec
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store import Store
+from chatlab.data.records import Message
+from chatlab.errors import StorageError
 
 
 def line(messages):

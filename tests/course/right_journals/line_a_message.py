@@ -5,9 +5,9 @@ import zlib
 
 import msgspec
 
-from chatlab.chat.errors import CorruptFile, StorageError
-from chatlab.chat.parts.stores.base import Store
-from chatlab.chat.protocol import Message
+from chatlab.chat.parts.store import Store
+from chatlab.data.records import Message
+from chatlab.errors import CorruptFile, StorageError
 
 NAME, FILLING = "my-journal.log", "filling"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from chatlab.chat.errors import StorageError
-from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
+from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.errors import StorageError
 
 
 class MessageProcessor(Processor):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 
-from chatlab.chat.errors import Overloaded, StorageError
-from chatlab.chat.parts.processors.base import Processor, ProcessorStatistics
+from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.errors import Overloaded, StorageError
 
 
 class NoLossProcessor(Processor):

@@ -1,6 +1,6 @@
 """The server's own queue: it has a shape of its own, too."""
 
-from chatlab.chat.parts.processors.queueing import QueueingProcessor
+from chatlab.chat.parts.processor.queueing import QueueingProcessor
 
 
 class MessageProcessor(QueueingProcessor):

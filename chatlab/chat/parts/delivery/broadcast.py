@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.parts.delivery.base import Delivery
-from chatlab.chat.protocol import Message, encode_message
+from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.protocol import encode_message
+from chatlab.data.records import Message
 
 
 class BroadcastDelivery(Delivery):

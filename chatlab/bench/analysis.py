@@ -1,0 +1,279 @@
+"""What may be said of the rounds: figures, comparisons, and how far to trust them.
+
+A round whose plan was not met is invalid: it is shown, and no estimate or verdict rests on it. A
+round that lies far from the others is noisy: it is flagged, and stays in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import median
+
+import msgspec
+
+from chatlab.bench.audit import Audit
+from chatlab.bench.ceilings import CeilingRound
+from chatlab.bench.report import (
+    Comparison,
+    Curve,
+    IOReport,
+    ModeReport,
+    RoundReport,
+    TrustCheck,
+)
+from chatlab.bench.result import Clock, LoadResult
+from chatlab.bench.rounds import LATE_MAX_MS, LATE_MAX_SHARE, SENDER_CPU_MAX_PERCENT, Round
+from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
+from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
+from chatlab.disk.real import FileIO
+
+MACHINE_BUSY_MAX_PERCENT = 25.0
+VIEW_CPU_MAX_PERCENT = 15.0
+CLOCK_STEP_MAX_MS = 0.1
+CURVE_PERCENT = (*range(0, 100, 5), 96, 97, 98, 99, 99.5, 99.9, 100)
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def mode_report(
+    rounds: Sequence[Round], ceilings: Mapping[str, Sequence[CeilingRound]] | None = None
+) -> ModeReport:
+    """Everything measured of one mode, in at least one round.
+
+    Estimates rest on the valid rounds; if there is none, on all (each says that it is invalid).
+
+    Args:
+        rounds: of this mode.
+        ceilings: the rounds of each ceiling, in the same order.
+    """
+    valid = [one for one in rounds if not one.invalid] or list(rounds)
+    last = rounds[-1].after
+    noisy = outliers([one.load.throughput_per_s for one in rounds])
+    return ModeReport(
+        parts=last.parts,
+        ack_means=last.ack_means,
+        throughput_per_s=estimate([one.load.throughput_per_s for one in valid]),
+        ack_ms=percentiles(_pooled(valid, LoadResult.ack_ms, "planned")),
+        delivery_ms=percentiles(_pooled(valid, LoadResult.delivery_ms, "planned")),
+        ack_send_ms=percentiles(_pooled(valid, LoadResult.ack_ms, "send")),
+        delivery_send_ms=percentiles(_pooled(valid, LoadResult.delivery_ms, "send")),
+        ack_curve=_curve(valid, LoadResult.ack_ms),
+        delivery_curve=_curve(valid, LoadResult.delivery_ms),
+        io=_io_report(sorted(valid, key=lambda one: one.operations)[(len(valid) - 1) // 2]),
+        cpu_s=median(one.cpu_s for one in valid),
+        rss_peak_bytes=max(one.after.rss_peak_bytes for one in rounds),
+        audit=sum((one.audit for one in rounds), Audit()),
+        refusals=dict(Counter(code for one in rounds for code in one.load.refused.values())),
+        rounds=[_round_report(one, is_noisy) for one, is_noisy in zip(rounds, noisy, strict=True)],
+        shares=dict(_shares(rounds, ceilings or {})),
+    )
+
+
+def _shares(
+    rounds: Sequence[Round], ceilings: Mapping[str, Sequence[CeilingRound]]
+) -> Iterator[tuple[str, Estimate]]:
+    for name, most in ceilings.items():
+        shares = [
+            ours.load.throughput_per_s / theirs.throughput_per_s
+            for ours, theirs in zip(rounds, most, strict=False)
+            if not ours.invalid and theirs.throughput_per_s
+        ]
+        if shares:
+            yield name, estimate(shares)
+
+
+METRICS: dict[str, tuple[Callable[[Round], float | None], bool]] = {
+    "throughput_per_s": (lambda one: one.load.throughput_per_s, True),
+    "ack_ms.p50": (lambda one: percentiles(one.load.ack_ms()).p50, False),
+    "delivery_ms.p50": (lambda one: percentiles(one.load.delivery_ms()).p50, False),
+    "cpu_s": (lambda one: one.cpu_s, False),
+}
+"""What is compared, and whether more of it is better."""
+
+
+def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[Comparison]:
+    """Each mode against the first one, metric by metric, paired by round.
+
+    Args:
+        measured: the rounds of each mode; the first is the baseline.
+        control: the name of the baseline's second run, if there was one: a difference no larger
+            than the one between these two is noise.
+    """
+    if not measured:
+        return []
+    baseline, *others = measured
+    found = []
+    for metric, (figure, more_is_better) in METRICS.items():
+        floor = 1.0
+        if control in measured:
+            floor = _spread(_ratio(measured[control], measured[baseline], figure))
+        for mode in others:
+            ratio = _ratio(measured[mode], measured[baseline], figure)
+            found.append(_comparison(baseline, mode, metric, ratio, more_is_better, floor))
+    return found
+
+
+def trust(
+    rounds: Sequence[Round],
+    ceilings: Sequence[CeilingRound] = (),
+    *,
+    busy_percent: float,
+    view_percent: float,
+    file_system: str,
+) -> list[TrustCheck]:
+    """Whether the instrument itself can be trusted; nothing if nothing was measured.
+
+    Args:
+        rounds: all of them.
+        ceilings: all rounds of all ceilings.
+        busy_percent: how busy the machine was before the start.
+        view_percent: how much of a core showing the progress took.
+        file_system: of the data folders.
+    """
+    if not rounds:
+        return []
+    late_ms = max(one.load.late_p99_ms for one in rounds)
+    late_max_ms = max(LATE_MAX_MS, LATE_MAX_SHARE * 1000 * min(one.load.wall_s for one in rounds))
+    sender_percent = max(one.load.sender_cpu_percent for one in rounds)
+    return [
+        _at_most("sender late, p99 of the worst round (ms)", late_ms, late_max_ms),
+        _at_most(
+            "sender CPU in the worst round (% of a core)", sender_percent, SENDER_CPU_MAX_PERCENT
+        ),
+        *[
+            _at_most(
+                "sender CPU against a ceiling (% of a core)",
+                max(one.sender_cpu_percent for one in ceilings),
+                SENDER_CPU_MAX_PERCENT,
+            )
+            for _ in ceilings[:1]
+        ],
+        _at_most("messages planned but not sent", sum(one.load.unsent for one in rounds), 0),
+        _at_most("rounds whose plan was not met", sum(bool(one.invalid) for one in rounds), 0),
+        _at_most("machine busy before the start (%)", busy_percent, MACHINE_BUSY_MAX_PERCENT),
+        _at_most("showing the progress (% of a core)", view_percent, VIEW_CPU_MAX_PERCENT),
+        _at_most("smallest step of the clock (ms)", _clock_step_ms(), CLOCK_STEP_MAX_MS),
+        TrustCheck(
+            "data folder on a disk (in memory, an fsync costs nothing)",
+            file_system not in _IN_MEMORY,
+            file_system,
+            "not in memory",
+        ),
+    ]
+
+
+def _round_report(one: Round, noisy: bool) -> RoundReport:
+    return RoundReport(
+        number=one.number,
+        invalid=one.invalid,
+        noisy=noisy,
+        throughput_per_s=one.load.throughput_per_s,
+        ack_ms=percentiles(one.load.ack_ms()),
+        delivery_ms=percentiles(one.load.delivery_ms()),
+        operations_per_message=one.operations_per_message,
+        cpu_s=one.cpu_s,
+        rss_peak_bytes=one.after.rss_peak_bytes,
+        loop_lag_ms=one.after.loop_lag_ms,
+        late_p99_ms=one.load.late_p99_ms,
+        sender_cpu_percent=one.load.sender_cpu_percent,
+        audit=one.audit,
+        damage=one.damage,
+        series=one.load.series(),
+    )
+
+
+def _pooled(
+    rounds: Sequence[Round], figure: Callable[[LoadResult, Clock], list[float]], clock: Clock
+) -> list[float]:
+    """The raw samples of all rounds together: percentiles are never averaged."""
+    return [ms for one in rounds for ms in figure(one.load, clock)]
+
+
+def _curve(rounds: Sequence[Round], figure: Callable[[LoadResult, Clock], list[float]]) -> Curve:
+    planned = sorted(_pooled(rounds, figure, "planned"))
+    sent = sorted(_pooled(rounds, figure, "send"))
+    enough = [
+        float(percent)
+        for percent in CURVE_PERCENT
+        if percent == 100 or len(planned) * (1 - percent / 100) >= BEYOND_MIN
+    ]
+    percents = enough if planned else []
+    return Curve(
+        percent=percents,
+        planned_ms=[percentile(planned, percent / 100) for percent in percents],
+        send_ms=[percentile(sent, percent / 100) for percent in percents],
+    )
+
+
+def _io_report(one: Round) -> IOReport:
+    total = sum(one.load.io.values(), FileIO())
+    return IOReport(
+        **msgspec.structs.asdict(total),
+        per_message=one.operations_per_message,
+        files=one.load.io,
+    )
+
+
+def _ratio(
+    rounds: Sequence[Round], baseline: Sequence[Round], figure: Callable[[Round], float | None]
+) -> Estimate | None:
+    """The estimate of mode / baseline over the pairs of valid rounds; None if there is none."""
+    ratios = []
+    for ours, theirs in zip(rounds, baseline, strict=False):
+        if not ours.invalid and not theirs.invalid:
+            a, b = figure(ours), figure(theirs)
+            if a is not None and b:
+                ratios.append(a / b)
+    return estimate(ratios) if ratios else None
+
+
+def _spread(ratio: Estimate | None) -> float:
+    """How far from 1 the control's interval reaches, as a factor of at least 1."""
+    if ratio is None or not ratio.low or not ratio.high:
+        return 1.0
+    return max(ratio.high, 1 / ratio.low, 1.0)
+
+
+def _comparison(
+    baseline: str,
+    mode: str,
+    metric: str,
+    ratio: Estimate | None,
+    more_is_better: bool,
+    floor: float,
+) -> Comparison:
+    if ratio is None:
+        return Comparison(
+            baseline=baseline,
+            mode=mode,
+            metric=metric,
+            ratio=None,
+            low=None,
+            high=None,
+            verdict="unknown",
+        )
+    return Comparison(
+        baseline=baseline,
+        mode=mode,
+        metric=metric,
+        ratio=ratio.median,
+        low=ratio.low,
+        high=ratio.high,
+        verdict=verdict(ratio, more_is_better=more_is_better, noise=floor),
+    )
+
+
+def _clock_step_ms() -> float:
+    """The smallest difference that the clock of the load generator can show."""
+    steps = []
+    for _ in range(100):
+        before = after = time.perf_counter()
+        while after == before:
+            after = time.perf_counter()
+        steps.append(after - before)
+    return 1000 * min(steps)
+
+
+def _at_most(check: str, value: float, limit: float) -> TrustCheck:
+    return TrustCheck(check, value <= limit, round(value, 6), round(limit, 1))

@@ -1,0 +1,89 @@
+"""What must hold after a power cut: the promises made by each moment, and what breaks them.
+
+Pure: no disk, no parts. Read `power.py` for where the folders come from that are judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from chatlab.bench.crash.recording import Recording
+from chatlab.data.records import Message
+from chatlab.disk.recording import Note
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """A moment at which the power may fail.
+
+    Attributes:
+        step: the number of the last step that happened.
+        promised: ids that must be there afterwards.
+        possible: ids that may be there.
+    """
+
+    step: int
+    promised: frozenset[str]
+    possible: frozenset[str]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A state of the disk that is not as it should be.
+
+    Attributes:
+        cut, words: when the power failed, and how the disk differs from what had been shown.
+        lost: ids of promised messages that are not there, in the order of their sending.
+        error: why the folder cannot be used; empty if it can.
+        wrong: what else is wrong with the messages; empty if nothing is.
+    """
+
+    cut: Cut
+    words: str
+    lost: list[str]
+    error: str
+    wrong: str
+
+
+def cuts_of(recording: Recording) -> Iterator[Cut]:
+    """The moments worth trying: each change, each sync, and each end of a row of acks.
+
+    Acks in a row leave the disk alone and promise more and more: the last one is the strictest.
+    """
+    promised: set[str] = set()
+    possible = set(recording.base)
+    promised_more = False
+    yield Cut(step=-1, promised=frozenset(), possible=frozenset(possible))
+    for number, step in enumerate(recording.steps):
+        if isinstance(step, Note):
+            if step.what == "sent":
+                possible.add(step.message_id)
+            else:
+                promised |= recording.base.keys() if step.what == "ready" else {step.message_id}
+                promised_more = True
+            following = recording.steps[number + 1 : number + 2]
+            if not promised_more or (following and isinstance(following[0], Note)):
+                continue
+        yield Cut(step=number, promised=frozenset(promised), possible=frozenset(possible))
+        promised_more = False
+
+
+def what_is_wrong(rooms: dict[str, list[Message]], cut: Cut, recording: Recording) -> str:
+    """What is wrong with the messages that are there, each room's oldest first; empty if nothing.
+
+    Missing ones are not looked for.
+    """
+    place = {id_: number for number, id_ in enumerate(recording.known)}
+    for messages in rooms.values():
+        latest: dict[str, int] = {}
+        seen: set[str] = set()
+        for message in messages:
+            if message.id not in cut.possible or recording.known[message.id] != message:
+                return f"{message.id} was never sent like this"
+            if message.id in seen:
+                return f"{message.id} is there twice"
+            if place[message.id] < latest.get(message.sender, -1):
+                return f"{message.id} stands after a later message of its sender"
+            seen.add(message.id)
+            latest[message.sender] = place[message.id]
+    return ""

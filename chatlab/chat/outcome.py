@@ -1,0 +1,91 @@
+"""What becomes of a message after the processor took it: acks, delivery, bad news.
+
+A message's ack is sent at the first moment when the server's promise is true of it: on queueing,
+or after the save. It is delivered to its room after the save in any case, so that nobody reads
+what a crash could still unsay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatlab.chat.metrics import Metrics
+from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.entry import Client, Entry
+from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
+from chatlab.chat.user_parts import place
+from chatlab.errors import StorageError
+
+
+class Journey:
+    """Listens to the processor, and keeps everyone informed.
+
+    Args:
+        ack_means: the promise of this server's acks.
+        on_queueing: whether that is true as soon as the processor has taken charge of a message.
+        delivery: brings saved messages to their rooms.
+        metrics: counts.
+    """
+
+    def __init__(
+        self, ack_means: AckLevel, on_queueing: bool, delivery: Delivery, metrics: Metrics
+    ) -> None:
+        self._ack_means = ack_means
+        self._on_queueing = on_queueing
+        self._delivery = delivery
+        self._metrics = metrics
+
+    async def queued(self, entry: Entry) -> None:
+        if self._on_queueing:
+            await self._ack(entry)
+
+    async def saved(self, batch: Sequence[Entry]) -> None:
+        accepted_at = [entry.accepted_at for entry in batch]
+        self._metrics.saved(accepted_at)
+        for entry in batch:
+            entry.sender.release()
+        if not self._on_queueing:
+            await self._ack_all(batch)
+        try:
+            frames = await self._delivery.deliver([entry.message for entry in batch])
+        except Exception as error:  # a bug in a part: the messages are saved, so go on, aloud
+            self._metrics.note(f"delivery failed: {type(error).__name__}: {error}{place(error)}")
+        else:
+            self._metrics.delivered(accepted_at, frames)
+
+    async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
+        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages wait and are tried again")
+        text = f"not saved yet: {error}; kept in memory, next try in {retry_in_s:g} s"
+        await self._tell(batch, "storage_delayed", text)
+
+    async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
+        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages were refused")
+        for entry in batch:
+            entry.sender.release()
+        await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")
+
+    async def _ack(self, entry: Entry) -> None:
+        await entry.sender.send(encode(Ack(ref=entry.ref, means=self._ack_means)))
+        self._metrics.acked([entry.accepted_at])
+
+    async def _ack_all(self, batch: Sequence[Entry]) -> None:
+        """One ack a message; one for all to a sender who takes batches.
+
+        Such a sender's refs grow, and its messages are saved in order: so the last stands for all.
+        """
+        latest: dict[Client, Ref] = {}
+        for entry in batch:
+            if entry.sender.frame_style == "batch":
+                latest[entry.sender] = entry.ref
+            else:
+                await self._ack(entry)
+        for sender, ref in latest.items():
+            assert isinstance(ref, int)
+            sender.push(encode(Ack(up_to=ref, means=self._ack_means)))
+        if latest:
+            self._metrics.acked([one.accepted_at for one in batch if one.sender in latest])
+
+    async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
+        for entry in batch:
+            await entry.sender.send(encode(ErrorFrame(code, text, entry.ref)))
+            self._metrics.refused(code)

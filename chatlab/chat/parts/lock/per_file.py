@@ -1,0 +1,26 @@
+"""One lock a file: whoever reads in order to write back has the file to itself.
+
+Work on different files goes on side by side. Its plain sibling is `none.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chatlab.chat.parts.lock import Lock
+
+
+class PerFileLock(Lock):
+    """Lets one in at a time, for each file."""
+
+    def __init__(self) -> None:
+        # One entry for each data file, of which there are a handful.
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        async with self._locks[name]:
+            yield

@@ -1,1 +1,0 @@
-"""Monitors: what can one see of a running server?"""

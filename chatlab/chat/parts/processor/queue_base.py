@@ -1,0 +1,147 @@
+"""What the processors with a queue share: the queue, the flushing, the retries, the drain.
+
+They differ in when a batch is due, and in how large it may be. Whatever they choose, these hold:
+
+- order: first in, first out, and never two flushes at once;
+- memory: the queue is bounded, and the sender of one message too many is told so;
+- messages: a batch whose save fails stays at the head of the queue and is tried again, with
+  longer and longer pauses, and its senders are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from chatlab.chat.parts.entry import Entry
+from chatlab.chat.parts.processor import Outcome, Processor, ProcessorStatistics
+from chatlab.chat.parts.store import Store
+from chatlab.chat.settings import Clock, Settings
+from chatlab.errors import Overloaded, StorageError
+
+
+class QueueProcessor(Processor):
+    """Saves batches from a bounded queue, one after another.
+
+    Attributes:
+        batch_size_max: messages saved together at most.
+        batch_chars_max: characters of their text together at most, unless it is one message's.
+        queue: what is not saved yet; the batch that is being saved stands at its head.
+        changed: set whenever something has come, or the drain begins.
+        draining: whether to wait for nothing any more.
+    """
+
+    batch_size_max: int
+    batch_chars_max: float = math.inf
+
+    def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
+        super().__init__(store, outcome, settings, clock)
+        self.queue: deque[Entry] = deque()  # bounded by `queue_limit`, in `submit`
+        self.changed = asyncio.Event()
+        self.draining = False
+        self._gave_up = False
+        self._hurry = asyncio.Event()  # ends a pause between two tries
+        self._flusher: asyncio.Task[None] | None = None
+        self._flushes = self._failures = 0
+
+    async def submit(self, entry: Entry) -> None:
+        if len(self.queue) >= self.settings.queue_limit:
+            raise Overloaded(f"{len(self.queue):,} messages wait to be saved")
+        self.queue.append(entry)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_for_ever())
+        self.changed.set()
+        if self.acks_queued:
+            await self.outcome.queued(entry)
+
+    async def drain(self) -> Sequence[Entry]:
+        self.draining = True
+        self.changed.set()
+        self._hurry.set()
+        if self._flusher is not None:
+            await asyncio.wait([self._flusher], timeout=self.settings.drain_timeout_s)
+            self._gave_up = True
+            self._hurry.set()
+            # Not cancelled: a save that is under way may yet succeed, and must be believed then.
+            await asyncio.wait([self._flusher])
+        unsaved = list(self.queue)
+        if unsaved:
+            gave_up = StorageError("write", "the queue", "the server stopped before it succeeded")
+            await self.outcome.failed(unsaved, gave_up)
+        return unsaved
+
+    def statistics(self) -> ProcessorStatistics:
+        return ProcessorStatistics(
+            depth=len(self.queue),
+            limit=self.settings.queue_limit,
+            oldest_s=self.clock() - self.queue[0].accepted_at if self.queue else 0.0,
+            flushes=self._flushes,
+            failures=self._failures,
+        )
+
+    async def _flush_for_ever(self) -> None:
+        while (self.queue or not self.draining) and not self._gave_up:
+            await self.until_due()
+            if self.queue and not self._gave_up:
+                batch = self._next_batch()
+                if await self._save(batch):
+                    await self.hand_on(batch)
+        await self.handed_on()
+
+    def _next_batch(self) -> list[Entry]:
+        """The head of the queue, as much as may be saved together."""
+        batch: list[Entry] = []
+        chars = 0
+        for entry in islice(self.queue, self.batch_size_max):
+            chars += len(entry.message.content)
+            if batch and chars > self.batch_chars_max:
+                break
+            batch.append(entry)
+        return batch
+
+    @abstractmethod
+    async def until_due(self) -> None:
+        """Wait until a batch should be saved; at once while draining."""
+
+    async def hand_on(self, batch: list[Entry]) -> None:
+        """Have a saved batch acked and delivered; the next save begins when this returns."""
+        await self.outcome.saved(batch)
+
+    async def handed_on(self) -> None:
+        """Wait until whatever `hand_on` has begun is done."""
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait between two tries; a drain cuts it short."""
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._hurry.wait()
+                self._hurry.clear()
+        except TimeoutError:
+            pass
+
+    async def _save(self, batch: list[Entry]) -> bool:
+        """Save one batch, however often it takes; False if the drain gave up on it."""
+        pause_s = self.settings.retry_first_s
+        messages = [entry.message for entry in batch]
+        while True:
+            try:
+                await self.store.save(messages)
+                break
+            except Exception as error:  # a bug in a store must not end the flushing, either
+                self._failures += 1
+                if self._gave_up:
+                    return False
+                await self.outcome.delayed(batch, StorageError.of(error), pause_s)
+            await self._pause(pause_s)
+            if self._gave_up:
+                return False
+            pause_s = min(pause_s * 2, self.settings.retry_max_s)
+        self._flushes += 1
+        # Only now: a batch that is being saved still counts as queued.
+        for _ in batch:
+            self.queue.popleft()
+        return True

@@ -1,1 +1,0 @@
-"""When is a message saved? `immediate.py`: now, alone. `queueing.py`: soon, in a batch."""

@@ -1,1 +1,0 @@
-"""How is a file read? `direct.py`: from disk, each time. `ttl.py`: from memory, while fresh."""

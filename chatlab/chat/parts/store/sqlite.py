@@ -1,0 +1,117 @@
+"""SQLite: the messages in a table, a log in front of it, and an index for the history.
+
+An embedded database is a journal that others have written, and tested for twenty years. A save is
+one transaction: the pages that it changes go to the end of a log (messages.sqlite-wal), then it
+waits once for the disk. Now and then a checkpoint carries them into the database, and the log
+begins anew. A start after a crash reads the log, and drops a torn tail (https://sqlite.org/wal.html).
+
+- An index leads to the last messages of a room without a look at the others'. `chatlab data
+  explain` shows what it saves, and what it costs.
+- Memory holds a few megabytes of pages, however long the history is.
+- A refused save is undone. A sync that failed is never tried again on the same bytes: the next
+  transaction writes its pages anew, over those in the log.
+
+Its siblings are `rewrite.py` and `journal.py`. The table and its statements stand in
+`data/sqlite_database.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.store import FILL_AT_ONCE, Store
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.protocol import AckLevel
+from chatlab.chat.settings import Settings
+from chatlab.data.records import MESSAGES, Message
+from chatlab.data.sqlite_database import FILLING, NAME, SIDE_FILES, Database
+from chatlab.disk.files import Files
+from chatlab.errors import CorruptFile
+
+
+class SqliteStore(Store):
+    """Keeps messages in an embedded database."""
+
+    kept_in = NAME
+
+    def __init__(
+        self, files: Files, reader: Reader, writer: Writer, lock: Lock, settings: Settings
+    ) -> None:
+        super().__init__(files, reader, writer, lock, settings)
+        self._alone = asyncio.Lock()
+        self._database: Database | None = None
+
+    @property
+    def promise(self) -> AckLevel:
+        return "synced"
+
+    async def start(self, starting: Iterable[Message] = ()) -> list[str]:
+        names = await self.files.names()
+        notes = []
+        if NAME not in names:
+            for name in SIDE_FILES:
+                if name in names:
+                    raise CorruptFile(name, f"it belongs to a {NAME} that is not there")
+            await self._forget([name for name in names if name.startswith(FILLING)])
+            notes = await self._begin(starting, from_json=MESSAGES.name in names)
+        self._database = await self.files.work("open", NAME, Database.opened, self.files.disk)
+        return notes
+
+    async def close(self) -> None:
+        async with self._alone:
+            if self._database is not None:
+                await self.files.work("close", NAME, self._database.close)
+                self._database = None
+
+    async def save(self, batch: Sequence[Message]) -> None:
+        if not batch:
+            return
+        async with self._alone:
+            assert self._database is not None
+            most = self.settings.log_pages_max
+            await self.files.work("write", NAME, self._database.save, batch, most)
+
+    async def history(self, room_id: str, limit: int) -> list[Message]:
+        async with self._alone:
+            assert self._database is not None
+            return await self.files.work("read", NAME, self._database.history, room_id, limit)
+
+    async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
+        """Make the database, with the messages of `messages.json` if there are any.
+
+        It gets its name when it is full and on the disk.
+        """
+        if from_json:
+            starting = MESSAGES.decode(await self.files.read(MESSAGES.name))
+        given, kept = await self._fill_new(starting)
+        await self.files.rename(FILLING, NAME)
+        await self.files.fsync_folder()
+        if not from_json:
+            return []
+        notes = [f"took {kept:,} messages from {MESSAGES.name} into a new database"]
+        if kept < given:
+            notes.append(f"left out {given - kept:,} of {MESSAGES.name}: their id was taken")
+        return notes
+
+    async def _fill_new(self, messages: Iterable[Message]) -> tuple[int, int]:
+        """Returns how many messages were given, and how many are in the database."""
+        work, rest, given = self.files.work, iter(messages), 0
+        database = await work("open", FILLING, Database, self.files.disk, FILLING)
+        try:
+            await work("write", FILLING, database.begin_filling)
+            while part := list(islice(rest, FILL_AT_ONCE)):
+                await work("write", FILLING, database.fill, part)
+                given += len(part)
+            return given, await work("write", FILLING, database.end_filling)
+        except BaseException:
+            database.abandon()
+            raise
+
+    async def _forget(self, names: list[str]) -> None:
+        """Remove what an interrupted filling left; nobody was told that it is safe."""
+        for name in names:
+            await self.files.remove(name)

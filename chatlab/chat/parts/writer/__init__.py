@@ -1,0 +1,31 @@
+"""How is a file replaced? `truncate.py`: in place. `atomic.py`: by a rename, all or nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from chatlab.chat.protocol import AckLevel
+from chatlab.disk.files import Files
+
+
+class Writer(ABC):
+    """Replaces the content of files.
+
+    Attributes:
+        promise: what is true of the new content once `replace` has returned.
+    """
+
+    promise: ClassVar[AckLevel]
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    @abstractmethod
+    async def replace(self, name: str, data: bytes) -> None:
+        """Make the file hold `data`; a file that does not exist is made.
+
+        Raises:
+            StorageError: it failed. The file then holds the old content, the new, or (with a
+                writer that is not atomic) neither.
+        """

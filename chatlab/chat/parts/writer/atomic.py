@@ -1,0 +1,29 @@
+"""The atomic writer: a new file beside the old one, then a rename.
+
+Whoever looks finds the whole old content or the whole new one, at any moment, also after a power
+cut. Each of the steps is needed (its plain sibling is `truncate.py`):
+
+1. write a temporary file: the old one is untouched while the new one is incomplete;
+2. fsync it: else the rename can reach the disk before the data, and a power cut leaves it empty;
+3. rename it: POSIX has the name point at either file, never at none;
+4. fsync the folder: else a power cut can undo the rename.
+
+What it costs: two fsyncs, each a wait for the disk.
+"""
+
+from __future__ import annotations
+
+from chatlab.chat.parts.writer import Writer
+from chatlab.disk.real import TEMPORARY_SUFFIX
+
+
+class AtomicWriter(Writer):
+    """Writes a temporary file and renames it over the old one."""
+
+    promise = "synced"
+
+    async def replace(self, name: str, data: bytes) -> None:
+        temporary = name + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data, fsync=True)
+        await self.files.rename(temporary, name)
+        await self.files.fsync_folder()

@@ -1,1 +1,0 @@
-"""How is a file replaced? `truncate.py`: in place. `atomic.py`: by a rename, all or nothing."""

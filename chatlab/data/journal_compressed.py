@@ -1,0 +1,140 @@
+"""A closed segment, kept compressed: in blocks, so that a few messages cost a block, not a segment.
+
+    90b1c25a z {"journal":1,"base":0,"bytes":8388702,"sizes":[9013,8977,...]}
+    9013 bytes, 8977 bytes, ...
+
+The first line is the index, with a checksum like every line of a journal. The blocks follow, one
+after another: each is 64 KiB of the segment's own bytes (the last one less), compressed by zlib for
+itself. So it can be read alone, and zlib's checksum tells whether it is damaged. `sizes` are those
+of the blocks as they lie here, `bytes` is the size of the segment. Positions stay what they are:
+the block of a position is found by a division, and its place in the file by a sum.
+
+How a segment itself looks is told in `journal_format.py`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+import msgspec
+
+from chatlab.data import journal_format as form
+from chatlab.errors import CorruptFile
+
+VERSION = 1
+SUFFIX = ".z"
+BLOCK_BYTES = 64 * 1024
+INDEX_BYTES_MAX = 64 * 1024
+"""Bytes from the beginning of the file in which the whole index is found."""
+LEVEL = 6
+_MARK = b"z"
+
+
+class Index(msgspec.Struct, frozen=True):
+    """The first line of a compressed segment.
+
+    Attributes:
+        journal: the version of this format.
+        base: the position at which the segment begins.
+        bytes: of the segment, not compressed.
+        sizes: bytes of each block, compressed.
+    """
+
+    journal: int
+    base: int
+    bytes: int
+    sizes: list[int]
+
+
+def compressed_name(base: int) -> str:
+    """The file of the segment that begins at position `base`, once it is compressed."""
+    return form.segment_name(base) + SUFFIX
+
+
+def is_compressed(name: str) -> bool:
+    """Whether this is the name of a compressed segment."""
+    return name.endswith(SUFFIX) and form.is_segment(name.removesuffix(SUFFIX))
+
+
+def is_of_a_journal(name: str) -> bool:
+    """Whether this is the name of a segment, compressed or not."""
+    return form.is_segment(name.removesuffix(SUFFIX))
+
+
+def segments_among(names: Iterable[str]) -> list[str]:
+    """The segments of a journal in their order, each once.
+
+    After a crash a segment may be there both ways; then the plain one is taken, which is sure to be
+    whole.
+    """
+    of_base: dict[int, str] = {}
+    for name in sorted(filter(is_of_a_journal, names)):  # a plain name sorts before its compressed
+        of_base.setdefault(form.base_of(name), name)
+    return [of_base[base] for base in sorted(of_base)]
+
+
+def compress(base: int, data: bytes) -> bytes:
+    """The compressed form of the segment that begins at `base` and has these bytes."""
+    blocks = [
+        zlib.compress(data[begin : begin + BLOCK_BYTES], LEVEL)
+        for begin in range(0, len(data), BLOCK_BYTES)
+    ]
+    index = Index(VERSION, base, len(data), [len(block) for block in blocks])
+    return form.encode_line(_MARK, index) + b"".join(blocks)
+
+
+def decode_index(name: str, head: bytes) -> tuple[Index, int]:
+    """The index of a compressed segment, and the byte of the file at which the blocks begin.
+
+    Args:
+        head: the first bytes of the file, as many as `INDEX_BYTES_MAX` at most.
+
+    Raises:
+        CorruptFile: it is damaged, or of another version or place.
+    """
+    line = head[: head.find(b"\n") + 1]
+    index = form.decode_line(name, line, _MARK, VERSION, Index)
+    if index.base != form.base_of(name):
+        raise CorruptFile(name, f"its index says that it begins at {index.base:x}")
+    if len(index.sizes) != -(-index.bytes // BLOCK_BYTES):
+        raise CorruptFile(name, f"its index has {len(index.sizes)} blocks for {index.bytes} bytes")
+    return index, len(line)
+
+
+def decompress(name: str, index: Index, first: int, packed: bytes) -> bytes:
+    """The bytes of some blocks, one after another.
+
+    Args:
+        first: the number of the first one, from 0.
+        packed: the blocks as they lie in the file.
+
+    Raises:
+        CorruptFile: one of them is damaged.
+    """
+    plain, begin, number = [], 0, first
+    while begin < len(packed):
+        end = begin + index.sizes[number]
+        try:
+            block = zlib.decompress(packed[begin:end])
+        except zlib.error as error:
+            raise CorruptFile(name, f"block {number} is damaged: {error}") from error
+        if len(block) != min(BLOCK_BYTES, index.bytes - number * BLOCK_BYTES):
+            raise CorruptFile(name, f"block {number} has {len(block)} bytes")
+        plain.append(block)
+        begin, number = end, number + 1
+    return b"".join(plain)
+
+
+def plain_bytes(name: str, data: bytes) -> bytes:
+    """The bytes of a segment, of whatever form, from those of its file.
+
+    Raises:
+        CorruptFile: it is compressed, and damaged.
+    """
+    if not is_compressed(name):
+        return data
+    index, begin = decode_index(name, data[:INDEX_BYTES_MAX])
+    if len(data) != begin + sum(index.sizes):
+        raise CorruptFile(name, f"it has {len(data)} bytes, not {begin + sum(index.sizes)}")
+    return decompress(name, index, 0, data[begin:])

@@ -1,0 +1,282 @@
+"""How the journal lies on the disk: lines of text, each with a checksum of its own.
+
+A journal is a row of segments, `journal-0000000000000000.log` and so on. The number is where the
+segment begins: a position counts the bytes of the whole journal, over all segments, from 0. So a
+position leads to its segment and the place in it. A segment is only ever appended to, and never
+changed once the next one has begun.
+
+    5b1c2a90 # {"journal":1,"base":0,"messages":0,"rooms":{}}
+    1f4e8d02 + - {"id":"...","roomId":"general","sender":"alice","content":"hi","timestamp":"..."}
+    77ab03c1 = 3a {"id":"...","roomId":"general","sender":"bob","content":"hello","timestamp":"..."}
+
+- The first eight characters are the CRC-32 of the rest of the line, in hexadecimal.
+- `#` is a segment's first line, its index: how many messages came before it, and where each room's
+  latest one begins. With it, a start needs to read the last segment only.
+- `+` is the first message of a batch, `=` one that was saved together with the one above.
+- Then comes the position (hexadecimal) of the room's message before, `-` if there is none: a chain
+  through each room, by which its latest messages are found without reading any other's.
+
+A batch is written only after the one before it was synced. So when a line is damaged, a later `+`
+proves that this line had been on the disk once: that is decay, and needs a person. Without one, it
+is the torn tail that a crash leaves; nobody was ever told that those messages are safe, and it can
+be cut off. What this cannot tell apart: decay in the very last batch looks like a torn tail, too.
+
+A segment begins where the one before ends, so that the sizes of the files alone show whether one is
+missing in the middle. That the last one is missing cannot be seen.
+
+A segment after which another one has begun may be kept compressed, as `journal-....log.z`: see
+`journal_compressed.py`. The plain file is removed only when the compressed one is surely on the
+disk; after a crash both may be there, and then the plain one counts.
+
+`chatlab data inspect` reads all this aloud, `chatlab data inspect --tail 3` line by line.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from chatlab.data.records import Message
+from chatlab.errors import CorruptFile
+
+T = TypeVar("T")
+
+PATTERN = "journal-*.log"
+FILLING = "journal.filling"
+"""Is there while a new journal is being filled: one that was interrupted is begun anew."""
+VERSION = 1
+NOWHERE = -1
+HEADER, FIRST, FURTHER = b"#", b"+", b"="
+
+# Looked for at any byte, not only after a line feed: that one may be what is damaged.
+_BATCH_BEGINS = re.compile(rb"(?=[0-9a-f]{8} \+ )")
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+class _Version(msgspec.Struct):
+    journal: int
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A segment's first line.
+
+    Attributes:
+        journal: the version of this format.
+        base: the position at which the segment begins.
+        messages: how many are in the segments before.
+        rooms: where the latest message of each room begins, among those before.
+    """
+
+    journal: int
+    base: int
+    messages: int
+    rooms: dict[str, int]
+
+
+class Record(NamedTuple):
+    """A message as it lies in the journal.
+
+    Attributes:
+        position: where its line begins.
+        first: whether it is the first of its batch.
+        previous: where the room's message before begins; `NOWHERE` if there is none.
+    """
+
+    position: int
+    first: bool
+    previous: int
+    message: Message
+
+
+class Scan(msgspec.Struct):
+    """What a segment holds.
+
+    Attributes:
+        header: its first line.
+        rooms: where the latest message of each room begins, up to the end of this segment.
+        messages: in this segment.
+        size: bytes, up to the end of the last whole line before any damage.
+        torn: bytes after that.
+    """
+
+    header: Header
+    rooms: dict[str, int]
+    messages: int
+    size: int
+    torn: int
+
+
+def segment_name(base: int) -> str:
+    """The file of the segment that begins at position `base`."""
+    return f"journal-{base:016x}.log"
+
+
+def base_of(name: str) -> int:
+    """Where a segment begins, compressed or not, from its file's name."""
+    return int(name.removeprefix("journal-").partition(".")[0], 16)
+
+
+def is_segment(name: str) -> bool:
+    """Whether this is the name of a segment that is not compressed."""
+    try:
+        return segment_name(base_of(name)) == name
+    except ValueError:
+        return False
+
+
+def encode_header(header: Header) -> bytes:
+    """A segment's first line."""
+    return encode_line(HEADER, header)
+
+
+def encode_batch(
+    batch: list[Message], position: int, rooms: dict[str, int]
+) -> tuple[bytes, dict[str, int]]:
+    """The lines of a batch that is written at `position`.
+
+    Args:
+        rooms: where the latest message of each room begins so far; is not changed.
+
+    Returns the bytes, and where the latest message of each room in the batch then begins.
+    """
+    lines: list[bytes] = []
+    latest: dict[str, int] = {}
+    mark, crc32, encode = b"+", zlib.crc32, _encoder.encode
+    for message in batch:
+        room_id = message.room_id
+        previous = latest[room_id] if room_id in latest else rooms.get(room_id, NOWHERE)
+        link = b"%x" % previous if previous != NOWHERE else b"-"
+        rest = b"%b %b %b\n" % (mark, link, encode(message))
+        lines.append(b"%08x %b" % (crc32(rest), rest))
+        latest[room_id] = position
+        position += len(rest) + 9
+        mark = b"="
+    return b"".join(lines), latest
+
+
+def decode_record(line: bytes, position: int) -> Record | None:
+    """Read a line, with its line feed; None if it is damaged, or no message."""
+    if not _whole(line) or line[9:10] not in (FIRST, FURTHER):
+        return None
+    link, _, text = line[11:].partition(b" ")
+    try:
+        previous = NOWHERE if link == b"-" else int(link, 16)
+        return Record(position, line[9:10] == FIRST, previous, _decoder.decode(text))
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def decode_header(name: str, data: bytes) -> Header:
+    """The header of a segment.
+
+    Raises:
+        CorruptFile: it is damaged, or of another version or place.
+    """
+    header = decode_line(name, data[: data.find(b"\n") + 1], HEADER, VERSION, Header)
+    if header.base != base_of(name):
+        raise CorruptFile(name, f"its index says that it begins at {header.base:x}")
+    return header
+
+
+def records(name: str, data: bytes) -> Iterator[Record]:
+    """The messages of a segment, up to the first line that is damaged."""
+    base = decode_header(name, data).base
+    begin = data.find(b"\n") + 1
+    while (end := data.find(b"\n", begin) + 1) > 0:
+        record = decode_record(data[begin:end], base + begin)
+        if record is None:
+            return
+        yield record
+        begin = end
+
+
+def scan(name: str, data: bytes) -> Scan:
+    """Look through a segment.
+
+    Raises:
+        CorruptFile: a line is damaged that was safely on the disk once, or breaks a room's chain.
+    """
+    header = decode_header(name, data)
+    rooms, messages = dict(header.rooms), 0
+    end = data.find(b"\n") + 1
+    for record in records(name, data):
+        if record.previous != rooms.get(record.message.room_id, NOWHERE):
+            raise CorruptFile(name, f"the line at byte {end} breaks the chain of its room")
+        rooms[record.message.room_id] = record.position
+        messages += 1
+        end = data.find(b"\n", record.position - header.base) + 1
+    if has_later_batch(data, end):
+        raise CorruptFile(name, f"the line at byte {end} is damaged, and whole ones follow")
+    return Scan(header, rooms, messages, end, len(data) - end)
+
+
+def has_later_batch(data: bytes, begin: int) -> bool:
+    """Whether a batch begins after the damaged line at `begin`."""
+    for found in _BATCH_BEGINS.finditer(data, begin + 1):
+        end = data.find(b"\n", found.start()) + 1
+        if decode_record(data[found.start() : end], 0) is not None:
+            return True
+    return False
+
+
+def check_row(sizes: Iterable[tuple[str, int]]) -> None:
+    """Check that each segment begins where the one before ends.
+
+    Args:
+        sizes: name and size of each, in order; of a compressed one, the size that it had.
+
+    Raises:
+        CorruptFile: one is missing, or is not as long as it was.
+    """
+    end = 0
+    for name, size in sizes:
+        if (base := base_of(name)) > end:
+            raise CorruptFile(
+                name, f"it begins at position {base:x}, but what is before it ends at {end:x}"
+            )
+        if base < end:
+            raise CorruptFile(
+                name, f"it begins at position {base:x}, but what is before it goes on to {end:x}"
+            )
+        end = base + size
+
+
+def encode_line(mark: bytes, what: msgspec.Struct) -> bytes:
+    """A line that is no message: its checksum, a mark, and JSON."""
+    rest = mark + b" " + _encoder.encode(what) + b"\n"
+    return b"%08x %b" % (zlib.crc32(rest), rest)
+
+
+def decode_line(name: str, line: bytes, mark: bytes, version: int, kind: type[T]) -> T:
+    """Read such a line, the first one of a file.
+
+    Raises:
+        CorruptFile: it is damaged, or of another version.
+    """
+    try:
+        if not _whole(line) or line[9:10] != mark:
+            raise CorruptFile(name, "its first line is damaged")
+        # Alone and first: another version's index may look different in all else.
+        found = msgspec.json.decode(line[11:], type=_Version).journal
+        if found != version:
+            raise CorruptFile(name, f"it has format {found}, this chatlab knows {version}")
+        return msgspec.json.decode(line[11:], type=kind)
+    except msgspec.MsgspecError as error:
+        raise CorruptFile(name, f"its first line is no index: {error}") from error
+
+
+def _whole(line: bytes) -> bool:
+    """Whether a line is complete and has the checksum that it says."""
+    return (
+        len(line) > 12
+        and line.endswith(b"\n")
+        and line[8:9] == b" "
+        and line[10:11] == b" "
+        and line[:8] == b"%08x" % zlib.crc32(line[9:])
+    )

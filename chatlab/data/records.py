@@ -1,0 +1,84 @@
+"""What the data files hold, and how it is written down: JSON, indented by two, as in the origin.
+
+Owns the records and their encoding. Knows nothing of how files are read or written: that is the
+parts' business. The names of the files stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from chatlab.errors import CorruptFile
+
+T = TypeVar("T")
+
+
+class User(msgspec.Struct, frozen=True, rename="camel"):
+    """Someone known by name; anyone else may connect as a guest."""
+
+    id: str
+    name: str
+
+
+class Room(msgspec.Struct, frozen=True, rename="camel"):
+    """A room and the ids of those who may speak in it."""
+
+    id: str
+    name: str
+    participants: tuple[str, ...] = ()
+    private: bool = False
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """One chat message, as it lies in `messages.json`.
+
+    Attributes:
+        id: unique for ever; sorts by time of acceptance within one server.
+        timestamp: when the server accepted it; ISO 8601 in UTC with milliseconds.
+    """
+
+    id: str
+    room_id: str
+    sender: str
+    content: str
+    timestamp: str
+
+
+class DataFile(Generic[T]):
+    """A named file and the type of its content.
+
+    Args:
+        name: inside the data folder.
+        kind: what it decodes to; a list of records.
+    """
+
+    def __init__(self, name: str, kind: type[T]) -> None:
+        self.name = name
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def decode(self, data: bytes) -> T:
+        """Parse a file's bytes.
+
+        Raises:
+            CorruptFile: they are not what this file should hold.
+        """
+        try:
+            return self._decoder.decode(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            raise CorruptFile(self.name, str(error)) from error
+
+    def encode(self, value: T) -> bytes:
+        """The bytes to write for `value`."""
+        return msgspec.json.format(msgspec.json.encode(value), indent=2)
+
+
+USERS: DataFile[list[User]] = DataFile("users.json", list[User])
+CHATROOMS: DataFile[list[Room]] = DataFile("chatrooms.json", list[Room])
+MESSAGES: DataFile[list[Message]] = DataFile("messages.json", list[Message])
+ALL_FILES: tuple[DataFile[list[User]] | DataFile[list[Room]] | DataFile[list[Message]], ...] = (
+    USERS,
+    CHATROOMS,
+    MESSAGES,
+)

@@ -1,0 +1,166 @@
+"""The disk, for the parts: every operation runs off the event loop and can be waited for.
+
+What is done and counted stands in `disk.py`. Refuses to know what is in the files.
+Read `readers/direct.py` and `writers/truncate.py` next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from chatlab.disk.real import FOLDER, Condition, Disk, FileIO, OpenFile
+from chatlab.errors import StorageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS_MAX = 8
+
+
+class Files:
+    """The files of one data folder.
+
+    Args:
+        folder: where they lie; must exist.
+        conditions: what stands between them and the disk; see `disk.py`.
+
+    Every method raises `StorageError` when the operating system says no. A caller that is
+    cancelled still waits for its operation to end: otherwise it would let go of its lock while a
+    thread is writing.
+    """
+
+    def __init__(self, folder: Path, conditions: Sequence[Condition] = ()) -> None:
+        self.folder = folder
+        self.disk = Disk(folder, conditions)
+        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="chatlab-files")
+
+    def statistics(self) -> dict[str, FileIO]:
+        """What each file has cost since the start."""
+        return self.disk.statistics()
+
+    async def names(self) -> list[str]:
+        """The files that there are."""
+        return await self._off_loop("list", FOLDER, self.disk.names)
+
+    async def read(self, name: str) -> bytes:
+        """The whole content of a file."""
+        return await self._off_loop("read", name, self.disk.read, name)
+
+    async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
+        """Make a file hold just `data`: opened, cut to nothing, written.
+
+        A crash half-way leaves a torn file. With `fsync`, the data are on the disk on return.
+        """
+        await self._off_loop("write", name, self.disk.write, name, data, fsync=fsync)
+
+    async def append(self, name: str, data: bytes, *, fsync: bool = False) -> None:
+        """Add `data` to the end of a file; with `fsync`, they are on the disk on return."""
+        await self._off_loop("append to", name, self.disk.append, name, data, fsync=fsync)
+
+    async def open_log(self, name: str) -> LogFile:
+        """A file to append to again and again; made if there is none."""
+        opened = await self._off_loop("open", name, self.disk.open, name)
+        return LogFile(self, opened)
+
+    async def rename(self, source: str, target: str) -> None:
+        """Give a file another name; readers of `target` see the old file or the new, never half."""
+        await self._off_loop("rename", source, self.disk.rename, source, target)
+
+    async def remove(self, name: str) -> None:
+        """Remove a file."""
+        await self._off_loop("remove", name, self.disk.remove, name)
+
+    async def fsync_folder(self) -> None:
+        """Put the folder itself on the disk, without which a power cut can undo a rename."""
+        await self._off_loop("fsync", FOLDER, self.disk.fsync_folder)
+
+    async def work(
+        self, operation: str, name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run something else that waits for the disk, such as a database.
+
+        Args:
+            operation, name: what to call it if it fails.
+            function: raises `OSError`, or anything else that the caller then has to know.
+        """
+        return await self._off_loop(operation, name, function, *args, **kwargs)
+
+    def close(self) -> None:
+        """Let the threads go, once they have finished what is under way."""
+        self._threads.shutdown(wait=True)
+
+    async def _off_loop(
+        self,
+        operation: str,
+        name: str,
+        function: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: function(*args, **kwargs)
+        )
+        try:
+            return await to_the_end(work)
+        except OSError as error:
+            raise StorageError(operation, name, error.strerror or str(error)) from error
+
+
+class LogFile:
+    """A file that stays open, to be appended to.
+
+    Attributes:
+        size: bytes; after a failed append it tells how far the file now goes.
+    """
+
+    def __init__(self, files: Files, opened: OpenFile) -> None:
+        self._files = files
+        self._opened = opened
+
+    @property
+    def size(self) -> int:
+        return self._opened.size
+
+    async def append(self, data: bytes, *, fsync: bool = False) -> None:
+        """Add `data` to the end; with `fsync`, they are on the disk on return.
+
+        When it fails, a part of `data` may be in the file: `cut` it off again.
+        """
+        await self._files.work("append to", self._opened.name, self._append, data, fsync)
+
+    async def cut(self, size: int) -> None:
+        """Forget everything after `size` bytes, on the disk too."""
+        await self._files.work("cut", self._opened.name, self._cut, size)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._files.work("close", self._opened.name, self._opened.close)
+
+    def _append(self, data: bytes, fsync: bool) -> None:
+        self._opened.append(data)
+        if fsync:
+            self._opened.fdatasync()
+
+    def _cut(self, size: int) -> None:
+        self._opened.truncate(size)
+        self._opened.fsync()
+
+
+async def to_the_end(work: Awaitable[R]) -> R:
+    """Wait for work that cannot be stopped, even when the one who waits is cancelled."""
+    future = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # heard, so that asyncio does not report it as lost
+        raise cancelled
+    return future.result()

@@ -1,0 +1,247 @@
+"""The compression lab: bytes saved, and the processor time that they cost.
+
+Two places where the `journal` mode can compress, each switched on alone: the wire (every frame, for
+every receiver, again) and the disk (a segment, once, when nothing is added to it any more). Rounds
+of all three alternate, and ratios are paired by round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chatlab.bench import environment
+from chatlab.bench.client import fetch_snapshot
+from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.bench.statistics import Estimate, estimate
+from chatlab.data import journal_format as form
+from chatlab.data.inspection import inspect
+from chatlab.data.saved import read_saved
+from chatlab.labs.common import Say
+from chatlab.labs.compression.wire_client import ROOM, Begin, WireUser, in_order, talk_together
+
+SCHEMA = "chatlab.compression/1"
+MODE = "journal"
+USERS = 10
+SEGMENTS = 5
+MESSAGE_BYTES = 200
+"""Of a message in the journal, about."""
+PATIENCE_S = 20.0
+LOOK_EVERY_S = 0.05
+
+PLAIN, WIRE, DISK = "nothing compressed", "wire compressed", "segments compressed"
+OPTIONS: dict[str, tuple[str, ...]] = {
+    PLAIN: (),
+    WIRE: ("--compress",),
+    DISK: ("--compress-segments",),
+}
+
+_SAID = (
+    "Happy New Year to all of you, wherever you are!",
+    "Can you see the fireworks from there? We can hear them, even with the windows closed.",
+    "Back in a minute, somebody is at the door.",
+    "I have read the chapter twice now and still do not see why the second proof is needed.",
+    "Yes.",
+    "No idea. Ask Carol, she was there when they decided it.",
+    "The train is late again, so please begin without me and keep a slice of the cake.",
+    "Who has the key to the room on the third floor?",
+)
+
+
+class CompressionRound(msgspec.Struct, frozen=True, kw_only=True):
+    """One server, once.
+
+    Attributes:
+        per_s: messages acked and delivered to everyone, per second.
+        cpu_us: processor time of the server for a message, in microseconds.
+        wire_bytes: through all sockets, both ways, for a message that was said.
+        disk_bytes: that closed segments take for a message in them; None if none was closed.
+        clean: everyone got everything, in order, and all of it lies on the disk.
+    """
+
+    per_s: float
+    cpu_us: float
+    wire_bytes: float
+    disk_bytes: float | None
+    clean: bool
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Compression at one place against none, ratios paired by round.
+
+    Attributes:
+        bytes: bytes with it / without, on the wire or on the disk; None if there are none.
+        cpu, per_s: likewise.
+        worth_below_mbit_s: of the wire: the speed of a line below which sending what is saved would
+            take longer than the extra processor time; None if nothing is saved or no time is lost.
+    """
+
+    bytes: Estimate | None
+    cpu: Estimate
+    per_s: Estimate
+    worth_below_mbit_s: float | None = None
+
+
+class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole result.
+
+    Attributes:
+        users, messages, rounds, segment_bytes: as it was run; messages are those of a round.
+        done: the rounds of each.
+        wire, disk: what is gained and lost by each choice; None before its first round, and if the
+            rounds were too short for their processor time to show.
+        complete: False after Ctrl-C.
+    """
+
+    schema: str = SCHEMA
+    command: str
+    environment: dict[str, Any]
+    users: int
+    messages: int
+    rounds: int
+    segment_bytes: int
+    done: dict[str, list[CompressionRound]]
+    wire: Choice | None
+    disk: Choice | None
+    complete: bool
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost in any round."""
+        return all(one.clean for rounds in self.done.values() for one in rounds)
+
+
+class Compression:
+    """The lab under way.
+
+    Args:
+        rounds: of each.
+        messages: in a round.
+        say: hears what is being done.
+        work_folder: where data folders are made; the system's place for temporary files if None.
+    """
+
+    def __init__(
+        self, *, rounds: int, messages: int, say: Say, work_folder: Path | None = None
+    ) -> None:
+        self.rounds = rounds
+        self.messages = messages
+        self.segment_bytes = max(1, messages * MESSAGE_BYTES // SEGMENTS)
+        self.done: dict[str, list[CompressionRound]] = {name: [] for name in OPTIONS}
+        self._say = say
+        self._work = work_folder or Path(tempfile.gettempdir())
+        self._complete = False
+
+    async def run(self) -> None:
+        """Measure everything.
+
+        Raises:
+            UsageError, ServerFailed: a server would not start, or not stop.
+        """
+        for number in range(1, self.rounds + 1):
+            for name in OPTIONS if number % 2 else reversed(OPTIONS):
+                self._say(f"round {number} of {self.rounds}: {name}")
+                with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self._work) as folder:
+                    self.done[name].append(await self._measure(name, Path(folder)))
+        self._complete = True
+
+    def report(self, command: str) -> CompressionReport:
+        """What was measured so far."""
+        return CompressionReport(
+            command=command,
+            environment=environment.describe(self._work),
+            users=USERS,
+            messages=self.messages,
+            rounds=self.rounds,
+            segment_bytes=self.segment_bytes,
+            done=self.done,
+            wire=self._choice(WIRE, lambda one: one.wire_bytes, on_the_wire=True),
+            disk=self._choice(DISK, lambda one: one.disk_bytes),
+            complete=self._complete,
+        )
+
+    async def _measure(self, name: str, folder: Path) -> CompressionRound:
+        said = [
+            [
+                f"{user}: {_SAID[number % len(_SAID)]} ({number})"
+                for number in range(user, self.messages, USERS)
+            ]
+            for user in range(USERS)
+        ]
+        options = (*OPTIONS[name], "--segment-size", str(self.segment_bytes))
+        begin = Begin(USERS)
+        async with ServerProcess(MODE, folder, options=options) as server:
+            talking = asyncio.create_task(talk_together(server.url, said, begin))
+            try:
+                await begin.all_here()
+                before, started_at = await fetch_snapshot(server.url), time.perf_counter()
+                users = await talking
+                took_s = time.perf_counter() - started_at
+                if name == DISK:
+                    await _until_compressed(folder)
+                after = await fetch_snapshot(server.url)
+            except ExceptionGroup as error:
+                raise ServerFailed(f"a client was cut off: {error.exceptions[0]}") from error
+            finally:
+                talking.cancel()
+            await server.stop()
+        return CompressionRound(
+            per_s=self.messages / took_s,
+            cpu_us=(after.cpu_s - before.cpu_s) / self.messages * 1e6,
+            wire_bytes=sum(user.bytes_in + user.bytes_out for user in users) / self.messages,
+            disk_bytes=await asyncio.to_thread(_disk_bytes, folder),
+            clean=await asyncio.to_thread(_is_clean, folder, users, said),
+        )
+
+    def _choice(
+        self,
+        name: str,
+        bytes_of: Callable[[CompressionRound], float | None],
+        *,
+        on_the_wire: bool = False,
+    ) -> Choice | None:
+        both = zip(self.done[name], self.done[PLAIN], strict=False)
+        pairs = [(with_it, without) for with_it, without in both if without.cpu_us > 0]
+        if not pairs:
+            return None
+        sizes = [(bytes_of(with_it), bytes_of(without)) for with_it, without in pairs]
+        known = [a / b for a, b in sizes if a is not None and b]
+        choice = Choice(
+            bytes=estimate(known) if known else None,
+            cpu=estimate([a.cpu_us / b.cpu_us for a, b in pairs]),
+            per_s=estimate([a.per_s / b.per_s for a, b in pairs]),
+        )
+        if not on_the_wire:
+            return choice
+        saved = estimate([b.wire_bytes - a.wire_bytes for a, b in pairs]).median
+        cost_us = estimate([a.cpu_us - b.cpu_us for a, b in pairs]).median
+        worth = 8 * saved / cost_us if saved > 0 and cost_us > 0 else None
+        return msgspec.structs.replace(choice, worth_below_mbit_s=worth)
+
+
+async def _until_compressed(folder: Path) -> None:
+    """Until the server has compressed what it had begun to: that is part of its price."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(list(folder.glob(form.PATTERN))) > 1:  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _disk_bytes(folder: Path) -> float | None:
+    store = inspect(folder).store("journal")
+    closed = store.segments[:-1] if store else []
+    messages = sum(one.messages for one in closed)
+    return sum(one.file_bytes for one in closed) / messages if messages else None
+
+
+def _is_clean(folder: Path, users: list[WireUser], said: list[list[str]]) -> bool:
+    saved = read_saved(folder, lambda message: message.room_id == ROOM)
+    contents = [message.content for message in saved.messages]
+    everyone = [*users, WireUser(0, contents, 0, 0)]
+    acked = [user.acked for user in users] == list(map(len, said))
+    return acked and saved.damaged == 0 and in_order(everyone, said)

@@ -1,0 +1,152 @@
+"""The compression lab's result: the figures, bars of the bytes, and what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from statistics import median
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from chatlab.bench.statistics import Estimate
+from chatlab.labs import blocks
+from chatlab.labs.compression.measure import (
+    DISK,
+    PLAIN,
+    WIRE,
+    Choice,
+    CompressionReport,
+    CompressionRound,
+)
+from chatlab.view import words
+
+BAR_WIDTH = 36
+Figure = Callable[[CompressionRound], float | None]
+
+
+def render(report: CompressionReport) -> RenderableType:
+    """The whole result."""
+    if not any(report.done.values()):
+        return blocks.nothing()
+    rounds = f"{report.rounds} round{'s' * (report.rounds > 1)}"
+    heading = (
+        f"Compression, {words.count(report.messages)} messages to {report.users} users "
+        f"({rounds} of each)"
+    )
+    return Group(
+        blocks.title(heading, complete=report.complete),
+        _table(report),
+        *_bars(report),
+        Text(),
+        *_verdicts(report),
+        *_explanation(report),
+    )
+
+
+def _table(report: CompressionReport) -> Table:
+    table = blocks.table("", "messages/s", "server CPU each", "on the wire each", "on disk each")
+    for name, rounds in report.done.items():
+        if rounds:
+            table.add_row(
+                name,
+                f"{_median(rounds, lambda one: one.per_s) or 0:,.0f}",
+                f"{_median(rounds, lambda one: one.cpu_us) or 0:.1f} µs",
+                _size(_median(rounds, lambda one: one.wire_bytes)),
+                _size(_median(rounds, lambda one: one.disk_bytes)),
+            )
+    return table
+
+
+def _bars(report: CompressionReport) -> Iterator[RenderableType]:
+    def on_the_wire(one: CompressionRound) -> float | None:
+        return one.wire_bytes
+
+    def on_disk(one: CompressionRound) -> float | None:
+        return one.disk_bytes
+
+    for heading, names, figure in (
+        ("bytes on the wire for a message", (PLAIN, WIRE), on_the_wire),
+        ("bytes on disk for a message", (PLAIN, DISK), on_disk),
+    ):
+        found = {name: _median(report.done[name], figure) for name in names}
+        highest = max((value for value in found.values() if value), default=0.0)
+        if not highest:
+            continue
+        yield Text(f"\n{heading}", style="bold")
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, min_width=BAR_WIDTH, style="cyan")
+        grid.add_column(no_wrap=True, justify="right")
+        for name, value in found.items():
+            grid.add_row(name, blocks.bar(value, highest, BAR_WIDTH), _size(value))
+        yield grid
+
+
+def _verdicts(report: CompressionReport) -> Iterator[Text]:
+    if report.wire is not None:
+        yield Text("Wire: ", style="bold").append(Text(_wire(report.wire), style="not bold"))
+    if report.disk is not None:
+        yield Text("Segments: ", style="bold").append(Text(_disk(report.disk), style="not bold"))
+    if report.wire is None or report.disk is None:
+        yield Text("! Too short for a verdict: use more --messages.", "yellow")
+
+
+def _wire(choice: Choice) -> str:
+    worth = choice.worth_below_mbit_s
+    if worth is None:
+        return f"{_costs(choice)} Nothing to weigh against each other was found."
+    return (
+        f"{_costs(choice)} Worth it where the server's line carries less than about "
+        f"{_three_digits(worth)} Mbit/s: there, sending what is saved would take longer."
+    )
+
+
+def _disk(choice: Choice) -> str:
+    if choice.bytes is None:
+        return f"{_costs(choice)} No segment was closed: use more --messages."
+    dear = choice.cpu.low is not None and choice.cpu.low > 1
+    cost = "It costs processor time." if dear else "No cost in processor time can be claimed."
+    return f"{_costs(choice)} {cost} A long history takes less room, and is read in blocks."
+
+
+def _costs(choice: Choice) -> str:
+    cpu = f"{_ratio(choice.cpu)} x the server's processor time, {_ratio(choice.per_s)} x the rate."
+    return cpu if choice.bytes is None else f"{_ratio(choice.bytes)} x the bytes for {cpu}"
+
+
+def _explanation(report: CompressionReport) -> Iterator[Text]:
+    if not report.clean:
+        yield Text("! Something was lost, doubled or out of order: no figure counts.", "bold red")
+    yield Text(
+        "\nWire: all that passed the sockets, both ways, for one message that was said. A message "
+        "is compressed again for each receiver, and each connection keeps a window of its own, so "
+        "that many receivers cost much. Disk: the journal's closed segments (here of "
+        f"{words.size(report.segment_bytes)}), compressed once, in blocks of 64 KiB that can be "
+        "read alone; the last segment stays as it is. The texts are eight sentences of small "
+        "talk, told apart by numbers: real ones repeat less, and save less. The client here is "
+        "slower than the load generator, which does not compress: rates are for this table alone.",
+        style="dim",
+    )
+    if report.rounds < 6:
+        yield Text("! Fewer than six rounds: no interval, and nothing to claim.", "yellow")
+
+
+def _median(rounds: list[CompressionRound], figure: Figure) -> float | None:
+    values = [value for one in rounds if (value := figure(one)) is not None]
+    return median(values) if values else None
+
+
+def _size(value: float | None) -> str:
+    return words.DASH if value is None else words.size(value)
+
+
+def _ratio(found: Estimate) -> str:
+    text = _three_digits(found.median)
+    if found.low is None or found.high is None:
+        return text
+    return f"{text} ({_three_digits(found.low)} to {_three_digits(found.high)})"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

@@ -1,0 +1,198 @@
+"""The kill: the real server, under a real load, killed at a random moment (SIGKILL; on Windows
+TerminateProcess), and what is left of what it had acked.
+
+The operating system lives on: whatever the server had handed to it is safe. So this shows what an
+ack of `queued` is worth, and that a file which is rewritten in place can be caught half-written.
+What the operating system itself had not yet put on the disk takes a power cut:
+see `disk/power_loss.py`.
+
+The same server is then started again on the same folder. It must start (a torn tail is what a kill
+leaves, and recovery is there for it), and what it acked is looked for in its files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+
+from chatlab.bench import scenario as scenarios
+from chatlab.bench.crash.reopening import contents_of, without_folder
+from chatlab.bench.load import Load
+from chatlab.bench.marks import content_of, number_of
+from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.scenario import Scenario
+from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.chat.modes import LineUp
+from chatlab.chat.protocol import AckLevel
+from chatlab.data.records import Message
+from chatlab.errors import StorageError, UsageError
+from chatlab.labs.crash import stories
+from chatlab.labs.crash.report import KillResult, KillTrial
+
+RUN_ID = "0"
+USERS = 4
+LOAD_S = 0.6
+KILL_AFTER_S = (0.05, 0.45)
+FIRST_ACK_TIMEOUT_S = 30.0
+POLL_S = 0.001
+ORDINARY_TRIALS = 5
+"""An orderly start, to compare with, costs as much as half a trial: so the first few are enough."""
+
+
+class Victim(ServerProcess):
+    """A server process that can be killed without a warning."""
+
+    async def kill(self) -> None:
+        """End it now. Nothing in it gets to do anything any more."""
+        process, self._process = self._process, None
+        if process is not None:
+            await self._kill(process)
+
+
+async def kill_trial(
+    line_up: LineUp,
+    ack_means: AckLevel,
+    *,
+    history: int,
+    rate_per_s: float,
+    seed: int,
+    number: int,
+    work_folder: Path | None = None,
+) -> KillTrial:
+    """Kill a server once.
+
+    Args:
+        line_up, ack_means: the mode, and what its acks promise.
+        history: messages in its data folder before.
+        rate_per_s: messages sent to it a second, from several users in one room.
+        seed, number: of the trial; together they make the load, and the moment.
+        work_folder: where its data folder is made (and removed).
+
+    Raises:
+        UsageError, ServerFailed: the server would not start the first time, or never acked.
+    """
+    chance = random.Random(f"{seed}/{number}")
+    load_of = Scenario(
+        name="crash",
+        words="a steady load, until the server is gone",
+        messages=max(1, round(rate_per_s * LOAD_S)),
+        users=USERS,
+        rate_per_s=rate_per_s,
+    )
+    folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
+    try:
+        async with Victim(line_up.name, folder, history) as server:
+            plan = scenarios.plan(load_of, chance.randrange(2**32))
+            load = Load(server.url, load_of, plan, run_id=RUN_ID)
+            killed_s = await _kill_under(load, server, chance.uniform(*KILL_AFTER_S))
+        recovery_s, ordinary_s, corrupt = await _start_again(
+            line_up.name, folder, compare=number <= ORDINARY_TRIALS
+        )
+        saved: list[Message] = []
+        if not corrupt:
+            try:
+                saved = await contents_of(line_up, folder)
+            except StorageError as error:
+                corrupt = str(error)
+        return _judge(load.result, saved, killed_s, ack_means, corrupt, recovery_s, ordinary_s)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def add_up(trials: Sequence[KillTrial]) -> KillResult:
+    """All trials of a mode; at least one."""
+    recovered = [one.recovery_s for one in trials if one.recovery_s is not None]
+    ordinary = [one.ordinary_s for one in trials if one.ordinary_s is not None]
+    return KillResult(
+        trials=len(trials),
+        acked=sum(one.acked for one in trials),
+        lost=sum(one.lost for one in trials),
+        wrong=sum(one.wrong for one in trials),
+        trials_losing=sum(one.lost > 0 for one in trials),
+        corrupt=sum(bool(one.corrupt) for one in trials),
+        recovery_s=median(recovered) if recovered else None,
+        recovery_most_s=max(recovered, default=None),
+        ordinary_s=median(ordinary) if ordinary else None,
+        story=next((one.story for one in trials if one.story), []),
+        each=list(trials),
+    )
+
+
+async def _kill_under(load: Load, server: Victim, after_s: float) -> float:
+    """Kill the server so long after its first ack; returns when, on the clock of the load.
+
+    Acks that were on their way reach the client all the same, and count.
+    """
+    running = asyncio.create_task(load.run())
+    try:
+        async with asyncio.timeout(FIRST_ACK_TIMEOUT_S):
+            while not load.result.acked and not running.done():  # noqa: ASYNC110 (no event tells)
+                await asyncio.sleep(POLL_S)
+        await asyncio.sleep(0 if running.done() else after_s)
+        killed_s = load.progress().t_s
+        await server.kill()
+        await running
+    except TimeoutError:
+        raise ServerFailed(f"no ack within {FIRST_ACK_TIMEOUT_S:g} s") from None
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError, UsageError):
+            await running
+    return killed_s
+
+
+async def _start_again(
+    mode: str, folder: Path, *, compare: bool
+) -> tuple[float | None, float | None, str]:
+    """Seconds to start after the kill, and after an orderly stop; and why it would not start."""
+    begin = time.perf_counter()
+    try:
+        async with ServerProcess(mode, folder) as server:
+            recovery_s = time.perf_counter() - begin
+            await server.stop()
+        if not compare:
+            return recovery_s, None, ""
+        begin = time.perf_counter()
+        async with ServerProcess(mode, folder) as server:
+            return recovery_s, time.perf_counter() - begin, ""
+    except UsageError as error:
+        return None, None, without_folder(str(error), folder)
+
+
+def _judge(
+    result: LoadResult,
+    saved: list[Message],
+    killed_s: float,
+    means: AckLevel,
+    corrupt: str,
+    recovery_s: float | None,
+    ordinary_s: float | None,
+) -> KillTrial:
+    sent = {content_of(RUN_ID, n, send.text): n for n, send in enumerate(result.plan)}
+    marked = [one.content for one in saved if number_of(RUN_ID, one.content) is not None]
+    there = {sent[content] for content in marked if content in sent}
+    acked = [n for n, at_s in enumerate(result.acked_s) if at_s != NEVER]
+    lost = [n for n in acked if n not in there]
+    story: list[str] = []
+    if lost:
+        n = lost[0]
+        times_s = (result.sent_s[n], result.acked_s[n], killed_s)
+        story = stories.of_kill(n, *times_s, means=means, corrupt=corrupt)
+    return KillTrial(
+        killed_s=killed_s,
+        sent=result.sent,
+        acked=len(acked),
+        lost=len(lost),
+        wrong=len(marked) - len(there),
+        corrupt=corrupt,
+        recovery_s=recovery_s,
+        ordinary_s=ordinary_s,
+        story=story,
+    )

@@ -1,0 +1,1 @@
+"""Parts for the pitfalls lab: wrong on purpose, each beside its cure; loaded by path."""

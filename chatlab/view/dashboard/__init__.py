@@ -1,0 +1,1 @@
+"""The live dashboard: snapshots in, a screenful out."""

@@ -1,0 +1,111 @@
+"""The loop that shows snapshots as they come: a dashboard on a terminal, plain lines elsewhere.
+
+Owns the terminal while it runs, and leaves it as it was. What is shown is decided in
+`dashboard.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from rich.console import Console
+from rich.live import Live
+
+from chatlab.chat.snapshot import Snapshot
+from chatlab.view import words
+from chatlab.view.dashboard.captured_output import set_aside
+from chatlab.view.dashboard.screen import render
+
+HISTORY_MAX = 300
+"""Snapshots kept for the charts: two and a half minutes at two a second."""
+
+
+async def every(interval_s: float, take: Callable[[], Snapshot]) -> AsyncIterator[Snapshot]:
+    """Snapshots for ever, the first one now, then one every `interval_s` seconds."""
+    while True:
+        yield take()
+        await asyncio.sleep(interval_s)
+
+
+async def show(snapshots: AsyncIterator[Snapshot], console: Console | None = None) -> None:
+    """Show snapshots until there are no more, or until cancelled.
+
+    Args:
+        snapshots: of one server, as they come.
+        console: where to; by default the standard output. A terminal gets the dashboard, anything
+            else (a pipe, a file) one plain line a second.
+    """
+    # Rich takes FORCE_COLOR for a terminal; a pipe that shows colours is still no screen.
+    console = console or Console(force_terminal=sys.stdout.isatty())
+    if console.is_terminal and not console.is_dumb_terminal:
+        await _on_screen(snapshots, console)
+    else:
+        with suppress(BrokenPipeError):  # nobody reads any more, as after `| head`
+            await _in_lines(snapshots, console)
+
+
+def plain_line(now: Snapshot) -> str:
+    """A snapshot in one line, without anything but words and figures."""
+    counts, rates = now.counts, now.rates
+    steps = " ".join(
+        f"{name} {words.count(getattr(counts, name))} "
+        f"({words.per_s(getattr(rates, f'{name}_per_s'))})"
+        for name in ("accepted", "acked", "saved", "delivered")
+    )
+    limit = f"/{words.count(now.queue.limit)}" if now.queue.limit else ""
+    refused = f" refused {words.count(counts.refused)}" if counts.refused else ""
+    unreal = words.printable("; ".join(now.simulated))
+    simulated = f" simulated: {unreal}" if unreal else ""
+    return (
+        f"{now.uptime_s:.0f}s {words.printable(now.mode)} "
+        f"clients {words.count(now.clients)} {steps} queue {words.count(now.queue.depth)}{limit} "
+        f"ops/msg {words.ratio(now.io.operations, counts.saved)} "
+        f"p95 ack {words.milliseconds(now.ack_ms.p95)} "
+        f"delivery {words.milliseconds(now.delivery_ms.p95)} "
+        f"p50 loop lag {words.milliseconds(now.loop_lag_ms.p50)} "
+        f"cpu {now.cpu_percent:.0f}% rss {words.size(now.rss_bytes)}{refused}{simulated}"
+    )
+
+
+async def _on_screen(snapshots: AsyncIterator[Snapshot], console: Console) -> None:
+    history: deque[Snapshot] = deque(maxlen=HISTORY_MAX)
+    screen = Live(
+        console=console,
+        screen=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with set_aside(), screen as live:
+        async for snapshot in snapshots:
+            if history and snapshot.uptime_s < history[-1].uptime_s:
+                history.clear()  # the server was started anew
+            history.append(snapshot)
+            live.update(render(history, *console.size), refresh=True)
+
+
+async def _in_lines(snapshots: AsyncIterator[Snapshot], console: Console) -> None:
+    second = -1
+    noted: set[str] = set()
+    async for snapshot in snapshots:
+        if int(snapshot.uptime_s) == second:
+            continue
+        second = int(snapshot.uptime_s)
+        _write_line(console, plain_line(snapshot))
+        texts = {note.text for note in snapshot.notes}
+        for note in snapshot.notes:
+            if note.text not in noted:
+                _write_line(console, f"{note.at_s:.0f}s note: {words.printable(note.text)}")
+        noted = texts  # bounded: as many as a snapshot has
+
+
+def _write_line(console: Console, text: str) -> None:
+    # Past the console, which would wrap the line at the 80 columns that it takes a pipe to have.
+    if console.options.ascii_only:
+        text = words.to_ascii(text)
+    console.file.write(text + "\n")
+    console.file.flush()

@@ -1,1 +1,0 @@
-"""What the labs found, as people read it: for each lab one pure function from report to text."""

@@ -1,0 +1,123 @@
+"""An event loop that stands still is noticed, with the line, and in the end not suffered."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from chatlab.chat.loop_watchdog import EXIT_STALLED, LOOK_S, StallWatch
+from tests.support.parts import FakeClock
+
+BLOCKS = """
+def block(meanwhile):
+    meanwhile()  # here
+"""
+
+
+class Watched:
+    """A watch over this thread, a fake clock, and what came of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.told: list[str] = []
+        self.ended: list[int] = []
+        self.clock = FakeClock()
+        self.watch = StallWatch([str(path)], self.told.append, self.clock, self.ended.append)
+
+    def stand_still(self, seconds: float) -> None:
+        """Look again and again, as the watch's thread does."""
+        for _ in range(round(seconds / LOOK_S)):
+            self.clock.advance(LOOK_S)
+            self.watch.look()
+
+    async def beat(self) -> None:
+        """Let the loop go on for a moment."""
+        running = asyncio.create_task(self.watch.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path / "work.py")
+
+
+def blocked(path: Path, watched: Watched, seconds: float) -> None:
+    """Stand still in a line of that file."""
+    path.write_text(BLOCKS, "utf-8")
+    names: dict[str, object] = {}
+    exec(compile(BLOCKS, str(path), "exec"), names)
+    names["block"](lambda: watched.stand_still(seconds))  # type: ignore[operator]
+
+
+def test_a_short_pause_is_not_told(tmp_path: Path, watched: Watched) -> None:
+    blocked(tmp_path / "work.py", watched, 1.75)
+
+    assert watched.told == []
+
+
+def test_a_stall_is_told_once_with_its_line(tmp_path: Path, watched: Watched) -> None:
+    blocked(tmp_path / "work.py", watched, 10)
+
+    assert watched.told == [
+        "the event loop stands still, and nobody is served, in work.py, line 3: meanwhile()  # here"
+    ]
+    assert watched.ended == []
+
+
+def test_a_stall_in_nobodys_part_is_told_with_the_line_that_it_is(watched: Watched) -> None:
+    watched.stand_still(2)
+
+    assert "in test_stall.py" not in "".join(watched.told)  # the innermost: the watch itself
+    assert "nobody is served, in loop_watchdog.py, line " in watched.told[0]
+
+
+async def test_each_stall_is_told(tmp_path: Path, watched: Watched) -> None:
+    for _ in range(2):
+        blocked(tmp_path / "work.py", watched, 3)
+        await watched.beat()
+        watched.stand_still(0.25)
+
+    assert len(watched.told) == 2
+
+
+def test_a_stall_without_an_end_ends_the_process(tmp_path: Path, watched: Watched) -> None:
+    blocked(tmp_path / "work.py", watched, 15)
+
+    assert watched.ended == [EXIT_STALLED]
+    assert "the server was ended: its event loop had stood still for 15 s" in watched.told[-1]
+    assert "work.py, line 3" in watched.told[-1]
+
+
+def test_a_machine_that_was_asleep_is_no_stall(watched: Watched) -> None:
+    watched.clock.advance(3_600)
+    watched.watch.look()
+    watched.stand_still(1)
+
+    assert watched.told == []
+    assert watched.ended == []
+
+
+async def test_the_watch_looks_in_a_thread_of_its_own_while_the_loop_stands_still() -> None:
+    told = threading.Event()
+    here = Path(__file__)
+    words: list[str] = []
+
+    def tell(sentence: str) -> None:
+        words.append(sentence)
+        told.set()
+
+    clock = FakeClock()
+    watch = StallWatch([str(here)], tell, clock, told_after_s=100, ended_after_s=1e9)
+    running = asyncio.create_task(watch.run())
+    await asyncio.sleep(0)
+    while not told.is_set():  # the loop stands still here
+        clock.advance(4)
+        told.wait(0.05)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert "in test_stall.py, line" in words[0]
