@@ -71,7 +71,7 @@ def test_a_stall_is_told_once_with_its_line(tmp_path: Path, watched: Watched) ->
 def test_a_stall_in_nobodys_part_is_told_with_the_line_that_it_is(watched: Watched) -> None:
     watched.stand_still(2)
 
-    assert "in test_stall.py" not in "".join(watched.told)  # the innermost: the watch itself
+    assert "in test_loop_watchdog.py" not in "".join(watched.told)  # the innermost: the watch itself
     assert "nobody is served, in loop_watchdog.py, line " in watched.told[0]
 
 
@@ -120,4 +120,4 @@ async def test_the_watch_looks_in_a_thread_of_its_own_while_the_loop_stands_stil
     running.cancel()
     await asyncio.wait([running])
 
-    assert "in test_stall.py, line" in words[0]
+    assert "in test_loop_watchdog.py, line" in words[0]
