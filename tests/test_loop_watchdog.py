@@ -71,7 +71,8 @@ def test_a_stall_is_told_once_with_its_line(tmp_path: Path, watched: Watched) ->
 def test_a_stall_in_nobodys_part_is_told_with_the_line_that_it_is(watched: Watched) -> None:
     watched.stand_still(2)
 
-    assert "in test_loop_watchdog.py" not in "".join(watched.told)  # the innermost: the watch itself
+    told = "".join(watched.told)
+    assert "in test_loop_watchdog.py" not in told  # the innermost line is the watchdog's own
     assert "nobody is served, in loop_watchdog.py, line " in watched.told[0]
 
 
