@@ -23,7 +23,9 @@ TEXTS = [
     for path in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 ]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "chatlab").rglob("README.md"))]
+"""The texts whose commands readers type."""
+MODES_TABLE = (ROOT / "chatlab" / "chat" / "README.md").read_text(encoding="utf-8")
 ELSEWHERE = {"chatlab top", "chatlab capacity"}
 """Commands that have no quick end: tests of their own run them."""
 COURSE = {"learn", "list", "check", "hint", "replay", "reset", "solution", "course"}
@@ -32,10 +34,11 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def shown_commands() -> list[str]:
-    """Every `chatlab ...` line in a shell block of the README."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    """Every `chatlab ...` line in a shell block of a guide, once."""
+    texts = "\n".join(guide.read_text(encoding="utf-8") for guide in GUIDES)
+    blocks = re.findall(r"```sh\n(.*?)```", texts, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("chatlab ")]
+    return sorted({line for line in lines if line.startswith("chatlab ")})
 
 
 def elsewhere(command: str) -> bool:
@@ -120,8 +123,9 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", "chatlab", *words]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("command", [c for c in shown_commands() if not elsewhere(c)])
-def test_a_command_in_the_readme_runs(command: str, server: str, tmp_path: Path) -> None:
+def test_a_command_in_a_guide_runs(command: str, server: str, tmp_path: Path) -> None:
     done = subprocess.run(
         made_quick(command, server, tmp_path / "data"),
         input="",
@@ -137,7 +141,7 @@ def test_a_command_in_the_readme_runs(command: str, server: str, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
-def test_the_readme_shows_every_command() -> None:
+def test_the_guides_show_every_command() -> None:
     shown = {shlex.split(line)[1] for line in shown_commands()}
     assert shown == set(COMMANDS)
 
@@ -152,8 +156,8 @@ def test_every_command_and_option_has_help(command: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_the_readme_says_of_each_mode_what_the_code_says(name: str) -> None:
-    assert f"| `{name}` | {MODES[name].words} | {ack_means(parse(name))} |" in README
+def test_the_guide_says_of_each_mode_what_the_code_says(name: str) -> None:
+    assert f"| `{name}` | {MODES[name].words} | {ack_means(parse(name))} |" in MODES_TABLE
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
