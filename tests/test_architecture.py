@@ -15,16 +15,18 @@ from chatlab.chat.modes import PARTS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
+GROUND = {"errors", "exit_codes"}
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
     "errors": set(),
+    "exit_codes": set(),
     "disk": {"errors"},
     "data": {"errors", "disk"},
-    "chat": {"errors", "disk", "data"},
-    "bench": {"errors", "disk", "data", "chat"},
-    "course": {"errors", "disk", "data", "chat", "bench"},
-    "view": {"errors", "disk", "data", "chat", "bench", "course"},
-    "labs": {"errors", "disk", "data", "chat", "bench", "course", "view"},
-    "cli": {"errors", "disk", "data", "chat", "bench", "course", "view", "labs"},
+    "chat": {*GROUND, "disk", "data"},
+    "bench": {*GROUND, "disk", "data", "chat"},
+    "course": {*GROUND, "disk", "data", "chat", "bench"},
+    "view": {*GROUND, "disk", "data", "chat", "bench", "course"},
+    "labs": {*GROUND, "disk", "data", "chat", "bench", "course", "view"},
+    "cli": {*GROUND, "disk", "data", "chat", "bench", "course", "view", "labs"},
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
@@ -178,3 +180,13 @@ def test_only_the_disk_opens_files(path: Path) -> None:
         assert len(file_calls(path)) >= 4  # so that the search itself is known to work
     elif path not in {ROOT / "disk" / "memory.py", ROOT / "data" / "saved.py"}:
         assert file_calls(path) == set()
+
+
+def test_every_exit_code_has_its_one_name() -> None:
+    """No module but `exit_codes` names a number that a process ends with."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "os._exit"):
+                assert not [one for one in node.args if isinstance(one, ast.Constant)], path
+            elif isinstance(node, ast.Assign) and path.stem != "exit_codes":
+                assert not ast.unparse(node.targets[0]).startswith("EXIT_"), path

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.loop_watchdog import EXIT_STALLED, LOOK_S, StallWatch
+from chatlab import exit_codes
+from chatlab.chat.loop_watchdog import LOOK_S, StallWatch
 from tests.support.parts import FakeClock
 
 BLOCKS = """
@@ -88,7 +89,7 @@ async def test_each_stall_is_told(tmp_path: Path, watched: Watched) -> None:
 def test_a_stall_without_an_end_ends_the_process(tmp_path: Path, watched: Watched) -> None:
     blocked(tmp_path / "work.py", watched, 15)
 
-    assert watched.ended == [EXIT_STALLED]
+    assert watched.ended == [exit_codes.SOFTWARE]
     assert "the server was ended: its event loop had stood still for 15 s" in watched.told[-1]
     assert "work.py, line 3" in watched.told[-1]
 

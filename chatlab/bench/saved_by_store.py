@@ -27,6 +27,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from chatlab import exit_codes
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
@@ -152,7 +153,7 @@ def main() -> None:
         end = _End(_words(error, line_up))
     _say(channel, end)
     channel.flush()
-    os._exit(0)  # a thread of the store's must not keep the answer waiting
+    os._exit(exit_codes.OK)  # a thread of the store's must not keep the answer waiting
 
 
 async def _ask(line_up: LineUp, folder: Path, channel: BinaryIO) -> None:
@@ -196,7 +197,7 @@ def _end_with_stdin() -> None:
     """Whoever asked is gone: end, whatever the store is doing."""
     while os.read(0, 4096):
         pass
-    os._exit(1)
+    os._exit(exit_codes.INTERRUPTED)
 
 
 if __name__ == "__main__":

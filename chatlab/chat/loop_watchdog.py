@@ -14,14 +14,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 
+from chatlab import exit_codes
 from chatlab.chat.settings import Clock
 
 BEAT_S = 0.05
 LOOK_S = 0.25
 TOLD_AFTER_S = 2.0
 ENDED_AFTER_S = 15.0
-EXIT_STALLED = 70
-"""`EX_SOFTWARE` of sysexits.h."""
 
 
 class StallWatch:
@@ -84,7 +83,7 @@ class StallWatch:
                 f"the server was ended: its event loop had stood still for {still_s:.0f} s, "
                 f"{self._where()}"
             )
-            self._end(EXIT_STALLED)
+            self._end(exit_codes.SOFTWARE)
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(LOOK_S):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import sys
 
+from chatlab import exit_codes
 from chatlab.cli.app import app
 from chatlab.errors import ChatlabError
-
-EXIT_USAGE = 2
 
 
 def main() -> None:
@@ -21,4 +20,4 @@ def main() -> None:
         app()
     except ChatlabError as error:
         print(f"chatlab: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
+        sys.exit(exit_codes.USAGE)

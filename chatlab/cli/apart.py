@@ -16,12 +16,10 @@ import tempfile
 import threading
 from pathlib import Path
 
+from chatlab import exit_codes
 from chatlab.chat.user_parts import place
 
 STOP_TIMEOUT_S = 20.0
-EXIT_STOPPED = 130
-EXIT_ENDED = 70
-"""`EX_SOFTWARE` of sysexits.h."""
 
 here = threading.Event()
 """Whether this is that other process."""
@@ -45,13 +43,13 @@ def run_apart() -> int:
             return process.returncode
     if stopped:
         print("chatlab: stopped: a part of your own would not end", file=sys.stderr)
-        return EXIT_STOPPED
+        return exit_codes.INTERRUPTED
     print(
         f"chatlab: a part of your own has ended the process that ran it (exit code "
         f"{process.returncode}): nothing more can be said",
         file=sys.stderr,
     )
-    return EXIT_ENDED
+    return exit_codes.SOFTWARE
 
 
 def _wait(process: subprocess.Popen[bytes]) -> bool:
@@ -93,7 +91,7 @@ def own_exit(error: SystemExit) -> int:
     """Say that a part of someone's own has called `sys.exit`; returns an exit code."""
     called = f"sys.exit({error.code!r}) was called{place(error)}"
     print(f"chatlab: {called}: in a server, that ends it for everyone", file=sys.stderr)
-    return EXIT_ENDED
+    return exit_codes.SOFTWARE
 
 
 def _interrupt_when_stdin_ends() -> None:

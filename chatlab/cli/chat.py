@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import UNSET
 
+from chatlab import exit_codes
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -41,7 +42,6 @@ from chatlab.data.records import Message
 if TYPE_CHECKING:
     from chatlab.bench.client import Connection
 
-EXIT_ENDED_BY_SERVER = 1
 ANSWER_TIMEOUT_S = 10.0
 HISTORY_LINES = 10
 PIPED_LINES_MAX = 100
@@ -120,7 +120,7 @@ class _Chat:
         if ended_by_server:
             reason = self._connection.close_reason or "it is gone"
             print(f"chatlab: the server ended the connection: {reason}", file=sys.stderr)
-            return EXIT_ENDED_BY_SERVER
+            return exit_codes.NOT_CLEAN
         return 0
 
     async def _read_lines(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatlab import exit_codes
 from chatlab.cli.mine import check_modes, remember
 from chatlab.cli.options import (
     DiskName,
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from chatlab.bench.compare import Compare
     from chatlab.bench.report import Report
     from chatlab.bench.thresholds import Threshold
-
-EXIT_THRESHOLD = 99
-EXIT_NOT_COMPLETE = 130
-EXIT_NOT_CLEAN = 1
 
 
 def compare(
@@ -234,14 +231,14 @@ def _exit_code(report: Report, wanted: Wanted, console: Console) -> int:
     import msgspec
 
     if not report.complete:
-        return EXIT_NOT_COMPLETE
+        return exit_codes.INTERRUPTED
     modes = msgspec.to_builtins(report.modes)
     missed = [found for one in wanted.thresholds if (found := one.missed(modes)) is not None]
     for one in missed:
         console.print(f"! --fail-if {one.text}: {one.why}", style="bold red", highlight=False)
     if missed:
-        return EXIT_THRESHOLD
-    return 0 if all(mode.audit.clean for mode in report.modes.values()) else EXIT_NOT_CLEAN
+        return exit_codes.THRESHOLD_MISSED
+    return exit_codes.of(all(mode.audit.clean for mode in report.modes.values()))
 
 
 def _write(option: str, path: Path, report: Report) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatlab import exit_codes
 from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from chatlab.course.reached import Standing
     from chatlab.course.verdicts import Judged
 
-EXIT_NOT_PASSED = 1
-EXIT_STOPPED = 130
 TO_STDOUT = Path("-")
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -53,7 +52,7 @@ def check(
 
         show(results.check(judged, exercise))
     opened.say_notes()
-    sys.exit(0 if judged.passed else EXIT_NOT_PASSED)
+    sys.exit(exit_codes.of(judged.passed))
 
 
 def reset(
@@ -114,7 +113,7 @@ def replay(
     judged = _run(judge(exercise, only=[check], seeds=seeds, whole_story=True))
     show(view.replay(judged, exercise, check, seed))
     opened.say_notes()
-    sys.exit(0 if judged.passed else EXIT_NOT_PASSED)
+    sys.exit(exit_codes.of(judged.passed))
 
 
 def list_exercises(course: CourseFolder = None) -> None:
@@ -169,7 +168,7 @@ def _run(judging: Coroutine[Any, Any, Judged]) -> Judged:
         return asyncio.run(judging)
     except KeyboardInterrupt:
         print("stopped: nothing was recorded", file=sys.stderr)
-        sys.exit(EXIT_STOPPED)
+        sys.exit(exit_codes.INTERRUPTED)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatlab import exit_codes
 from chatlab.cli.options import CourseFolder, JsonFile, check_writable
 
 if TYPE_CHECKING:
     from chatlab.course.catalog import Exercise
     from chatlab.course.verify import Problem
 
-EXIT_PROBLEMS = 1
-EXIT_STOPPED = 130
 
 app = typer.Typer(help="For those who teach: look after the course itself.", no_args_is_help=True)
 
@@ -60,11 +59,11 @@ def verify(
         found = asyncio.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
         print("stopped: nothing can be said", file=sys.stderr)
-        sys.exit(EXIT_STOPPED)
+        sys.exit(exit_codes.INTERRUPTED)
     show(view.verified(chosen, found, seeds))
     if json is not None:
         json.write_bytes(_encode(chosen, found, seeds))
-    sys.exit(EXIT_PROBLEMS if any(found.values()) else 0)
+    sys.exit(exit_codes.of(not any(found.values())))
 
 
 async def _verify(

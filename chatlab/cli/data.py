@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chatlab import exit_codes
 from chatlab.cli.data_explain import explain
 from chatlab.cli.serve import DEFAULT_FOLDER
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from chatlab.data.inspection import Contents
     from chatlab.data.journal_lines import Lines
 
-EXIT_DAMAGED = 1
 TAIL_DEFAULT = 5
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.")]
@@ -76,7 +76,7 @@ def inspect(
         print_contents(contents)
     if json is not None and not to_stdout:
         json.write_bytes(_encoded(contents, lines))
-    sys.exit(EXIT_DAMAGED if contents.damage else 0)
+    sys.exit(exit_codes.of(not contents.damage))
 
 
 @app.command("export")

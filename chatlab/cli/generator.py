@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 import typer
 
+from chatlab import exit_codes
 from chatlab.cli.mine import check_modes
 from chatlab.cli.options import JsonFile, check_writable
 
 if TYPE_CHECKING:
     from chatlab.labs.watching.measure import WatchingReport
 
-EXIT_TOO_MUCH = 1
-EXIT_STOPPED = 130
 
 R = TypeVar("R")
 Rounds = Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Rounds of each.")]
@@ -57,7 +56,7 @@ def generator(
     print(f"It sustains {report.ratio:.1f} x the rate of the fastest mode.")
     print(f"It should sustain {WANTED_RATIO:g} x: {'it does' if report.fast_enough else 'NO'}.")
     _write(json, report)
-    sys.exit(0 if report.fast_enough else EXIT_TOO_MUCH)
+    sys.exit(exit_codes.of(report.fast_enough))
 
 
 def watching(
@@ -85,7 +84,7 @@ def watching(
     print(f"Ratio, paired by round: {ratio.median:.3f} (95% interval: {interval}).")
     print(_what_it_costs(report, COST_MAX))
     _write(json, report)
-    sys.exit(EXIT_TOO_MUCH if report.surely_above(COST_MAX) else 0)
+    sys.exit(exit_codes.of(not report.surely_above(COST_MAX)))
 
 
 def _what_it_costs(report: WatchingReport, most: float) -> str:
@@ -105,7 +104,7 @@ def _run(measuring: Coroutine[Any, Any, R]) -> R:
         return asyncio.run(measuring)
     except KeyboardInterrupt:
         print("stopped: too little was measured to say anything", file=sys.stderr)
-        sys.exit(EXIT_STOPPED)
+        sys.exit(exit_codes.INTERRUPTED)
 
 
 def _write(json: JsonFile, report: msgspec.Struct) -> None:

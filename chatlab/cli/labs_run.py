@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from chatlab import exit_codes
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-EXIT_NOT_COMPLETE = 130
-EXIT_NOT_CLEAN = 1
 
 
 class Lab(Protocol):
@@ -57,6 +56,4 @@ def finish(lab: Lab, render: Callable[[Any], RenderableType], json: Path | None)
 
 def exit_code(complete: bool, clean: bool = True) -> int:
     """0; 1 if an audit was not clean; 130 if the lab was stopped early."""
-    if not complete:
-        return EXIT_NOT_COMPLETE
-    return 0 if clean else EXIT_NOT_CLEAN
+    return exit_codes.of(clean, complete=complete)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatlab.cli.compare import EXIT_NOT_CLEAN, EXIT_NOT_COMPLETE
+from chatlab import exit_codes
 from chatlab.cli.options import (
     InFlight,
     JsonFile,
@@ -86,9 +86,8 @@ def load(
     if json is not None:
         json.write_bytes(encode(report))
     server_is_gone = not report.complete and run.result.after is None
-    if interrupted or server_is_gone:
-        sys.exit(EXIT_NOT_COMPLETE)
-    sys.exit(0 if report.audit.clean else EXIT_NOT_CLEAN)
+    complete = not (interrupted or server_is_gone)
+    sys.exit(exit_codes.of(report.audit.clean, complete=complete))
 
 
 async def _run(run: Load) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from chatlab import exit_codes
 from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
 from chatlab.cli.options import DiskName, FaultPlans, finite
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
 REFRESH_S = 0.5
-EXIT_UNSAVED = 1
-EXIT_PART_EXITED = 70
 
 _default = Settings()
 
@@ -211,7 +210,7 @@ def _run_own(serving: Coroutine[Any, Any, int]) -> int:
             "it for everyone",
             file=sys.stderr,
         )
-        return EXIT_PART_EXITED
+        return exit_codes.SOFTWARE
 
 
 async def _watch_for_stalls() -> None:
@@ -248,7 +247,7 @@ async def _serve(
             farewell = await server.stop()
     stalls.cancel()
     print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
-    return EXIT_UNSAVED if farewell.unsaved else 0
+    return exit_codes.of(not farewell.unsaved)
 
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatlab import exit_codes
+
 if TYPE_CHECKING:
     from chatlab.bench.server_process import ServerProcess
     from chatlab.chat.snapshot import Snapshot
@@ -24,7 +26,6 @@ PRINTED_MAX = 3
 """Lines that parts of someone's own have printed and that a dashboard shows, the last ones."""
 PRINTED_EARLY_MAX = 100
 """... and that are kept until the server listens."""
-EXIT_SERVER_ENDED = 1
 
 
 class Own:
@@ -85,7 +86,7 @@ class Own:
                 raise
         if gone:
             self._tell()
-        return EXIT_SERVER_ENDED if gone else 0
+        return exit_codes.of(not gone)
 
     async def _until_over(self, server: ServerProcess, stop: asyncio.Event) -> bool:
         """Show it until told to stop (False), or until it has ended by itself (True)."""

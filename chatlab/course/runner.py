@@ -24,6 +24,7 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
+from chatlab import exit_codes
 from chatlab.course.checks.base import SEEDS, Check, Lab
 from chatlab.course.explaining import BlockingCall, Told, explain, unusable, words
 from chatlab.course.loading import load_checks, load_work
@@ -38,7 +39,6 @@ WATCH_EVERY_S = 0.05
 LOOK_CPU_MAX_S = 0.002
 """More processor time than this between two looks, and something computes: on a machine that is
 busy, too, for Python itself lets a thread run for 5 ms before another may look."""
-EXIT_ENDED = 3
 
 _ENDLESS = "it was still computing: a loop that never ends, or that never awaits"
 _BLOCKED = "it was still waiting in one call that blocks, and stops the whole server meanwhile"
@@ -250,7 +250,7 @@ class Child:
                 trial.lab = None  # it is in use
                 told = Told("failed" if line else "unsure", expected, actual, line)
                 self._tell(Done(self._result(trial, told)))
-            self._exit(EXIT_ENDED)
+            self._exit(exit_codes.SOFTWARE)
 
     def _line(self, frame: FrameType | None) -> int:
         """The innermost of the learner's lines that is under way; 0 if none is."""
