@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from chatlab.bench.audit import Audit
+from chatlab.bench.load_result import Series
 from chatlab.bench.report import (
     Comparison,
     Curve,
@@ -24,7 +25,6 @@ from chatlab.bench.report import (
     RoundReport,
     TrustCheck,
 )
-from chatlab.bench.result import Series
 from chatlab.bench.statistics import estimate
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.real import FileIO

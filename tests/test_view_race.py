@@ -15,9 +15,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.compare import Compare, Progress
+from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.load_process import LoadProcess
-from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import PlannedSend, Scenario
 from chatlab.chat.parts.processor import ProcessorStatistics
@@ -58,14 +58,14 @@ class Watched:
         """A mode's messages flow, in the round `number`."""
         for load in at or (None,):
             worker = FakeWorker(load)
-            self.look({name: Progress(number, 12, name, step, "ws://x", worker)})
+            self.look({name: RoundProgress(number, 12, name, step, "ws://x", worker)})
 
     def ends(self, name: str, number: int, wall_s: float) -> None:
         """A round ended, after messages came back evenly over `wall_s`."""
         self.done[name].append(make_round(number, wall_s))
         self.look({})
 
-    def look(self, under_way: dict[str, Progress], *, measurement: bool = True) -> None:
+    def look(self, under_way: dict[str, RoundProgress], *, measurement: bool = True) -> None:
         self.state.look(under_way, self.done, measurement=measurement)
 
     def screen(self, width: int = 140, height: int = 39, **options: Any) -> list[str]:
@@ -159,7 +159,7 @@ def stages() -> Iterator[Watched]:
     yield watched
     both = Watched("naive", LONG_MODE, "journal")
     both.look(
-        {n: Progress(1, 3, n, "measuring", "", FakeWorker(at(0.3, 9))) for n in both.names},
+        {n: RoundProgress(1, 3, n, "measuring", "", FakeWorker(at(0.3, 9))) for n in both.names},
         measurement=False,
     )
     yield both
@@ -248,7 +248,7 @@ def test_a_rate_of_many_thousands_leaves_a_space_after_its_name() -> None:
 def test_a_ceiling_under_way_is_named_and_draws_nothing() -> None:
     watched = Watched()
     watched.ends("naive", 1, 2.0)
-    ceiling = Progress(3, 8, "ceiling: echo", "measuring")
+    ceiling = RoundProgress(3, 8, "ceiling: echo", "measuring")
     watched.look({"echo": ceiling})
 
     text = "\n".join(watched.screen(80, 24))
@@ -470,7 +470,7 @@ def test_demonstration_shows_both_live_and_says_that_it_is_no_measurement() -> N
     watched = Watched()
     worker = {"naive": FakeWorker(at(0.4, 100)), "optimized": FakeWorker(at(0.3, 1_000))}
     watched.look(
-        {n: Progress(1, 2, n, "measuring", "", worker[n]) for n in watched.names},
+        {n: RoundProgress(1, 2, n, "measuring", "", worker[n]) for n in watched.names},
         measurement=False,
     )
 
@@ -560,7 +560,7 @@ async def test_a_server_is_asked_what_its_files_cost_and_may_have_gone(
 async def watch_for_a_moment(console: Console | None) -> None:
     """Follow a comparison whose first round has begun, until all tasks have had their turns."""
     race = Compare(["naive", "optimized"], MIDNIGHT, seed=1, rounds=6, work_folder=Path())
-    race.under_way["naive"] = Progress(1, 12, "naive", "measuring", "ws://x", None)
+    race.under_way["naive"] = RoundProgress(1, 12, "naive", "measuring", "ws://x", None)
     following = asyncio.create_task(follow_live(race, console))
     for _ in range(20):
         await asyncio.sleep(0)

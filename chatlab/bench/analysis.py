@@ -15,6 +15,7 @@ import msgspec
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.ceilings import CeilingRound
+from chatlab.bench.load_result import LatencyClock, LoadResult
 from chatlab.bench.report import (
     Comparison,
     Curve,
@@ -23,7 +24,6 @@ from chatlab.bench.report import (
     RoundReport,
     TrustCheck,
 )
-from chatlab.bench.result import Clock, LoadResult
 from chatlab.bench.rounds import LATE_MAX_MS, LATE_MAX_SHARE, SENDER_CPU_MAX_PERCENT, Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
@@ -184,13 +184,17 @@ def _round_report(one: Round, noisy: bool) -> RoundReport:
 
 
 def _pooled(
-    rounds: Sequence[Round], figure: Callable[[LoadResult, Clock], list[float]], clock: Clock
+    rounds: Sequence[Round],
+    figure: Callable[[LoadResult, LatencyClock], list[float]],
+    clock: LatencyClock,
 ) -> list[float]:
     """The raw samples of all rounds together: percentiles are never averaged."""
     return [ms for one in rounds for ms in figure(one.load, clock)]
 
 
-def _curve(rounds: Sequence[Round], figure: Callable[[LoadResult, Clock], list[float]]) -> Curve:
+def _curve(
+    rounds: Sequence[Round], figure: Callable[[LoadResult, LatencyClock], list[float]]
+) -> Curve:
     planned = sorted(_pooled(rounds, figure, "planned"))
     sent = sorted(_pooled(rounds, figure, "send"))
     enough = [

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from chatlab.bench.marks import content_of, number_of
-from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.scenario import content_of, number_of
 from chatlab.data.records import Message
 from chatlab.data.saved import Saved
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.bench import memory_store
+from chatlab.bench import ceiling_servers
 from chatlab.bench.load_process import LoadJob, LoadProcess
-from chatlab.bench.rounds import RUN_ID, measure_round
-from chatlab.bench.scenario import Scenario
+from chatlab.bench.rounds import measure_round
+from chatlab.bench.scenario import RUN_ID, Scenario
 from chatlab.bench.server_process import EchoProcess
 
 ECHO, MEMORY = "echo", "memory"
 CEILINGS = (ECHO, MEMORY)
 
-_MEMORY_MODE = f"journal+store={memory_store.__file__}:MemoryStore"
+_MEMORY_MODE = f"journal+store={ceiling_servers.__file__}:MemoryStore"
 
 
 class CeilingRound(msgspec.Struct, frozen=True):

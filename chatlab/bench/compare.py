@@ -3,7 +3,7 @@
 Rounds alternate A B B A, so that a machine that slows down or warms up favours nobody. Two modes
 never run at the same time. Each round is audited and shown, also one that no verdict may rest on.
 
-Read `judge.py` next: it says what may be claimed from the rounds.
+Read `analysis.py` next: it says what may be claimed from the rounds.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from chatlab.bench import analysis as judge
-from chatlab.bench import environment
+from chatlab.bench import analysis, environment
 from chatlab.bench.ceilings import CEILINGS, CeilingRound, measure_ceiling
 from chatlab.bench.load_process import LoadProcess
+from chatlab.bench.load_result import LoadProgress
 from chatlab.bench.report import Report
-from chatlab.bench.result import LoadProgress
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import estimate
@@ -31,7 +30,7 @@ from chatlab.disk.simulated import describe
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RoundProgress:
     """Where a comparison stands.
 
     Attributes:
@@ -99,7 +98,7 @@ class Compare:
         self.seed = seed
         self.rounds = rounds
         self.work_folder = work_folder or Path(tempfile.gettempdir())
-        self.under_way: dict[str, Progress] = {}
+        self.under_way: dict[str, RoundProgress] = {}
         self.measurement = True
         self.rounds_done: dict[str, list[Round]] = {name: [] for name in self.entrants}
         self.ceilings_done: dict[str, list[CeilingRound]] = (
@@ -126,7 +125,7 @@ class Compare:
         ]
         try:
             for number, name in enumerate(order, start=1):
-                starting = Progress(number, len(order), name, "starting")
+                starting = RoundProgress(number, len(order), name, "starting")
                 await (self._round if name in self.entrants else self._ceiling)(starting)
         finally:
             # What this process does while the others are measured is showing where they stand.
@@ -142,12 +141,12 @@ class Compare:
         try:
             async with asyncio.TaskGroup() as group:
                 for number, name in enumerate(self.entrants, start=1):
-                    starting = Progress(number, len(self.entrants), name, "starting")
+                    starting = RoundProgress(number, len(self.entrants), name, "starting")
                     group.create_task(self._round(starting))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
 
-    async def _round(self, progress: Progress) -> None:
+    async def _round(self, progress: RoundProgress) -> None:
         name = progress.mode
 
         def tell(step: Step, url: str, worker: LoadProcess | None) -> None:
@@ -167,7 +166,7 @@ class Compare:
         finally:
             self.under_way.pop(name, None)
 
-    async def _ceiling(self, progress: Progress) -> None:
+    async def _ceiling(self, progress: RoundProgress) -> None:
         name = progress.mode
         self.under_way[name] = replace(progress, mode=f"ceiling: {name}", step="measuring")
         try:
@@ -202,7 +201,7 @@ class Compare:
                 )
             ),
             modes={
-                name: judge.mode_report(rounds, self.ceilings_done)
+                name: analysis.mode_report(rounds, self.ceilings_done)
                 for name, rounds in measured.items()
             },
             ceilings={
@@ -210,8 +209,8 @@ class Compare:
                 for name, rounds in self.ceilings_done.items()
                 if rounds
             },
-            comparisons=judge.comparisons(measured, self.control),
-            trust=judge.trust(
+            comparisons=analysis.comparisons(measured, self.control),
+            trust=analysis.trust(
                 [one for rounds in measured.values() for one in rounds],
                 [one for rounds in self.ceilings_done.values() for one in rounds],
                 busy_percent=self._busy_percent,

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot, framed
-from chatlab.bench.ledger import Ledger
-from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_tracker import LoadTracker
 from chatlab.bench.scenario import PlannedSend, Scenario, members
 from chatlab.chat.protocol import (
     Ack,
@@ -85,7 +85,7 @@ class Load:
             receipts=[0] * len(plan),
             received=[[] for _ in range(scenario.users)],
         )
-        self.ledger = Ledger(run_id, self.result, self._send_next)
+        self.tracker = LoadTracker(run_id, self.result, self._send_next)
         # Each message as it goes over the wire.
         self._frames: list[bytes] = []
 
@@ -110,12 +110,12 @@ class Load:
             try:
                 await self._hang_up()
             finally:
-                self.ledger.finish()
+                self.tracker.finish()
         return self.result
 
     def progress(self) -> LoadProgress:
         """Where the run stands."""
-        return self.ledger.progress(self.now_s() if self._start else 0.0)
+        return self.tracker.progress(self.now_s() if self._start else 0.0)
 
     def now_s(self) -> float:
         """Seconds after the start."""
@@ -143,7 +143,7 @@ class Load:
                 encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
             )
             for number, (send, content) in enumerate(
-                zip(self.result.plan, self.ledger.contents, strict=True)
+                zip(self.result.plan, self.tracker.contents, strict=True)
             )
         ]
         # A collection in the middle of a run would count as the server's delay.
@@ -161,7 +161,7 @@ class Load:
         finally:
             gc.enable()
             slowing.cancel()
-            self.result.wall_s = self.ledger.last_news_s
+            self.result.wall_s = self.tracker.last_news_s
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
 
     async def _send_all(self) -> None:
@@ -183,7 +183,7 @@ class Load:
 
     def _send_next(self, user: int, count: int) -> None:
         """In a closed loop a message is due at the moment when another one has come back."""
-        numbers = self.ledger.unsent(user, count) if self.scenario.in_flight else []
+        numbers = self.tracker.unsent(user, count) if self.scenario.in_flight else []
         if numbers:
             self._send(user, numbers, due_s=self.now_s())
 
@@ -194,7 +194,7 @@ class Load:
     def _send(self, user: int, numbers: list[int], due_s: float | None = None) -> None:
         """Hand messages of one user to its socket, at once."""
         self.connections[user].send_framed(b"".join([self._frames[n] for n in numbers]))
-        self.ledger.sent(user, numbers, self.now_s(), due_s)
+        self.tracker.sent(user, numbers, self.now_s(), due_s)
 
     async def _read_slowly(self) -> None:
         """Let the slow readers read a little, now and then."""
@@ -207,16 +207,16 @@ class Load:
             await asyncio.sleep(SLOW_GULP_S)
 
     async def _until_answered(self) -> None:
-        ledger = self.ledger
-        ledger.last_news_s = self.now_s()
-        while not ledger.all_settled.is_set() and not self._alone():
-            patience_s = ledger.last_news_s + self._settle_s - (self.now_s())
+        tracker = self.tracker
+        tracker.last_news_s = self.now_s()
+        while not tracker.all_settled.is_set() and not self._alone():
+            patience_s = tracker.last_news_s + self._settle_s - (self.now_s())
             if patience_s <= 0:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(patience_s, ALONE_CHECK_S)):
-                    await ledger.all_settled.wait()
-        self.result.complete = ledger.all_settled.is_set()
+                    await tracker.all_settled.wait()
+        self.result.complete = tracker.all_settled.is_set()
 
     async def _hang_up(self) -> None:
         everyone = [*self.connections, *self._slow]
@@ -232,21 +232,21 @@ class Load:
 
     def listener(self, user: int) -> Callable[[bytes], None]:
         """What hears the frames that a user gets."""
-        ledger, slow = self.ledger, user >= self.scenario.users
+        tracker, slow = self.tracker, user >= self.scenario.users
 
         def on_frame(data: bytes) -> None:
             now_s = self.now_s()
-            if not slow and ledger.same_again(user, data, now_s):
+            if not slow and tracker.same_again(user, data, now_s):
                 return
             match decode_outgoing(data):
                 case MessagesFrame() as frame if not slow:
-                    ledger.messages(user, data, frame.messages, now_s)
+                    tracker.messages(user, data, frame.messages, now_s)
                 case MessageFrame() as frame if not slow:
-                    ledger.messages(user, data, (frame,), now_s)
+                    tracker.messages(user, data, (frame,), now_s)
                 case Ack(up_to=int(up_to)):
-                    ledger.ack_up_to(user, up_to, now_s)
+                    tracker.ack_up_to(user, up_to, now_s)
                 case Ack(ref=int(ref)) if 0 <= ref < len(self.result.plan):
-                    ledger.ack(ref, now_s)
+                    tracker.ack(ref, now_s)
                 case Ack(ref=int(ref)):
                     self._answer(ref)
                 case ErrorFrame() as frame:
@@ -258,10 +258,10 @@ class Load:
 
     def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
         if isinstance(frame.ref, int) and 0 <= frame.ref < len(self.result.plan):
-            self.ledger.last_news_s = now_s
+            self.tracker.last_news_s = now_s
             # `storage_delayed` is news, not an answer: the server goes on trying.
             if frame.code != "storage_delayed":
-                self.ledger.refusal(frame.ref, frame.code, now_s)
+                self.tracker.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":
             self._answer(frame.ref)
         else:
@@ -302,3 +302,26 @@ class Load:
 
     def _room_id(self, room: int) -> str:
         return f"load-{self._run_id}-{room}"
+
+
+class EchoLoad(Load):
+    """The same plan, sender and clocks against an echo server: what comes back to its sender is
+    both acked and delivered."""
+
+    async def set_up(self) -> None:
+        self.result.receivers = [1] * len(self.result.plan)
+        for user in range(self.scenario.users):
+            url = chat_url(self.url, f"load-{user}")
+            self.connections.append(await connect(url, self.listener(user)))
+
+    def listener(self, user: int) -> Callable[[bytes], None]:
+        decoder = msgspec.json.Decoder(SendMessage)
+        tracker = self.tracker
+
+        def on_frame(data: bytes) -> None:
+            now_s = self.now_s()
+            frame = decoder.decode(data)
+            assert isinstance(frame.ref, int)
+            tracker.echo(user, frame.ref, frame.content, now_s)
+
+        return on_frame

@@ -14,7 +14,7 @@ from typing import Self
 
 import msgspec
 
-from chatlab.bench.result import LoadProgress, LoadResult
+from chatlab.bench.load_result import LoadProgress, LoadResult
 from chatlab.bench.scenario import Scenario
 from chatlab.errors import ChatlabError, UsageError
 

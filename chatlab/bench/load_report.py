@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chatlab.bench.audit import Audit, audit
-from chatlab.bench.result import LoadResult
+from chatlab.bench.load_result import LoadResult
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.real import FileIO

@@ -12,8 +12,7 @@ import sys
 
 import msgspec
 
-from chatlab.bench.echo_load import EchoLoad
-from chatlab.bench.load import Load
+from chatlab.bench.load import EchoLoad, Load
 from chatlab.bench.load_process import SIZE_BYTES, Failure, Finished, LoadJob, News, Under
 from chatlab.bench.scenario import plan
 from chatlab.chat.parent import when_stdin_ends

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.result import Series
+from chatlab.bench.load_result import Series
 from chatlab.bench.statistics import Estimate, Verdict
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.snapshot import Percentiles

@@ -13,17 +13,15 @@ from typing import Literal
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_process import LoadJob, LoadProcess
-from chatlab.bench.marks import number_of
-from chatlab.bench.result import LoadResult
+from chatlab.bench.load_result import LoadResult
 from chatlab.bench.saved_by_store import read_saved_by_store
-from chatlab.bench.scenario import Scenario
+from chatlab.bench.scenario import RUN_ID, Scenario, number_of
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
 from chatlab.chat.snapshot import Snapshot
 from chatlab.data.records import Message
 from chatlab.data.saved import Saved, read_saved
 
-RUN_ID = "0"
 LATE_MAX_MS = 20.0
 LATE_MAX_SHARE = 0.05
 SENDER_CPU_MAX_PERCENT = 90.0

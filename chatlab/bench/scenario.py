@@ -17,6 +17,8 @@ import msgspec
 from chatlab.data.folder import starting_data
 from chatlab.errors import UsageError
 
+RUN_ID = "0"
+"""Marks the messages of a run on a server that serves no other run."""
 _GREETINGS = (
     "Happy New Year!",
     "Happy New Year to everyone in here!",
@@ -100,6 +102,24 @@ def _time_s(scenario: Scenario, number: int) -> float:
     duration_s = 2 * scenario.messages / (first + last)
     growth = (last - first) / duration_s
     return (math.sqrt(first * first + 2 * growth * number) - first) / growth
+
+
+def content_of(run_id: str, number: int, text: str) -> str:
+    """A message's content: a mark by which it is recognised wherever it turns up, then its text.
+
+    Args:
+        run_id: of its run.
+        number: its place in the plan.
+        text: what it says.
+    """
+    return f"{run_id}/{number} {text}"
+
+
+def number_of(run_id: str, content: str) -> int | None:
+    """The number in a content made by `content_of` for the same run; None for anything else."""
+    mark, _, _ = content.partition(" ")
+    run, _, number = mark.rpartition("/")
+    return int(number) if run == run_id and number.isdecimal() else None
 
 
 def members(scenario: Scenario, room: int) -> int:

@@ -214,14 +214,14 @@ class EchoProcess(ListeningProcess):
     """The barest server that `websockets` can be: see `echo.py`."""
 
     def __init__(self) -> None:
-        super().__init__([sys.executable, "-m", "chatlab.bench.echo"])
+        super().__init__([sys.executable, "-m", "chatlab.bench.ceiling_servers"])
 
 
 class SinkProcess(ListeningProcess):
     """The server that does next to nothing: see `sink.py`."""
 
     def __init__(self) -> None:
-        super().__init__([sys.executable, "-m", "chatlab.bench.sink"])
+        super().__init__([sys.executable, "-m", "chatlab.labs.generator.sink"])
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

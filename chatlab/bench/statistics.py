@@ -14,6 +14,8 @@ from typing import Literal
 import msgspec
 
 CONFIDENCE = 0.95
+ROUNDS_FOR_A_CLAIM = 6
+"""The fewest samples that give an interval at `CONFIDENCE`: see `estimate`."""
 Verdict = Literal["better", "worse", "same", "unknown"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.disk.real import FileIO
 

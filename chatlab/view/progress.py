@@ -1,4 +1,4 @@
-"""Progress, on standard error: a bar on a terminal, a line for each step elsewhere."""
+"""RoundProgress, on standard error: a bar on a terminal, a line for each step elsewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from chatlab.bench.compare import Compare, Progress
-from chatlab.bench.result import LoadResult
+from chatlab.bench.compare import Compare, RoundProgress
+from chatlab.bench.load_result import LoadResult
 
 REFRESH_S = 0.5
 """Twice a second only: the load generator shares this process's time."""
@@ -52,7 +52,7 @@ async def follow_load(result: LoadResult) -> None:
             await asyncio.sleep(REFRESH_S)
 
 
-def _latest(race: Compare) -> Progress | None:
+def _latest(race: Compare) -> RoundProgress | None:
     return next(iter(race.under_way.values()), None)
 
 

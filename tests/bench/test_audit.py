@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatlab.bench.audit import Audit, audit
-from chatlab.bench.marks import content_of, number_of
-from chatlab.bench.result import NEVER, LoadResult
-from chatlab.bench.scenario import PlannedSend
+from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.scenario import PlannedSend, content_of, number_of
 from chatlab.data.records import ALL_FILES, MESSAGES, USERS, Message
 from chatlab.data.saved import Saved, read_saved
 

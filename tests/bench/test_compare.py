@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from chatlab.bench import report as reports
-from chatlab.bench.compare import Compare, Progress
+from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
 from chatlab.errors import UsageError
@@ -228,7 +228,7 @@ def nothing_stays(folder: Path) -> None:
     assert not [words for words in commands if str(folder) in " ".join(words)]
 
 
-class Watched(dict[str, Progress]):
+class Watched(dict[str, RoundProgress]):
     """The rounds under way; notices when messages begin to flow in the round of a number."""
 
     def __init__(self, number: int) -> None:
@@ -236,7 +236,7 @@ class Watched(dict[str, Progress]):
         self.reached = asyncio.Event()
         self._number = number
 
-    def __setitem__(self, name: str, progress: Progress) -> None:
+    def __setitem__(self, name: str, progress: RoundProgress) -> None:
         super().__setitem__(name, progress)
         if progress.number == self._number and progress.step == "measuring":
             self.reached.set()

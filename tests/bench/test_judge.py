@@ -8,7 +8,7 @@ import pytest
 
 from chatlab.bench import analysis as judge
 from chatlab.bench.audit import Audit
-from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.bench.scenario import PlannedSend
 from chatlab.bench.statistics import Estimate

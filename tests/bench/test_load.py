@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load import Load
-from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import PlannedSend, Scenario, plan
 from chatlab.chat.modes import parse
 from chatlab.chat.protocol import Ack, ErrorFrame, MessageFrame, SendMessage

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.chat.modes import parse
 from chatlab.labs.blocks import bar
 from chatlab.labs.common import most_at_risk

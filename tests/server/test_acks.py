@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.bench import memory_store
+from chatlab.bench import ceiling_servers
 from chatlab.chat.modes import MODES
 from chatlab.chat.protocol import ACK_LEVELS
 from tests.support.chat_client import ChatClient, Frame, new_contents, running
@@ -152,7 +152,7 @@ def _files_at_acks(client: ChatClient, folder: Path) -> list[list[str]]:
 
 async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) -> None:
     """Its processor saves before it acks: then the save is what the ack waits for."""
-    mode = f"journal+store={memory_store.__file__}:MemoryStore"
+    mode = f"journal+store={ceiling_servers.__file__}:MemoryStore"
     async with (
         running(mode, tmp_path) as server,
         await ChatClient.connect(server.url, "alice", "general") as alice,

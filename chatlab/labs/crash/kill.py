@@ -25,9 +25,8 @@ from statistics import median
 from chatlab.bench import scenario as scenarios
 from chatlab.bench.crash.reopening import contents_of, without_folder
 from chatlab.bench.load import Load
-from chatlab.bench.marks import content_of, number_of
-from chatlab.bench.result import NEVER, LoadResult
-from chatlab.bench.scenario import Scenario
+from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.scenario import Scenario, content_of, number_of
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel

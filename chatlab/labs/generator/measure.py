@@ -11,9 +11,9 @@ from statistics import median
 import msgspec
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
-from chatlab.bench.result import LoadResult
-from chatlab.bench.rounds import RUN_ID, measure_round
-from chatlab.bench.scenario import Scenario, load, override
+from chatlab.bench.load_result import LoadResult
+from chatlab.bench.rounds import measure_round
+from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.server_process import SinkProcess
 
 SCHEMA = "chatlab.generator/1"

@@ -18,8 +18,8 @@ import msgspec
 
 from chatlab.bench.audit import audit
 from chatlab.bench.load import Load
-from chatlab.bench.rounds import RUN_ID, Round, measure_round
-from chatlab.bench.scenario import Scenario, plan
+from chatlab.bench.rounds import Round, measure_round
+from chatlab.bench.scenario import RUN_ID, Scenario, plan
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.metrics import percentile, percentiles
 from chatlab.data.records import CHATROOMS, MESSAGES

@@ -19,8 +19,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
-from chatlab.bench.rounds import RUN_ID
-from chatlab.bench.scenario import Scenario, load, override
+from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.server_process import LISTENING, START_TIMEOUT_S, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.errors import UsageError

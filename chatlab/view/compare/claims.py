@@ -1,24 +1,21 @@
 """What may be said of a comparison, in sentences: title, cautions, verdicts, faults.
 
 Owns the words that every export shares, as plain text; each export escapes and colours them in its
-own way. Decides nothing: `bench/judge.py` does. Read `figures.py` next: the table under the words.
+own way. Decides nothing: `bench/analysis.py` does. `figures.py`: the table below them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.report import Comparison, ModeReport, Report, TrustCheck
-from chatlab.chat.protocol import AckLevel
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
+from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.view import words
 
-ROUNDS_FOR_A_CLAIM = 6
-ACK_LEVELS: tuple[AckLevel, ...] = get_args(AckLevel)
-"""From the weakest promise to the strongest."""
-
-Tone = Literal["better", "worse", "same", "unknown", "unsafe"]
+ClaimTone = Literal["better", "worse", "same", "unknown", "unsafe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +31,19 @@ class Claim:
     """
 
     mode: str
-    tone: Tone
+    tone: ClaimTone
     mark: str
     sentence: str
     buts: list[str]
 
 
-MARKS: dict[Tone, str] = {"better": "✓", "worse": "✗", "same": "~", "unknown": "?", "unsafe": "!"}
+MARKS: dict[ClaimTone, str] = {
+    "better": "✓",
+    "worse": "✗",
+    "same": "~",
+    "unknown": "?",
+    "unsafe": "!",
+}
 
 
 def versus(report: Report) -> str:
@@ -164,7 +167,7 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     if not base.audit.clean:
         but = f"the baseline {base_name} is NOT SAFE: a ratio to it says little"
         return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, [but, *buts])
-    tone: Tone = comparison.verdict
+    tone: ClaimTone = comparison.verdict
     return Claim(comparison.mode, tone, MARKS[tone], sentence, buts)
 
 

@@ -19,7 +19,7 @@ Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CsvRow:
     """What one line of the CSV is about."""
 
     report: Report
@@ -28,7 +28,7 @@ class Line:
     round: RoundReport
 
 
-CSV_COLUMNS: dict[str, tuple[str, Callable[[Line], Value]]] = {
+CSV_COLUMNS: dict[str, tuple[str, Callable[[CsvRow], Value]]] = {
     "mode": ("the line-up, or the baseline's second run", lambda at: at.name),
     "round": ("from 1, in the order in which all rounds were run", lambda at: at.round.number),
     "pair": (
@@ -105,7 +105,7 @@ def to_csv(report: Report) -> str:
     table.writerow(CSV_COLUMNS)
     for name, mode in report.modes.items():
         for one in mode.rounds:
-            line = Line(report, name, mode, one)
+            line = CsvRow(report, name, mode, one)
             table.writerow(_written(value(line)) for _, value in CSV_COLUMNS.values())
     return text.getvalue()
 
@@ -148,7 +148,7 @@ def _table(report: Report) -> Iterator[str]:
         label = f"**{row.label}**" if row.heading else _plain(row.label)
         cells = [
             f"**{_plain(cell.text)}**" if cell.tone == "bad" else _plain(cell.text)
-            for cell in row.cells or [figures.Cell("")] * len(report.modes)
+            for cell in row.cells or [figures.TableCell("")] * len(report.modes)
         ]
         yield "| " + " | ".join([label, *cells]) + " |"
 

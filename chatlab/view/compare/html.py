@@ -112,7 +112,7 @@ def _trust(report: Report) -> Iterator[str]:
     yield "</ul>"
 
 
-def _table(report: Report, rows: list[figures.Row]) -> Iterator[str]:
+def _table(report: Report, rows: list[figures.TableRow]) -> Iterator[str]:
     colour = colours(report)
     heads = "".join(
         f'<th scope="col">{_swatch(colour[name])}{_text(name)}</th>' for name in report.modes

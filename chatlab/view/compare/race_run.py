@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
-from chatlab.bench.ledger import LATEST_ACKS
-from chatlab.bench.result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_tracker import LATEST_ACKS
 from chatlab.bench.rounds import Round
 from chatlab.chat.metrics import percentiles
 

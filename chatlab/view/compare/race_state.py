@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from chatlab.bench.compare import Progress
+from chatlab.bench.compare import RoundProgress
 from chatlab.bench.rounds import Round
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.settings import Clock
@@ -59,7 +59,7 @@ class RaceState:
         self.names = list(names)
         self.scenario = scenario
         self.measurement = True
-        self.current: Progress | None = None
+        self.current: RoundProgress | None = None
         self._clock = clock
         self._started_at = clock()
         self._live: dict[str, Run] = {}
@@ -76,7 +76,7 @@ class RaceState:
 
     def look(
         self,
-        under_way: Mapping[str, Progress],
+        under_way: Mapping[str, RoundProgress],
         rounds_done: Mapping[str, Sequence[Round]],
         *,
         measurement: bool = True,
@@ -127,7 +127,7 @@ class RaceState:
         samples = self._samples_per_s[name]
         return (median(samples) if samples else None), len(samples)
 
-    def _take_live(self, name: str, progress: Progress) -> None:
+    def _take_live(self, name: str, progress: RoundProgress) -> None:
         load = progress.load
         if load is None or load.t_s <= 0:
             return  # users are still being connected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chatlab.chat.metrics import STEPS
 from chatlab.chat.snapshot import Percentiles, Snapshot
 from chatlab.view import words
 from chatlab.view.dashboard import series
@@ -24,8 +25,6 @@ from chatlab.view.lines import (
     line,
 )
 
-STEPS = ("accepted", "acked", "saved", "delivered")
-"""What happens to a message, in order; names of fields of `Counts`."""
 _TOTALS: dict[str, Callable[[Snapshot], float]] = {
     "accepted": lambda s: s.counts.accepted,
     "acked": lambda s: s.counts.acked,

@@ -15,11 +15,14 @@ from contextlib import suppress
 from rich.console import Console
 from rich.live import Live
 
+from chatlab.chat.metrics import STEPS
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
 from chatlab.view.dashboard.captured_output import set_aside
 from chatlab.view.dashboard.screen import render
 
+REFRESH_S = 0.5
+"""Between two snapshots of a live view."""
 HISTORY_MAX = 300
 """Snapshots kept for the charts: two and a half minutes at two a second."""
 
@@ -54,7 +57,7 @@ def plain_line(now: Snapshot) -> str:
     steps = " ".join(
         f"{name} {words.count(getattr(counts, name))} "
         f"({words.per_s(getattr(rates, f'{name}_per_s'))})"
-        for name in ("accepted", "acked", "saved", "delivered")
+        for name in STEPS
     )
     limit = f"/{words.count(now.queue.limit)}" if now.queue.limit else ""
     refused = f" refused {words.count(counts.refused)}" if counts.refused else ""

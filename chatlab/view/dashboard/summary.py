@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from chatlab.chat.metrics import SAMPLE_AGE_MAX_S
+from chatlab.chat.metrics import SAMPLE_AGE_MAX_S, STEPS
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
 from chatlab.view.dashboard import costs, flow, head, state
@@ -40,7 +40,7 @@ def summary(now: Snapshot, width: int) -> list[Line]:
 
 def _messages(now: Snapshot, width: int) -> list[Line]:
     counts, batches = now.counts, now.batches
-    steps = ", ".join(f"{name} {words.count(getattr(counts, name))}" for name in flow.STEPS)
+    steps = ", ".join(f"{name} {words.count(getattr(counts, name))}" for name in STEPS)
     rows = [
         heading("messages", width),
         line(steps),

@@ -4,7 +4,7 @@ A frame that ten users receive is read once: the other nine copies are compared 
 byte. The users' copies come interleaved (three frames for one, then the same three for the next),
 so that a number of the latest frames is kept to compare with.
 
-Read `ledger.py` next: it notes who has received what.
+Read `load_tracker.py` next: it notes who has received what.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from chatlab.bench.marks import content_of, number_of
-from chatlab.bench.scenario import PlannedSend
+from chatlab.bench.scenario import PlannedSend, content_of, number_of
 from chatlab.chat.protocol import MessageFrame
 from chatlab.data.records import Message
 
@@ -26,7 +25,7 @@ HEAD_BYTES = 200
 
 
 @dataclass(slots=True)
-class Frame:
+class ReceivedFrame:
     """What one frame with messages says, as far as this run's plan goes, and who has it.
 
     Attributes:
@@ -47,7 +46,7 @@ class Frame:
     had_by: set[int] = field(default_factory=set)
 
 
-class Frames:
+class FrameReader:
     """All frames with messages of one run.
 
     Args:
@@ -65,15 +64,15 @@ class Frames:
         self._users = [send.user for send in plan]
         self._rooms = [send.room for send in plan]
         # Frames by their first bytes; a whole frame would take longer to hash than to compare.
-        self._kept: dict[bytes, tuple[bytes, Frame]] = {}
+        self._kept: dict[bytes, tuple[bytes, ReceivedFrame]] = {}
         self._kept_bytes = 0
 
-    def again(self, data: bytes) -> Frame | None:
+    def again(self, data: bytes) -> ReceivedFrame | None:
         """The frame that these very bytes were read as lately, if they were."""
         data_before, frame = self._kept.get(data[:HEAD_BYTES], (None, None))
         return frame if data == data_before else None
 
-    def read(self, data: bytes, messages: Iterable[Message | MessageFrame]) -> Frame:
+    def read(self, data: bytes, messages: Iterable[Message | MessageFrame]) -> ReceivedFrame:
         """Read a frame, and keep it for those who receive it too.
 
         Args:
@@ -83,7 +82,7 @@ class Frames:
         numbers, altered = self._recognise([message.content for message in messages])
         rooms = {self._rooms[number] for number in numbers}
         room = rooms.pop() if len(rooms) == 1 else -1
-        frame = Frame(
+        frame = ReceivedFrame(
             numbers=numbers,
             altered=altered,
             own=Counter([self._users[number] for number in numbers]),
@@ -93,7 +92,7 @@ class Frames:
         self._keep(data, frame)
         return frame
 
-    def _keep(self, data: bytes, frame: Frame) -> None:
+    def _keep(self, data: bytes, frame: ReceivedFrame) -> None:
         """Keep a frame to compare others with, in place of the oldest ones."""
         head = data[:HEAD_BYTES]
         self._forget(head)

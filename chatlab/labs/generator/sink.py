@@ -5,7 +5,7 @@ in batch frames, as many in one as a fast mode has. What it says of a message is
 mode says: shorter frames would make things easy for the generator.
 Built on `picows`, and it hands all that one client is to get to the socket at once.
 
-    python -m chatlab.bench.sink        prints `listening on ws://...`; ends with its standard input
+    python -m chatlab.labs.generator.sink   prints `listening on ws://...`; ends with its input
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WAIT_S = 0.002
 """Seconds; after so long, a batch goes out though it is not full."""
 
 
-class Room:
+class Everyone:
     """Everyone connected, and what was said since the last batch frame."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Room:
 class Sink(WSListener):
     """One connection."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Everyone) -> None:
         super().__init__()
         self._room = room
         self._up_to: Ref = None
@@ -124,7 +124,7 @@ def framed(payload: bytes) -> bytes:
 
 async def main() -> None:
     """Serve until standard input ends."""
-    room = Room()
+    room = Everyone()
     ended = asyncio.Event()
     when_stdin_ends(ended.set)
 

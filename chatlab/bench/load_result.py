@@ -21,7 +21,7 @@ from chatlab.disk.real import FileIO
 NEVER = -1.0
 SERIES_POINTS = 120
 
-Clock = Literal["planned", "send"]
+LatencyClock = Literal["planned", "send"]
 """Where a latency starts. `planned`: when the message was to be sent. `send`: when it was; a
 generator that is held up then stops its own clock, and the delay is hidden."""
 
@@ -151,11 +151,11 @@ class LoadResult(msgspec.Struct, kw_only=True):
         """When each message was to be sent."""
         return [send.at_s for send in self.plan]
 
-    def ack_ms(self, clock: Clock = "planned") -> list[float]:
+    def ack_ms(self, clock: LatencyClock = "planned") -> list[float]:
         """From each send to its ack, of those that were acked."""
         return since_ms(self._start_s(clock), self.acked_s)
 
-    def delivery_ms(self, clock: Clock = "planned") -> list[float]:
+    def delivery_ms(self, clock: LatencyClock = "planned") -> list[float]:
         """From each send to its last delivery, of those that were delivered."""
         return since_ms(self._start_s(clock), self.delivered_s)
 
@@ -177,7 +177,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
             ],
         )
 
-    def _start_s(self, clock: Clock) -> list[float]:
+    def _start_s(self, clock: LatencyClock) -> list[float]:
         return self.plan_s() if clock == "planned" else self.sent_s
 
     def _settled(self, moments: Sequence[float]) -> list[tuple[float, int]]:

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatlab.bench import frames
-from chatlab.bench.frames import Frames
-from chatlab.bench.ledger import LATEST_ACKS, Ledger
-from chatlab.bench.marks import content_of
-from chatlab.bench.result import NEVER, LoadProgress, LoadResult
-from chatlab.bench.scenario import PlannedSend
+from chatlab.bench import received_frames as frames
+from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_tracker import LATEST_ACKS, LoadTracker
+from chatlab.bench.received_frames import FrameReader
+from chatlab.bench.scenario import PlannedSend, content_of
 from chatlab.chat.protocol import MessagesFrame, encode
 from chatlab.data.records import Message
 
@@ -87,7 +86,7 @@ Event = Sent | Received | Acked | AckedUpTo | Refused
 
 @dataclass
 class PlainAccount:
-    """The same as a ledger keeps, message by message and receiver by receiver."""
+    """The same as a tracker keeps, message by message and receiver by receiver."""
 
     due_s: list[float] = field(default_factory=lambda: [send.at_s for send in PLAN])
     sent_s: dict[int, float] = field(default_factory=dict)
@@ -186,32 +185,32 @@ def event_lists(draw: st.DrawFn) -> list[Event]:
 
 
 class Notes:
-    """A ledger, fed as a load does it, and what it said to the sender."""
+    """A tracker, fed as a load does it, and what it said to the sender."""
 
     def __init__(self) -> None:
         self.result = a_result()
         self.came_back = [0] * USERS
-        self.ledger = Ledger(RUN, self.result, self._came_back)
+        self.tracker = LoadTracker(RUN, self.result, self._came_back)
 
     def _came_back(self, user: int, count: int) -> None:
         self.came_back[user] += count
 
     def take(self, event: Event, now_s: float) -> None:
-        ledger = self.ledger
+        tracker = self.tracker
         match event:
             case Sent(user, count, late):
-                ledger.sent(user, ledger.unsent(user, count), now_s, now_s if late else None)
+                tracker.sent(user, tracker.unsent(user, count), now_s, now_s if late else None)
             case Received(user, contents, sender):
                 frame = a_frame([said(number, end) for number, end in contents], sender)
                 data = encode(frame)
-                if not ledger.same_again(user, data, now_s):
-                    ledger.messages(user, data, frame.messages, now_s)
+                if not tracker.same_again(user, data, now_s):
+                    tracker.messages(user, data, frame.messages, now_s)
             case Acked(number):
-                ledger.ack(number, now_s)
+                tracker.ack(number, now_s)
             case AckedUpTo(user, up_to):
-                ledger.ack_up_to(user, up_to, now_s)
+                tracker.ack_up_to(user, up_to, now_s)
             case Refused(number):
-                ledger.refusal(number, "overloaded", now_s)
+                tracker.refusal(number, "overloaded", now_s)
 
 
 TWICE_IN_A_FRAME = ((0, ""), (0, ""))
@@ -231,12 +230,12 @@ def test_the_account_of_frames_is_that_of_each_message_and_receiver(
             now_s = tenths / 10
             notes.take(event, now_s)
             plain.take(event, now_s)
-            assert notes.ledger.progress(now_s) == plain.progress(now_s)
-            assert notes.ledger.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
-            assert notes.ledger.last_news_s == plain.news_s
+            assert notes.tracker.progress(now_s) == plain.progress(now_s)
+            assert notes.tracker.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
+            assert notes.tracker.last_news_s == plain.news_s
             assert notes.came_back == plain.came_back
-    notes.ledger.finish()
-    notes.ledger.finish()  # safe to repeat
+    notes.tracker.finish()
+    notes.tracker.finish()  # safe to repeat
 
     result = notes.result
     assert result.received == plain.received
@@ -260,7 +259,7 @@ def a_long_plan(count: int) -> list[PlannedSend]:
 
 
 def test_frames_that_reach_the_users_interleaved_are_read_once() -> None:
-    of_two_users = Frames(RUN, PLAN)
+    of_two_users = FrameReader(RUN, PLAN)
     first, second = (a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6]))
     read = [of_two_users.read(encode(frame), frame.messages) for frame in (first, second)]
 
@@ -268,7 +267,7 @@ def test_frames_that_reach_the_users_interleaved_are_read_once() -> None:
 
 
 def test_a_frame_with_one_other_byte_far_behind_is_another_frame() -> None:
-    frames_of_all = Frames(RUN, PLAN)
+    frames_of_all = FrameReader(RUN, PLAN)
     first = a_frame([said(n) for n in range(COUNT)])
     other = a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, "?")])
     frames_of_all.read(encode(first), first.messages)
@@ -276,10 +275,10 @@ def test_a_frame_with_one_other_byte_far_behind_is_another_frame() -> None:
     assert frames_of_all.again(encode(other)) is None
 
 
-def some_kept(count: int) -> tuple[Frames, list[bytes]]:
+def some_kept(count: int) -> tuple[FrameReader, list[bytes]]:
     """Frames with a message each, and their bytes, when all have been read in turn."""
     plan = a_long_plan(count)
-    kept = Frames(RUN, plan)
+    kept = FrameReader(RUN, plan)
     read = [a_frame([content_of(RUN, n, plan[n].text)]) for n in range(count)]
     for frame in read:
         kept.read(encode(frame), frame.messages)
@@ -303,7 +302,7 @@ def test_frames_of_so_many_bytes_are_kept_and_no_more(monkeypatch: pytest.Monkey
 def test_a_frame_that_begins_like_another_one_takes_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept = Frames(RUN, PLAN)
+    kept = FrameReader(RUN, PLAN)
     alike = [a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, end)]) for end in "ab"]
     other = a_frame([said(n) for n in reversed(range(COUNT))])
     monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(alike[0])))
@@ -320,11 +319,11 @@ def test_a_frame_that_begins_like_another_one_takes_its_place(
 def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_send() -> None:
     count = LATEST_ACKS + 200
     result = a_result(a_long_plan(count), users=2)
-    ledger = Ledger(RUN, result, lambda _user, _count: None)
-    ledger.sent(0, ledger.unsent(0, 200), now_s=0.25)
-    ledger.ack_up_to(0, 199, now_s=99.0)  # long before the latest ones
-    ledger.sent(0, ledger.unsent(0, LATEST_ACKS), now_s=100.5, due_s=100.0)
-    ledger.ack_up_to(0, count - 1, now_s=101.0)
+    tracker = LoadTracker(RUN, result, lambda _user, _count: None)
+    tracker.sent(0, tracker.unsent(0, 200), now_s=0.25)
+    tracker.ack_up_to(0, 199, now_s=99.0)  # long before the latest ones
+    tracker.sent(0, tracker.unsent(0, LATEST_ACKS), now_s=100.5, due_s=100.0)
+    tracker.ack_up_to(0, count - 1, now_s=101.0)
 
-    progress = ledger.progress(101.0)
+    progress = tracker.progress(101.0)
     assert (progress.ack_p95_ms, progress.ack_p95_send_ms) == (1000.0, 500.0)
