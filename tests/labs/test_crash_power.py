@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.bench.crash.judging import Cut, what_is_wrong
-from chatlab.bench.crash.recording import Recording, contents, record
+from chatlab.bench.crash.promises import Cut, what_is_wrong
 from chatlab.bench.crash.reopening import reopen
+from chatlab.bench.crash.workload import Recording, contents, record
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore

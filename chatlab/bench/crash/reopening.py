@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from chatlab.bench.crash.recording import StepByStep, public_rooms, put_together, read_all
+from chatlab.bench.crash.workload import StepByStep, public_rooms, put_together, read_all
 from chatlab.chat.modes import LineUp
 from chatlab.data import journal_format, sqlite_database
 from chatlab.data.folder import DataFolder

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from chatlab.bench.crash.recording import Recording
+from chatlab.bench.crash.workload import Recording
 from chatlab.course.checks.base import Lab, Miss, check
 from chatlab.course.checks.messages import by_id, expect_messages, one, said
 from chatlab.course.checks.power import (

@@ -1,7 +1,7 @@
 """Power cuts for a store: all that it does to the disk is recorded, and cut off at every moment.
 
 What a disk may hold after a cut says `disk/power_loss.py`, and
-what must hold then, its judge (`judging.py`). Each such folder is opened by a fresh store.
+what must hold then, its judge (`promises.py`). Each such folder is opened by a fresh store.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 
-from chatlab.bench.crash.judging import Cut, cuts_of, what_is_wrong
-from chatlab.bench.crash.recording import Recording
+from chatlab.bench.crash.promises import Cut, cuts_of, what_is_wrong
+from chatlab.bench.crash.workload import Recording
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.store import Store

@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from chatlab.bench.crash.judging import Cut, Finding, cuts_of, what_is_wrong
-from chatlab.bench.crash.recording import MESSAGES_SENT, Recording, record
+from chatlab.bench.crash.promises import Cut, Finding, cuts_of, what_is_wrong
 from chatlab.bench.crash.reopening import Reopened, reopen
+from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.recording import Note

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatlab.bench.crash.judging import Finding
-from chatlab.bench.crash.recording import Recording
+from chatlab.bench.crash.promises import Finding
+from chatlab.bench.crash.workload import Recording
 from chatlab.chat.protocol import AckLevel
 from chatlab.disk.real import FOLDER
 from chatlab.disk.recording import Change, Note, Step, Sync

@@ -1,6 +1,6 @@
-"""What must hold after a power cut: the promises made by each moment, and what breaks them.
+"""The promises that a mode had made at each moment of a recording, and what breaks them.
 
-Pure: no disk, no parts. Read `power.py` for where the folders come from that are judged here.
+Pure: no disk, no parts. Read `workload.py` for where a recording comes from.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chatlab.bench.crash.recording import Recording
+from chatlab.bench.crash.workload import Recording
 from chatlab.data.records import Message
 from chatlab.disk.recording import Note
 
