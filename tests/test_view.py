@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from chatlab.chat.knobs import KNOBS
-from chatlab.chat.modes import MODES, PARTS
+from chatlab.chat.modes import MODES, PARTS, ack_means, parse
 from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
@@ -438,11 +438,18 @@ def test_summary_without_recent_messages_says_so_instead_of_dashes() -> None:
 def test_modes_stand_in_one_row_each_with_what_differs_marked(width: int) -> None:
     lines = printed(print_modes, width)
     assert max(map(len, lines)) <= width
+    parts_of_page = re.split(rf"^({'|'.join(MODES)}) ", "\n".join(lines), flags=re.MULTILINE)[1:]
+    words_of = {
+        name: " ".join(text.split())
+        for name, text in zip(parts_of_page[::2], parts_of_page[1::2], strict=True)
+    }
     for name, mode in MODES.items():
         row = next(line for line in lines if line.startswith(f"{name} "))
         for role, choice in mode.parts.items():
             differs = choice != MODES["naive"].parts[role]
-            assert (f"+{choice}" if differs else f" {choice}") in row
+            assert role == "monitor" or (f"+{choice}" if differs else f" {choice}") in row
+        assert f"(ack: {ack_means(parse(name))})" in words_of[name]
+    assert "every mode has monitor window" in "\n".join(lines)
 
 
 def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:

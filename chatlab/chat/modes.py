@@ -47,6 +47,9 @@ from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.store.sqlite import SqliteStore
+from chatlab.chat.parts.transport import Transport
+from chatlab.chat.parts.transport.bulk import BulkTransport
+from chatlab.chat.parts.transport.library import LibraryTransport
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
@@ -57,6 +60,7 @@ from chatlab.disk.files import Files
 from chatlab.errors import UsageError
 
 PARTS: dict[str, dict[str, type]] = {
+    "transport": {"library": LibraryTransport, "bulk": BulkTransport},
     "reader": {"direct": DirectReader, "ttl": TTLReader},
     "writer": {"truncate": TruncateWriter, "atomic": AtomicWriter},
     "lock": {"none": NoLock, "per-file": PerFileLock},
@@ -71,6 +75,7 @@ PARTS: dict[str, dict[str, type]] = {
 }
 
 SEAMS: dict[str, type] = {
+    "transport": Transport,
     "reader": Reader,
     "writer": Writer,
     "lock": Lock,
@@ -83,6 +88,7 @@ SEAMS: dict[str, type] = {
 _MUST_SAY = {"writer": "promise", "store": "kept_in", "processor": "acks_queued"}
 
 _NAIVE = {
+    "transport": "library",
     "reader": "direct",
     "writer": "truncate",
     "lock": "per-file",
@@ -95,6 +101,7 @@ _NAIVE = {
 
 
 _BETTER = {
+    "transport": "bulk",
     "reader": "ttl",
     "writer": "atomic",
     "processor": "group-commit",
@@ -191,8 +198,12 @@ class LineUp:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A line-up put together, ready to take messages."""
+    """A line-up put together, ready to take messages.
 
+    Each part is one object for the whole server, but the transport: one is made for each client.
+    """
+
+    transport: type[Transport]
     reader: Reader
     writer: Writer
     lock: Lock
@@ -277,7 +288,8 @@ def assemble(
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
     journey = Journey(ack_means, on_queueing, delivery, metrics)
     processor = make["processor"](store, journey, settings, clock)
-    return Parts(reader, writer, lock, store, delivery, processor, monitor, ack_means)
+    transport = make["transport"]
+    return Parts(transport, reader, writer, lock, store, delivery, processor, monitor, ack_means)
 
 
 def ack_means(line_up: LineUp) -> AckLevel:

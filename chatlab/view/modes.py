@@ -32,25 +32,32 @@ def modes(width: int) -> list[Line]:
 
 
 def _line_ups(width: int) -> list[Line]:
-    name_width = max(len(name) for name in MODES) + 1
-    widths = {
-        role: 2 + max(len(role), *(len(mode.parts[role]) for mode in MODES.values()))
+    """A row for each mode, with a column for each part in which modes differ."""
+    alike = {role for role in PARTS if len({mode.parts[role] for mode in MODES.values()}) == 1}
+    name_width = max(map(len, MODES)) + 1
+    widths = {  # one column is for the mark
+        role: 1 + max(len(role), *(len(mode.parts[role]) for mode in MODES.values()))
         for role in PARTS
+        if role not in alike
     }
-    titles = "".join(f" {role}".ljust(widths[role]) for role in PARTS)
-    lines = [line(("mode".ljust(name_width) + titles + "ack", STRONG))]
+    if name_width + sum(widths.values()) + len(widths) <= width:
+        widths = {role: role_width + 1 for role, role_width in widths.items()}
+    titles = "".join(f" {role}".ljust(role_width) for role, role_width in widths.items())
+    lines = [line(("mode".ljust(name_width) + titles, STRONG))]
     for name, mode in MODES.items():
         row = line((name.ljust(name_width), STRONG))
-        for role, choice in mode.parts.items():
-            differs = choice != MODES[_PLAIN].parts[role]
-            cell = f"{'+' if differs else ' '}{choice}".ljust(widths[role])
+        for role, role_width in widths.items():
+            differs = mode.parts[role] != MODES[_PLAIN].parts[role]
+            cell = f"{'+' if differs else ' '}{mode.parts[role]}".ljust(role_width)
             row += line((cell, DIFFERENT) if differs else cell)
-        lines.append(row + line(ack_means(parse(name))))
-        lines += [
-            line((" " * (name_width + 1) + text, QUIET))
-            for text in _wrapped(mode.words, width - name_width - 1)
-        ]
-    return [*lines, line(("+ marks what is not as in the naive mode", QUIET))]
+        text = f"{mode.words} (ack: {ack_means(parse(name))})"
+        lines += [row, *_words(text, name_width + 1, width)]
+    everywhere = ", ".join(f"{role} {MODES[_PLAIN].parts[role]}" for role in PARTS if role in alike)
+    return [*lines, *_words(f"+ differs from naive; every mode has {everywhere}", 0, width)]
+
+
+def _words(text: str, indent: int, width: int) -> list[Line]:
+    return [line((" " * indent + part, QUIET)) for part in _wrapped(text, width - indent)]
 
 
 def _acks(width: int) -> list[Line]:

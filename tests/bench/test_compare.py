@@ -139,7 +139,7 @@ AUDIT = dict.fromkeys(
 )
 MODE = {
     "parts": dict.fromkeys(
-        ("reader", "writer", "lock", "store", "processor", "delivery", "monitor"), str
+        ("transport", "reader", "writer", "lock", "store", "processor", "delivery", "monitor"), str
     ),
     "ack_means": str,
     "throughput_per_s": {"median": Number, "low": Maybe, "high": Maybe, "samples": [Number]},

@@ -1,7 +1,8 @@
-"""The server: the only place that knows sockets.
+"""The server: sockets, clients and plain HTTP around the conversation.
 
 `app.py` starts, stops and wires; `client.py` is one connected client with its bounded buffers;
-`inbox.py` and `framing.py` take messages from the socket; `http.py` answers plain HTTP beside them.
+`http.py` answers plain HTTP beside them. How messages come out of a socket is a part of its own
+(`parts/transport/`).
 """
 
 from chatlab.chat.server.app import ChatServer, Farewell

@@ -31,6 +31,7 @@ from websockets.protocol import State
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
+from chatlab.chat.parts.transport import Transport
 from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
 from chatlab.chat.protocol import (
@@ -45,10 +46,10 @@ from chatlab.chat.protocol import (
 from chatlab.chat.rooms import Rooms
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.http import HttpDesk
-from chatlab.chat.server.inbox import ChatConnection
 from chatlab.chat.session import Conversation, check_user
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
+from chatlab.chat.user_parts import place
 from chatlab.data.folder import utc_text
 from chatlab.data.records import USERS, Message
 from chatlab.disk.files import Files
@@ -179,8 +180,7 @@ class ChatServer:
                 # Costs more time than it saves, but where the network is slow: see the lab.
                 compression="deflate" if self._compress else None,
                 max_size=FRAME_BYTES_MAX,
-                create_connection=ChatConnection,
-                max_queue=None,  # its inbox is what is bounded
+                create_connection=self._parts.transport,
                 # No send ever waits for a slow client: its buffer is bounded in `client.py`.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -289,13 +289,17 @@ class ChatServer:
             return
         try:
             await client.send(encode(await self._welcome(user, frames)))
-            assert isinstance(connection, ChatConnection)
+            assert isinstance(connection, Transport)
             await self._conversation.hold(client, connection.messages())
         except StorageError as error:
             self._metrics.note(str(error))
             await self._turn_away(client, connection, Refusal("storage_failed", str(error)))
         except ConnectionClosed:
             pass  # it went without a goodbye
+        except Exception as error:  # a bug in a part: this connection ends, and says why
+            text = f"{type(error).__name__} in the server: {error}{place(error)}"
+            self._metrics.note(text)
+            await self._turn_away(client, connection, Refusal("internal_error", text))
         finally:
             self._presence.leave(client)
 

@@ -52,7 +52,7 @@ def line_up(now: Snapshot, width: int) -> list[Line]:
         (role, f"{role} " if width >= NARROW else "", _choice(choice))
         for role, choice in now.parts.items()
     ]
-    length = sum(len(label) + len(choice) + 3 for _, label, choice in parts) - 3
+    length = sum(len(label) + len(choice) + 2 for _, label, choice in parts) - 2
     each = len(parts) if length <= width - HEAD_WIDTH else -(-len(parts) // 2)
     groups = [parts[at : at + each] for at in range(0, len(parts), each)]
     return [
@@ -83,12 +83,12 @@ def _simulated(now: Snapshot, width: int) -> list[Line]:
 
 def _parts_line(title: str, parts: Sequence[tuple[str, str, str]], width: int) -> Line:
     plain = MODES["naive"].parts
-    room = width - HEAD_WIDTH - sum(len(label) + 3 for _, label, _ in parts) + 3
+    room = width - HEAD_WIDTH - sum(len(label) + 2 for _, label, _ in parts) + 2
     longest = max(1, _longest_that_fit([len(choice) for _, _, choice in parts], room))
     content = line(title.ljust(HEAD_WIDTH))
     for number, (role, label, choice) in enumerate(parts):
         style = STRONG if plain.get(role) == choice else DIFFERENT
-        separator = " · " if number else ""
+        separator = "  " if number else ""
         content += line(
             (f"{separator}{label}", QUIET), (words.shorten_middle(choice, longest), style)
         )

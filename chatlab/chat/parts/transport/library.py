@@ -1,0 +1,19 @@
+"""The plain transport: the library reads each frame and hands over each message.
+
+It is made for any program: it parses step by step, assembles fragments, and passes every message
+through a queue and several coroutines. Its better sibling is `bulk.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from chatlab.chat.parts.transport import Transport
+
+
+class LibraryTransport(Transport):
+    """Takes one message after another from the library, which lets 16 frames wait."""
+
+    async def messages(self) -> AsyncIterator[str | bytes]:
+        async for message in self:
+            yield message

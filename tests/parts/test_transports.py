@@ -1,0 +1,312 @@
+"""Every transport: however a stream is cut, the same messages come out, in order and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from chatlab.chat.modes import PARTS
+from chatlab.chat.parts.transport import Transport
+from chatlab.chat.parts.transport.bulk import BulkTransport, end_of_frame, take_texts
+from chatlab.chat.protocol import FRAME_BYTES_MAX
+from tests.support.chat_client import ChatClient, eventually, new_contents, running
+from tests.support.parts import every
+
+EVERY = pytest.mark.parametrize("part", every("transport"))
+NAMES = pytest.mark.parametrize("name", PARTS["transport"])
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+LENGTHS = [0, 1, 124, 125, 126, 127, 128, 65_535, FRAME_BYTES_MAX]
+
+texts = st.one_of(st.text(max_size=20), st.sampled_from(LENGTHS).map(lambda length: "x" * length))
+messages = st.one_of(texts, st.binary(max_size=20), st.lists(st.text(max_size=9), min_size=2))
+
+
+def frames_of(message: str | bytes | list[str]) -> list[Frame]:
+    """A message in one frame, or in as many as its list has fragments."""
+    if isinstance(message, bytes):
+        return [Frame(Opcode.BINARY, message)]
+    if isinstance(message, str):
+        return [Frame(Opcode.TEXT, message.encode())]
+    return [
+        Frame(Opcode.CONT if n else Opcode.TEXT, part.encode(), fin=n == len(message) - 1)
+        for n, part in enumerate(message)
+    ]
+
+
+def on_the_wire(*frames: Frame) -> bytes:
+    return b"".join(frame.serialize(mask=True) for frame in frames)
+
+
+class FakeSocket(asyncio.Transport):
+    """Keeps what is written, and knows whether it is read."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.paused = False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+
+class FakeServer:
+    """Has nothing to say to a connection."""
+
+    def __init__(self) -> None:
+        self.handler_tasks: set[asyncio.Task[None]] = set()
+
+    async def handler(self, connection: Any) -> None:
+        pass
+
+    def start_connection_handler(self, connection: Any) -> None:
+        pass
+
+
+def opened(part: type[Transport], before_the_answer: bytes = b"") -> tuple[Transport, FakeSocket]:
+    """A connection that has just been opened, without a real socket."""
+    protocol = ServerProtocol(max_size=FRAME_BYTES_MAX)
+    connection = part(protocol, cast("Any", FakeServer()))
+    socket = FakeSocket()
+    connection.connection_made(socket)
+    connection.data_received(HANDSHAKE + before_the_answer)
+    protocol.state = State.OPEN
+    return connection, socket
+
+
+async def what_came(connection: Transport) -> list[str | bytes]:
+    """All messages that arrived before the connection was lost."""
+    connection.connection_lost(None)
+    came: list[str | bytes] = []
+    with suppress(ConnectionClosed):
+        async for one in connection.messages():
+            came.append(one)
+    return came
+
+
+# Without a real socket.
+
+
+@EVERY
+@given(
+    said=st.lists(messages, max_size=12),
+    cuts=st.lists(st.floats(0, 1), max_size=12),
+    pings=st.lists(st.integers(0, 30), max_size=3),
+    early=st.one_of(st.just(0.0), st.floats(0, 1)),
+)
+def test_messages_are_the_same_wherever_the_stream_is_cut(
+    part: type[Transport], said: list[Any], cuts: list[float], pings: list[int], early: float
+) -> None:
+    """Also with pings in between, and when a part of it came before the handshake was answered."""
+    frames = [frame for message in said for frame in frames_of(message)]
+    for n, place in enumerate(pings):
+        frames.insert(min(place, len(frames)), Frame(Opcode.PING, b"%d" % n))
+    stream = on_the_wire(*frames)
+    first = int(early * len(stream))
+    places = sorted({first, len(stream), *(max(first, int(cut * len(stream))) for cut in cuts)})
+
+    async def scenario() -> tuple[list[str | bytes], bytes]:
+        connection, socket = opened(part, stream[:first])
+        for begin, end in itertools.pairwise(places):
+            connection.data_received(stream[begin:end])
+        return await what_came(connection), socket.written
+
+    came, written = asyncio.run(scenario())
+    pongs = sorted(b"%d" % n for n in range(len(pings)))
+    assert came == ["".join(one) if isinstance(one, list) else one for one in said]
+    assert sorted(written[at + 2 : at + 3] for at in range(0, len(written), 3)) == pongs
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (Frame(Opcode.TEXT, b"not masked").serialize(mask=False), 1002),
+        (b"\xc1\x80mask", 1002),  # an extension that nobody has agreed on,
+        (on_the_wire(Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.TEXT, b"b")), 1002),
+        (on_the_wire(Frame(Opcode.TEXT, b"x" * (FRAME_BYTES_MAX + 1)))[:20], 1009),
+        (on_the_wire(Frame(Opcode.BINARY, b"x" * (FRAME_BYTES_MAX + 1)))[:20], 1009),
+        (on_the_wire(Frame(Opcode.CLOSE, (1000).to_bytes(2))), 1000),
+    ],
+    ids=["not masked", "extension", "text among fragments", "large text", "large binary", "close"],
+)
+async def test_nothing_is_taken_after_a_close_or_a_broken_frame(
+    part: type[Transport], wrong: bytes, code: int
+) -> None:
+    before, after = (on_the_wire(Frame(Opcode.TEXT, text)) for text in (b"before", b"after"))
+    connection, socket = opened(part)
+    connection.data_received(before + wrong + after)
+    connection.data_received(after)
+
+    assert socket.written[2:4] == code.to_bytes(2)
+    assert await what_came(connection) == ["before"]
+
+
+@EVERY
+async def test_the_socket_is_not_read_while_many_messages_wait(part: type[Transport]) -> None:
+    connection, socket = opened(part)
+    sent = 0
+    while not socket.paused:
+        connection.data_received(on_the_wire(Frame(Opcode.TEXT, b"%d" % sent)))
+        sent += 1
+        assert sent < 100, "too many messages wait"
+
+    came = [await anext(stream) for stream in [connection.messages()] for _ in range(sent)]
+    assert came == [str(n) for n in range(sent)]
+    assert not socket.paused
+
+
+async def test_the_bulk_transport_spares_a_short_text_the_way_through_the_library() -> None:
+    connection, _ = opened(BulkTransport)
+    given_to_it = []
+    connection.protocol.receive_data = given_to_it.append  # type: ignore[method-assign]
+    connection.data_received(on_the_wire(*(Frame(Opcode.TEXT, b"%d" % n) for n in range(9))))
+
+    assert given_to_it == []
+    stream = connection.messages()
+    assert [await anext(stream) for _ in range(9)] == [str(n) for n in range(9)]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_frame_ends_where_it_ends_and_nowhere_before_it_is_whole(length: int) -> None:
+    frame = on_the_wire(Frame(Opcode.BINARY, b"x" * length))
+    unmasked = Frame(Opcode.BINARY, b"x" * length).serialize(mask=False)
+    before = b"..."
+
+    for whole in (frame, unmasked):
+        assert end_of_frame(before + whole + b"more", 3, FRAME_BYTES_MAX) == 3 + len(whole)
+        for size in {0, 1, 2, 3, 4, 9, 13, len(whole) - 1} - set(range(len(whole), 99)):
+            assert end_of_frame(before + whole[:size], 3, FRAME_BYTES_MAX) is None
+
+
+def test_only_whole_texts_are_taken() -> None:
+    taken: list[bytes] = []
+    stream = on_the_wire(Frame(Opcode.TEXT, b"one"), Frame(Opcode.TEXT, b"2" * 300))
+    for rest in (b"", b"\x81", b"\x81\x85abcd1234", b"\x81\xff", b"\x82\x80abcd", b"\x01\x80abcd"):
+        taken.clear()
+        assert take_texts(stream + rest, 0, taken.append) == len(stream)
+        assert taken == [b"one", b"2" * 300]
+
+
+# In a server.
+
+
+def say(n: int) -> str:
+    return f'{{"type": "send_message", "roomId": "general", "content": "{n}", "ref": {n}}}'
+
+
+async def answers(client: ChatClient, count: int) -> list[Any]:
+    """The refs of the first `count` answers, in the order in which they came."""
+
+    def refs() -> list[Any]:
+        return [one["ref"] for one in client.frames[2:] if one["type"] in ("ack", "error")]
+
+    await client.until(lambda: len(refs()) >= count, f"{count} answers")
+    return refs()
+
+
+@NAMES
+async def test_fragments_binary_frames_and_pings_keep_their_place(
+    name: str, tmp_path: Path
+) -> None:
+    async with (
+        running(f"batched+transport={name}", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice", "general") as client,
+    ):
+        send, ping = client.connection.send, client.connection.ping
+
+        async def parts() -> AsyncIterator[str]:
+            yield say(2)[:9]
+            await (await ping())
+            yield say(2)[9:]
+
+        await send(say(1))
+        await send(parts())
+        await send(say(3))
+        await send(say(4).encode())  # binary: refused
+        await send([say(5)[:30], say(5)[30:50], say(5)[50:]])
+        for n in range(6, 200):
+            await send(say(n))
+
+        assert await answers(client, 199) == [*range(1, 200)]
+        assert [one["code"] for one in client.of("error")] == ["binary_frame"]
+
+
+@NAMES
+@pytest.mark.parametrize("fragmented", [False, True])
+async def test_text_that_is_not_utf_8_closes_the_connection(
+    name: str, fragmented: bool, tmp_path: Path
+) -> None:
+    async with (
+        running(f"naive+transport={name}", tmp_path) as server,
+        await ChatClient.connect(server.url, "alice") as client,
+    ):
+        bad = b'{"type": "\xff\xfe"}'
+        await client.connection.send([bad[:12], bad[12:]] if fragmented else bad, text=True)
+        assert (await client.until_closed())[0] == 1007
+
+
+@NAMES
+async def test_what_arrived_before_a_client_hung_up_is_still_done(
+    name: str, tmp_path: Path
+) -> None:
+    async with running(f"journal+transport={name}", tmp_path) as server:
+        async with await ChatClient.connect(server.url, "alice", "general") as client:
+            for n in range(100):
+                await client.connection.send(say(n))
+        await eventually(lambda: server.snapshot().counts.saved == 100, "every message is saved")
+
+
+OWN = """
+from chatlab.chat.parts.transport import Transport
+
+class Shouting(Transport):
+    async def messages(self):
+        async for message in self:
+            if "bug" in message:
+                raise ValueError("no such luck")
+            yield message.replace("hello", "HELLO")
+"""
+
+
+async def test_a_transport_of_the_users_own_carries_messages_and_its_bug_is_reported(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    mode = f"naive+transport={tmp_path / 'own.py'}:Shouting"
+    async with (
+        running(mode, tmp_path / "data") as server,
+        await ChatClient.connect(server.url, "alice", "general") as client,
+    ):
+        await client.say("hello")
+        assert new_contents(tmp_path / "data") == ["HELLO"]
+
+        await client.shout("bug")
+        assert (await client.until_closed())[0] == 1008
+        (error,) = client.of("error")
+        assert error["code"] == "internal_error"
+        assert "ValueError in the server: no such luck (own.py, line 8)" in error["message"]
+        assert [note.text for note in server.snapshot().notes] == [error["message"]]
