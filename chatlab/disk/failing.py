@@ -1,21 +1,18 @@
-"""Errors of the disk at the n-th operation, by plan: the same plan fails at the same place again.
+"""A disk that fails: at the n-th operation of a plan, or on command.
 
-Owns counting and failing, and the words of one fault. The grammar stands in `__init__.py`. Its
-sibling is `slow.py`.
+The same plan fails at the same place again. The grammar of plans stands in `simulated.py`; the
+sibling of this disk is `slow.py`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from chatlab.disk.real import Kind, Operation
-from chatlab.errors import UsageError
 
 ERRORS = {
     "enospc": errno.ENOSPC,  # no space left on device
@@ -23,22 +20,24 @@ ERRORS = {
     "edquot": errno.EDQUOT,  # this user's share of the disk is used up
     "erofs": errno.EROFS,  # read-only file system, as the kernel makes one after errors
 }
-KINDS: tuple[Kind, ...] = get_args(Kind)
-EXAMPLE = "an example: --fault enospc@100,eio@fsync:3+2"
 
-_OF_WRITES = {"enospc", "edquot"}
+
+def every(_operation: Operation) -> bool:
+    """Any operation."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One error, planned.
+    """One planned error.
 
     Attributes:
-        text: as it was asked for.
+        text: as the user wrote it.
         error: a name from `ERRORS`.
-        kind: of which operations; None for all.
+        kind: of the operations that count and fail; None for all.
         first: which of them fails first, from 1.
         count: how many fail; None for all from there on.
+        which: a further condition on the operations that count and fail.
     """
 
     text: str
@@ -46,10 +45,11 @@ class Fault:
     kind: Kind | None
     first: int
     count: int | None
+    which: Callable[[Operation], bool] = every
 
     def concerns(self, operation: Operation) -> bool:
-        """Whether such an operation is counted."""
-        return self.kind in (None, operation.kind)
+        """Whether such an operation counts."""
+        return self.kind in (None, operation.kind) and self.which(operation)
 
     def strikes(self, number: int) -> bool:
         """Whether the operation of this number, from 1, fails."""
@@ -67,27 +67,53 @@ class Fault:
         return f"{self.text} ({'over' if over else f'{failed:,} of {self.count:,} failed'})"
 
 
-class Faults:
-    """Lets operations fail by plan; a `Simulation`.
+class FailingDisk:
+    """Fails operations; a `Simulation`.
 
     Args:
-        faults: each counts by itself, also the operations that another one lets fail. Where
-            several strike at once, the first decides.
+        faults: a plan, which begins with `arm`. Each fault counts by itself, and counts also the
+            operations that another one fails. Where several strike at once, the first decides.
+
+    Attributes:
+        seen: operations asked for since it was armed, or since the last `fail` or `heal`.
+        failed: operations that failed, ever.
     """
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self._faults = tuple(faults)
-        self._seen = [0] * len(self._faults)
+    def __init__(self, faults: Sequence[Fault] = ()) -> None:
         self._lock = threading.Lock()  # operations come from several threads
         self._armed = False
+        self.failed = 0
+        self._plan(faults)
 
     @property
     def simulated(self) -> list[str]:
         with self._lock:
             return [fault.words(seen) for fault, seen in zip(self._faults, self._seen, strict=True)]
 
+    @property
+    def over(self) -> bool:
+        """Whether every fault is over, or has not yet begun."""
+        return not any(map(Fault.strikes, self._faults, self._seen))
+
     def arm(self) -> None:
         self._armed = True
+
+    def fail(
+        self,
+        first: int = 1,
+        *,
+        count: int | None = 1,
+        error: str = "eio",
+        kind: Kind | None = None,
+        which: Callable[[Operation], bool] = every,
+    ) -> None:
+        """Fail on command, from now on, in place of every earlier plan; see `Fault`."""
+        self._plan([Fault(error, error, kind, first, count, which)])
+        self.arm()
+
+    def heal(self) -> None:
+        """Work again."""
+        self._plan(())
 
     def before(self, operation: Operation) -> int | None:
         struck = self._count(operation) if self._armed else []
@@ -96,60 +122,29 @@ class Faults:
     def after(self, operation: Operation) -> None:
         pass
 
+    def _plan(self, faults: Sequence[Fault]) -> None:
+        with self._lock:
+            self._faults, self._seen = tuple(faults), [0] * len(faults)
+            self.seen = 0
+
     def _count(self, operation: Operation) -> list[Fault]:
         struck = []
         with self._lock:
+            self.seen += 1
             for place, fault in enumerate(self._faults):
                 if fault.concerns(operation):
                     self._seen[place] += 1
                     if fault.strikes(self._seen[place]):
                         struck.append(fault)
+            self.failed += bool(struck)
         return struck
 
 
-def parse_fault(text: str) -> Fault:
-    """Read `ERROR@[OPERATION:]N[+COUNT]`.
-
-    Raises:
-        UsageError: what was found, what is possible, and an example.
-    """
-    error, at, rest = text.partition("@")
-    if error not in ERRORS:
-        raise _mistake(
-            text, f"{error!r} is no error; there are: {', '.join(ERRORS)}, and slow=TIME"
-        )
-    if not at:
-        raise _mistake(text, "it does not say at which operation: write @N, and 1 is the first")
-    kind, colon, when = rest.rpartition(":")
-    if colon and kind not in KINDS:
-        raise _mistake(text, f"{kind!r} is no operation; there are: {', '.join(KINDS)}")
-    number, plus, count = when.partition("+")
-    if not _is_count(number):
-        raise _mistake(text, f"{number!r} is no number of an operation: 1 is the first")
-    if plus and count not in ("", "forever") and not _is_count(count):
-        raise _mistake(
-            text, f"{count!r} is no count of operations: write +2, or + or +forever for all"
-        )
-    planned: Kind | None = next((each for each in KINDS if each == kind), None)
-    if not colon and error in _OF_WRITES:
-        planned = "write"
-    how_many = (int(count) if _is_count(count) else None) if plus else 1
-    return Fault(text, error, planned, int(number), how_many)
-
-
 def _fail(fault: Fault, operation: Operation) -> int:
-    """Fail as that error does; returns how many bytes still fit if a part of a write does."""
+    """Fail with that error; returns how many bytes of a write still fit on a full disk."""
     if fault.error == "enospc" and operation.kind == "write" and operation.data:
-        # Who learns from a full disk must see the torn file that it leaves; `disk.py` writes as
-        # much as fits, then raises the error.
+        # A full disk leaves a torn file, and learners must see it: `real.py` writes as much as
+        # fits, then raises the error.
         return len(operation.data) // 2
     code = ERRORS[fault.error]
     raise OSError(code, os.strerror(code))
-
-
-def _is_count(text: str) -> bool:
-    return re.fullmatch(r"0*[1-9][0-9]{0,11}", text) is not None
-
-
-def _mistake(text: str, what: str) -> UsageError:
-    return UsageError(f"--fault {text!r}: {what}; {EXAMPLE}")

@@ -1,7 +1,7 @@
-"""The disk, for the parts: every operation runs off the event loop and can be waited for.
+"""The disk, for the parts: every operation runs off the event loop, and is awaited.
 
-What is done and counted stands in `disk.py`. Refuses to know what is in the files.
-Read `readers/direct.py` and `writers/truncate.py` next.
+What is done and counted stands in `real.py`. Refuses to know what is in the files.
+Read `chat/parts/reader/direct.py` and `chat/parts/writer/truncate.py` next.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -26,16 +27,21 @@ class Files:
 
     Args:
         folder: where they lie; must exist.
-        conditions: what stands between them and the disk; see `disk.py`.
+        conditions: what stands between them and the disk; see `real.py`.
+        disk: another disk than the real one in that folder.
 
     Every method raises `StorageError` when the operating system says no. A caller that is
-    cancelled still waits for its operation to end: otherwise it would let go of its lock while a
+    cancelled still waits for its operation to end: otherwise it would release its lock while a
     thread is writing.
+
+    To run operations in another way than in threads, override `perform`.
     """
 
-    def __init__(self, folder: Path, conditions: Sequence[Condition] = ()) -> None:
+    def __init__(
+        self, folder: Path, conditions: Sequence[Condition] = (), *, disk: Disk | None = None
+    ) -> None:
         self.folder = folder
-        self.disk = Disk(folder, conditions)
+        self.disk = disk or Disk(folder, conditions)
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="chatlab-files")
 
     def statistics(self) -> dict[str, FileIO]:
@@ -43,7 +49,7 @@ class Files:
         return self.disk.statistics()
 
     async def names(self) -> list[str]:
-        """The files that there are."""
+        """The files in the folder, sorted."""
         return await self._off_loop("list", FOLDER, self.disk.names)
 
     async def read(self, name: str) -> bytes:
@@ -84,13 +90,17 @@ class Files:
         """Run something else that waits for the disk, such as a database.
 
         Args:
-            operation, name: what to call it if it fails.
-            function: raises `OSError`, or anything else that the caller then has to know.
+            operation, name: what the error says if it fails.
+            function: may raise `OSError`; the caller handles anything else.
         """
         return await self._off_loop(operation, name, function, *args, **kwargs)
 
+    async def perform(self, call: Callable[[], R]) -> R:
+        """Run a call that waits for the disk, and return what it returns: here in a thread."""
+        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, call))
+
     def close(self) -> None:
-        """Let the threads go, once they have finished what is under way."""
+        """End the threads, once they have finished their work."""
         self._threads.shutdown(wait=True)
 
     async def _off_loop(
@@ -101,11 +111,8 @@ class Files:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: function(*args, **kwargs)
-        )
         try:
-            return await to_the_end(work)
+            return await self.perform(partial(function, *args, **kwargs))
         except OSError as error:
             raise StorageError(operation, name, error.strerror or str(error)) from error
 
@@ -114,7 +121,7 @@ class LogFile:
     """A file that stays open, to be appended to.
 
     Attributes:
-        size: bytes; after a failed append it tells how far the file now goes.
+        size: bytes; after a failed append, with the part of it that is in the file.
     """
 
     def __init__(self, files: Files, opened: OpenFile) -> None:
@@ -133,11 +140,11 @@ class LogFile:
         await self._files.work("append to", self._opened.name, self._append, data, fsync)
 
     async def cut(self, size: int) -> None:
-        """Forget everything after `size` bytes, on the disk too."""
+        """Cut off everything after `size` bytes, and put that on the disk."""
         await self._files.work("cut", self._opened.name, self._cut, size)
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         await self._files.work("close", self._opened.name, self._opened.close)
 
     def _append(self, data: bytes, fsync: bool) -> None:
@@ -151,7 +158,7 @@ class LogFile:
 
 
 async def to_the_end(work: Awaitable[R]) -> R:
-    """Wait for work that cannot be stopped, even when the one who waits is cancelled."""
+    """Wait for work that cannot be stopped, even when the waiting task is cancelled."""
     future = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
@@ -161,6 +168,6 @@ async def to_the_end(work: Awaitable[R]) -> R:
             cancelled = error
     if cancelled is not None:
         if not future.cancelled():
-            future.exception()  # heard, so that asyncio does not report it as lost
+            future.exception()  # retrieved, so that asyncio does not report it as lost
         raise cancelled
     return future.result()

@@ -1,7 +1,7 @@
 """A disk in memory, with the same operations, counts and conditions as the real one.
 
 A simulation makes thousands of them, each with another history. What a power cut would leave on
-it, `power_loss.py` tells.
+one stands in `power_loss.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chatlab.disk.real import FOLDER, Condition, Disk, FileIO, OpenFile, Operation
+from chatlab.disk.real import Condition, Disk, OpenFile
 
 NOWHERE = Path("no-such-folder-use-self.files")
-"""The folder of a disk in memory: whoever opens a file in it by hand learns from its name."""
+"""The folder of a disk in memory: its name tells whoever opens a file in it by hand."""
 
 
 class MemoryDisk(Disk):
@@ -25,6 +25,8 @@ class MemoryDisk(Disk):
         contents: name to bytes, at the beginning.
         conditions: what stands in between, the first asked first.
     """
+
+    _folder_syncs = True
 
     def __init__(
         self, contents: Mapping[str, bytes] | None = None, conditions: Sequence[Condition] = ()
@@ -39,7 +41,7 @@ class MemoryDisk(Disk):
 
     def put(self, name: str, data: bytes) -> None:
         """Change a file as another program would: uncounted, and past every condition."""
-        self.content(name)[:] = data  # in place: whoever has it open sees it
+        self.content(name)[:] = data  # in place: an open file sees it
 
     def content(self, name: str) -> bytearray:
         """A file itself, whatever it is called later; made if there is none."""
@@ -48,51 +50,32 @@ class MemoryDisk(Disk):
     def names(self) -> list[str]:
         return sorted(self._contents)
 
-    def read_part(self, name: str, offset: int, size: int | None) -> bytes:
-        operation = Operation("read", name)
-        self.before(operation)
-        whole = self._existing(name)
-        data = bytes(whole[offset:] if size is None else whole[offset : offset + size])
-        self.after(operation)
-        self.count(name, FileIO(reads=1, bytes_read=len(data)))
-        return data
+    def size(self, name: str) -> int:
+        return len(self._existing(name))
 
-    def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
-        operation = Operation("truncate", name)
-        self.before(operation)
-        self.content(name).clear()
-        self.after(operation)
-        opened = self.open(name)
-        opened.append(data)
-        if fsync:
-            opened.fsync()
+    def _read(self, name: str, offset: int, size: int | None) -> bytes:
+        return bytes(self._existing(name)[offset : None if size is None else offset + size])
 
-    def open(self, name: str) -> OpenFile:
-        return _MemoryFile(self, name, self.content(name))
+    def _open(self, name: str, *, cut: bool = False) -> OpenFile:
+        content = self.content(name)
+        if cut:
+            content.clear()
+        return _MemoryFile(self, name, content)
 
-    def rename(self, source: str, target: str) -> None:
-        operation = Operation("rename", source, target=target)
-        self.before(operation)
+    def _rename(self, source: str, target: str) -> None:
         self._existing(source)
         self._contents[target] = self._contents.pop(source)
-        self.after(operation)
 
-    def remove(self, name: str) -> None:
-        operation = Operation("remove", name)
-        self.before(operation)
+    def _remove(self, name: str) -> None:
         self._existing(name)
         del self._contents[name]
-        self.after(operation)
 
-    def fsync_folder(self) -> None:
-        operation = Operation("fsync", FOLDER)
-        self.before(operation)
-        self.after(operation)
-        self.count(FOLDER, FileIO(fsyncs=1))
+    def _fsync_folder(self) -> None:
+        pass
 
     def _existing(self, name: str) -> bytearray:
         if name not in self._contents:
-            raise FileNotFoundError(2, "No such file or directory", name)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return self._contents[name]
 
 
@@ -103,26 +86,15 @@ class _MemoryFile(OpenFile):
         super().__init__(disk, name, io.BytesIO(), len(content))
         self._content = content
 
-    def fsync(self) -> None:
-        operation = Operation("fsync", self.name)
-        self._disk.before(operation)
+    def _sync(self, data_only: bool) -> None:  # noqa: ARG002 (in memory, both are the same)
         self._must_be_open()
-        self._disk.after(operation)
-        self._disk.count(self.name, FileIO(fsyncs=1))
 
-    def fdatasync(self) -> None:
-        self.fsync()
-
-    def truncate(self, size: int) -> None:
-        operation = Operation("truncate", self.name, size)
-        self._disk.before(operation)
+    def _truncate(self, size: int) -> None:
         self._must_be_open()
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         del self._content[size:]
         self._content.extend(bytes(size - len(self._content)))
-        self.size = size
-        self._disk.after(operation)
 
     def _write(self, data: bytes) -> None:
         if data:

@@ -9,7 +9,7 @@ and the one vocabulary in which chatlab speaks of I/O:
     bytes_read, bytes_written
 
 Everything here waits for the disk. `files.py` is what the parts use: the same, off the event loop.
-Whoever wants a slow disk, a broken one or a record of all that happens puts a `Condition` between.
+A slow disk, a failing one and a record of all that happens are each a `Condition` in between.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Literal, NamedTuple, Protocol, Self
+from typing import BinaryIO, Literal, NamedTuple, Protocol, Self, get_args
 
 import msgspec
 
@@ -31,6 +31,7 @@ FOLDER = "(folder)"
 """The name under which a sync of the data folder itself is counted."""
 
 Kind = Literal["read", "write", "truncate", "fsync", "rename", "remove"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class FileIO(msgspec.Struct, frozen=True):
@@ -57,7 +58,8 @@ class FileIO(msgspec.Struct, frozen=True):
         )
 
     def __sub__(self, other: FileIO) -> FileIO:
-        return FileIO(*(a - b for a, b in zip(_values(self), _values(other), strict=True)))
+        mine, its = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return FileIO(*(a - b for a, b in zip(mine, its, strict=True)))
 
 
 class Operation(NamedTuple):
@@ -91,7 +93,7 @@ class Condition(Protocol):
         """
 
     def after(self, operation: Operation) -> None:
-        """Hear that it was done."""
+        """Hear that it succeeded."""
 
 
 class Disk:
@@ -116,8 +118,12 @@ class Disk:
             return dict(self._counts)
 
     def names(self) -> list[str]:
-        """The files that there are."""
+        """The files in the folder, sorted."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_file())
+
+    def size(self, name: str) -> int:
+        """Bytes of a file; not counted, as nothing of it is read."""
+        return (self.folder / name).stat().st_size
 
     def read(self, name: str) -> bytes:
         """The whole content of a file."""
@@ -125,18 +131,16 @@ class Disk:
 
     def read_part(self, name: str, offset: int, size: int | None) -> bytes:
         """Up to `size` bytes of a file from `offset` on; all of them if None."""
-        with _Doing(self, Operation("read", name)), (self.folder / name).open("rb") as file:
-            if offset:
-                file.seek(offset)
-            data = file.read() if size is None else file.read(size)
+        with self.doing(Operation("read", name)):
+            data = self._read(name, offset, size)
         self.count(name, FileIO(reads=1, bytes_read=len(data)))
         return data
 
     def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Make a file hold just `data`: opened, cut to nothing, written."""
-        with _Doing(self, Operation("truncate", name)):
-            file = (self.folder / name).open("wb", buffering=0)
-        with OpenFile(self, name, file, 0) as opened:
+        with self.doing(Operation("truncate", name)):
+            opened = self._open(name, cut=True)
+        with opened:
             opened.append(data)
             if fsync:
                 opened.fsync()
@@ -148,38 +152,55 @@ class Disk:
             if fsync:
                 opened.fsync()
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Replace a file in one step; a crash leaves the old content or the new one, on the disk.
+
+        Safe also when several processes replace the file at once. When it fails before the last
+        step, the old content is still there.
+        """
+        temporary = f"{name}.{os.getpid()}{TEMPORARY_SUFFIX}"
+        try:
+            self.write(temporary, data, fsync=True)
+            self.rename(temporary, name)
+        except OSError:
+            with suppress(OSError):  # the first error is the one to report
+                self.remove(temporary)
+            raise
+        self.fsync_folder()
+
     def open(self, name: str) -> OpenFile:
         """A file to append to, more than once; made if there is none."""
-        file = (self.folder / name).open("ab", buffering=0)
-        return OpenFile(self, name, file, file.tell())
+        return self._open(name)
 
     def rename(self, source: str, target: str) -> None:
-        """Give a file another name, in place of whatever has it."""
-        with _Doing(self, Operation("rename", source, target=target)):
-            os.replace(self.folder / source, self.folder / target)  # noqa: PTH105
+        """Give a file another name, in place of the file that has it."""
+        with self.doing(Operation("rename", source, target=target)):
+            self._rename(source, target)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        with _Doing(self, Operation("remove", name)):
-            (self.folder / name).unlink()
+        with self.doing(Operation("remove", name)):
+            self._remove(name)
 
     def fsync_folder(self) -> None:
         """Put the folder itself on the disk, without which a power cut can undo a rename."""
-        if os.name == "nt":
-            return  # Windows cannot sync a folder; NTFS journals its own renames.
-        with _Doing(self, Operation("fsync", FOLDER)):
-            descriptor = os.open(self.folder, os.O_RDONLY)
-            try:
-                full_sync(descriptor)
-            finally:
-                os.close(descriptor)
-        self.count(FOLDER, FileIO(fsyncs=1))
+        if self._folder_syncs:
+            with self.doing(Operation("fsync", FOLDER)):
+                self._fsync_folder()
+            self.count(FOLDER, FileIO(fsyncs=1))
 
     def count(self, name: str, what: FileIO) -> None:
         """Add to what a file has cost."""
         name = name.removesuffix(TEMPORARY_SUFFIX)
         with self._counts_lock:
             self._counts[name] = self._counts.get(name, FileIO()) + what
+
+    @contextmanager
+    def doing(self, operation: Operation) -> Iterator[None]:
+        """Ask the conditions before an operation, and tell them after it has succeeded."""
+        self.before(operation)
+        yield
+        self.after(operation)
 
     def before(self, operation: Operation) -> int | None:
         """Ask every condition; see there."""
@@ -190,6 +211,33 @@ class Disk:
         """Tell every condition."""
         for condition in self._conditions:
             condition.after(operation)
+
+    # The system calls, which a disk in memory replaces.
+
+    _folder_syncs = os.name != "nt"  # Windows cannot sync a folder; NTFS journals its own renames.
+
+    def _read(self, name: str, offset: int, size: int | None) -> bytes:
+        with (self.folder / name).open("rb") as file:
+            if offset:
+                file.seek(offset)
+            return file.read() if size is None else file.read(size)
+
+    def _open(self, name: str, *, cut: bool = False) -> OpenFile:
+        file = (self.folder / name).open("wb" if cut else "ab", buffering=0)
+        return OpenFile(self, name, file, 0 if cut else file.tell())
+
+    def _rename(self, source: str, target: str) -> None:
+        os.replace(self.folder / source, self.folder / target)  # noqa: PTH105
+
+    def _remove(self, name: str) -> None:
+        (self.folder / name).unlink()
+
+    def _fsync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            full_sync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class OpenFile:
@@ -216,30 +264,23 @@ class OpenFile:
 
     def fsync(self) -> None:
         """Put the file on the disk, with all that is needed to find it again."""
-        with _Doing(self._disk, Operation("fsync", self.name)):
-            full_sync(self._file.fileno())
-        self._disk.count(self.name, FileIO(fsyncs=1))
+        self._synced(data_only=False)
 
     def fdatasync(self) -> None:
         """Put its data on the disk, without such things as its time stamp, where that is possible.
 
         The new size of a file that has grown is among what is put there (POSIX, fdatasync).
         """
-        with _Doing(self._disk, Operation("fsync", self.name)):
-            if hasattr(os, "fdatasync"):
-                os.fdatasync(self._file.fileno())
-            else:
-                full_sync(self._file.fileno())
-        self._disk.count(self.name, FileIO(fsyncs=1))
+        self._synced(data_only=True)
 
     def truncate(self, size: int) -> None:
         """Cut it off after `size` bytes."""
-        with _Doing(self._disk, Operation("truncate", self.name, size)):
-            self._file.truncate(size)
+        with self._disk.doing(Operation("truncate", self.name, size)):
+            self._truncate(size)
         self.size = size
 
     def close(self) -> None:
-        """Let go of it. Says nothing of what is on the disk."""
+        """Close it. Says nothing about what is on the disk."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -248,6 +289,20 @@ class OpenFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _synced(self, *, data_only: bool) -> None:
+        with self._disk.doing(Operation("fsync", self.name)):
+            self._sync(data_only)
+        self._disk.count(self.name, FileIO(fsyncs=1))
+
+    def _sync(self, data_only: bool) -> None:
+        if data_only and hasattr(os, "fdatasync"):
+            os.fdatasync(self._file.fileno())
+        else:
+            full_sync(self._file.fileno())
+
+    def _truncate(self, size: int) -> None:
+        self._file.truncate(size)
+
     def _write(self, data: bytes) -> None:
         # Unbuffered: what is counted is what was handed over, and no error can hide in a close.
         rest = memoryview(data)
@@ -255,26 +310,6 @@ class OpenFile:
             written = self._file.write(rest)
             self.size += written
             rest = rest[written:]
-
-
-class _Doing:
-    """Asks the conditions before an operation, and tells them after it has succeeded."""
-
-    def __init__(self, disk: Disk, operation: Operation) -> None:
-        self._disk = disk
-        self._operation = operation
-
-    def __enter__(self) -> None:
-        self._disk.before(self._operation)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self._disk.after(self._operation)
 
 
 def full_sync(descriptor: int) -> None:
@@ -287,7 +322,3 @@ def full_sync(descriptor: int) -> None:
         os.fsync(descriptor)
     else:
         fcntl.fcntl(descriptor, f_fullfsync)
-
-
-def _values(counts: FileIO) -> tuple[int, ...]:
-    return msgspec.structs.astuple(counts)

@@ -1,49 +1,53 @@
-"""What can be wrong with a disk, on demand: for `chatlab serve --fault` and `--disk`.
+"""A disk that is slow or fails on demand: the options `--fault` and `--disk` of `chatlab serve`.
 
-Owns the words of both options. A plan is a list of these, separated by commas:
+Owns the grammar of both options. A plan is a list of these, separated by commas:
 
     ERROR@[OPERATION:]N[+COUNT]    the N-th operation fails, and COUNT - 1 after it
-    slow=TIME[@OPERATION]          operations take so much longer: 20ms, 0.5s
+    slow=TIME[@OPERATION]          operations take TIME longer: 20ms, 0.5s
 
     enospc@100         the 100th write finds the disk full: half of it is written
     eio@fsync:3+2      the 3rd and the 4th fsync fail
     eio@write:50+      every write from the 50th on fails, for ever (or: +forever)
     slow=20ms@fsync    each fsync takes 20 ms longer
 
-- ERROR is the lower-case name of an errno; see `faults.ERRORS`.
+- ERROR is the lower-case name of an errno; see `failing.ERRORS`.
 - OPERATION is read, write, fsync, rename, truncate or remove. Without one, enospc and edquot count
   writes, and the other errors count every operation. Replacing a file is a truncate and a write;
-  for a safe replacement come an fsync, a rename and an fsync of the folder.
-- N counts from the moment when the server is ready; 1 is the first. So does everything here: a
-  start and its recovery are never disturbed.
+  a safe replacement adds an fsync, a rename and an fsync of the folder.
+- N counts from 1, and from the moment when the server is ready: no plan disturbs a start and its
+  recovery.
 
-Read `faults.py` and `slow.py` next; the seam, `Condition`, stands in `parts/disk.py`.
+Read `failing.py` and `slow.py` next; the seam, `Condition`, stands in `real.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from chatlab.disk.failing import ERRORS, Faults, parse_fault
-from chatlab.disk.real import Condition
-from chatlab.disk.slow import DISKS, SlowDisk, parse_slow
+from chatlab.disk.failing import ERRORS, FailingDisk, Fault
+from chatlab.disk.real import KINDS, Condition, Kind
+from chatlab.disk.slow import DISKS, SlowDisk, Speed
 from chatlab.errors import UsageError
 
-__all__ = ["DISKS", "ERRORS", "Simulation", "describe", "simulate"]
+WAIT_MAX_S = 60.0
+
+_OF_WRITES = {"enospc", "edquot"}
+_COUNT = re.compile(r"0*[1-9][0-9]{0,11}")
 
 
 @runtime_checkable
 class Simulation(Condition, Protocol):
-    """A condition that is no property of the real disk, so that people must be told of it."""
+    """A condition that the real disk does not have, so that people must be told."""
 
     @property
     def simulated(self) -> list[str]:
         """What is simulated, and how far it has come; one phrase for each thing."""
 
     def arm(self) -> None:
-        """Begin: the server is ready. Before that, nothing is counted and nothing happens."""
+        """Begin: the server is ready. Before that, nothing counts and nothing happens."""
 
 
 def simulate(
@@ -54,35 +58,88 @@ def simulate(
     Args:
         folder: the data folder.
         plans: each a plan as above.
-        disk: a name from `DISKS`; None for the disk as it is.
+        disk: a name from `DISKS`; None for the real disk.
 
     Raises:
         UsageError: a plan, or the disk, is not understood.
     """
-    items = [item.strip() for plan in plans for item in plan.split(",")]
-    conditions: list[Condition] = []
-    if disk is not None:
-        if disk not in DISKS:
-            raise UsageError(f"--disk {disk!r} is not known; there are: {', '.join(DISKS)}")
-        conditions.append(SlowDisk(DISKS[disk], folder))
+    speeds, faults = _parsed(plans, disk)
     # Slowness first: an operation that fails has taken its time, too.
-    conditions += [SlowDisk(parse_slow(item), folder) for item in items if _is_slow(item)]
-    faults = [parse_fault(item) for item in items if not _is_slow(item)]
-    return [*conditions, Faults(faults)] if faults else conditions
+    conditions: list[Condition] = [SlowDisk(speed, folder) for speed in speeds]
+    return [*conditions, FailingDisk(faults)] if faults else conditions
 
 
 def describe(*, plans: Sequence[str] = (), disk: str | None = None) -> list[str]:
-    """What these options simulate, in words, one phrase for each thing; for those who only tell.
+    """What these options simulate, in words, one phrase for each thing.
 
     Raises:
         UsageError: as `simulate`.
     """
-    slow = [one for one in simulate(Path(), plans=plans, disk=disk) if isinstance(one, SlowDisk)]
+    speeds, faults = _parsed(plans, disk)
+    return [speed.words for speed in speeds] + [fault.text for fault in faults]
+
+
+def parse_fault(text: str) -> Fault:
+    """Read `ERROR@[OPERATION:]N[+COUNT]`.
+
+    Raises:
+        UsageError: what was found, what is possible, and an example.
+    """
+    error, at, rest = text.partition("@")
+    if error not in ERRORS:
+        raise _mistake(text, f"{error!r} is not an error; choose {', '.join(ERRORS)} or slow=TIME")
+    if not at:
+        raise _mistake(text, "it does not say which operation fails: write @N; 1 is the first")
+    kind, colon, when = rest.rpartition(":")
+    number, plus, count = when.partition("+")
+    if not _COUNT.fullmatch(number):
+        raise _mistake(text, f"{number!r} is not the number of an operation: 1 is the first")
+    if plus and count not in ("", "forever") and not _COUNT.fullmatch(count):
+        raise _mistake(text, f"{count!r} is not a count: write +2, or + or +forever for all")
+    if colon:
+        planned: Kind | None = _kind(text, kind)
+    else:
+        planned = "write" if error in _OF_WRITES else None
+    how_many = (int(count) if _COUNT.fullmatch(count) else None) if plus else 1
+    return Fault(text, error, planned, int(number), how_many)
+
+
+def parse_slow(text: str) -> Speed:
+    """Read `slow=TIME[@OPERATION]`.
+
+    Raises:
+        UsageError: what was found, what is possible, and an example.
+    """
+    found = re.fullmatch(r"slow=([0-9]+(?:\.[0-9]+)?)(ms|s)(?:@(.*))?", text)
+    if found is None:
+        raise _mistake(
+            text, "write slow=TIME or slow=TIME@OPERATION, with a TIME like 20ms or 0.5s"
+        )
+    number, unit, named = found.groups()
+    wait_s = float(number) * (0.001 if unit == "ms" else 1.0)
+    if not 0 < wait_s <= WAIT_MAX_S:
+        raise _mistake(text, f"TIME must be more than 0 and at most {WAIT_MAX_S:g}s")
+    kinds = KINDS if named is None else (_kind(text, named),)
+    words = f"each {named or 'operation'} {float(number):g} {unit} slower"
+    return Speed(words, dict.fromkeys(kinds, wait_s))
+
+
+def _parsed(plans: Sequence[str], disk: str | None) -> tuple[list[Speed], list[Fault]]:
+    if disk is not None and disk not in DISKS:
+        raise UsageError(f"--disk {disk!r} is not known; there are: {', '.join(DISKS)}")
     items = [item.strip() for plan in plans for item in plan.split(",")]
-    return [words for one in slow for words in one.simulated] + [
-        item for item in items if not _is_slow(item)
-    ]
+    slow = [parse_slow(item) for item in items if item.startswith("slow")]
+    faults = [parse_fault(item) for item in items if not item.startswith("slow")]
+    return [*([] if disk is None else [DISKS[disk]]), *slow], faults
 
 
-def _is_slow(item: str) -> bool:
-    return item.startswith("slow")
+def _kind(text: str, name: str) -> Kind:
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise _mistake(text, f"{name!r} is not an operation; choose {', '.join(KINDS)}")
+
+
+def _mistake(text: str, what: str) -> UsageError:
+    example = "slow=20ms@fsync" if text.startswith("slow") else "enospc@100,eio@fsync:3+2"
+    return UsageError(f"--fault {text!r}: {what}; an example: --fault {example}")

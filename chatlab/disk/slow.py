@@ -1,28 +1,22 @@
-"""A disk that is slower than the one at hand: a simulation, and labelled as one wherever it shows.
+"""A disk that is slower than the real one: a simulation, and labelled as one wherever it shows.
 
-Owns how long operations take, and waits for so long, in the thread that does the work. Nothing is
-faster than the real disk: the waits come on top. The grammar of `slow=` stands in `__init__.py`.
-Its sibling is `faults.py`.
+Owns how long operations take, and waits in the thread that does the work. The waits come on top:
+nothing is faster than the real disk. The grammar of `slow=` stands in `simulated.py`; the sibling
+of this disk is `failing.py`.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
-from chatlab.disk.real import Kind, Operation
-from chatlab.errors import UsageError
+from chatlab.disk.real import KINDS, Kind, Operation
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
-WAIT_MAX_S = 60.0
 PART_BYTES_MAX = 64 * 1024
-"""What a read of a part of a file is charged: an operation does not tell how much is wanted."""
-EXAMPLE = "an example: --fault slow=20ms@fsync"
+"""What reading a part of a file is charged: an operation does not say how much it wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Speed:
     Attributes:
         words: the assumptions, for people.
         waits_s: kind to seconds; a kind that is missing costs nothing by itself.
-        bytes_per_s: at which data are read and written.
+        bytes_per_s: the rate at which data are read and written.
     """
 
     words: str
@@ -46,7 +40,7 @@ class Speed:
 
 DISKS: dict[str, Speed] = {
     # An assumption: half a turn at 7,200 rpm (60 / 7,200 / 2 s = 4.2 ms) and a seek of about 4 ms
-    # until the bytes pass under the head; 120 MB/s then. Nothing is taken to be in any cache.
+    # until the bytes pass under the head; then 120 MB/s. No cache holds anything.
     "hdd": Speed("disk hdd (fsync 8 ms, 120 MB/s)", {"fsync": 0.008}, 120e6),
     # An assumption: a volume in the same data centre, one round trip and a little work for each
     # operation; 100 MB/s is about a gigabit link.
@@ -61,7 +55,7 @@ class SlowDisk:
 
     Args:
         speed: how long they take.
-        folder: the data folder, to know how large a file is that is read. JSON is read whole,
+        folder: the data folder, to find the size of a file that is read. JSON is read whole,
             logs and databases in parts.
         sleep: waits for some seconds.
     """
@@ -100,32 +94,5 @@ class SlowDisk:
         try:
             size = (self._folder / operation.name).stat().st_size
         except OSError:
-            return 0  # the read itself will tell what is the matter
+            return 0  # the read itself will report what is wrong
         return size if operation.name.endswith(".json") else min(size, PART_BYTES_MAX)
-
-
-def parse_slow(text: str) -> Speed:
-    """Read `slow=TIME[@OPERATION]`.
-
-    Raises:
-        UsageError: what was found, what is possible, and an example.
-    """
-    found = re.fullmatch(r"slow=([0-9]+(?:\.[0-9]+)?)(ms|s)(?:@(.*))?", text)
-    if found is None:
-        raise UsageError(
-            f"--fault {text!r}: slowness is slow=TIME or slow=TIME@OPERATION, with a TIME like "
-            f"20ms or 0.5s; {EXAMPLE}"
-        )
-    number, unit, named = found.groups()
-    wait_s = float(number) * (0.001 if unit == "ms" else 1.0)
-    if not 0 < wait_s <= WAIT_MAX_S:
-        raise UsageError(
-            f"--fault {text!r}: TIME is more than 0 and at most {WAIT_MAX_S:g}s; {EXAMPLE}"
-        )
-    kinds = [kind for kind in KINDS if named in (None, kind)]
-    if not kinds:
-        raise UsageError(
-            f"--fault {text!r}: {named!r} is no operation; there are: {', '.join(KINDS)}; {EXAMPLE}"
-        )
-    words = f"each {named or 'operation'} {float(number):g} {unit} slower"
-    return Speed(words, dict.fromkeys(kinds, wait_s))

@@ -25,10 +25,11 @@ from chatlab.course.simulation.clock import (
 )
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.course.simulation.story import STEPS_MAX, Story
-from chatlab.disk.failing import Faults, parse_fault
+from chatlab.disk.failing import FailingDisk
 from chatlab.disk.memory import MemoryDisk
 from chatlab.disk.real import Condition, Disk, OpenFile
 from chatlab.disk.recording import Recorder
+from chatlab.disk.simulated import parse_fault
 from chatlab.errors import StorageError
 from tests.support.virtual_clock import on_virtual_clock
 
@@ -121,7 +122,7 @@ class Hand:
 
 
 def conditions(plans: list[str]) -> tuple[Recorder, list[Condition]]:
-    recorder, faults = Recorder(), Faults([parse_fault(plan) for plan in plans])
+    recorder, faults = Recorder(), FailingDisk([parse_fault(plan) for plan in plans])
     faults.arm()
     return recorder, [faults, recorder]
 

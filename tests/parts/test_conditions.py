@@ -1,4 +1,4 @@
-"""Faults and slow disks: what a plan means, to the operation, and what a journal makes of it."""
+"""Failing and slow disks: what a plan means, to the operation, and what a journal makes of it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
-from chatlab.disk.failing import KINDS, Fault, Faults, parse_fault
-from chatlab.disk.real import Disk, Kind, Operation
-from chatlab.disk.simulated import DISKS, ERRORS, Simulation, simulate
-from chatlab.disk.slow import PART_BYTES_MAX, SlowDisk, Speed, parse_slow
+from chatlab.disk.failing import ERRORS, FailingDisk, Fault
+from chatlab.disk.real import KINDS, Disk, Kind, Operation
+from chatlab.disk.simulated import Simulation, parse_fault, parse_slow, simulate
+from chatlab.disk.slow import DISKS, PART_BYTES_MAX, SlowDisk, Speed
 from chatlab.errors import StorageError, UsageError
 from tests.support.parts import FakeOutcome, InlineFiles, entry, fill, ids, message
 from tests.support.virtual_clock import now, run, settle
 
 
-def armed(*plans: str) -> Faults:
+def armed(*plans: str) -> FailingDisk:
     """The faults of some plans, on a server that is ready."""
-    faults = Faults([parse_fault(plan) for plan in plans])
+    faults = FailingDisk([parse_fault(plan) for plan in plans])
     faults.arm()
     return faults
 
 
-def failures(faults: Faults, *kinds: Kind) -> list[int]:
+def failures(faults: FailingDisk, *kinds: Kind) -> list[int]:
     """Which of some operations fail, counted from 1."""
     failed = []
     for number, kind in enumerate(kinds, start=1):
@@ -130,11 +130,11 @@ def test_plans_may_be_repeated_or_separated_by_commas(tmp_path: Path) -> None:
     assert simulate(tmp_path) == []
 
 
-# Faults.
+# Failing disks.
 
 
 def test_nothing_is_counted_and_nothing_fails_before_the_server_is_ready() -> None:
-    faults = Faults([parse_fault("eio@2")])
+    faults = FailingDisk([parse_fault("eio@2")])
     assert failures(faults, *["write"] * 5) == []
     faults.arm()
     assert failures(faults, *["write"] * 5) == [2]
@@ -332,7 +332,7 @@ def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
     async def scenario(folder: Path) -> None:
         knobs = Settings(drain_timeout_s=1_000.0, segment_bytes_max=segment_bytes_max)
         files = InlineFiles(fill(folder))
-        faults = Faults(plan)
+        faults = FailingDisk(plan)
         files.disk = Disk(folder, [faults])
         store, outcome = journal(files, knobs), FakeOutcome()
         await store.start()

@@ -25,7 +25,7 @@ from chatlab.disk.files import Files
 from chatlab.disk.real import FOLDER, Disk, Operation
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
-from tests.support.unlucky import Unlucky, kind
+from tests.support.unlucky import Unlucky, kinds
 from tests.support.virtual_clock import run, settle
 
 LARGE = Settings().segment_bytes_max
@@ -72,7 +72,7 @@ class Journal:
         left = self.folder
         self.folder = left.with_name(left.name + "-")
         shutil.copytree(left, self.folder)
-        self.disk.well()
+        self.disk.heal()
         await self.store.close()  # in the old folder, where nobody looks any more
         self._make()
         await self.start()
@@ -108,7 +108,7 @@ async def journal(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
     (made.folder / MESSAGES.name).unlink()
     await made.start()
     yield made
-    made.disk.well()
+    made.disk.heal()
     await made.store.close()
 
 
@@ -149,7 +149,7 @@ async def test_whole_lines_that_a_kill_left_are_put_on_the_disk_before_they_coun
 ) -> None:
     await journal.save(1)
     await journal.kill()
-    told = [(operation.kind, operation.name) for operation in journal.disk.seen[-3:]]
+    told = [(operation.kind, operation.name) for operation in journal.disk.operations[-3:]]
     await journal.save(2)
 
     name = journal.segments[0].name
@@ -360,9 +360,9 @@ async def test_a_message_of_any_size_comes_back(journal: Journal, size: int) -> 
 FAULTS = pytest.mark.parametrize(
     "fault",
     [
-        {"which": kind("write")},
-        {"which": kind("write"), "half": True},
-        {"which": kind("fsync")},
+        {"kind": "write"},
+        {"kind": "write", "error": "enospc"},
+        {"kind": "fsync"},
     ],
     ids=["write", "half a write", "fsync"],
 )
@@ -404,7 +404,7 @@ async def test_closing_leaves_nothing_of_a_refused_batch_in_the_file(
 
 async def test_a_refused_batch_may_be_there_after_a_kill_and_then_stays(journal: Journal) -> None:
     await journal.save(1)
-    journal.disk.fail(which=kind("fsync"))
+    journal.disk.fail(kind="fsync")
     await journal.refuses(2, 3)
     await journal.kill()
     await journal.holds(1, 2, 3)
@@ -415,12 +415,12 @@ async def test_a_refused_batch_may_be_there_after_a_kill_and_then_stays(journal:
 
 
 async def test_what_was_refused_is_written_anew_rather_than_synced_again(journal: Journal) -> None:
-    journal.disk.fail(which=kind("fsync"))
+    journal.disk.fail(kind="fsync")
     await journal.refuses(1)
-    del journal.disk.seen[:]
+    del journal.disk.operations[:]
     await journal.save(1)
 
-    assert [operation.kind for operation in journal.disk.seen] == [
+    assert [operation.kind for operation in journal.disk.operations] == [
         *("truncate", "fsync"),
         *("write", "fsync"),
     ]
@@ -437,24 +437,24 @@ async def test_a_cut_that_fails_is_done_again_until_it_is_on_the_disk(
 ) -> None:
     """Before anything else is written, in a segment that is begun for it, too."""
     await journal.save(1)
-    journal.disk.fail(half=True, which=written_to_a_segment)
+    journal.disk.fail(error="enospc", which=written_to_a_segment)
     await journal.refuses(2)
-    journal.disk.fail(times=2, which=kind(step))
+    journal.disk.fail(count=2, kind=step)
     await journal.refuses(3)
     await journal.refuses(4)
-    del journal.disk.seen[:]
+    del journal.disk.operations[:]
     await journal.save(5)
 
-    assert [operation.kind for operation in journal.disk.seen[:2]] == ["truncate", "fsync"]
+    assert [operation.kind for operation in journal.disk.operations[:2]] == ["truncate", "fsync"]
     await journal.holds(1, 5)
 
 
 async def test_saves_fail_as_long_as_the_disk_does(journal: Journal) -> None:
     await journal.save(1)
-    journal.disk.fail(times=99, half=True)
+    journal.disk.fail(count=99, error="enospc")
     for n in range(2, 6):
         await journal.refuses(n)
-    journal.disk.well()
+    journal.disk.heal()
     await journal.save(6)
     await journal.kill()
 
@@ -463,7 +463,7 @@ async def test_saves_fail_as_long_as_the_disk_does(journal: Journal) -> None:
 
 async def test_closing_on_a_broken_disk_says_so_and_lets_go(journal: Journal) -> None:
     await journal.save(1)
-    journal.disk.fail(half=True, which=kind("write"))
+    journal.disk.fail(error="enospc", kind="write")
     await journal.refuses(2)
     journal.disk.fail()
     with pytest.raises(StorageError, match="cut"):
@@ -487,24 +487,24 @@ async def fill_the_segment(journal: Journal) -> list[int]:
 
 
 STEPS = {  # of the beginning of a segment
-    "write": kind("write"),
+    "write": kinds("write"),
     "fsync": lambda operation: operation.kind == "fsync" and operation.name != FOLDER,
-    "rename": kind("rename"),
+    "rename": kinds("rename"),
     "folder": lambda operation: operation == ("fsync", FOLDER, 0, b"", ""),
 }
 
 
 @IN_TINY_SEGMENTS
 @ENDS
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("error", ["eio", "enospc"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_segment_that_cannot_be_begun_is_begun_by_a_later_save(
-    journal: Journal, step: str, half: bool, times: int, end: str
+    journal: Journal, step: str, error: str, count: int, end: str
 ) -> None:
     numbers = await fill_the_segment(journal)
-    journal.disk.fail(times=times, half=half, which=STEPS[step])
-    for n in range(times):
+    journal.disk.fail(count=count, error=error, which=STEPS[step])
+    for n in range(count):
         await journal.refuses(100 + n)
     if end != "go on":
         await getattr(journal, end)()
@@ -522,10 +522,12 @@ async def test_a_segment_that_cannot_be_begun_is_begun_by_a_later_save(
 @IN_TINY_SEGMENTS
 async def test_a_segment_counts_once_its_name_is_on_the_disk(journal: Journal) -> None:
     await fill_the_segment(journal)
-    del journal.disk.seen[:]
+    del journal.disk.operations[:]
     await journal.save(100)
 
-    assert [(operation.kind, operation.name == FOLDER) for operation in journal.disk.seen] == [
+    assert [
+        (operation.kind, operation.name == FOLDER) for operation in journal.disk.operations
+    ] == [
         *(("truncate", False), ("write", False), ("fsync", False), ("rename", False)),
         ("fsync", True),
         *(("write", False), ("fsync", False)),
@@ -656,14 +658,14 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
         if not from_json:
             (folder / MESSAGES.name).unlink()
         journal = Journal(folder, TINY)
-        journal.disk.fail(nth, half=True)
+        journal.disk.fail(nth, error="enospc")
         try:
             await journal.start(messages)
         except StorageError:
             journal._make()
             await journal.start(messages)
-        fired = journal.disk.fired
-        journal.disk.well()
+        fired = journal.disk.failed
+        journal.disk.heal()
         await journal.holds(*range(12))
         await journal.kill()
         await journal.holds(*range(12))
@@ -706,10 +708,10 @@ async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(
         await journal.start()
     assert not (journal.folder / FILLING).exists()
     journal._make()
-    del journal.disk.seen[:]
+    del journal.disk.operations[:]
     await journal.start()
 
-    assert ("fsync", FOLDER) in [(one.kind, one.name) for one in journal.disk.seen]
+    assert ("fsync", FOLDER) in [(one.kind, one.name) for one in journal.disk.operations]
     await journal.store.close()
 
 

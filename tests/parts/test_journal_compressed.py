@@ -37,7 +37,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     made._make()
     await made.start()
     yield made
-    made.disk.well()
+    made.disk.heal()
     await made.store.close()
 
 
@@ -177,11 +177,11 @@ STEPS = {
 async def test_a_failure_at_any_step_loses_nothing_and_is_made_up_for(
     journal: Journal, step: str
 ) -> None:
-    journal.disk.fail(times=1, half=True, which=STEPS[step])
+    journal.disk.fail(count=1, error="enospc", which=STEPS[step])
     numbers = await fill_segments(journal, 1)
     await journal.save(9_998)
     await settle()
-    assert journal.disk.fired == 1
+    assert journal.disk.failed == 1
     assert len(journal.segments) == 2
     await journal.holds(*numbers, 9_998)
     await journal.kill()
@@ -196,12 +196,12 @@ async def test_a_failure_at_any_step_loses_nothing_and_is_made_up_for(
 
 
 async def test_a_disk_that_cannot_take_it_is_told_of_at_the_end(journal: Journal) -> None:
-    journal.disk.fail(times=99, which=STEPS["write"])
+    journal.disk.fail(count=99, which=STEPS["write"])
     numbers = await fill_segments(journal, 1)
     await journal.save(9_999)
     with pytest.raises(StorageError, match=r"\.log\.z"):
         await journal.store.close()
-    journal.disk.well()
+    journal.disk.heal()
     journal._make()
     await journal.start()
 
@@ -258,7 +258,7 @@ async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
     await journal.store.close()
     name = packed.compressed_name(0)
 
-    done = [(one.kind, one.name) for one in journal.disk.seen]
+    done = [(one.kind, one.name) for one in journal.disk.operations]
     write, fsync, rename, remove = (
         done.index(one)
         for one in [

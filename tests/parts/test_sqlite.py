@@ -22,7 +22,7 @@ from chatlab.data.sqlite_files import SqliteFiles
 from chatlab.disk.real import FOLDER, Disk, Operation
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
-from tests.support.unlucky import Unlucky, kind
+from tests.support.unlucky import Unlucky, kinds
 from tests.support.virtual_clock import run
 
 FEW_PAGES = 4
@@ -128,7 +128,7 @@ async def base(tmp_path: Path) -> AsyncIterator[Base]:
     (made.folder / MESSAGES.name).unlink()
     await made.start()
     yield made
-    made.disk.well()
+    made.disk.heal()
     await made.store.close()
 
 
@@ -244,20 +244,20 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(tmp_path: Path) -> None:
     async def fails_at(nth: int) -> bool:
         base = Base(fill(tmp_path / str(nth)))
         (base.folder / MESSAGES.name).unlink()
-        base.disk.fail(nth, which=kind("truncate", "write", "fsync", "rename", "remove"))
+        base.disk.fail(nth, which=kinds("truncate", "write", "fsync", "rename", "remove"))
         try:
             await base.start(wanted)
         except StorageError as error:
             reasons.add(error.reason)
             base._make()
-            base.disk.well()
+            base.disk.heal()
             # What the data folder gives again as long as there is no database.
             await base.start(() if (base.folder / NAME).exists() else wanted)
-        base.disk.well()
+        base.disk.heal()
         await base.holds(*range(7))
         await base.store.close()
         assert set(base.content) == {"users.json", "chatrooms.json", NAME}
-        return base.disk.fired > 0
+        return base.disk.failed > 0
 
     failures, reasons = 0, set()
     while run(fails_at(failures + 1)):
@@ -280,7 +280,7 @@ async def test_what_a_killed_filling_left_is_forgotten(tmp_path: Path) -> None:
 # A disk that fails.
 
 HALVES = pytest.mark.parametrize(
-    ("half", "words"), [(False, "Input/output error"), (True, "No space left on device")]
+    ("error", "words"), [("eio", "Input/output error"), ("enospc", "No space left on device")]
 )
 
 
@@ -288,25 +288,25 @@ HALVES = pytest.mark.parametrize(
 @pytest.mark.parametrize("log_pages", [FEW_PAGES, 2_000])
 @pytest.mark.parametrize("nth", range(1, 8))
 async def test_after_failed_saves_the_next_ones_lose_and_double_nothing(
-    base: Base, nth: int, log_pages: int, half: bool, words: str
+    base: Base, nth: int, log_pages: int, error: str, words: str
 ) -> None:
     base.shorten_log(log_pages)
     saved = [*range(20)]
     told = set()
     await base.save(*saved)
     for n in range(100, 130):
-        base.disk.fail(nth, half=half, which=kind("write"))
+        base.disk.fail(nth, error=error, kind="write")
         try:
             await base.save(n, n + 100)
-        except StorageError as error:
-            told.add(str(error))
+        except StorageError as refused:
+            told.add(str(refused))
             if n % 3:  # of those that fail, some are never tried again
-                base.disk.well()
+                base.disk.heal()
                 await base.save(n, n + 100)
                 saved += [n, n + 100]
         else:
             saved += [n, n + 100]
-        base.disk.well()
+        base.disk.heal()
         await base.holds(*saved)
     assert told == {f"cannot write {NAME}: {words}"}
     await base.reopen()
@@ -317,13 +317,13 @@ async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again_on_the_sam
     base: Base,
 ) -> None:
     await base.save(1)
-    base.disk.fail(which=kind("fsync"))
+    base.disk.fail(kind="fsync")
     await base.refuses(2, words="cannot write messages.sqlite: Input/output error")
     assert ids(await base.store.history("general", 9)) == ["m-000001"]
-    del base.disk.seen[:]
+    del base.disk.operations[:]
     await base.save(2)
 
-    kinds = [operation.kind for operation in base.disk.seen if operation.name == LOG]
+    kinds = [operation.kind for operation in base.disk.operations if operation.name == LOG]
     assert kinds.count("fsync") == 1
     assert kinds[-1] == "fsync"
     assert "write" in kinds
@@ -332,7 +332,7 @@ async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again_on_the_sam
 
 async def test_a_refused_batch_is_not_in_the_files_after_a_stop(base: Base) -> None:
     await base.save(1)
-    base.disk.fail(which=kind("fsync"))
+    base.disk.fail(kind="fsync")
     await base.refuses(2, words="Input/output error")
     await base.reopen()
 
@@ -342,10 +342,10 @@ async def test_a_refused_batch_is_not_in_the_files_after_a_stop(base: Base) -> N
 @pytest.mark.usefixtures("short_log")
 async def test_a_checkpoint_that_fails_refuses_a_batch_and_takes_none_back(base: Base) -> None:
     await base.save(*range(100))
-    base.disk.fail(times=99, which=lambda operation: operation.name == NAME)
+    base.disk.fail(count=99, which=lambda operation: operation.name == NAME)
     await base.refuses(100, words="Input/output error")
     await base.refuses(100, words="Input/output error")
-    base.disk.well()
+    base.disk.heal()
     assert await held_in(base.killed()) == ids(message(n) for n in range(100))
     await base.save(100)
 
@@ -354,13 +354,13 @@ async def test_a_checkpoint_that_fails_refuses_a_batch_and_takes_none_back(base:
 
 async def test_closing_on_a_broken_disk_keeps_all_in_the_log(base: Base) -> None:
     await base.save(1, 2)
-    base.disk.fail(times=99, which=lambda operation: operation.name == NAME)
+    base.disk.fail(count=99, which=lambda operation: operation.name == NAME)
     await base.store.close()
-    base.disk.well()
+    base.disk.heal()
     base._make()
     await base.start()
 
-    assert base.disk.fired > 0
+    assert base.disk.failed > 0
     await base.holds(1, 2)
 
 
@@ -368,10 +368,10 @@ async def test_a_history_that_cannot_be_read_says_why(base: Base) -> None:
     await base.save(*range(50))
     await base.reopen()
     base.store._database._connection.pragma("shrink_memory")
-    base.disk.fail(times=9, which=kind("read"))
+    base.disk.fail(count=9, kind="read")
     with pytest.raises(StorageError, match=r"cannot read messages\.sqlite: Input/output error"):
         await base.store.history("general", 10)
-    base.disk.well()
+    base.disk.heal()
 
     await base.holds(*range(50))
 
@@ -473,18 +473,18 @@ async def test_a_database_that_another_program_uses_is_refused_in_words(
 
 async def test_one_save_is_one_sync_however_many_messages(base: Base) -> None:
     await base.save(1)
-    del base.disk.seen[:]
+    del base.disk.operations[:]
     await base.save(*range(2, 300))
 
-    synced = [operation.name for operation in base.disk.seen if operation.kind == "fsync"]
+    synced = [operation.name for operation in base.disk.operations if operation.kind == "fsync"]
     assert synced == [LOG]
-    assert base.disk.seen[-1].kind == "fsync"
+    assert base.disk.operations[-1].kind == "fsync"
 
 
 async def test_the_first_save_puts_the_name_of_the_log_on_the_disk(base: Base) -> None:
     await base.save(1)
 
-    synced = [operation.name for operation in base.disk.seen if operation.kind == "fsync"]
+    synced = [operation.name for operation in base.disk.operations if operation.kind == "fsync"]
     assert FOLDER in synced[synced.index(LOG) :]
 
 

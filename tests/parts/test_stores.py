@@ -456,9 +456,9 @@ async def saves(store: Store, files: InlineFiles, batch: list[Message], event: s
 IN_SMALL_FILES = Settings(segment_bytes_max=600)
 FAULTS = st.fixed_dictionaries(
     {
-        "nth": st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 8]),
-        "times": st.sampled_from([1, 1, 3]),
-        "half": st.booleans(),
+        "first": st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 8]),
+        "count": st.sampled_from([1, 1, 3]),
+        "error": st.sampled_from(["eio", "enospc"]),
     }
 )
 CRASHES = st.lists(
@@ -510,7 +510,7 @@ async def compare_through_crashes(part, knobs: Settings, folder: Path, steps, fi
         else:
             refused.append(batch)
         await settle()  # what is compressed beside the saving has its turn, and fails, too
-        disk.well()
+        disk.heal()
         await seen(store, saved, refused if part is RewriteStore else [])
         if server == "goes on":
             continue
@@ -537,9 +537,9 @@ async def started(part, knobs: Settings, folder: Path, disk: Unlucky, fault) -> 
     try:
         await store.start()
     except StorageError:
-        disk.well()
+        disk.heal()
         return await started(part, knobs, folder, disk, None)
-    disk.well()
+    disk.heal()
     return store
 
 
