@@ -37,7 +37,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"metrics"},
     {"snapshot"},
     {"parts"},
-    {"settings", "knobs"},
+    {"settings"},
     {"protocol"},
     {"user_parts", "parent"},
 ]

@@ -6,14 +6,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from chatlab.chat.knobs import KNOBS
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import MODES, PARTS, SEAMS, Parts, ack_means, assemble, parse
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
-from chatlab.chat.settings import Settings
-from chatlab.cli.app import app
+from chatlab.chat.settings import KNOBS, Settings
 from chatlab.errors import UsageError
 from tests.support.parts import FakeClock, InlineFiles, fill
 
@@ -133,10 +130,15 @@ def test_a_knob_is_turned_and_no_part_is_swapped() -> None:
 def test_every_knob_turns_a_setting_of_its_own() -> None:
     turned = parse(
         "cached+batch-size=2+flush-interval=0.5+cache-ttl=1e-1+processor=queueing+queue-limit=9"
+        "+segment-size=5"
     )
 
     assert turned.turned(Settings()) == Settings(
-        batch_size_max=2, flush_interval_s=0.5, cache_ttl_s=0.1, queue_limit=9
+        batch_size_max=2,
+        flush_interval_s=0.5,
+        cache_ttl_s=0.1,
+        queue_limit=9,
+        segment_bytes_max=5,
     )
     assert turned.parts == MODES["cached"].parts | {"processor": "queueing"}
     assert turned.knobs.keys() == KNOBS.keys()
@@ -148,43 +150,10 @@ def test_the_name_wins_over_the_option_and_the_last_of_two_over_the_first() -> N
     assert line_up.turned(Settings(batch_size_max=99)).batch_size_max == 20
 
 
-@pytest.mark.parametrize("name", KNOBS)
-def test_every_knob_can_be_turned_to_the_end_and_no_further(name: str) -> None:
-    knob = KNOBS[name]
-
-    for value in (knob.lowest, knob.highest):
-        assert parse(f"naive+{name}={value:g}" if not knob.whole else f"naive+{name}={value:d}")
-    for value in (knob.lowest - 1, knob.highest + 1):
-        assert f"{name}=" in complaint(f"naive+{name}={value:.0f}")
-
-
-@pytest.mark.parametrize("value", ["", "many", "nan", "inf", "0x10", "1;2", "10 20", "1,000"])
-@pytest.mark.parametrize("name", KNOBS)
-def test_what_is_no_number_for_a_knob_is_explained(name: str, value: str) -> None:
-    text = complaint(f"naive+{name}={value}")
-
-    assert f"{name}={value}" in text
-    assert KNOBS[name].words in text
-
-
-def test_a_batch_size_must_be_whole() -> None:
-    assert "a whole number of messages" in complaint("naive+batch-size=1.5")
-
-
 def test_an_unknown_knob_names_all_knobs() -> None:
     told = complaint("optimized+batchsize=10")
 
     assert all(name in told for name in KNOBS)
-
-
-def test_a_knob_is_an_option_of_serve_under_the_same_name() -> None:
-    options = {
-        option.opts[0].removeprefix("--"): option
-        for option in get_command(app).commands["serve"].params  # type: ignore[attr-defined]
-    }
-
-    for name, knob in KNOBS.items():
-        assert options[name].default == getattr(Settings(), knob.field)
 
 
 async def test_the_parts_get_the_turned_settings(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
 from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
+from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates, Snapshot
 from chatlab.disk.real import FileIO
 from chatlab.view import words

@@ -6,7 +6,7 @@ one file beside its siblings and one line in `PARTS`. To add a mode: one line in
     naive                       a mode
     naive+reader=ttl            the same with one part swapped
     naive+store=my.py:MyStore   ... by a class of your own
-    optimized+batch-size=10     the same with one knob turned (`knobs.py`)
+    optimized+batch-size=10     the same with one knob turned (`settings.py`)
     mine                        the exercises that you have solved, naive for the rest
     naive+reader=mine           ... one part of them
 
@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chatlab.chat.knobs import KNOBS, value_of
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.outcome import Journey
 from chatlab.chat.parts.delivery import Delivery
@@ -54,7 +53,7 @@ from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
-from chatlab.chat.settings import Clock, Settings
+from chatlab.chat.settings import KNOBS, Clock, Settings
 from chatlab.chat.user_parts import MINE, Own, is_own, load, name_of, own, split
 from chatlab.disk.files import Files
 from chatlab.errors import UsageError
@@ -182,7 +181,7 @@ class LineUp:
         name: as it was asked for.
         parts: role to implementation's name.
         classes: role to implementation.
-        knobs: those that the name turns, and to what; see `knobs.py`.
+        knobs: those that the name turns, and to what; see `settings.py`.
     """
 
     name: str
@@ -247,7 +246,7 @@ def named(text: str) -> Named:
     changes = dict(swap.split("=", 1) for swap in swaps)
     if name == MINE:
         changes = _mine().knobs | changes
-    knobs = {name: value_of(name, changes.pop(name)) for name in KNOBS if name in changes}
+    knobs = {name: KNOBS[name].value(changes.pop(name)) for name in KNOBS if name in changes}
     chosen = (_of_mine() if name == MINE else MODES[name].parts) | changes
     sources = {role: _source(role, chosen[role]) for role in PARTS}
     shown = {role: _shown(role, chosen[role]) for role in PARTS}

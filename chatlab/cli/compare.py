@@ -12,24 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatlab import exit_codes
+from chatlab.bench.scenario import Scenario, override
 from chatlab.cli.mine import check_modes, remember
 from chatlab.cli.options import (
+    SCENARIO,
     DiskName,
     FaultPlans,
     History,
-    InFlight,
     JsonFile,
-    Messages,
-    Rate,
-    RateEnd,
-    Rooms,
-    ScenarioName,
     Seed,
-    SlowReaders,
-    Users,
     WorkFolder,
     check_writable,
-    chosen_scenario,
+    with_groups,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +34,7 @@ if TYPE_CHECKING:
     from chatlab.bench.thresholds import Threshold
 
 
+@with_groups
 def compare(
     modes: Annotated[
         list[str] | None,
@@ -48,14 +43,7 @@ def compare(
             help="Line-ups to race, the first is the baseline.  \\[default: naive optimized]",
         ),
     ] = None,
-    scenario: ScenarioName = "midnight",
-    messages: Messages = None,
-    users: Users = None,
-    rooms: Rooms = None,
-    rate: Rate = None,
-    rate_end: RateEnd = None,
-    in_flight: InFlight = None,
-    slow_readers: SlowReaders = None,
+    scenario: Scenario = SCENARIO,
     history: History = None,
     rounds: Annotated[
         int,
@@ -132,17 +120,7 @@ def compare(
     check_modes(*names)
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: there are planned and send")
-    load = chosen_scenario(
-        scenario,
-        messages=messages,
-        users=users,
-        rooms=rooms,
-        rate_per_s=rate,
-        rate_end_per_s=rate_end,
-        in_flight=in_flight,
-        slow_readers=slow_readers,
-        history=history,
-    )
+    load = override(scenario, history=history)
     wanted = Wanted(
         thresholds=[Threshold(text) for text in fail_if or ()],
         both_clocks=clock == "send",

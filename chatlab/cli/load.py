@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatlab import exit_codes
+from chatlab.bench.scenario import Scenario, plan
 from chatlab.cli.options import (
-    InFlight,
+    SCENARIO,
     JsonFile,
-    Messages,
-    Rate,
-    RateEnd,
-    Rooms,
-    ScenarioName,
     Seed,
-    SlowReaders,
-    Users,
     check_writable,
-    chosen_scenario,
+    with_groups,
 )
 from chatlab.cli.top import DEFAULT_URL
 
@@ -31,16 +25,10 @@ if TYPE_CHECKING:
     from chatlab.bench.load import Load
 
 
+@with_groups
 def load(
     url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
-    scenario: ScenarioName = "midnight",
-    messages: Messages = None,
-    users: Users = None,
-    rooms: Rooms = None,
-    rate: Rate = None,
-    rate_end: RateEnd = None,
-    in_flight: InFlight = None,
-    slow_readers: SlowReaders = None,
+    scenario: Scenario = SCENARIO,
     seed: Seed = 1,
     json: JsonFile = None,
 ) -> None:
@@ -52,24 +40,13 @@ def load(
     from chatlab.bench.client import check_url
     from chatlab.bench.load import Load
     from chatlab.bench.load_report import encode, load_report
-    from chatlab.bench.scenario import plan
     from chatlab.view.load import print_load
 
     check_url(url)
     check_writable("--json", json)
-    chosen = chosen_scenario(
-        scenario,
-        messages=messages,
-        users=users,
-        rooms=rooms,
-        rate_per_s=rate,
-        rate_end_per_s=rate_end,
-        in_flight=in_flight,
-        slow_readers=slow_readers,
-    )
     # Two loads at once must not take each other's names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
-    run = Load(url, chosen, plan(chosen, seed), run_id=run_id)
+    run = Load(url, scenario, plan(scenario, seed), run_id=run_id)
     interrupted = False
     try:
         asyncio.run(_run(run))

@@ -2,56 +2,143 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from chatlab.bench.scenario import Scenario
+from chatlab.bench.scenario import Scenario, load, override
+from chatlab.chat.settings import KNOBS, Knob, Settings
+from chatlab.errors import UsageError
 
 
 def finite(value: float | None) -> float | None:
     """A callback for options: NaN lies within all bounds, because it compares with none."""
     if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number to work with")
+        raise typer.BadParameter(f"{value} is not a finite number")
     return value
 
 
-ScenarioName = Annotated[
-    str,
-    typer.Option(
-        "--scenario",
-        metavar="NAME",
-        help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
-    ),
-]
-Messages = Annotated[
-    int | None, typer.Option(metavar="N", min=1, max=1_000_000, help="Messages in a run.")
-]
-Users = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="Connections.")]
-Rooms = Annotated[int | None, typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share.")]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        metavar="N", min=0.1, callback=finite, help="Messages per second, instead of all at once."
-    ),
-]
-RateEnd = Annotated[
-    float | None,
-    typer.Option(
-        metavar="N", min=0.1, callback=finite, help="... growing evenly to so many at the end."
-    ),
-]
-InFlight = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Closed loop: so many under way for each user."),
-]
-SlowReaders = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=0, max=1_000, help="More connections, which hardly read."),
-]
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Stands for a parameter whose value comes from several options."""
+
+    options: Callable[..., Any]
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """A decorator that gives a command, in place of each group, its options."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for one in inspect.signature(command, eval_str=True).parameters.values():
+        if isinstance(one.default, _Group):
+            make = one.default.options
+            options = inspect.signature(make, eval_str=True).parameters
+            groups[one.name] = make, list(options)
+            parameters += options.values()
+        else:
+            parameters.append(one)
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        for name, (make, options) in groups.items():
+            given[name] = make(**{option: given.pop(option) for option in options})
+        command(**given)
+
+    del with_options.__wrapped__  # else typer reads the signature of what it wraps
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options
+
+
+def _variable(knob: Knob) -> str:
+    return knob.name.replace("-", "_")
+
+
+def _option(knob: Knob) -> inspect.Parameter:
+    metavar = "N" if knob.unit == "messages" else knob.unit.upper()
+    option = typer.Option(
+        parser=knob.value, metavar=metavar, help=f"{knob.help} A number {knob.bounds}."
+    )
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    annotation = Annotated[float, option]
+    return inspect.Parameter(_variable(knob), kind, default=knob.default, annotation=annotation)
+
+
+def _settings(**given: float) -> Settings:
+    return Settings(**{knob.field: given[_variable(knob)] for knob in KNOBS.values()})  # type: ignore[arg-type]
+
+
+_settings.__signature__ = inspect.Signature([_option(knob) for knob in KNOBS.values()])  # type: ignore[attr-defined]
+SETTINGS: Any = _Group(_settings)
+"""The settings of a server: an option for each knob."""
+
+
+def _scenario(
+    scenario: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
+        ),
+    ] = "midnight",
+    messages: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=1_000_000, help="Messages in a run.")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=1_000, help="Connections.")
+    ] = None,
+    rooms: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.1,
+            callback=finite,
+            help="Messages per second, instead of all at once.",
+        ),
+    ] = None,
+    rate_end: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.1,
+            callback=finite,
+            help="... growing evenly to this rate at the end.",
+        ),
+    ] = None,
+    in_flight: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Closed loop: messages in flight per user."),
+    ] = None,
+    slow_readers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=1_000, help="Extra connections that hardly read."),
+    ] = None,
+) -> Scenario:
+    """Raises `UsageError` if there is no such scenario, or it makes no sense."""
+    return override(
+        load(scenario),
+        messages=messages,
+        users=users,
+        rooms=rooms,
+        rate_per_s=rate,
+        rate_end_per_s=rate_end,
+        in_flight=in_flight,
+        slow_readers=slow_readers,
+    )
+
+
+SCENARIO: Any = _Group(_scenario)
+"""The load that `compare` and `load` put on a server."""
+
 History = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, help="Messages in the data folder before the start."),
@@ -78,7 +165,7 @@ WorkFolder = Annotated[
     typer.Option(
         "--work",
         metavar="FOLDER",
-        help="Where the data folders are made; else the place for temporary files.",
+        help="Folder to make the data folders in, instead of the one for temporary files.",
         file_okay=False,
         exists=True,
     ),
@@ -101,21 +188,8 @@ ExerciseName = Annotated[
 ]
 
 
-def chosen_scenario(name: str, **fields: float | None) -> Scenario:
-    """The scenario that the options name and change.
-
-    Raises:
-        UsageError: there is none such, or it makes no sense.
-    """
-    from chatlab.bench import scenario as scenarios
-
-    return scenarios.override(scenarios.load(name), **fields)
-
-
 def check_writable(option: str, path: Path | None) -> None:
     """Raises `UsageError` now rather than after a minute of measuring."""
-    from chatlab.errors import UsageError
-
     if path is None:
         return
     if path.is_dir():

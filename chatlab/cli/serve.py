@@ -8,15 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from chatlab import exit_codes
-from chatlab.chat.settings import Settings
+from chatlab.chat.settings import KNOBS, Settings
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import DiskName, FaultPlans, finite
+from chatlab.cli.options import SETTINGS, DiskName, FaultPlans, with_groups
 
 if TYPE_CHECKING:
     from chatlab.chat.server import ChatServer, Farewell
@@ -27,9 +28,8 @@ DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
 REFRESH_S = 0.5
 
-_default = Settings()
 
-
+@with_groups
 def serve(
     mode: Annotated[
         str,
@@ -62,47 +62,13 @@ def serve(
             min=0, metavar="N", help="Generated messages to put into a fresh data folder."
         ),
     ] = 0,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="N", help="Queueing only: save as soon as so many messages wait."
-        ),
-    ] = _default.batch_size_max,
-    flush_interval: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            callback=finite,
-            help="Queueing only: ... or the oldest waited so long.",
-        ),
-    ] = _default.flush_interval_s,
-    cache_ttl: Annotated[
-        float,
-        typer.Option(
-            min=0, metavar="SECONDS", callback=finite, help="Caching: how long a read is trusted."
-        ),
-    ] = _default.cache_ttl_s,
-    queue_limit: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Queueing, group commit: one message more is refused as `overloaded`.",
-        ),
-    ] = _default.queue_limit,
+    settings: Settings = SETTINGS,
     ack: Annotated[
         Literal["queued", "written", "synced"] | None,
         typer.Option(
             metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
         ),
     ] = None,
-    segment_size: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="BYTES", help="Journal only: begin a new segment after so many bytes."
-        ),
-    ] = _default.segment_bytes_max,
     compress: Annotated[
         bool, typer.Option("--compress", help="Offer clients to compress what goes over the wire.")
     ] = False,
@@ -137,31 +103,20 @@ def serve(
     if asked.own and not stop_with_stdin:
         from chatlab.cli.serve_own import Own
 
-        options = {
+        given = {
             "--host": host,
-            "--batch-size": batch_size,
-            "--flush-interval": flush_interval,
-            "--cache-ttl": cache_ttl,
-            "--queue-limit": queue_limit,
+            **{f"--{name}": getattr(settings, knob.field) for name, knob in KNOBS.items()},
             "--ack": ack,
             "--token": token,
-            "--segment-size": segment_size,
             "--disk": disk,
         }
-        words = [f"{name}={value}" for name, value in options.items() if value is not None]
+        words = [f"{name}={value}" for name, value in given.items() if value is not None]
         words += ["--compress"] * compress + ["--compress-segments"] * compress_segments
         words += [f"--fault={plan}" for plan in fault or ()]
         dashboard = not no_dashboard
         own = Own(mode, data, history, tuple(words), port=port, token=token, dashboard=dashboard)
         sys.exit(asyncio.run(_serve_own(own)))
-    settings = Settings(
-        batch_size_max=batch_size,
-        flush_interval_s=flush_interval,
-        cache_ttl_s=cache_ttl,
-        queue_limit=queue_limit,
-        segment_bytes_max=segment_size,
-        compress_segments=compress_segments,
-    )
+    settings = replace(settings, compress_segments=compress_segments)
     line_up = parse(mode)
     conditions = simulate(data, plans=fault or (), disk=disk)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from chatlab.chat.knobs import value_of
+from chatlab.chat.settings import KNOBS
 from chatlab.errors import UsageError
 
 CONSTANTS = {"BATCH_SIZE": "batch-size", "FLUSH_INTERVAL_S": "flush-interval"}
@@ -75,7 +75,7 @@ def _plain(path: Path, name: str, knob: str, node: ast.expr) -> str:
         raise NoPlainNumber(path, node.lineno, what)
     text = str(value)
     try:
-        value_of(knob, text)
+        KNOBS[knob].value(text)
     except UsageError as error:
         raise NoPlainNumber(path, node.lineno, f"{name} = {text}: {error}") from error
     return text

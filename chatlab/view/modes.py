@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from chatlab.chat.knobs import KNOBS
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
-from chatlab.chat.settings import Settings
+from chatlab.chat.settings import KNOBS
 from chatlab.view import words
 from chatlab.view.lines import DIFFERENT, QUIET, STRONG, Line, Page, cut, heading, line
 
@@ -84,13 +83,12 @@ def _choices(width: int) -> list[Line]:
 
 
 def _knobs(width: int) -> list[Line]:
-    default = Settings()
     return [
         heading("turn a knob: --mode NAME+KNOB=VALUE, as often as you like", width),
         *(
             line(
                 (name.ljust(16), STRONG),
-                f"{getattr(default, knob.field):<8g} ",
+                f"{knob.default:<10,} ",
                 (knob.words, QUIET),
             )
             for name, knob in KNOBS.items()

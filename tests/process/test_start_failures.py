@@ -133,7 +133,7 @@ def test_history_for_a_folder_that_is_in_use(used: Path) -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        ("--flush-interval", "nan"),
+        ("--port", "nan"),
         ("--ack", "maybe"),
         ("--no-such-option",),
     ],
