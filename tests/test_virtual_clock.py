@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.virtual_clock import Stuck, now, on_virtual_clock, run
+from tests.support.virtual_clock import Deadlock, now, on_virtual_clock, run
 
 
 def test_an_hour_costs_nothing() -> None:
@@ -48,5 +48,5 @@ def test_waiting_for_what_nobody_will_do_is_reported() -> None:
     async def wait_for_ever() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(Stuck):
+    with pytest.raises(Deadlock):
         run(wait_for_ever())

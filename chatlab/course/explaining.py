@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from chatlab.course.checks.base import CannotTell, Lab, Miss
-from chatlab.course.simulation.clock import NoEnd, Restless, Stuck
+from chatlab.course.checks import CannotTell, CheckBench, Mismatch
+from chatlab.course.simulation import Deadlock, Livelock, NeverEnds
 from chatlab.course.verdicts import Verdict
 
 _OF_A_CALL = re.compile(r"^([A-Za-z_][\w.]*)\(\) ")
@@ -58,7 +58,7 @@ class Unusable(NamedTuple):
     line: int
 
 
-def explain(error: BaseException, work: Path, lab: Lab | None) -> Told:
+def explain(error: BaseException, work: Path, lab: CheckBench | None) -> Told:
     """What an exception means that ended a check."""
     line = line_of(error, work)
     if isinstance(error, CannotTell):
@@ -66,12 +66,12 @@ def explain(error: BaseException, work: Path, lab: Lab | None) -> Told:
     if isinstance(error, BlockingCall):
         expected = "no call that stops the whole server while it waits"
         return Told("failed", expected, str(error), error.line)
-    if isinstance(error, Miss):
+    if isinstance(error, Mismatch):
         return Told("failed", error.expected, error.actual, error.line or _last_line(lab))
-    if isinstance(error, Stuck):
+    if isinstance(error, Deadlock):
         deadlock = "everyone waits for something that will never happen: a deadlock"
         return Told("failed", "an end", deadlock, _waits_in(error, work) or _last_line(lab))
-    if isinstance(error, Restless):
+    if isinstance(error, Livelock):
         return Told("failed", "an end", str(error), _waits_in(error, work) or _last_line(lab))
     if isinstance(error, SystemExit):
         ended = f"sys.exit({error.code!r}) was called: in a server, that ends it for everyone"
@@ -110,12 +110,12 @@ def words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _waits_in(error: NoEnd, work: Path) -> int:
+def _waits_in(error: NeverEnds, work: Path) -> int:
     """The learner's line in which a task waits, or goes round; 0 if none does."""
     return next((place.line for place in error.places if place.file == str(work)), 0)
 
 
-def _last_line(lab: Lab | None) -> int:
+def _last_line(lab: CheckBench | None) -> int:
     """The learner's line of the latest step that began in one."""
     steps = lab.story.steps if lab is not None else ()
     return next((step.line for step in reversed(steps) if step.line), 0)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from chatlab.course.checks.base import Check
+from chatlab.course.checks import Check
 
 MODULE = "chatlab_learners_work"
 

@@ -25,11 +25,11 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from chatlab import exit_codes
-from chatlab.course.checks.base import SEEDS, Check, Lab
+from chatlab.course.checks import SEEDS, Check, CheckBench
 from chatlab.course.explaining import BlockingCall, Told, explain, unusable, words
 from chatlab.course.loading import load_checks, load_work
 from chatlab.course.printing import Printed, divert_output
-from chatlab.course.simulation.clock import run
+from chatlab.course.simulation import run
 from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, News, Result
 
 STORY_STEPS = 12
@@ -118,7 +118,7 @@ class Child:
     def _try(self, trial: _Trial) -> Result:
         """Run a check with each of its seeds, until one fails."""
         wanted, check = trial.wanted, trial.check
-        lowest: Lab | None = None
+        lowest: CheckBench | None = None
         for seed in wanted.seeds or range(SEEDS[check.kind]):
             trial.begin(seed)
             self._blocking = None
@@ -126,7 +126,9 @@ class Child:
             random.seed(seed)  # that the learner's code may draw from
             try:
                 work = load_work(self._work)
-                lab = Lab(work, self._job.class_name, seed, full=wanted.full, zero=wanted.zero)
+                lab = CheckBench(
+                    work, self._job.class_name, seed, full=wanted.full, zero=wanted.zero
+                )
                 trial.lab = lab
                 run(check.run(lab), self._job.limits.turns, self._job.limits.time_s)
                 if self._blocking is not None:
@@ -168,7 +170,7 @@ class Child:
     def _replay(self, trial: _Trial) -> str:
         return f"chatlab replay {self._job.exercise} {trial.wanted.name} --seed {trial.seed}"
 
-    def _story(self, lab: Lab | None) -> list[str]:
+    def _story(self, lab: CheckBench | None) -> list[str]:
         steps = [_bounded(str(step)) for step in lab.story.steps] if lab is not None else []
         if self._job.whole_story or len(steps) <= STORY_STEPS:
             return steps
@@ -273,7 +275,7 @@ class _Trial:
         self.wanted = wanted
         self.seed = 0
         self.runs = 0
-        self.lab: Lab | None = None
+        self.lab: CheckBench | None = None
 
     def begin(self, seed: int) -> None:
         """Begin the run of a seed."""
@@ -304,7 +306,7 @@ class _Spell:
         self.cpu_s = cpu_s - self._began_cpu_s
 
 
-async def _nothing(_: Lab) -> None:
+async def _nothing(_: CheckBench) -> None:
     """What is asked by a check that does not exist."""
 
 

@@ -20,18 +20,18 @@ PARTLY = STARTER.replace("return number", "return 2 * abs(number)")
 SYNTAX_ERROR = "def double(number:\n    return 1\n"
 
 CHECKS = """\
-from chatlab.course.checks.base import check
+from chatlab.course.checks import check
 
 
 @check("examples", asked="Twice two is four.", why="Whoever counts on it must be able to.")
-async def positive(lab):
-    lab.story.tell("double(2) is called")
-    lab.equal(lab.work.double(2), 4, "double(2)")
+async def positive(bench):
+    bench.story.tell("double(2) is called")
+    bench.equal(bench.work.double(2), 4, "double(2)")
 
 
 @check("examples", asked="Twice minus one is minus two.", why="Numbers go both ways.")
-async def negative(lab):
-    lab.equal(lab.work.double(-1), -2, "double(-1)")
+async def negative(bench):
+    bench.equal(bench.work.double(-1), -2, "double(-1)")
 """
 
 SPEC = """\

@@ -16,15 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.course.simulation.clock import (
+from chatlab.course.simulation import (
+    STEPS_MAX,
     TURNS_AFTER_THE_END,
-    Restless,
+    Livelock,
+    Story,
     VirtualClockLoop,
     now,
     run,
 )
 from chatlab.course.simulation.files import SimulatedFiles
-from chatlab.course.simulation.story import STEPS_MAX, Story
 from chatlab.disk.failing import FailingDisk
 from chatlab.disk.memory import MemoryDisk
 from chatlab.disk.real import Condition, Disk, OpenFile
@@ -348,7 +349,7 @@ def test_tasks_that_give_way_to_each_other_for_ever_are_restless() -> None:
         while True:  # noqa: ASYNC110 (just this is tried)
             await asyncio.sleep(0)
 
-    with pytest.raises(Restless, match="after 1,000 turns"):
+    with pytest.raises(Livelock, match="after 1,000 turns"):
         run(restless(), turns_max=1_000)
 
 
@@ -357,7 +358,7 @@ def test_timers_that_are_set_again_and_again_are_restless() -> None:
         while True:  # noqa: ASYNC110 (just this is tried)
             await asyncio.sleep(60)
 
-    with pytest.raises(Restless, match="after 3,660 s on the clock"):
+    with pytest.raises(Livelock, match="after 3,660 s on the clock"):
         run(restless(), time_max_s=3_600)
 
 
@@ -374,7 +375,7 @@ def test_a_task_that_will_not_be_cancelled_cannot_go_on_for_ever_either() -> Non
             except asyncio.CancelledError:
                 pass
 
-    with pytest.raises(Restless):
+    with pytest.raises(Livelock):
         run(stubborn(), turns_max=100)
     assert turns <= 100 + TURNS_AFTER_THE_END
 
@@ -390,7 +391,7 @@ def test_what_is_cancelled_at_the_end_may_tidy_up() -> None:
             await asyncio.sleep(3_600)
             tidied.append(now())
 
-    with pytest.raises(Restless):
+    with pytest.raises(Livelock):
         run(untidy(), turns_max=100, time_max_s=100)
     assert tidied == [pytest.approx(3_600)]
 

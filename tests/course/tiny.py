@@ -10,7 +10,7 @@ from chatlab.course.catalog import CheckSpec, Exercise, Spec
 HEAD = """\
 from __future__ import annotations
 import asyncio
-from chatlab.course.checks.base import CannotTell, check
+from chatlab.course.checks import CannotTell, check
 """
 
 
@@ -29,8 +29,8 @@ def check_that_calls(method: str, kind: str = "examples") -> str:
     """The source of a check, named after the method that it calls: it must return 1."""
     return f"""
 @check("{kind}", asked="{method} returns 1.", why="It is asked for.")
-async def {method}(lab):
-    lab.equal(await lab.part().{method}(), 1, "what {method} returns")
+async def {method}(bench):
+    bench.equal(await bench.part().{method}(), 1, "what {method} returns")
 """
 
 

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chatlab.course.simulation.clock import Stuck, VirtualClockLoop, now, run, settle
+from chatlab.course.simulation import Deadlock, VirtualClockLoop, now, run, settle
 
-__all__ = ["Stuck", "VirtualClockLoop", "now", "on_virtual_clock", "run", "settle"]
+__all__ = ["Deadlock", "VirtualClockLoop", "now", "on_virtual_clock", "run", "settle"]
 
 
 def on_virtual_clock(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

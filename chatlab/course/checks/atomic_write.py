@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from chatlab.chat.parts.writer import Writer
-from chatlab.course.checks.base import Lab, Miss, check
+from chatlab.course.checks import CheckBench, Mismatch, check
 from chatlab.course.checks.failing import FailingDisk
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.real import FOLDER
@@ -22,14 +22,14 @@ WITHIN_S = 1.0
     asked="After a replace the file holds the new content, and no other file has changed.",
     why="That is what the server counts on when it saves.",
 )
-async def replaces(lab: Lab) -> None:
-    scene = _Scene(lab)
+async def replaces(bench: CheckBench) -> None:
+    scene = _Scene(bench)
     before = scene.files.disk.contents
-    for name, content in ((NAME, _content(lab, 2)), (NAME, b""), (FRESH, b"[]")):
+    for name, content in ((NAME, _content(bench, 2)), (NAME, b""), (FRESH, b"[]")):
         await scene.replace(name, content)
         found = scene.files.disk.contents.get(name)
         scene.expect(name, found, [content], "after a replace")
-    lab.equal(scene.files.disk.contents[OTHER] == before[OTHER], True, f"{OTHER} as it was")
+    bench.equal(scene.files.disk.contents[OTHER] == before[OTHER], True, f"{OTHER} as it was")
 
 
 @check(
@@ -39,14 +39,14 @@ async def replaces(lab: Lab) -> None:
     why="A write takes time. In the middle of it a file that is written in place is half a file, "
     "and a server, a backup or a colleague's script that reads it just then breaks.",
 )
-async def never_half(lab: Lab) -> None:
-    scene = _Scene(lab)
+async def never_half(bench: CheckBench) -> None:
+    scene = _Scene(bench)
     busy = 2
 
     async def replaces_often(name: str) -> None:
         nonlocal busy
         for number in range(2, 6):
-            await scene.replace(name, _content(lab, number))
+            await scene.replace(name, _content(bench, number))
         busy -= 1
 
     async def looks(name: str) -> None:
@@ -59,7 +59,7 @@ async def never_half(lab: Lab) -> None:
 
     names = (NAME, OTHER)
     work = [*map(replaces_often, names), *map(looks, names), *map(looks, names)]
-    await lab.within(10 * WITHIN_S, lab.together(*work), "four replaces of two files")
+    await bench.within(10 * WITHIN_S, bench.together(*work), "four replaces of two files")
     for name in names:
         found = scene.files.disk.contents.get(name)
         scene.expect(name, found, scene.versions(name)[-1:], "after all replaces")
@@ -73,10 +73,10 @@ async def never_half(lab: Lab) -> None:
     "on it before the data of the renamed file. After the power cut the server then starts on an "
     "empty messages.json: not one message is lost, but all that there ever were.",
 )
-async def power_cut_whole(lab: Lab) -> None:
-    scene = _Scene(lab)
+async def power_cut_whole(bench: CheckBench) -> None:
+    scene = _Scene(bench)
     for number in range(2, 5):
-        await scene.replace(NAME, _content(lab, number))
+        await scene.replace(NAME, _content(bench, number))
         for cut, state in scene.power_cuts():
             scene.expect_after_cut(cut, state, scene.versions(NAME))
 
@@ -88,14 +88,14 @@ async def power_cut_whole(lab: Lab) -> None:
     why="The server acks a message as soon as the save has returned. What a power cut can still "
     "take back was acked too early.",
 )
-async def power_cut_kept(lab: Lab) -> None:
-    scene = _Scene(lab)
+async def power_cut_kept(bench: CheckBench) -> None:
+    scene = _Scene(bench)
     for number in range(2, 5):
-        await scene.replace(NAME, _content(lab, number))
+        await scene.replace(NAME, _content(bench, number))
         for cut, state in scene.power_cuts():
             scene.expect_after_cut(cut, state, scene.versions(NAME)[-2:])
         scene.expect_kept()
-    lab.equal(getattr(lab.part, "promise", None), "synced", "the class attribute promise")
+    bench.equal(getattr(bench.part, "promise", None), "synced", "the class attribute promise")
 
 
 @check(
@@ -105,30 +105,30 @@ async def power_cut_kept(lab: Lab) -> None:
     why="A full disk is the most ordinary of all disasters. It must cost the message that does not "
     "fit, and not those that were saved before; and whoever sent it must hear of it.",
 )
-async def disk_fails(lab: Lab) -> None:
-    await _full_disk(lab)
-    scene = _Scene(lab)
-    await scene.replace(NAME, _content(lab, 2))
+async def disk_fails(bench: CheckBench) -> None:
+    await _full_disk(bench)
+    scene = _Scene(bench)
+    await scene.replace(NAME, _content(bench, 2))
     operations = scene.trouble.seen
     for number in range(1, operations + 1):
         for once in (True, False):
-            scene = _Scene(lab)
+            scene = _Scene(bench)
             how = f"the disk fails {'once' if once else 'for a while'}, at operation {number}"
-            lab.story.tell(f"a new try: {how}")
+            bench.story.tell(f"a new try: {how}")
             scene.trouble.fail(number, once=once)
             await _survives(scene, how)
             await _works_again(scene)
 
 
-async def _full_disk(lab: Lab) -> None:
-    scene = _Scene(lab)
+async def _full_disk(bench: CheckBench) -> None:
+    scene = _Scene(bench)
     left_over = []
     for _ in range(3):
-        lab.story.tell("the disk is full")
+        bench.story.tell("the disk is full")
         scene.trouble.fill_up()
         await _survives(scene, "the disk is full")
         left_over.append(len(scene.files.disk.contents))
-    lab.expect(
+    bench.expect(
         left_over[-1] <= left_over[0],
         expected="no more files after three failures than after one",
         actual=f"{left_over[0]} files after one failure, {left_over[-1]} after three: they pile up",
@@ -138,8 +138,8 @@ async def _full_disk(lab: Lab) -> None:
 
 async def _survives(scene: _Scene, how: str) -> None:
     """A replace that meets with trouble."""
-    lab = scene.lab
-    old, new = scene.files.disk.contents.get(NAME), _content(lab, scene.next_number)
+    bench = scene.bench
+    old, new = scene.files.disk.contents.get(NAME), _content(bench, scene.next_number)
     raised = False
     try:
         await scene.replace(NAME, new)
@@ -147,7 +147,7 @@ async def _survives(scene: _Scene, how: str) -> None:
         raised = True
     found = scene.files.disk.contents.get(NAME)
     if not raised:
-        lab.expect(
+        bench.expect(
             found == new,
             expected="replace to raise StorageError",
             actual=f"{how}: nothing was raised, and {NAME} does not hold the new content",
@@ -161,12 +161,12 @@ async def _survives(scene: _Scene, how: str) -> None:
 
 async def _works_again(scene: _Scene) -> None:
     scene.trouble.heal()
-    scene.lab.story.tell("the disk is well again")
-    new = _content(scene.lab, scene.next_number)
+    scene.bench.story.tell("the disk is well again")
+    new = _content(scene.bench, scene.next_number)
     try:
         await scene.replace(NAME, new)
     except StorageError as error:
-        raise Miss("the next replace to work, once the disk is well", str(error)) from error
+        raise Mismatch("the next replace to work, once the disk is well", str(error)) from error
     found = scene.files.disk.contents.get(NAME)
     scene.expect(NAME, found, [new], "after the next replace, with the disk well again")
     scene.drain()
@@ -180,16 +180,16 @@ class _Scene:
         trouble: makes the disk fail.
     """
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        contents = {name: _content(lab, 1) for name in (NAME, OTHER)}
+    def __init__(self, bench: CheckBench) -> None:
+        self.bench = bench
+        contents = {name: _content(bench, 1) for name in (NAME, OTHER)}
         self.trouble, self._recorder = FailingDisk(), Recorder()
-        self.files = lab.files(contents, conditions=[self.trouble, self._recorder])
+        self.files = bench.files(contents, conditions=[self.trouble, self._recorder])
         self._versions = {name: [content] for name, content in contents.items()}
-        # Also on Windows, where the lab's own default differs: a verdict must not.
+        # Also on Windows, where the crash lab's default differs: a verdict must not.
         self._volume = Volume(contents, folder_syncs=True)
         self._applied = 0
-        self._writer: Writer = lab.part(self.files)
+        self._writer: Writer = bench.part(self.files)
 
     @property
     def next_number(self) -> int:
@@ -203,9 +203,9 @@ class _Scene:
     async def replace(self, name: str, content: bytes) -> None:
         """Have the learner's writer do it."""
         self._versions.setdefault(name, []).append(content)
-        self.lab.story.tell(f"replace({name!r}, {len(content):,} bytes)")
-        await self.lab.within(WITHIN_S, self._writer.replace(name, content), "replace")
-        self.lab.story.tell("replace returns")
+        self.bench.story.tell(f"replace({name!r}, {len(content):,} bytes)")
+        await self.bench.within(WITHIN_S, self._writer.replace(name, content), "replace")
+        self.bench.story.tell("replace returns")
 
     def power_cuts(self) -> Iterator[tuple[int, State]]:
         """Every state that a power cut may leave, after each step since the last call."""
@@ -227,9 +227,9 @@ class _Scene:
         if found not in wanted:
             described = _described(found, self.versions(name))
             line = self._line_of(name)
-            self.lab.story.tell(f"{name}: {described}")
+            self.bench.story.tell(f"{name}: {described}")
             expected = f"{name} to hold {_either(wanted, self.versions(name))}"
-            raise Miss(expected, f"{when}: {described}", line)
+            raise Mismatch(expected, f"{when}: {described}", line)
 
     def expect_after_cut(self, cut: int, state: State, wanted: Sequence[bytes]) -> None:
         """Whether a power cut leaves one of the contents that it may leave."""
@@ -243,7 +243,7 @@ class _Scene:
             f"{_described(found, self.versions(NAME))}. {_missing_step(steps)}"
         )
         expected = f"{NAME} to hold {_either(wanted, self.versions(NAME))}"
-        raise Miss(expected, actual.rstrip(), self._line_of(_name_of(steps[-1])))
+        raise Mismatch(expected, actual.rstrip(), self._line_of(_name_of(steps[-1])))
 
     def expect_kept(self, when: str = "replace has returned") -> None:
         """Whether the last version survives a power cut now."""
@@ -257,22 +257,22 @@ class _Scene:
                 f"{when}, yet a power cut may leave {_described(found, self.versions(NAME))}. "
                 f"{_missing_step(self._recorder.steps)}"
             )
-            raise Miss("the new content to be there", actual.rstrip(), self._line_of(""))
+            raise Mismatch("the new content to be there", actual.rstrip(), self._line_of(""))
 
     def _tell_cut(self, when: str, state: State) -> None:
-        self.lab.story.tell(f"if the power fails {when}, the disk may hold")
-        self.lab.story.tell(f"... {state.words or 'all that was handed over'}")
+        self.bench.story.tell(f"if the power fails {when}, the disk may hold")
+        self.bench.story.tell(f"... {state.words or 'all that was handed over'}")
 
     def _line_of(self, name: str) -> int:
         """The learner's line that last had to do with a file; 0 if there is none."""
-        steps = reversed(self.lab.story.steps)
+        steps = reversed(self.bench.story.steps)
         return next((step.line for step in steps if step.line and name in step.what), 0)
 
 
-def _content(lab: Lab, number: int) -> bytes:
+def _content(bench: CheckBench, number: int) -> bytes:
     """A version of a file; each is different, and of another length."""
     line = f"{number}: version {number}\n"
-    return (line * (30 + 7 * number + lab.chance.randrange(50))).encode()
+    return (line * (30 + 7 * number + bench.chance.randrange(50))).encode()
 
 
 def _described(found: bytes | None, versions: Sequence[bytes]) -> str:

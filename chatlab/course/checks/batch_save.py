@@ -14,9 +14,9 @@ from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
-from chatlab.course.checks.base import PEOPLE, Lab, Miss, check
+from chatlab.course.checks import PEOPLE, CheckBench, Mismatch, check
 from chatlab.course.checks.failing import FailingDisk
-from chatlab.course.simulation.clock import now
+from chatlab.course.simulation import now
 from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.real import FileIO
 from chatlab.errors import StorageError
@@ -35,25 +35,25 @@ QUICK_S = 0.020
     "`history` finds the last of a room.",
     why="A store that is fast and forgets is no store.",
 )
-async def keeps(lab: Lab) -> None:
-    _promises(lab)
-    stand = _Stand(lab)
+async def keeps(bench: CheckBench) -> None:
+    _promises(bench)
+    stand = _Stand(bench)
     for batch in (stand.batch("alice", 3), stand.batch("bob", 2, OTHER_ROOM), []):
         await stand.save(batch)
         stand.expect_kept(stand.saved, "after save has returned")
     for room, limit in ((ROOM, ALL), (ROOM, 2), (OTHER_ROOM, 1), ("no such room", 5)):
         wanted = [one.id for one in stand.saved if one.room_id == room][-limit:]
         found = await stand.history(room, limit)
-        lab.equal(_ids(found), wanted, f"history({room!r}, {limit})")
+        bench.equal(_ids(found), wanted, f"history({room!r}, {limit})")
 
 
-def _promises(lab: Lab) -> None:
-    lab.equal(getattr(lab.part, "kept_in", None), NAME, "the class attribute kept_in")
+def _promises(bench: CheckBench) -> None:
+    bench.equal(getattr(bench.part, "kept_in", None), NAME, "the class attribute kept_in")
     for writer in (TruncateWriter, AtomicWriter):
         # The server asks for the promise before there is a data folder; see `modes.ack_means`.
-        store = lab.part(None, None, writer(None), None, None)  # type: ignore[arg-type]
+        store = bench.part(None, None, writer(None), None, None)  # type: ignore[arg-type]
         what = f"promise, over a writer that promises {writer.promise!r}"
-        lab.equal(store.promise, writer.promise, what)
+        bench.equal(store.promise, writer.promise, what)
 
 
 @check(
@@ -62,14 +62,14 @@ def _promises(lab: Lab) -> None:
     why="The naive server pays a read and a write of the whole history for each message. In one "
     "go, a hundred messages cost what one costs.",
 )
-async def one_write(lab: Lab) -> None:
-    stand = _Stand(lab, steady=True)
+async def one_write(bench: CheckBench) -> None:
+    stand = _Stand(bench, steady=True)
     batch = stand.batch("alice", 100)
     await stand.save(batch)
     took_s = now()
     stand.expect_kept(stand.saved, "after save has returned")
-    lab.spend(stand.operations, "reads and writes for a batch of 100 messages")
-    lab.expect(
+    bench.spend(stand.operations, "reads and writes for a batch of 100 messages")
+    bench.expect(
         took_s <= QUICK_S,
         expected=f"a save within {QUICK_S * 1000:.0f} ms: one operation takes 1 ms",
         actual=f"{took_s * 1000:.0f} ms",
@@ -82,15 +82,15 @@ async def one_write(lab: Lab) -> None:
     why="A cache that is not told what was written holds what was there before. The next save adds "
     "to that, and writes it back: the batch in between is gone.",
 )
-async def tells_the_reader(lab: Lab) -> None:
-    stand = _Stand(lab, TTLReader)
+async def tells_the_reader(bench: CheckBench) -> None:
+    stand = _Stand(bench, TTLReader)
     for who in ("alice", "bob"):
         before = stand.io
         await stand.save(stand.batch(who, 10))
         stand.expect_kept(stand.saved, f"after {who}'s batch")
     second = stand.io - before
-    lab.equal(second.reads, 0, "reads for the second batch of 10 messages")
-    lab.equal(second.writes, 1, "writes for the second batch of 10 messages")
+    bench.equal(second.reads, 0, "reads for the second batch of 10 messages")
+    bench.equal(second.writes, 1, "writes for the second batch of 10 messages")
 
 
 @check(
@@ -100,8 +100,8 @@ async def tells_the_reader(lab: Lab) -> None:
     why="The reader, the writer and the lock are made to be used together. A save without the lock "
     "loses what others save; a history without it finds half a file.",
 )
-async def at_once(lab: Lab) -> None:
-    stand = _Stand(lab)
+async def at_once(bench: CheckBench) -> None:
+    stand = _Stand(bench)
     await _all_save(stand, PEOPLE[:2], apart_s=0.0)
     await _all_save(stand, PEOPLE[:3], PEOPLE[3:6], apart_s=0.004)
 
@@ -126,15 +126,15 @@ async def _all_save(
                 raise _half(who, error) from error
             for batch in batches:
                 there = set(_ids(batch)) & set(_ids(found))
-                stand.lab.expect(
+                stand.bench.expect(
                     len(there) in (0, len(batch)),
                     expected=f"{who} to find all of {batch[0].sender}'s batch, or nothing",
                     actual=f"{len(there)} of {len(batch)} messages",
                 )
 
     work = [*map(saves, savers, batches), *map(reads, readers)]
-    together = stand.lab.together(*work, apart_s=apart_s)
-    await stand.lab.within(WITHIN_S, together, f"saves of {len(savers)} people")
+    together = stand.bench.together(*work, apart_s=apart_s)
+    await stand.bench.within(WITHIN_S, together, f"saves of {len(savers)} people")
     stand.expect_kept(stand.saved, "after all saves have returned", in_order=False)
 
 
@@ -145,9 +145,9 @@ async def _all_save(
     why="A save that fails is told to the sender. If half of the batch is there all the same, or "
     "the old messages are not, then nobody knows any more what was said.",
 )
-async def all_or_nothing(lab: Lab) -> None:
-    for reader, number, once in await _troubles(lab):
-        stand, batch = await _in_trouble(lab, reader, number, once=once)
+async def all_or_nothing(bench: CheckBench) -> None:
+    for reader, number, once in await _troubles(bench):
+        stand, batch = await _in_trouble(bench, reader, number, once=once)
         before = [*stand.saved]
         if not await stand.tries_to_save(batch):
             stand.trouble.heal()
@@ -157,7 +157,7 @@ async def all_or_nothing(lab: Lab) -> None:
             stand.expect_kept(there, "after a save that has failed")
             found = await stand.history()
             if not wholly:
-                lab.equal(_ids(found), _ids(before), "history after a save that has failed")
+                bench.equal(_ids(found), _ids(before), "history after a save that has failed")
 
 
 @check(
@@ -166,28 +166,28 @@ async def all_or_nothing(lab: Lab) -> None:
     why="Whoever gets an error tries again. A writer may fail at its last step, when the new file "
     "is in its place already: then the first try is in the file, and the second one doubles it.",
 )
-async def no_doubles(lab: Lab) -> None:
-    for reader, number, once in await _troubles(lab):
+async def no_doubles(bench: CheckBench) -> None:
+    for reader, number, once in await _troubles(bench):
         if not once:
             continue  # where that leads, `all_or_nothing` has seen
-        stand, batch = await _in_trouble(lab, reader, number)
+        stand, batch = await _in_trouble(bench, reader, number)
         if not await stand.tries_to_save(batch):
             stand.trouble.heal()
-            lab.story.tell("the disk is well again, and the batch is saved again")
+            bench.story.tell("the disk is well again, and the batch is saved again")
             await stand.save(batch)
         stand.trouble.heal()
         stand.expect_kept(stand.saved, "after the second try has returned")
         await stand.save(stand.batch("carol", 2))
         stand.expect_kept(stand.saved, "after one more batch")
         found = await stand.history()
-        lab.equal(_ids(found), _ids(stand.saved), "history at the end")
+        bench.equal(_ids(found), _ids(stand.saved), "history at the end")
 
 
-async def _troubles(lab: Lab) -> list[tuple[type[Reader], int, bool]]:
+async def _troubles(bench: CheckBench) -> list[tuple[type[Reader], int, bool]]:
     """Each operation of a save may fail, once or for a while, with each of two readers."""
     found: list[tuple[type[Reader], int, bool]] = []
     for reader in (DirectReader, TTLReader):
-        stand, batch = await _in_trouble(lab, reader, 0)
+        stand, batch = await _in_trouble(bench, reader, 0)
         await stand.save(batch)
         numbers = range(1, min(stand.trouble.seen, OPERATIONS_MAX) + 1)
         found += [(reader, *each) for each in itertools.product(numbers, (True, False))]
@@ -199,15 +199,15 @@ OPERATIONS_MAX = 40
 
 
 async def _in_trouble(
-    lab: Lab, reader: type[Reader], number: int, *, once: bool = True
+    bench: CheckBench, reader: type[Reader], number: int, *, once: bool = True
 ) -> tuple[_Stand, list[Message]]:
     """A store in use, and bob's batch, at which the disk will fail; it never fails if 0."""
-    stand = _Stand(lab, reader, AtomicWriter)
+    stand = _Stand(bench, reader, AtomicWriter)
     await stand.history()
     stand.trouble.heal()
     if number:
         how = "once" if once else "until it is well again"
-        lab.story.tell(f"a new try: the disk fails at operation {number} of bob's save, {how}")
+        bench.story.tell(f"a new try: the disk fails at operation {number} of bob's save, {how}")
         stand.trouble.fail(number, once=once)
     return stand, stand.batch("bob", 3)
 
@@ -222,21 +222,21 @@ class _Stand:
 
     def __init__(
         self,
-        lab: Lab,
+        bench: CheckBench,
         reader: type[Reader] = DirectReader,
         writer: type[Writer] = TruncateWriter,
         *,
         steady: bool = False,
     ) -> None:
-        self.lab = lab
+        self.bench = bench
         self._numbers = itertools.count(1)
         self.saved = self.batch("zoe", 2)
         self.trouble = FailingDisk()
         contents = {NAME: MESSAGES.encode(self.saved)}
-        self._files = lab.files(contents, conditions=[self.trouble], steady=steady)
+        self._files = bench.files(contents, conditions=[self.trouble], steady=steady)
         settings = Settings()
         parts = reader(self._files, settings, now), writer(self._files), PerFileLock()
-        self.store: Store = lab.part(self._files, *parts, settings)
+        self.store: Store = bench.part(self._files, *parts, settings)
 
     def batch(self, who: str, count: int, room: str = ROOM) -> list[Message]:
         """Messages that there have not been yet."""
@@ -245,9 +245,9 @@ class _Stand:
 
     async def save(self, batch: Sequence[Message]) -> None:
         """Have the learner's store do it; from then on it must be there."""
-        self.lab.story.tell(f"save({_words(batch)})")
-        await self.lab.within(WITHIN_S, self.store.save(batch), "save")
-        self.lab.story.tell("save returns")
+        self.bench.story.tell(f"save({_words(batch)})")
+        await self.bench.within(WITHIN_S, self.store.save(batch), "save")
+        self.bench.story.tell("save returns")
         self.saved += batch
 
     async def tries_to_save(self, batch: Sequence[Message]) -> bool:
@@ -255,9 +255,9 @@ class _Stand:
         try:
             await self.save(batch)
         except StorageError as error:
-            self.lab.story.tell(f"save raises StorageError: {error}")
+            self.bench.story.tell(f"save raises StorageError: {error}")
             return False
-        self.lab.expect(
+        self.bench.expect(
             self.trouble.over and _is_there(self.kept(), self.saved),
             expected="save to raise StorageError when the disk fails",
             actual=f"it returned; in {NAME} there are {_found(self.kept(), self.saved)}",
@@ -266,8 +266,8 @@ class _Stand:
 
     async def history(self, room: str = ROOM, limit: int = ALL) -> list[Message]:
         """What the learner's store finds."""
-        found = await self.lab.within(WITHIN_S, self.store.history(room, limit), "history")
-        self.lab.expect(
+        found = await self.bench.within(WITHIN_S, self.store.history(room, limit), "history")
+        self.bench.expect(
             isinstance(found, list) and all(isinstance(one, Message) for one in found),
             expected="history to return a list of messages",
             actual=f"it returned {str(found)[:100]}",
@@ -289,17 +289,17 @@ class _Stand:
         try:
             return MESSAGES.decode(self._files.disk.contents[NAME])
         except (StorageError, KeyError) as error:
-            raise Miss(f"{NAME} to hold all messages", str(error)) from error
+            raise Mismatch(f"{NAME} to hold all messages", str(error)) from error
 
     def expect_kept(self, wanted: Sequence[Message], when: str, *, in_order: bool = True) -> None:
         """Whether just these lie in the file."""
         kept = self.kept()
-        self.lab.expect(
+        self.bench.expect(
             sorted(_ids(kept)) == sorted(_ids(wanted)),
             expected=f"{len(wanted)} messages in {NAME}, each once, {when}",
             actual=_found(kept, wanted),
         )
-        self.lab.expect(
+        self.bench.expect(
             not in_order or kept == list(wanted),
             expected=f"the messages in {NAME} in the order in which they were saved, {when}",
             actual=f"they stand in another order: {_short_list(_ids(kept))}",
@@ -341,8 +341,8 @@ def _short_list(names: Sequence[str], at_most: int = 8) -> str:
     return ", ".join(names[:at_most]) + more
 
 
-def _half(who: str, error: StorageError) -> Miss:
-    return Miss(
+def _half(who: str, error: StorageError) -> Mismatch:
+    return Mismatch(
         f"{who} to find {NAME} whole",
         f"{who} read it while someone else was writing it, and found half of it ({error})",
     )

@@ -8,8 +8,8 @@ import os
 
 from chatlab.chat.parts.reader import Reader
 from chatlab.chat.settings import Settings
-from chatlab.course.checks.base import Lab, check, io_of
-from chatlab.course.simulation.clock import now
+from chatlab.course.checks import CheckBench, check, io_of
+from chatlab.course.simulation import now
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.disk.real import Operation
@@ -34,13 +34,13 @@ class _Moody:
         pass
 
 
-def _reader(lab: Lab, files: SimulatedFiles) -> Reader:
-    made: Reader = lab.part(files, Settings(cache_ttl_s=TTL_S), now)
+def _reader(bench: CheckBench, files: SimulatedFiles) -> Reader:
+    made: Reader = bench.part(files, Settings(cache_ttl_s=TTL_S), now)
     return made
 
 
-def _rooms_files(lab: Lab, moody: _Moody | None = None) -> SimulatedFiles:
-    return lab.files({CHATROOMS.name: CHATROOMS.encode(OLD)}, conditions=[moody] if moody else ())
+def _rooms_files(bench: CheckBench, moody: _Moody | None = None) -> SimulatedFiles:
+    return bench.files({CHATROOMS.name: CHATROOMS.encode(OLD)}, conditions=[moody] if moody else ())
 
 
 def _reads(files: SimulatedFiles) -> int:
@@ -52,11 +52,11 @@ def _reads(files: SimulatedFiles) -> int:
     asked="A read returns what the file holds.",
     why="A cache that gives the wrong answer is worse than none.",
 )
-async def reads(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
-    lab.equal(await reader.read(CHATROOMS), OLD, "the rooms")
-    lab.expect(_reads(files) > 0, expected="the file to be read through self.files", actual="no")
+async def reads(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
+    bench.equal(await reader.read(CHATROOMS), OLD, "the rooms")
+    bench.expect(_reads(files) > 0, expected="the file to be read through self.files", actual="no")
 
 
 @check(
@@ -65,12 +65,12 @@ async def reads(lab: Lab) -> None:
     why="The naive server reads chatrooms.json for each message: a thousand messages, a thousand "
     "reads of a file that did not change.",
 )
-async def few_reads(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
+async def few_reads(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
     for _ in range(1_000):
-        lab.equal(await reader.read(CHATROOMS), OLD, "the rooms")
-    lab.spend(_reads(files), "reads of chatrooms.json for 1,000 questions")
+        bench.equal(await reader.read(CHATROOMS), OLD, "the rooms")
+    bench.spend(_reads(files), "reads of chatrooms.json for 1,000 questions")
 
 
 @check(
@@ -79,20 +79,20 @@ async def few_reads(lab: Lab) -> None:
     why="Other programs change files, too. Without an end to trust, a cache serves what was true "
     "once: a user who was removed from a room goes on talking in it.",
 )
-async def expires(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
+async def expires(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
     await reader.read(CHATROOMS)
     files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
-    lab.story.tell("another program changes chatrooms.json")
+    bench.story.tell("another program changes chatrooms.json")
     await asyncio.sleep(TTL_S - 1)
     await reader.read(CHATROOMS)
-    lab.equal(_reads(files), 1, "reads of chatrooms.json before the time to live is over")
+    bench.equal(_reads(files), 1, "reads of chatrooms.json before the time to live is over")
     await asyncio.sleep(1.1)
-    lab.story.tell(f"the copy is older than {TTL_S:g} s")
-    lab.equal(await reader.read(CHATROOMS), NEW, "the rooms after the time to live")
+    bench.story.tell(f"the copy is older than {TTL_S:g} s")
+    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after the time to live")
     await reader.read(CHATROOMS)
-    lab.equal(_reads(files), 2, "reads of chatrooms.json in all")
+    bench.equal(_reads(files), 2, "reads of chatrooms.json in all")
 
 
 @check(
@@ -100,14 +100,14 @@ async def expires(lab: Lab) -> None:
     asked="What the server has written itself is known at once, without a trip to the disk.",
     why="Someone who joins a room must be let in at once, not three seconds later.",
 )
-async def own_writes(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
+async def own_writes(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
     await reader.read(CHATROOMS)
     await files.write(CHATROOMS.name, CHATROOMS.encode(NEW))
     reader.written(CHATROOMS, NEW)
-    lab.equal(await reader.read(CHATROOMS), NEW, "the rooms after a write")
-    lab.equal(_reads(files), 1, "reads of chatrooms.json")
+    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after a write")
+    bench.equal(_reads(files), 1, "reads of chatrooms.json")
 
 
 @check(
@@ -117,20 +117,20 @@ async def own_writes(lab: Lab) -> None:
     why="When a popular entry expires, everyone misses at once. A thousand reads in that moment "
     "are called a cache stampede, and they come just when the server is busy.",
 )
-async def single_flight(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
+async def single_flight(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
     first = asyncio.create_task(reader.read(CHATROOMS))
     others = [asyncio.create_task(reader.read(CHATROOMS)) for _ in range(20)]
     await asyncio.sleep(0)
-    gives_up = lab.chance.choice([first, *others])
+    gives_up = bench.chance.choice([first, *others])
     gives_up.cancel()
-    lab.story.tell("one of 21 who wait for the same read gives up")
+    bench.story.tell("one of 21 who wait for the same read gives up")
     answers = await asyncio.gather(first, *others, return_exceptions=True)
     answers.remove(answers[[first, *others].index(gives_up)])
     for answer in answers:
-        lab.equal(answer, OLD, "the rooms, for those who did not give up")
-    lab.equal(_reads(files), 1, "reads of chatrooms.json for 21 who ask at once")
+        bench.equal(answer, OLD, "the rooms, for those who did not give up")
+    bench.equal(_reads(files), 1, "reads of chatrooms.json for 21 who ask at once")
 
 
 @check(
@@ -139,20 +139,20 @@ async def single_flight(lab: Lab) -> None:
     why="The read comes home last, with what was there before. Put into the cache, it hides a "
     "write that has succeeded: a lost update that no lock on the file prevents.",
 )
-async def late_read(lab: Lab) -> None:
-    files = _rooms_files(lab)
-    reader = _reader(lab, files)
+async def late_read(bench: CheckBench) -> None:
+    files = _rooms_files(bench)
+    reader = _reader(bench, files)
     before = asyncio.create_task(reader.read(CHATROOMS))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     files.disk.put(CHATROOMS.name, CHATROOMS.encode(OLD))
     reader.written(CHATROOMS, NEW)
-    lab.story.tell("while a read is under way, the server writes chatrooms.json")
+    bench.story.tell("while a read is under way, the server writes chatrooms.json")
     await before
     files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
     reads_before = _reads(files)
-    lab.equal(await reader.read(CHATROOMS), NEW, "the rooms after the write")
-    lab.equal(_reads(files) - reads_before, 0, "further reads of chatrooms.json")
+    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after the write")
+    bench.equal(_reads(files) - reads_before, 0, "further reads of chatrooms.json")
 
 
 @check(
@@ -162,26 +162,26 @@ async def late_read(lab: Lab) -> None:
     why="For a moment, three-second-old rooms are better than no chat. But it must show: a figure "
     "on the dashboard, not silence.",
 )
-async def stale_on_error(lab: Lab) -> None:
+async def stale_on_error(bench: CheckBench) -> None:
     moody = _Moody()
-    files = _rooms_files(lab, moody)
-    reader = _reader(lab, files)
+    files = _rooms_files(bench, moody)
+    reader = _reader(bench, files)
     moody.fails = True
-    async with lab.fails_with(StorageError, "a first read from a disk that fails"):
+    async with bench.fails_with(StorageError, "a first read from a disk that fails"):
         await reader.read(CHATROOMS)
     moody.fails = False
-    lab.equal(await reader.read(CHATROOMS), OLD, "the rooms once the disk is well again")
+    bench.equal(await reader.read(CHATROOMS), OLD, "the rooms once the disk is well again")
     await asyncio.sleep(TTL_S + 0.1)
     moody.fails = True
-    lab.story.tell("the copy is too old, and the disk fails")
+    bench.story.tell("the copy is too old, and the disk fails")
     try:
         found = await reader.read(CHATROOMS)
     except StorageError as error:
-        lab.expect(False, expected="the old rooms", actual=f"StorageError: {error}")
+        bench.expect(False, expected="the old rooms", actual=f"StorageError: {error}")
         return
-    lab.equal(found, OLD, "the rooms while the disk fails")
-    lab.equal(reader.statistics().stale_served, 1, "statistics().stale_served")
+    bench.equal(found, OLD, "the rooms while the disk fails")
+    bench.equal(reader.statistics().stale_served, 1, "statistics().stale_served")
     moody.fails = False
     files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
     await asyncio.sleep(TTL_S + 0.1)
-    lab.equal(await reader.read(CHATROOMS), NEW, "the rooms when the disk is well again")
+    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms when the disk is well again")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import FrameStyle
-from chatlab.course.checks.base import Lab, check
+from chatlab.course.checks import CheckBench, check
 from chatlab.course.checks.listeners import Listener, expect_heard, opened
 from chatlab.course.checks.messages import said
-from chatlab.course.simulation.clock import settle
+from chatlab.course.simulation import settle
 from chatlab.data.records import Message
 
 AT_ONCE_S = 0.001
@@ -26,28 +26,28 @@ class _House:
     It keeps them as the server does, so that who comes and goes changes what `members` has given.
     """
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+    def __init__(self, bench: CheckBench) -> None:
+        self._bench = bench
         self._presence = Presence()
         self.people: list[Listener] = []
-        self.delivery: Delivery = lab.part(self._presence.members)
+        self.delivery: Delivery = bench.part(self._presence.members)
 
     def enter(
         self, user: str, *rooms: str, style: FrameStyle = "single", slow_s: float = 0.0
     ) -> Listener:
         """Someone new comes into rooms."""
-        listener = Listener(self._lab, user, style, slow_s)
+        listener = Listener(self._bench, user, style, slow_s)
         for room_id in rooms:
             self._presence.enter(listener, room_id)
         self.people.append(listener)
         return listener
 
     def join(self, listener: Listener, room_id: str) -> None:
-        self._lab.story.tell(f"{listener.user} joins {room_id}")
+        self._bench.story.tell(f"{listener.user} joins {room_id}")
         self._presence.enter(listener, room_id)
 
     def leave(self, listener: Listener) -> None:
-        self._lab.story.tell(f"{listener.user} leaves")
+        self._bench.story.tell(f"{listener.user} leaves")
         self._presence.leave(listener)
 
     async def deliver(self, batch: Sequence[Message], within_s: float = 60.0) -> int:
@@ -57,11 +57,11 @@ class _House:
             Miss: it took longer, or gave back no number.
         """
         rooms = len({message.room_id for message in batch})
-        self._lab.story.tell(
+        self._bench.story.tell(
             f"deliver {len(batch):,} messages{f' of {rooms} rooms' if rooms > 1 else ''}"
         )
-        sent = await self._lab.within(within_s, self.delivery.deliver(batch), "deliver")
-        self._lab.expect(
+        sent = await self._bench.within(within_s, self.delivery.deliver(batch), "deliver")
+        self._bench.expect(
             isinstance(sent, int),
             expected="deliver to return the number of frames sent",
             actual=f"it returned {sent!r:.80}",
@@ -85,8 +85,8 @@ class _House:
     why="A message that is saved and not delivered is as good as lost for those in the room. One "
     "that is delivered to a stranger is worse.",
 )
-async def everyone(lab: Lab) -> None:
-    house = _House(lab)
+async def everyone(bench: CheckBench) -> None:
+    house = _House(bench)
     bob, carol = house.enter("bob", "general"), house.enter("carol", "general", "secret")
     dave, erin = house.enter("dave", "secret"), house.enter("erin")
     general, secret, empty = said(3), said(2, "secret"), said(1, "empty")
@@ -94,13 +94,13 @@ async def everyone(lab: Lab) -> None:
     await settle()
     expect_heard(bob, general, "what bob hears, who is in general")
     expect_heard(dave, secret, "what dave hears, who is in secret")
-    lab.equal(len(erin.frames), 0, "frames to erin, who is in no room")
+    bench.equal(len(erin.frames), 0, "frames to erin, who is in no room")
     for messages in (general, secret):
         room_id = messages[0].room_id
         what = f"what carol hears of {room_id}, who is in both rooms"
         expect_heard(carol, messages, what, room_id=room_id)
-    lab.equal(sent, house.frames(), "the number of frames that deliver returns")
-    lab.equal(await house.deliver([]), 0, "the number of frames for an empty batch")
+    bench.equal(sent, house.frames(), "the number of frames that deliver returns")
+    bench.equal(await house.deliver([]), 0, "the number of frames for an empty batch")
 
 
 @check(
@@ -109,14 +109,14 @@ async def everyone(lab: Lab) -> None:
     why="In a busy room, there is always someone who is just coming or going. An error then ends "
     "the delivery of the whole batch, for everyone.",
 )
-async def come_and_go(lab: Lab) -> None:
-    house = _House(lab)
+async def come_and_go(bench: CheckBench) -> None:
+    house = _House(bench)
     stays = house.enter("bob", "general")
     goers = [house.enter(f"guest {n + 1}", "general") for n in range(5)]
     batch = said(5)
     delivering = asyncio.create_task(house.deliver(batch))
     for goer in goers:
-        for _ in range(lab.chance.randrange(1, 5)):
+        for _ in range(bench.chance.randrange(1, 5)):
             await asyncio.sleep(0)
         house.leave(goer)
         house.join(house.enter(f"a friend of {goer.user}"), "general")
@@ -132,12 +132,12 @@ async def come_and_go(lab: Lab) -> None:
     why="One phone on a bad line would stop the room for everyone. Nor may frames be left to tasks "
     "that go on later: they pile up behind the slow one, and a server that stops loses them.",
 )
-async def slow_client(lab: Lab) -> None:
-    house = _House(lab)
+async def slow_client(bench: CheckBench) -> None:
+    house = _House(bench)
     styles: list[FrameStyle] = ["single", "batch"]
     people = [(f"reader {n + 1}", styles[n % 2], 0.0) for n in range(6)]
     people += [(f"slow reader {n + 1}", styles[n], SLOW_S) for n in range(2)]
-    lab.chance.shuffle(people)
+    bench.chance.shuffle(people)
     for user, style, slow_s in people:
         house.enter(user, "general", style=style, slow_s=slow_s)
     for batch in (said(3), said(1, sender="bob")):
@@ -153,8 +153,8 @@ async def slow_client(lab: Lab) -> None:
     why="To turn a message into JSON costs as much for one receiver as for all. In a room of 50, "
     "49 of 50 encodings make bytes that were there already.",
 )
-async def encode_once(lab: Lab) -> None:
-    house = _House(lab)
+async def encode_once(bench: CheckBench) -> None:
+    house = _House(bench)
     styles: tuple[FrameStyle, ...] = ("single",) * 30 + ("batch",) * 20
     for n, style in enumerate(styles):
         house.enter(f"reader {n + 1}", "general", style=style)
@@ -164,7 +164,7 @@ async def encode_once(lab: Lab) -> None:
     for listener in house.people:
         expect_heard(listener, batch, f"what {listener.user} hears")
     different = {id(frame.data) for listener in house.people for frame in listener.frames}
-    lab.spend(len(different), "encodings of 20 messages, for 50 readers of both kinds")
+    bench.spend(len(different), "encodings of 20 messages, for 50 readers of both kinds")
 
 
 @check(
@@ -174,9 +174,9 @@ async def encode_once(lab: Lab) -> None:
     why="A frame costs a header, a call to the system and a wake-up at the other end: far more "
     "than the bytes of a short message. A hundred messages can share all that.",
 )
-async def batch_frames(lab: Lab) -> None:
-    house = _House(lab)
-    lab.expect(
+async def batch_frames(bench: CheckBench) -> None:
+    house = _House(bench)
+    bench.expect(
         getattr(house.delivery, "frames", None) == "batch",
         expected='the attribute frames of your class to be "batch": else the server offers batch '
         "frames to nobody",
@@ -189,12 +189,12 @@ async def batch_frames(lab: Lab) -> None:
     await settle()
     for listener in house.people:
         expect_heard(listener, batch, f"what {listener.user} hears")
-    lab.equal(len(plain.frames), 100, "frames to dave, who did not ask for batches")
-    lab.spend(
+    bench.equal(len(plain.frames), 100, "frames to dave, who did not ask for batches")
+    bench.spend(
         max(len(listener.frames) for listener in takers),
         "frame(s) for 100 messages, to someone who takes batches",
     )
-    lab.equal(sent, house.frames(), "the number of frames that deliver returns")
+    bench.equal(sent, house.frames(), "the number of frames that deliver returns")
     house.forget()
     alone = said(1, sender="carol")
     await house.deliver(alone, within_s=AT_ONCE_S)
@@ -208,10 +208,10 @@ async def batch_frames(lab: Lab) -> None:
     why="What is saved together comes from everywhere. A frame that holds it all shows a private "
     "room's messages to everyone; a frame for each change of room is hardly better than none.",
 )
-async def rooms_apart(lab: Lab) -> None:
-    house = _House(lab)
+async def rooms_apart(bench: CheckBench) -> None:
+    house = _House(bench)
     rooms = {room_id: said(30, room_id) for room_id in ("general", "random", "secret")}
-    batch = _shuffled_together(lab, list(rooms.values()))
+    batch = _shuffled_together(bench, list(rooms.values()))
     members = {
         room_id: [house.enter(f"{user} in {room_id}", room_id, style="batch") for user in "ab"]
         for room_id in rooms
@@ -222,7 +222,9 @@ async def rooms_apart(lab: Lab) -> None:
         for listener in members[room_id]:
             expect_heard(listener, messages, f"what {listener.user} hears")
             frames = len(listener.frames)
-            lab.equal(frames, 1, f"frames for the {len(messages)} messages of one room in a batch")
+            bench.equal(
+                frames, 1, f"frames for the {len(messages)} messages of one room in a batch"
+            )
 
 
 @check(
@@ -232,10 +234,10 @@ async def rooms_apart(lab: Lab) -> None:
     why="A client whose buffer overflows is disconnected. One huge frame would do that to people "
     "who read as fast as anyone can.",
 )
-async def large_batch(lab: Lab) -> None:
-    house = _House(lab)
+async def large_batch(bench: CheckBench) -> None:
+    house = _House(bench)
     reader = house.enter("bob", "general", style="batch")
-    chars = [lab.chance.randrange(2_000, 4_000) for _ in range(150)]
+    chars = [bench.chance.randrange(2_000, 4_000) for _ in range(150)]
     batch = [
         one for n, size in enumerate(chars) for one in said(1, content="x" * size, sender=f"{n}")
     ]
@@ -243,22 +245,22 @@ async def large_batch(lab: Lab) -> None:
     await settle()
     expect_heard(reader, batch, "what bob hears of 150 long messages")
     largest = max(sum(len(message.content) for message in frame) for frame in opened(reader))
-    lab.expect(
+    bench.expect(
         largest <= FRAME_CHARS_MAX,
         expected=f"at most {FRAME_CHARS_MAX:,} characters of text in a frame",
         actual=f"a frame with {largest:,} characters",
     )
     fewest = -(-sum(chars) // FRAME_CHARS_MAX)
-    lab.expect(
+    bench.expect(
         len(reader.frames) <= 2 * fewest,
         expected=f"at most {2 * fewest} frames, where {fewest} could do",
         actual=f"{len(reader.frames)} frames",
     )
 
 
-def _shuffled_together(lab: Lab, rooms: list[list[Message]]) -> list[Message]:
+def _shuffled_together(bench: CheckBench, rooms: list[list[Message]]) -> list[Message]:
     """The messages of several rooms in one row, in which each room keeps its order."""
     turns = [number for number, messages in enumerate(rooms) for _ in messages]
-    lab.chance.shuffle(turns)
+    bench.chance.shuffle(turns)
     rest = [iter(messages) for messages in rooms]
     return [next(rest[number]) for number in turns]

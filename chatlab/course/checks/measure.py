@@ -12,8 +12,8 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from chatlab.chat.parts.monitor import Monitor
-from chatlab.course.checks.base import Lab, check
-from chatlab.course.simulation.clock import VirtualClockLoop, now
+from chatlab.course.checks import CheckBench, check
+from chatlab.course.simulation import VirtualClockLoop, now
 
 NEAR = 0.15
 """How far from the truth a rate may be: buckets of a tenth of a second are fine."""
@@ -21,8 +21,8 @@ ROOM_BYTES = 4_096
 """How much more memory may be held after a while: a number that has grown, a table made anew."""
 
 
-def _monitor(lab: Lab) -> Monitor:
-    made: Monitor = lab.part(now)
+def _monitor(bench: CheckBench) -> Monitor:
+    made: Monitor = bench.part(now)
     return made
 
 
@@ -37,14 +37,14 @@ def _pass(seconds: float) -> None:
     _loop().jump(seconds)
 
 
-def _rate(lab: Lab, monitor: Monitor, name: str) -> float:
+def _rate(bench: CheckBench, monitor: Monitor, name: str) -> float:
     """What the monitor says of a rate, if it is a number at all."""
-    return _number(lab, monitor.per_s(name), f'per_s("{name}")')
+    return _number(bench, monitor.per_s(name), f'per_s("{name}")')
 
 
-def _number(lab: Lab, found: Any, what: str) -> float:
+def _number(bench: CheckBench, found: Any, what: str) -> float:
     is_one = isinstance(found, int | float) and not isinstance(found, bool)
-    lab.expect(
+    bench.expect(
         is_one and math.isfinite(found),
         expected=f"{what} to return a number",
         actual=f"{_named(found)}",
@@ -59,8 +59,8 @@ def _named(value: object) -> str:
     return "None" if value is None else f"{str(value)[:60]} ({type(value).__name__})"
 
 
-def _is_near(lab: Lab, found: float, wanted: float, when: str) -> None:
-    lab.expect(
+def _is_near(bench: CheckBench, found: float, wanted: float, when: str) -> None:
+    bench.expect(
         abs(found - wanted) <= NEAR * wanted,
         expected=f"{when}: about {wanted:,g} per second",
         actual=f"{found:,.4g} per second",
@@ -72,15 +72,15 @@ def _is_near(lab: Lab, found: float, wanted: float, when: str) -> None:
     asked="Whatever was not counted has a rate of 0, and counting returns at once.",
     why="A dashboard asks for figures before the first message has come.",
 )
-async def starts(lab: Lab) -> None:
-    monitor = _monitor(lab)
-    lab.equal(_rate(lab, monitor, "saved"), 0.0, 'per_s("saved") before anything was counted')
+async def starts(bench: CheckBench) -> None:
+    monitor = _monitor(bench)
+    bench.equal(_rate(bench, monitor, "saved"), 0.0, 'per_s("saved") before anything was counted')
     _pass(1.0)
-    lab.equal(monitor.count("acked", 5), None, 'count("acked", 5)')
-    lab.equal(_rate(lab, monitor, "saved"), 0.0, 'per_s("saved"), of which none were counted')
+    bench.equal(monitor.count("acked", 5), None, 'count("acked", 5)')
+    bench.equal(_rate(bench, monitor, "saved"), 0.0, 'per_s("saved"), of which none were counted')
     _pass(0.5)
-    found = _rate(lab, monitor, "acked")
-    lab.expect(
+    found = _rate(bench, monitor, "acked")
+    bench.expect(
         found > 0,
         expected='per_s("acked") to be more than 0, half a second after 5 were counted',
         actual=f"{found:g}",
@@ -93,30 +93,30 @@ async def starts(lab: Lab) -> None:
     why="After a quiet hour, a rate since the start shows a burst as a ripple, and shows it for "
     "the rest of the day. Who looks at it sees neither that trouble began nor that it is over.",
 )
-async def last_second(lab: Lab) -> None:
-    _pass(lab.chance.random())
-    monitor = _monitor(lab)
+async def last_second(bench: CheckBench) -> None:
+    _pass(bench.chance.random())
+    monitor = _monitor(bench)
     _pass(20.0)
     for number in range(120):
         monitor.count("accepted", 1 if number < 100 else -1)
     monitor.count("saved", 40)
-    lab.story.tell("after 20 s of silence: 100 accepted, 20 of them taken back, 40 saved")
+    bench.story.tell("after 20 s of silence: 100 accepted, 20 of them taken back, 40 saved")
     _pass(0.05)
     for name, wanted in (("accepted", 80), ("saved", 40)):
-        found = _rate(lab, monitor, name)
-        _is_near(lab, found, wanted, f"{name}, 0.05 s after the burst")
+        found = _rate(bench, monitor, name)
+        _is_near(bench, found, wanted, f"{name}, 0.05 s after the burst")
     _pass(2.5)
-    lab.story.tell("2.5 s of silence")
-    found = _rate(lab, monitor, "accepted")
-    lab.expect(
+    bench.story.tell("2.5 s of silence")
+    found = _rate(bench, monitor, "accepted")
+    bench.expect(
         abs(found) < 1,
         expected="accepted, 2.5 s after the burst: 0 per second",
         actual=f"{found:,.4g} per second",
     )
     monitor.count("accepted", 50)
-    lab.story.tell("50 accepted")
+    bench.story.tell("50 accepted")
     _pass(0.05)
-    _is_near(lab, _rate(lab, monitor, "accepted"), 50, "accepted, 0.05 s after a second burst")
+    _is_near(bench, _rate(bench, monitor, "accepted"), 50, "accepted, 0.05 s after a second burst")
 
 
 @check(
@@ -125,19 +125,19 @@ async def last_second(lab: Lab) -> None:
     why="A counter that starts anew each second shows 0, then half, then all of the same load. "
     "People see a saw where there is a straight line, and look for its cause in the server.",
 )
-async def steady(lab: Lab) -> None:
-    _pass(lab.chance.random())
-    monitor = _monitor(lab)
+async def steady(bench: CheckBench) -> None:
+    _pass(bench.chance.random())
+    monitor = _monitor(bench)
     _pass(10.0)
     seen = []
     for step in range(1_500):
         _pass(0.002)
         monitor.count("saved", 2)
         if step >= 750 and step % 7 == 0:
-            seen.append((_rate(lab, monitor, "saved"), now()))
-    lab.story.tell("for 3 s, two are saved every 2 ms; from 1.5 s on, someone looks")
+            seen.append((_rate(bench, monitor, "saved"), now()))
+    bench.story.tell("for 3 s, two are saved every 2 ms; from 1.5 s on, someone looks")
     for rate, at_s in (min(seen), max(seen)):
-        lab.expect(
+        bench.expect(
             abs(rate - 1_000) <= NEAR * 1_000,
             expected="about 1,000 per second at every moment: two are saved every 2 ms",
             actual=f"from {min(seen)[0]:,.0f} to {max(seen)[0]:,.0f} per second, e.g. "
@@ -151,22 +151,22 @@ async def steady(lab: Lab) -> None:
     why="What grows with every message ends the server some night, and the monitor was meant to "
     "warn of such things. Most of the time, nobody asks for a rate.",
 )
-async def memory(lab: Lab) -> None:
-    monitor = _monitor(lab)
+async def memory(bench: CheckBench) -> None:
+    monitor = _monitor(bench)
     _count_steadily(monitor, 2_000, every_s=0.0001)
-    lab.story.tell("2,000 are saved within 0.2 s")
+    bench.story.tell("2,000 are saved within 0.2 s")
     held = []
     for when in ("then", "and once more"):
         _busy_then_quiet(monitor)
-        held.append(_bytes_held(lab, monitor))
-        lab.story.tell(f"{when} a busy minute and 8 quiet hours: it holds {held[-1]:,} bytes")
-    lab.expect(
+        held.append(_bytes_held(bench, monitor))
+        bench.story.tell(f"{when} a busy minute and 8 quiet hours: it holds {held[-1]:,} bytes")
+    bench.expect(
         held[1] <= held[0] + ROOM_BYTES,
         expected=f"as much memory after the second 8 hours as after the first: {held[0]:,} bytes",
         actual=f"{held[1]:,} bytes",
     )
     _count_steadily(monitor, 150, every_s=0.01, count=3)
-    _is_near(lab, _rate(lab, monitor, "saved"), 300, "after all that, with 3 saved each 10 ms")
+    _is_near(bench, _rate(bench, monitor, "saved"), 300, "after all that, with 3 saved each 10 ms")
 
 
 def _busy_then_quiet(monitor: Monitor) -> None:
@@ -182,15 +182,15 @@ def _count_steadily(monitor: Monitor, times: int, *, every_s: float, count: int 
         monitor.count("saved", count)
 
 
-def _bytes_held(lab: Lab, monitor: Monitor) -> int:
+def _bytes_held(bench: CheckBench, monitor: Monitor) -> int:
     """The memory of what can be reached from a monitor, or from the learner's module."""
     found: dict[int, object] = {}
-    rest: list[object] = [monitor, *_of_the_module(lab.work)]
+    rest: list[object] = [monitor, *_of_the_module(bench.work)]
     while rest:
         one = rest.pop()
         if id(one) in found or isinstance(one, ModuleType | FunctionType | MethodType):
             continue
-        if isinstance(one, type) and one.__module__ != lab.work.__name__:
+        if isinstance(one, type) and one.__module__ != bench.work.__name__:
             continue
         if isinstance(one, asyncio.AbstractEventLoop):
             continue
@@ -210,13 +210,13 @@ def _of_the_module(work: ModuleType) -> Iterable[object]:
     why="98 of 100 messages take 10 ms and two take 2 s. The mean says 50 ms, which nobody has "
     "seen. The p50 says what most people meet, the p99 what the unlucky ones meet.",
 )
-async def tail(lab: Lab) -> None:
-    monitor = _monitor(lab)
+async def tail(bench: CheckBench) -> None:
+    monitor = _monitor(bench)
     samples = [10.0] * 98 + [2_000.0] * 2
-    lab.chance.shuffle(samples)
-    lab.story.tell("98 messages of 100 take 10 ms, two take 2,000 ms")
+    bench.chance.shuffle(samples)
+    bench.story.tell("98 messages of 100 take 10 ms, two take 2,000 ms")
     for fraction, wanted in ((0.5, 10.0), (0.95, 10.0), (0.99, 2_000.0)):
-        _is_percentile(lab, monitor, samples, fraction, wanted)
+        _is_percentile(bench, monitor, samples, fraction, wanted)
 
 
 @check(
@@ -225,15 +225,15 @@ async def tail(lab: Lab) -> None:
     why="That is the nearest-rank definition: always a value that was really measured. Off by one "
     "place, the p99 of 100 samples is the slowest of all, and one odd sample decides it.",
 )
-async def nearest_rank(lab: Lab) -> None:
-    monitor = _monitor(lab)
-    _is_percentile(lab, monitor, [42.0], 0.5, 42.0)
-    _is_percentile(lab, monitor, [42.0], 0.99, 42.0)
-    for count in (2, 4, 7, 20, 99, 100, 101, 200, lab.chance.randrange(201, 1_000)):
-        samples = [round(lab.chance.expovariate(1 / 30), 3) for _ in range(count)]
+async def nearest_rank(bench: CheckBench) -> None:
+    monitor = _monitor(bench)
+    _is_percentile(bench, monitor, [42.0], 0.5, 42.0)
+    _is_percentile(bench, monitor, [42.0], 0.99, 42.0)
+    for count in (2, 4, 7, 20, 99, 100, 101, 200, bench.chance.randrange(201, 1_000)):
+        samples = [round(bench.chance.expovariate(1 / 30), 3) for _ in range(count)]
         for fraction in (0.5, 0.95, 0.99, 0.0, 1.0):
             wanted = _by_definition(samples, fraction)
-            _is_percentile(lab, monitor, samples, fraction, wanted)
+            _is_percentile(bench, monitor, samples, fraction, wanted)
 
 
 @check(
@@ -242,20 +242,20 @@ async def nearest_rank(lab: Lab) -> None:
     why="They belong to someone else. Sorted in place, they lose the order in which they came, and "
     "whoever trusts it next, to let the oldest go, throws away the fastest instead.",
 )
-async def untouched(lab: Lab) -> None:
-    monitor = _monitor(lab)
-    samples = [round(lab.chance.expovariate(1 / 30), 3) for _ in range(50)]
+async def untouched(bench: CheckBench) -> None:
+    monitor = _monitor(bench)
+    samples = [round(bench.chance.expovariate(1 / 30), 3) for _ in range(50)]
     given = list(samples)
     wanted = _by_definition(samples, 0.95)
-    found = _number(lab, monitor.percentile(given, 0.95), "percentile([...], 0.95)")
-    lab.expect(
+    found = _number(bench, monitor.percentile(given, 0.95), "percentile([...], 0.95)")
+    bench.expect(
         given == samples,
         expected="the list of samples as it was before the call",
         actual="it is sorted" if given == sorted(samples) else "its content has changed",
     )
-    lab.equal(found, wanted, "the p95 of 50 samples")
-    found = _number(lab, monitor.percentile(tuple(samples), 0.95), "percentile((...), 0.95)")
-    lab.equal(found, wanted, "the p95 of the same samples in a tuple")
+    bench.equal(found, wanted, "the p95 of 50 samples")
+    found = _number(bench, monitor.percentile(tuple(samples), 0.95), "percentile((...), 0.95)")
+    bench.equal(found, wanted, "the p95 of the same samples in a tuple")
 
 
 def _by_definition(samples: Sequence[float], fraction: float) -> float:
@@ -268,14 +268,14 @@ def _rank(count: int, fraction: float) -> int:
 
 
 def _is_percentile(
-    lab: Lab, monitor: Monitor, samples: Sequence[float], fraction: float, wanted: float
+    bench: CheckBench, monitor: Monitor, samples: Sequence[float], fraction: float, wanted: float
 ) -> None:
     found = _number(
-        lab, monitor.percentile(list(samples), fraction), f"percentile([...], {fraction:g})"
+        bench, monitor.percentile(list(samples), fraction), f"percentile([...], {fraction:g})"
     )
     of = "one sample" if len(samples) == 1 else f"{len(samples):,} samples in no order"
     place = _rank(len(samples), fraction)
-    lab.expect(
+    bench.expect(
         found == wanted,
         expected=f"the p{fraction * 100:g} of {of}: {wanted:,g} ms, number {place:,} of them in "
         "ascending order",

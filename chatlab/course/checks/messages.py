@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.course.checks.base import Miss
+from chatlab.course.checks import Mismatch
 from chatlab.data.records import Message
 
 
@@ -30,13 +30,13 @@ def expect_messages(found: object, wanted: Sequence[Message], what: str) -> None
         what: names it, e.g. "what bob hears".
 
     Raises:
-        Miss: says what is missing, too much, changed, or out of order; or that it is no list of
+        Mismatch: says what is missing, too much, changed, or out of order; or that it is no list of
             messages.
     """
     if not isinstance(found, list) or not all(isinstance(one, Message) for one in found):
-        raise Miss(f"{what}: a list of messages", _kind(found))
+        raise Mismatch(f"{what}: a list of messages", _kind(found))
     if found != list(wanted):
-        raise Miss(f"{what}: {words(wanted)}", _difference(found, wanted))
+        raise Mismatch(f"{what}: {words(wanted)}", _difference(found, wanted))
 
 
 def by_id(found: list[Message]) -> list[Message]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 
-from chatlab.course.checks.base import PEOPLE, Lab, check
+from chatlab.course.checks import PEOPLE, CheckBench, check
 from chatlab.course.checks.processing import (
     DISK_FULL,
     SAVE_S,
     SLACK_S,
     Fails,
-    Stage,
+    ProcessorHarness,
     ms,
     repeated,
     words,
 )
-from chatlab.course.simulation.clock import now
+from chatlab.course.simulation import now
 from chatlab.errors import StorageError
 
 INTERVAL_S = 0.05
@@ -39,16 +39,16 @@ def down(from_s: float, until_s: float = float("inf")) -> Fails:
     asked="A burst of 300 messages still costs about three saves, one at a time and in order.",
     why="What is safe and slow is switched off again by whoever runs it.",
 )
-async def batches(lab: Lab) -> None:
-    async with Stage(lab, save_s=0.005) as stage:
+async def batches(bench: CheckBench) -> None:
+    async with ProcessorHarness(bench, save_s=0.005) as stage:
         stage.at_once(PEOPLE, 300)
         await stage.all_taken(20)
         await asyncio.sleep(1)
         stage.expect_saved(within_s=3 * (INTERVAL_S + 0.005) + SLACK_S)
         stage.expect_none_twice()
         stage.expect_order()
-        lab.equal(stage.store.under_way_max, 1, "saves at once")
-        lab.spend(stage.store.begun, "saves for 300 messages")
+        bench.equal(stage.store.under_way_max, 1, "saves at once")
+        bench.spend(stage.store.begun, "saves for 300 messages")
 
 
 @check(
@@ -57,9 +57,9 @@ async def batches(lab: Lab) -> None:
     why="Its senders have heard `queued`. A full disk is often well again after a minute, when "
     "someone has made room; messages that were thrown away are not.",
 )
-async def retries(lab: Lab) -> None:
-    fails = 1 + lab.chance.randrange(4)
-    async with Stage(lab, fails=first_fail(fails)) as stage:
+async def retries(bench: CheckBench) -> None:
+    fails = 1 + bench.chance.randrange(4)
+    async with ProcessorHarness(bench, fails=first_fail(fails)) as stage:
         stage.at_once(PEOPLE, 30)
         await stage.all_taken(20)
         await asyncio.sleep(30)
@@ -67,7 +67,7 @@ async def retries(lab: Lab) -> None:
         await stage.all_taken(20)
         await asyncio.sleep(30)
         given_up = list(stage.outcome.failed_at)
-        lab.expect(
+        bench.expect(
             not given_up,
             expected=f"a retry: {fails} of the first saves fail, and all later ones succeed",
             actual=f"outcome.failed heard of {words(given_up)}",
@@ -75,7 +75,7 @@ async def retries(lab: Lab) -> None:
         stage.expect_saved(when=f"in the end: only the first {fails} of the saves failed")
         stage.expect_none_twice()
         found = stage.statistics()
-        lab.equal(found.failures, fails, "statistics().failures")
+        bench.equal(found.failures, fails, "statistics().failures")
 
 
 @check(
@@ -84,14 +84,16 @@ async def retries(lab: Lab) -> None:
     why="A batch that goes back to the end of the queue is overtaken by what came after it. Then "
     "the answer stands before the question in the history, for ever.",
 )
-async def order(lab: Lab) -> None:
-    unlucky = random.Random(lab.chance.random())
+async def order(bench: CheckBench) -> None:
+    unlucky = random.Random(bench.chance.random())
     plan = [DISK_FULL if unlucky.random() < 0.4 else None for _ in range(12)]
     fails: Fails = lambda attempt, _at_s: plan[attempt] if attempt < len(plan) else None  # noqa: E731
-    async with Stage(lab, save_s=0.03, by_chance=True, fails=fails, batch_size_max=10) as stage:
-        plan[lab.chance.randrange(3)] = DISK_FULL
+    async with ProcessorHarness(
+        bench, save_s=0.03, by_chance=True, fails=fails, batch_size_max=10
+    ) as stage:
+        plan[bench.chance.randrange(3)] = DISK_FULL
         for who in PEOPLE[:3]:
-            stage.send(who, 20, apart_s=0.02 + 0.05 * lab.chance.random())
+            stage.send(who, 20, apart_s=0.02 + 0.05 * bench.chance.random())
         await stage.all_taken(200)
         await asyncio.sleep(100)
         stage.expect_saved(when="in the end")
@@ -105,45 +107,47 @@ async def order(lab: Lab) -> None:
     why="A disk in trouble is not helped by a thousand tries a second, nor are those who wait for "
     "the processor. But a hiccup must not cost seconds, and a repaired disk must be noticed soon.",
 )
-async def pauses(lab: Lab) -> None:
+async def pauses(bench: CheckBench) -> None:
     soon_s = INTERVAL_S + 2 * RETRY_FIRST_S + 2 * SAVE_S + SLACK_S
-    async with Stage(lab, retry_first_s=RETRY_FIRST_S, retry_max_s=RETRY_MAX_S) as stage:
-        await _hiccup(lab, stage, soon_s)
-        lab.story.tell("the disk is full for a minute")
+    async with ProcessorHarness(
+        bench, retry_first_s=RETRY_FIRST_S, retry_max_s=RETRY_MAX_S
+    ) as stage:
+        await _hiccup(bench, stage, soon_s)
+        bench.story.tell("the disk is full for a minute")
         stage.store.fails = down(now(), now() + 60)
         before, number = stage.store.begun, len(stage.handed)
         stage.send("bob", 3)
         await asyncio.sleep(60)
-        lab.spend(stage.store.begun - before, "tries within a minute")
-        lab.story.tell("there is room on the disk again")
+        bench.spend(stage.store.begun - before, "tries within a minute")
+        bench.story.tell("there is room on the disk again")
         await asyncio.sleep(3 * RETRY_MAX_S)
         latest_s = 60 + 1.2 * RETRY_MAX_S + INTERVAL_S
         stage.expect_saved(latest_s, stage.handed[number:], "soon after the disk is well again")
-        await _hiccup(lab, stage, soon_s)
-        await _drain_in_vain(lab, stage)
+        await _hiccup(bench, stage, soon_s)
+        await _drain_in_vain(bench, stage)
 
 
-async def _drain_in_vain(lab: Lab, stage: Stage) -> None:
+async def _drain_in_vain(bench: CheckBench, stage: ProcessorHarness) -> None:
     """The server stops while the disk is full."""
     stage.store.fails = down(now())
     stage.send("bob", 3)
     await asyncio.sleep(0.1)
     before = stage.store.begun
-    lab.story.tell("the disk is full, and the server stops")
+    bench.story.tell("the disk is full, and the server stops")
     stage.start(stage.processor.drain())
     await asyncio.sleep(3)
-    lab.expect(
+    bench.expect(
         stage.store.begun - before <= 40,
         expected="pauses between the tries of drain(), too: at most 40 tries in 3 s",
         actual=f"{stage.store.begun - before} tries",
     )
 
 
-async def _hiccup(lab: Lab, stage: Stage, soon_s: float) -> None:
+async def _hiccup(bench: CheckBench, stage: ProcessorHarness, soon_s: float) -> None:
     """One save fails, and the next would succeed."""
     number = len(stage.handed)
     stage.store.fails = first_fail(stage.store.begun + 1)
-    lab.story.tell("one save is going to fail, and the next one to succeed")
+    bench.story.tell("one save is going to fail, and the next one to succeed")
     stage.send("alice", 3)
     await asyncio.sleep(30)
     handed = stage.handed[number:]
@@ -157,20 +161,20 @@ async def _hiccup(lab: Lab, stage: Stage, soon_s: float) -> None:
     why="Whoever waits wants to know that it is not forgotten. And whoever runs the server must "
     "see that the disk is full before the queue is.",
 )
-async def told(lab: Lab) -> None:
-    fails = 2 + lab.chance.randrange(3)
-    async with Stage(lab, fails=first_fail(fails)) as stage:
+async def told(bench: CheckBench) -> None:
+    fails = 2 + bench.chance.randrange(3)
+    async with ProcessorHarness(bench, fails=first_fail(fails)) as stage:
         stage.send("alice", 5)
         await stage.all_taken(20)
         await asyncio.sleep(30)
         delays, attempts = stage.outcome.delays, stage.store.attempts
-        lab.expect(
+        bench.expect(
             len({delay.at_s for delay in delays}) == fails,
             expected=f"outcome.delayed to be told after each of {fails} failed saves",
             actual=f"it was told {len(delays)} times",
         )
         for delay in delays:
-            lab.expect(
+            bench.expect(
                 isinstance(delay.error, StorageError) and isinstance(delay.retry_in_s, int | float),
                 expected="outcome.delayed(batch, error, retry_in_s): the StorageError, and seconds",
                 actual=f"error is a {type(delay.error).__name__}, "
@@ -180,13 +184,13 @@ async def told(lab: Lab) -> None:
                 (one.began_s for one in attempts if one.began_s >= delay.at_s), default=None
             )
             waited_s = following - delay.at_s if following is not None else float("inf")
-            lab.expect(
+            bench.expect(
                 abs(waited_s - delay.retry_in_s) <= INTERVAL_S + SLACK_S,
                 expected=f"the next try {ms(delay.retry_in_s)} later, as outcome.delayed was told",
                 actual=f"it began {ms(waited_s)} later" if following is not None else "none came",
             )
         unheard = {one.id for one in stage.handed} - {one for each in delays for one in each.ids}
-        lab.expect(
+        bench.expect(
             not unheard,
             expected="outcome.delayed to be told of every message of the batch",
             actual=f"it never heard of {words(sorted(unheard))}",
@@ -201,9 +205,9 @@ async def told(lab: Lab) -> None:
     why="A bug in a store raises what nobody has thought of. If that ends the task that saves, the "
     "server goes on taking messages, and saves none of them ever again.",
 )
-async def bugs(lab: Lab) -> None:
-    bug = lab.chance.choice([KeyError("room"), RuntimeError("a bug"), TypeError("a bug")])
-    async with Stage(lab, fails=first_fail(1, bug)) as stage:
+async def bugs(bench: CheckBench) -> None:
+    bug = bench.chance.choice([KeyError("room"), RuntimeError("a bug"), TypeError("a bug")])
+    async with ProcessorHarness(bench, fails=first_fail(1, bug)) as stage:
         stage.send("alice", 3)
         await stage.all_taken(20)
         await asyncio.sleep(30)
@@ -214,10 +218,10 @@ async def bugs(lab: Lab) -> None:
             handed=[one for one in stage.handed if one.id.startswith("bob")],
             when="whose save does not fail",
         )
-        _expect_one_end_each(lab, stage)
+        _expect_one_end_each(bench, stage)
         told = [*stage.outcome.errors, *(delay.error for delay in stage.outcome.delays)]
         odd = [type(one).__name__ for one in told if not isinstance(one, StorageError)]
-        lab.expect(
+        bench.expect(
             not odd,
             expected="the outcome to be told of a StorageError: StorageError.of(error) makes one",
             actual=f"it was told of a {''.join(odd[:1])}",
@@ -232,25 +236,25 @@ async def bugs(lab: Lab) -> None:
     "process is ended for its memory, and takes all that it holds along. A refusal that is said "
     "aloud costs one message, and its sender knows.",
 )
-async def bounded(lab: Lab) -> None:
+async def bounded(bench: CheckBench) -> None:
     limit, size = 50, 10
-    async with Stage(lab, save_s=1.0, queue_limit=limit, batch_size_max=size) as stage:
-        lab.story.tell("the disk is slow; 10 people hand over 200 messages in one moment")
+    async with ProcessorHarness(bench, save_s=1.0, queue_limit=limit, batch_size_max=size) as stage:
+        bench.story.tell("the disk is slow; 10 people hand over 200 messages in one moment")
         for number in range(200):
             stage.start(stage.try_to_hand_over(PEOPLE[number % len(PEOPLE)]))
         await stage.all_taken(0.5)
-        _expect_taken(lab, stage, limit, size)
+        _expect_taken(bench, stage, limit, size)
         await asyncio.sleep(0.5)
         found = stage.statistics()
-        lab.equal(found.limit, limit, "statistics().limit")
-        lab.expect(
+        bench.equal(found.limit, limit, "statistics().limit")
+        bench.expect(
             found.depth <= limit + size,
             expected=f"statistics().depth of at most {limit}",
             actual=str(found.depth),
         )
         await asyncio.sleep(3)
-        lab.story.tell("some batches are saved, and there is room in the queue again")
-        lab.expect(
+        bench.story.tell("some batches are saved, and there is room in the queue again")
+        bench.expect(
             await stage.try_to_hand_over("zoe"),
             expected="a message to be taken when there is room again",
             actual="Overloaded was raised",
@@ -259,17 +263,17 @@ async def bounded(lab: Lab) -> None:
         stage.expect_saved(when="that were taken")
         touched = stage.store.kept_once | stage.outcome.queued_at.keys()
         taken_anyway = [one.id for one in stage.refused if one.id in touched]
-        lab.expect(
+        bench.expect(
             not taken_anyway,
             expected="a message that was refused not to be taken",
             actual=f"{words(taken_anyway)} refused, and acknowledged or saved all the same",
         )
 
 
-def _expect_taken(lab: Lab, stage: Stage, limit: int, size: int) -> None:
+def _expect_taken(bench: CheckBench, stage: ProcessorHarness, limit: int, size: int) -> None:
     """As many as there is room for; a batch that is being saved may stand beside the queue."""
     taken = len(stage.handed)
-    lab.expect(
+    bench.expect(
         limit <= taken <= limit + size,
         expected=f"{limit} of 200 messages to be taken (settings.queue_limit), and Overloaded to "
         "be raised for the others",
@@ -285,21 +289,23 @@ def _expect_taken(lab: Lab, stage: Stage, limit: int, size: int) -> None:
     "its loss is the most reliable thing about it. And nobody waits for half a minute's pause: "
     "the process would be ended by force.",
 )
-async def drain_saves(lab: Lab) -> None:
-    async with Stage(lab, save_s=0.1, batch_size_max=10) as stage:
+async def drain_saves(bench: CheckBench) -> None:
+    async with ProcessorHarness(bench, save_s=0.1, batch_size_max=10) as stage:
         stage.at_once(PEOPLE, 35)
         await asyncio.sleep(0.05)
-        lab.story.tell("a save is under way, and more than two batches wait")
+        bench.story.tell("a save is under way, and more than two batches wait")
         await stage.drain_all(2)
-    async with Stage(lab, flush_interval_s=60.0) as stage:
+    async with ProcessorHarness(bench, flush_interval_s=60.0) as stage:
         stage.at_once(PEOPLE, 30)
         await asyncio.sleep(0.01)
         await stage.drain_all(2)
-    async with Stage(lab, fails=down(0, 1), retry_first_s=30.0, retry_max_s=30.0) as stage:
+    async with ProcessorHarness(
+        bench, fails=down(0, 1), retry_first_s=30.0, retry_max_s=30.0
+    ) as stage:
         stage.at_once(PEOPLE, 30)
         await asyncio.sleep(1)
         stage.store.fails = down(0, 0)
-        lab.story.tell(
+        bench.story.tell(
             "the first save has failed; the next try is to come in 30 s; the disk is well"
         )
         await stage.drain_all(2)
@@ -312,33 +318,37 @@ async def drain_saves(lab: Lab) -> None:
     why="A server that cannot be stopped is ended by force, without a word to anyone. One that "
     "gives up at the first failure loses what one more try would have saved.",
 )
-async def drain_ends(lab: Lab) -> None:
+async def drain_ends(bench: CheckBench) -> None:
     save_s = 0.02
-    async with Stage(lab, save_s=save_s, batch_size_max=10, drain_timeout_s=10.0) as stage:
+    async with ProcessorHarness(
+        bench, save_s=save_s, batch_size_max=10, drain_timeout_s=10.0
+    ) as stage:
         stage.store.fails = down(0, 1.6)
         stage.at_once(PEOPLE, 25)
         await asyncio.sleep(0.1)
-        lab.story.tell("the disk will be well again in 1.5 s")
+        bench.story.tell("the disk will be well again in 1.5 s")
         await stage.drain_all(10 + save_s + SLACK_S, ": it may try for 10 s, and 1.5 s would do")
-    async with Stage(lab, save_s=save_s, batch_size_max=10, drain_timeout_s=3.0) as stage:
+    async with ProcessorHarness(
+        bench, save_s=save_s, batch_size_max=10, drain_timeout_s=3.0
+    ) as stage:
         stage.send("zoe", 10)
         await asyncio.sleep(1)
         stage.store.fails = down(0)
-        lab.story.tell("from now on, the disk is broken for good")
+        bench.story.tell("from now on, the disk is broken for good")
         stage.at_once(PEOPLE, 25)
         await asyncio.sleep(0.5)
         # One save may have begun just before the time was up.
         unsaved = await stage.drain(3 + 2 * save_s + SLACK_S)
         wanted = [one.id for one in stage.handed if not one.id.startswith("zoe")]
-        lab.expect(
+        bench.expect(
             sorted(unsaved) == sorted(wanted),
             expected=f"drain() to return the {len(wanted)} messages that it could not save",
             actual=f"it returned {words(unsaved)}",
         )
-        _expect_one_end_each(lab, stage)
+        _expect_one_end_each(bench, stage)
         tries = stage.store.begun
         await asyncio.sleep(60)
-        lab.equal(stage.store.begun - tries, 0, "saves that begin after the end of drain()")
+        bench.equal(stage.store.begun - tries, 0, "saves that begin after the end of drain()")
 
 
 @check(
@@ -349,22 +359,24 @@ async def drain_ends(lab: Lab) -> None:
     "Then a message is saved, its sender is told that it was not, and sends it again: now it is "
     "there twice.",
 )
-async def slow_save(lab: Lab) -> None:
+async def slow_save(bench: CheckBench) -> None:
     save_s, timeout_s = 5.0, 2.0
-    async with Stage(lab, save_s=save_s, batch_size_max=10, drain_timeout_s=timeout_s) as stage:
+    async with ProcessorHarness(
+        bench, save_s=save_s, batch_size_max=10, drain_timeout_s=timeout_s
+    ) as stage:
         stage.at_once(PEOPLE, 10)
         await asyncio.sleep(1)
-        lab.story.tell("a save of 10 is under way, for 4 s more; drain() may try for 2 s")
+        bench.story.tell("a save of 10 is under way, for 4 s more; drain() may try for 2 s")
         unsaved = await stage.drain(save_s + INTERVAL_S + SLACK_S)
         wrong = [one for one in unsaved if one in stage.store.kept_once]
-        lab.expect(
+        bench.expect(
             not wrong,
             expected="no message to be given up whose save succeeds",
             actual=f"drain() returned {words(wrong)}, saved all the same",
         )
-        _expect_one_end_each(lab, stage)
+        _expect_one_end_each(bench, stage)
         await asyncio.sleep(20)
-        _expect_one_end_each(lab, stage)
+        _expect_one_end_each(bench, stage)
 
 
 @check(
@@ -374,14 +386,14 @@ async def slow_save(lab: Lab) -> None:
     why="This is the whole point: to lose a message is bad, to lose it in silence is worse, and to "
     "say the wrong thing about it is worst. What you cannot promise, say.",
 )
-async def no_message_vanishes(lab: Lab) -> None:
-    chance = random.Random(lab.chance.random())
+async def no_message_vanishes(bench: CheckBench) -> None:
+    chance = random.Random(bench.chance.random())
     rate = chance.choice([0.0, 0.2, 0.5])
     errors = [DISK_FULL, DISK_FULL, RuntimeError("a bug in a store")]
     plan = [chance.choice(errors) if chance.random() < rate else None for _ in range(300)]
     fails: Fails = lambda attempt, _at_s: plan[attempt % len(plan)]  # noqa: E731
-    async with Stage(
-        lab,
+    async with ProcessorHarness(
+        bench,
         save_s=chance.choice([0.01, 0.1, 0.4]),
         by_chance=True,
         fails=fails,
@@ -396,12 +408,12 @@ async def no_message_vanishes(lab: Lab) -> None:
         await asyncio.sleep(chance.choice([0.0, 0.05, 0.3]) * chance.random())
         if chance.random() < 0.3:
             stage.store.fails = down(0)
-            lab.story.tell("from now on, the disk is broken for good")
+            bench.story.tell("from now on, the disk is broken for good")
         unsaved = await stage.drain(1.0 + 0.8 + INTERVAL_S + SLACK_S)
         await asyncio.sleep(20)
-        _expect_one_end_each(lab, stage)
+        _expect_one_end_each(bench, stage)
         untold = set(unsaved) - stage.outcome.failed_at.keys()
-        lab.expect(
+        bench.expect(
             not untold,
             expected="outcome.failed to be told of all that drain() returns",
             actual=f"it never heard of {words(sorted(untold))}",
@@ -409,7 +421,7 @@ async def no_message_vanishes(lab: Lab) -> None:
         stage.expect_order()
 
 
-async def _chatter(stage: Stage, who: str, chance: random.Random) -> None:
+async def _chatter(stage: ProcessorHarness, who: str, chance: random.Random) -> None:
     """Someone writes 20 messages, in bursts."""
     for _ in range(20):
         if chance.random() < 0.3:
@@ -417,17 +429,17 @@ async def _chatter(stage: Stage, who: str, chance: random.Random) -> None:
         await stage.try_to_hand_over(who)
 
 
-def _expect_one_end_each(lab: Lab, stage: Stage) -> None:
+def _expect_one_end_each(bench: CheckBench, stage: ProcessorHarness) -> None:
     """Every message that was taken is saved, or reported as failed, and not both."""
     saved, failed, kept = stage.outcome.saved_at, stage.outcome.failed_at, stage.store.kept_once
     lost = [one.id for one in stage.handed if one.id not in saved and one.id not in failed]
-    lab.expect(
+    bench.expect(
         not lost,
         expected="each message that was taken to be reported as saved or as failed",
         actual=f"nobody ever heard of {words(lost)} again",
     )
     both = [one for one in failed if one in kept]
-    lab.expect(
+    bench.expect(
         not both,
         expected="a message that is reported as failed not to be saved",
         actual=f"{words(both)}: both",
@@ -435,7 +447,7 @@ def _expect_one_end_each(lab: Lab, stage: Stage) -> None:
     twice = [one for one, at in (saved | failed).items() if len(at) > 1] + repeated(
         stage.store.kept
     )
-    lab.expect(
+    bench.expect(
         not twice,
         expected="each message to be saved, or to fail, once",
         actual=f"{words(twice)}: more than once",

@@ -17,12 +17,10 @@ from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
-from chatlab.course.checks.base import Lab, Miss
+from chatlab.course.checks import CheckBench, Mismatch
 from chatlab.course.checks.messages import expect_messages, said
-from chatlab.course.simulation.clock import now
+from chatlab.course.simulation import Story, StoryStep, now
 from chatlab.course.simulation.files import SimulatedFiles
-from chatlab.course.simulation.story import Step as StoryStep
-from chatlab.course.simulation.story import Story
 from chatlab.data.records import Message
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.real import Condition, Operation
@@ -37,11 +35,11 @@ FIRST = said(2, "general", sender="carol", content="before {}")
 ONE_MORE = Message("one-more", "general", "carol", "still here", "2026-01-01T00:01:00Z")
 
 
-class OpenStore:
+class JournalHarness:
     """The learner's store over files in memory, started as a server would start it.
 
     Args:
-        lab: has its class.
+        bench: has its class.
         files: what it works on.
         starting: for a store that has never been used.
 
@@ -49,25 +47,27 @@ class OpenStore:
         notes: what its start had to say.
     """
 
-    def __init__(self, lab: Lab, files: SimulatedFiles, starting: Sequence[Message] = ()) -> None:
+    def __init__(
+        self, bench: CheckBench, files: SimulatedFiles, starting: Sequence[Message] = ()
+    ) -> None:
         self.files = files
         self.notes: list[str] = []
-        self._lab = lab
+        self._bench = bench
         self._starting = starting
         settings = Settings()
         reader, writer = DirectReader(files, settings, now), AtomicWriter(files)
-        self.store: Store = lab.part(files, reader, writer, PerFileLock(), settings)
+        self.store: Store = bench.part(files, reader, writer, PerFileLock(), settings)
 
     @property
     def kept_in(self) -> str:
         """Its pattern of file names.
 
         Raises:
-            Miss: it is none.
+            Mismatch: it is none.
         """
         pattern = getattr(self.store, "kept_in", None)
         if not isinstance(pattern, str) or not pattern:
-            raise Miss("kept_in to be the pattern of your files' names", f"it is {pattern!r}")
+            raise Mismatch("kept_in to be the pattern of your files' names", f"it is {pattern!r}")
         return pattern
 
     @property
@@ -79,13 +79,13 @@ class OpenStore:
             if fnmatch(name, self.kept_in)
         }
 
-    async def start(self) -> OpenStore:
+    async def start(self) -> JournalHarness:
         """Raises what the store raises."""
         first_use = not self.own_files
         work = self.store.start(self._starting if first_use else ())
-        notes = await self._lab.within(STEP_S, work, "start")
+        notes = await self._bench.within(STEP_S, work, "start")
         if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise Miss(
+            raise Mismatch(
                 "start to return a list of sentences, [] if there is nothing to say",
                 f"it returned {notes!r:.80}",
             )
@@ -94,11 +94,11 @@ class OpenStore:
 
     async def save(self, *batch: Message) -> None:
         """Raises what the store raises."""
-        await self._lab.within(STEP_S, self.store.save(list(batch)), "a save")
+        await self._bench.within(STEP_S, self.store.save(list(batch)), "a save")
 
     async def history(self, room_id: str = "general", limit: int = ALL) -> list[Message]:
         """Whatever the store gives back; raises what it raises."""
-        return await self._lab.within(STEP_S, self.store.history(room_id, limit), "history")
+        return await self._bench.within(STEP_S, self.store.history(room_id, limit), "history")
 
     async def expect(self, wanted: Sequence[Message], when: str, room_id: str = "general") -> None:
         """Go on if just these messages are in a room."""
@@ -106,22 +106,22 @@ class OpenStore:
 
     async def close(self) -> None:
         """Raises what the store raises."""
-        await self._lab.within(STEP_S, self.store.close(), "close")
+        await self._bench.within(STEP_S, self.store.close(), "close")
 
 
-async def restarted(lab: Lab, store: OpenStore) -> OpenStore:
+async def restarted(bench: CheckBench, store: JournalHarness) -> JournalHarness:
     """A fresh store over the same files; the one before does not hear of it, as after a kill."""
-    lab.story.tell("the server is killed, and starts again")
-    return await OpenStore(lab, quiet_files(store.files.disk.contents)).start()
+    bench.story.tell("the server is killed, and starts again")
+    return await JournalHarness(bench, quiet_files(store.files.disk.contents)).start()
 
 
 @contextmanager
 def must_succeed(what: str) -> Iterator[None]:
-    """A StorageError inside is not what was asked for: it becomes a `Miss`."""
+    """A StorageError inside is not what was asked for: it becomes a `Mismatch`."""
     try:
         yield
     except StorageError as error:
-        raise Miss(f"{what}, to succeed", str(error)) from error
+        raise Mismatch(f"{what}, to succeed", str(error)) from error
 
 
 class StoryRecorder(Recorder):
@@ -183,37 +183,37 @@ def folders_of(recording: Recording, part: int, parts: int) -> Iterator[tuple[Cu
 
 
 async def survives(
-    lab: Lab, recorder: StoryRecorder, recording: Recording, cut: Cut, state: State
+    bench: CheckBench, recorder: StoryRecorder, recording: Recording, cut: Cut, state: State
 ) -> None:
     """Go on if a fresh store can be used after a cut, and holds what had been promised.
 
     Raises:
-        Miss: it cannot, or does not. The story then ends with the cut.
+        Mismatch: it cannot, or does not. The story then ends with the cut.
     """
     place = f"on the disk: {state.words or 'all that was written'}"
     try:
         names = {message.room_id for message in recording.known.values()}
-        rooms = await _reopened(lab, state.files, sorted(names))
+        rooms = await _reopened(bench, state.files, sorted(names))
         _judge(rooms, cut, recording)
     except BaseException as error:
         recorder.end_at(cut.step, "the power fails", place)
         if isinstance(error, StorageError):
-            raise Miss("a start on what a power cut has left", str(error)) from error
+            raise Mismatch("a start on what a power cut has left", str(error)) from error
         raise
 
 
 async def _reopened(
-    lab: Lab, contents: dict[str, bytes], rooms: list[str]
+    bench: CheckBench, contents: dict[str, bytes], rooms: list[str]
 ) -> dict[str, list[Message]]:
     """What a fresh store finds, and goes on finding after one more message and one more start."""
-    store = await OpenStore(lab, quiet_files(contents)).start()
+    store = await JournalHarness(bench, quiet_files(contents)).start()
     found = {room_id: await store.history(room_id) for room_id in rooms}
     for room_id, messages in found.items():
         if not isinstance(messages, list):
             expect_messages(messages, [], f"the messages of {room_id}")
     await store.save(ONE_MORE)
     await store.close()
-    again = await OpenStore(lab, quiet_files(store.files.disk.contents)).start()
+    again = await JournalHarness(bench, quiet_files(store.files.disk.contents)).start()
     for room_id, messages in found.items():
         wanted = [*messages, ONE_MORE] if room_id == ONE_MORE.room_id else messages
         await again.expect(wanted, "after a power cut, one more save and another start", room_id)
@@ -226,9 +226,9 @@ def _judge(rooms: dict[str, list[Message]], cut: Cut, recording: Recording) -> N
     lost = [id_ for id_ in recording.known if id_ in cut.promised - here]
     if lost:
         others = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise Miss(
+        raise Mismatch(
             f"all {len(cut.promised)} messages whose save had returned to be there after the cut",
             f"{lost[0]} is gone{others}",
         )
     if wrong := what_is_wrong(rooms, cut, recording):
-        raise Miss("each message once, whole, in order, and none that was never sent", wrong)
+        raise Mismatch("each message once, whole, in order, and none that was never sent", wrong)

@@ -1,7 +1,7 @@
 """What the checks of processors share: people who write, a store, and an outcome that listens.
 
-A `Stage` puts a learner's processor between a store whose saves take virtual time and an outcome
-that writes down what becomes of each message, and when. It tells all of it as a story.
+A `ProcessorHarness` puts a learner's processor between a store whose saves take virtual time and
+an outcome that writes down what becomes of each message, and when. It tells all of it as a story.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 from chatlab.chat.parts.store import Store
 from chatlab.chat.protocol import AckLevel, FrameStyle
 from chatlab.chat.settings import Settings
-from chatlab.course.checks.base import Lab, Miss
-from chatlab.course.simulation.clock import now
-from chatlab.course.simulation.story import Step, Story
+from chatlab.course.checks import CheckBench, Mismatch
+from chatlab.course.simulation import Story, StoryStep, now
 from chatlab.data.records import Message
 from chatlab.disk.files import to_the_end
 from chatlab.errors import Overloaded, StorageError
@@ -63,7 +62,7 @@ class Person:
         pass
 
 
-class Attempt(NamedTuple):
+class SaveAttempt(NamedTuple):
     """A save that was asked for.
 
     Attributes:
@@ -111,12 +110,12 @@ class SimulatedStore(Store):
         fails: Fails = never_fails,
     ) -> None:
         # Not the parent's: it works with files.
-        self.attempts: list[Attempt] = []
+        self.attempts: list[SaveAttempt] = []
         self.kept: list[str] = []
         self.kept_once: set[str] = set()
         self.empty_saves = self.under_way = self.under_way_max = self.begun = 0
         self.ended = asyncio.Event()
-        self.mistakes: list[Miss] = []
+        self.mistakes: list[Mismatch] = []
         self.fails = fails
         self._story = story
         self._save_s = save_s
@@ -137,7 +136,7 @@ class SimulatedStore(Store):
         if error is not None and self.begun >= ATTEMPTS_MAX:
             self._story.tell("the store has failed so often that it does not answer any more")
             tries = f"{ATTEMPTS_MAX:,} tries by now"
-            self.mistakes.append(Miss("a pause after each save that fails", tries))
+            self.mistakes.append(Mismatch("a pause after each save that fails", tries))
             await asyncio.Event().wait()
         self.begun += 1
         self.under_way += 1
@@ -158,7 +157,7 @@ class SimulatedStore(Store):
         await asyncio.sleep(self._save_s * share)
         error = self.fails(number, now())
         self.under_way -= 1
-        self.attempts.append(Attempt(began_s, now(), ids, error))
+        self.attempts.append(SaveAttempt(began_s, now(), ids, error))
         self.ended.set()
         self.ended.clear()
         if error is not None:
@@ -176,7 +175,7 @@ class SimulatedStore(Store):
             found = f"something of type {type(together[0]).__name__} in it"
         else:
             found = f"{type(batch).__name__}"
-        mistake = Miss(
+        mistake = Mismatch(
             "store.save to be given a list of messages: [entry.message for entry in batch]",
             found,
             self._story.line(),
@@ -185,7 +184,7 @@ class SimulatedStore(Store):
         raise mistake
 
 
-class Delay(NamedTuple):
+class DelayNotice(NamedTuple):
     """A call of `outcome.delayed`: when, about which messages, why, and for how long."""
 
     at_s: float
@@ -194,7 +193,7 @@ class Delay(NamedTuple):
     retry_in_s: float
 
 
-class Ledger:
+class OutcomeLog:
     """Writes down what becomes of each message, and when. Each call gives way, as a real one may.
 
     Attributes:
@@ -209,10 +208,10 @@ class Ledger:
         self.queued_at: dict[str, list[float]] = {}
         self.saved_at: dict[str, list[float]] = {}
         self.failed_at: dict[str, list[float]] = {}
-        self.delays: list[Delay] = []
+        self.delays: list[DelayNotice] = []
         self.errors: list[object] = []
         self.ack_s = 0.0
-        self.mistakes: list[Miss] = []
+        self.mistakes: list[Mismatch] = []
         self._story = story
         self._store = store
 
@@ -232,7 +231,7 @@ class Ledger:
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
         self._story.tell(f"outcome.delayed hears of {words(self._ids('delayed', batch))}")
-        self.delays.append(Delay(now(), self._ids("delayed", batch), error, retry_in_s))
+        self.delays.append(DelayNotice(now(), self._ids("delayed", batch), error, retry_in_s))
         await asyncio.sleep(0)
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
@@ -258,13 +257,13 @@ class Ledger:
         single = "an entry" if what == "queued" else "a list of entries"
         raise self._mistake(f"outcome.{what} to be given {single}", "something else")
 
-    def _mistake(self, expected: str, actual: str) -> Miss:
-        mistake = Miss(expected, actual, self._story.line())
+    def _mistake(self, expected: str, actual: str) -> Mismatch:
+        mistake = Mismatch(expected, actual, self._story.line())
         self.mistakes.append(mistake)
         return mistake
 
 
-class Handed(NamedTuple):
+class Submitted(NamedTuple):
     """A message that someone has handed over, and when, in virtual seconds."""
 
     entry: Entry
@@ -276,14 +275,14 @@ class Handed(NamedTuple):
         return self.entry.message.id
 
 
-class Stage:
+class ProcessorHarness:
     """A learner's processor between a store and an outcome that write everything down.
 
-    To be used as `async with Stage(lab) as stage`. A call that makes no sense, and a task of the
-    learner's that has ended with an exception, are told with whatever is missing then.
+    To be used as `async with ProcessorHarness(bench) as stage`. It reports a call that makes no
+    sense, and, with whatever is missing, a task of the learner's that ended with an exception.
 
     Args:
-        lab: of the check.
+        bench: of the check.
         save_s: how long a save takes, in virtual seconds.
         by_chance: whether that is the mean of times that the seed draws.
         fails: the store's plan of failures.
@@ -296,7 +295,7 @@ class Stage:
 
     def __init__(
         self,
-        lab: Lab,
+        bench: CheckBench,
         *,
         save_s: float = SAVE_S,
         by_chance: bool = False,
@@ -304,20 +303,20 @@ class Stage:
         **knobs: Any,
     ) -> None:
         self.settings = Settings(**knobs)
-        chance = random.Random(lab.chance.random()) if by_chance else None
-        self.store = SimulatedStore(lab.story, save_s=save_s, chance=chance, fails=fails)
-        self.outcome = Ledger(lab.story, self.store)
-        self.handed: list[Handed] = []
-        self.refused: list[Handed] = []
-        self.processor: Processor = lab.part(self.store, self.outcome, self.settings, now)
-        self._lab = lab
+        chance = random.Random(bench.chance.random()) if by_chance else None
+        self.store = SimulatedStore(bench.story, save_s=save_s, chance=chance, fails=fails)
+        self.outcome = OutcomeLog(bench.story, self.store)
+        self.handed: list[Submitted] = []
+        self.refused: list[Submitted] = []
+        self.processor: Processor = bench.part(self.store, self.outcome, self.settings, now)
+        self._bench = bench
         self._save_s = save_s * (2 if by_chance else 1)
         self._people: dict[str, Person] = {}
         self._written: dict[str, int] = {}
         self._sending: list[asyncio.Task[object]] = []
         self._crashes: list[tuple[BaseException, int]] = []
 
-    async def __aenter__(self) -> Stage:
+    async def __aenter__(self) -> ProcessorHarness:
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._new_task)
         loop.set_exception_handler(self._callback_failed)
@@ -335,14 +334,14 @@ class Stage:
         mistakes = self.store.mistakes + self.outcome.mistakes
         if mistakes and (error is None or isinstance(error, Exception)):
             raise mistakes[0] from error
-        if isinstance(error, Miss) and self._crashes:
+        if isinstance(error, Mismatch) and self._crashes:
             crash, line = self._crashes[0]
             ended = f"a task of yours had ended with {type(crash).__name__}: {crash}"
-            raise Miss(error.expected, f"{error.actual}; {ended}", line) from error
+            raise Mismatch(error.expected, f"{error.actual}; {ended}", line) from error
 
     # What people do.
 
-    async def hand_over(self, who: str, *, tell: bool = True) -> Handed:
+    async def hand_over(self, who: str, *, tell: bool = True) -> Submitted:
         """Someone hands over a message, and waits until it is taken.
 
         Args:
@@ -354,13 +353,13 @@ class Stage:
         self._written[who] = number = self._written.get(who, 0) + 1
         person = self._people.setdefault(who, Person(who))
         message = Message(f"{who}'s message {number}", "general", who, "hello", _TIMESTAMP)
-        handed = Handed(Entry(message, number, person, now()), now())
+        handed = Submitted(Entry(message, number, person, now()), now())
         # Noted first: it may be saved before it returns.
         self.handed.append(handed)
         try:
-            with self._lab.story.on_behalf_of(who) if tell else nullcontext():
+            with self._bench.story.on_behalf_of(who) if tell else nullcontext():
                 if tell:
-                    self._lab.story.tell(f"hands over message {number}")
+                    self._bench.story.tell(f"hands over message {number}")
                 await waited_for(self.processor.submit(handed.entry), "submit()")
         except Overloaded:
             self.handed.remove(handed)
@@ -386,7 +385,7 @@ class Stage:
 
     def at_once(self, people: Sequence[str], count: int) -> None:
         """So many messages are handed over in the same moment, by people in turn."""
-        self._lab.story.tell(f"{len(people)} people hand over {count:,} messages in one moment")
+        self._bench.story.tell(f"{len(people)} people hand over {count:,} messages in one moment")
         for number in range(count):
             self.start(self.hand_over(people[number % len(people)], tell=False))
 
@@ -398,7 +397,7 @@ class Stage:
         """Wait until all that was sent is taken.
 
         Raises:
-            Miss: that took longer.
+            Mismatch: that took longer.
         """
         sending, self._sending = self._sending, []
         began_s = now()
@@ -408,7 +407,7 @@ class Stage:
         for task in done:
             task.result()
         if pending:
-            raise Miss(
+            raise Mismatch(
                 f"every message to be taken within {ms(within_s)}: submit only puts it into the "
                 "queue, and its sender can go on",
                 f"{len(pending):,} of {len(sending):,} calls of submit had not returned after "
@@ -419,17 +418,17 @@ class Stage:
         """Shut down; the ids of what the processor says it could not save.
 
         Raises:
-            Miss: it takes longer, or returns something else.
+            Mismatch: it takes longer, or returns something else.
         """
-        self._lab.story.tell("the server stops: drain() begins")
+        self._bench.story.tell("the server stops: drain() begins")
         draining = waited_for(self.processor.drain(), "drain()")
-        returned: object = await self._lab.within(within_s, draining, "drain()")
-        self._lab.story.tell("drain() returns")
+        returned: object = await self._bench.within(within_s, draining, "drain()")
+        self._bench.story.tell("drain() returns")
         if isinstance(returned, Iterable):
             entries = list(returned)
             if all(isinstance(one, Entry) for one in entries):
                 return [one.message.id for one in entries]
-        raise Miss(
+        raise Mismatch(
             "drain() to return a list of the entries that could not be saved, [] if there are none",
             f"it returned {type(returned).__name__}",
         )
@@ -441,10 +440,10 @@ class Stage:
             why: for the words: what makes that possible.
 
         Raises:
-            Miss: something is left, or it takes longer.
+            Mismatch: something is left, or it takes longer.
         """
         unsaved = await self.drain(within_s)
-        self._lab.expect(
+        self._bench.expect(
             not unsaved,
             expected=f"drain() to save everything, and to return []{why}",
             actual=f"it returned {words(unsaved)}",
@@ -458,22 +457,22 @@ class Stage:
         """The processor's.
 
         Raises:
-            Miss: they are none.
+            Mismatch: they are none.
         """
         found: object = self.processor.statistics()
         if isinstance(found, ProcessorStatistics):
             return found
-        raise Miss(
+        raise Mismatch(
             "statistics() to return a ProcessorStatistics", f"it returned {type(found).__name__}"
         )
 
-    def unsaved(self) -> list[Handed]:
+    def unsaved(self) -> list[Submitted]:
         """What was handed over, and is not yet said to be saved or failed."""
         ends = self.outcome.saved_at.keys() | self.outcome.failed_at.keys()
         return [one for one in self.handed if one.id not in ends]
 
     def expect_saved(
-        self, within_s: float | None = None, handed: Sequence[Handed] = (), when: str = "by now"
+        self, within_s: float | None = None, handed: Sequence[Submitted] = (), when: str = "by now"
     ) -> None:
         """All of them (of all that was handed over) are saved, and that was told in time.
 
@@ -483,25 +482,25 @@ class Stage:
             when: for the words.
 
         Raises:
-            Miss: names those that are missing, or else the one that waited longest.
+            Mismatch: names those that are missing, or else the one that waited longest.
         """
         wanted = handed or self.handed
         missing = [one.id for one in wanted if one.id not in self.store.kept_once]
-        self._lab.expect(
+        self._bench.expect(
             not missing,
             expected=f"all {len(wanted):,} messages to be saved {when}",
             actual=f"{words(missing)} not saved, {ms(now())} after the beginning",
         )
         silent = [one.id for one in wanted if one.id not in self.outcome.saved_at]
         if silent:
-            raise Miss(
+            raise Mismatch(
                 "outcome.saved to be told of every message that is saved",
                 f"it never heard of {words(silent)}",
             )
         if within_s is not None:
             waits = {one.id: self.outcome.saved_at[one.id][0] - one.at_s for one in wanted}
             slowest = max(waits, key=lambda one: waits[one])
-            self._lab.expect(
+            self._bench.expect(
                 waits[slowest] <= within_s,
                 expected=f"every message to be saved within {ms(within_s)} of its handing over",
                 actual=f"{slowest} waited for {ms(waits[slowest])}",
@@ -511,16 +510,16 @@ class Stage:
         """Nothing is saved twice, and nothing is told twice.
 
         Raises:
-            Miss: names what is.
+            Mismatch: names what is.
         """
         twice = repeated(self.store.kept)
-        self._lab.expect(
+        self._bench.expect(
             not twice,
             expected="every message to be saved once",
             actual=f"{words(twice)}: saved more than once",
         )
         told = [one for one, at in self.outcome.saved_at.items() if len(at) > 1]
-        self._lab.expect(
+        self._bench.expect(
             not told,
             expected="outcome.saved to be told of each message once",
             actual=f"it heard more than once of {words(told)}",
@@ -530,7 +529,7 @@ class Stage:
         """What is saved of each person is saved in the order in which they handed it over.
 
         Raises:
-            Miss: names two messages that changed places.
+            Mismatch: names two messages that changed places.
         """
         places = {one.id: place for place, one in enumerate(self.handed)}
         latest: dict[str, str] = {}
@@ -538,7 +537,7 @@ class Stage:
             who = one.partition("'")[0]
             before = latest.get(who)
             if before is not None and places[before] > places[one]:
-                raise Miss(
+                raise Mismatch(
                     "the messages of one person to be saved in the order of their handing over",
                     f"{before} was saved before {one}",
                 )
@@ -558,7 +557,7 @@ class Stage:
         """Watch the learner's own tasks: what ends one of them is often heard by nobody."""
         task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **how)
         code = getattr(work, "cr_code", None)
-        if code is not None and code.co_filename == self._lab.work.__file__:
+        if code is not None and code.co_filename == self._bench.work.__file__:
             task.add_done_callback(self._task_ended)
         return task
 
@@ -578,13 +577,13 @@ class Stage:
             self._crashes.append((error, line))
             what = f"a task of yours ends with {type(error).__name__}: {error}"
             with suppress(RuntimeError):  # the loop is closing, and its clock gone
-                self._lab.story.steps.append(Step(now(), "", what, line))
+                self._bench.story.steps.append(StoryStep(now(), "", what, line))
 
     def _line_of(self, error: BaseException) -> int:
         """The innermost of the learner's lines that an exception came through; 0 if none."""
         line, trace = 0, error.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self._lab.work.__file__:
+            if trace.tb_frame.f_code.co_filename == self._bench.work.__file__:
                 line = trace.tb_lineno
             trace = trace.tb_next
         return line
@@ -597,11 +596,11 @@ def waited_for(work: Awaitable[R], what: str) -> Awaitable[R]:
     """The same, if it can be waited for.
 
     Raises:
-        Miss: the learner's method is no coroutine function.
+        Mismatch: the learner's method is no coroutine function.
     """
     if isawaitable(work):
         return work
-    raise Miss(f"{what} to be waited for: `async def`", f"it returned a {type(work).__name__}")
+    raise Mismatch(f"{what} to be waited for: `async def`", f"it returned a {type(work).__name__}")
 
 
 def words(ids: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlab.course.checks.base import Lab
+from chatlab.course.checks import CheckBench
 from chatlab.disk.real import Operation
 
 
@@ -19,9 +19,9 @@ class Trouble:
         """Leaving it, the disk is well again."""
         return self
 
-    def on(self, lab: Lab) -> Trouble:
+    def on(self, bench: CheckBench) -> Trouble:
         """From now on it fails."""
-        lab.story.tell(f"from now on, the disk has {self.words}")
+        bench.story.tell(f"from now on, the disk has {self.words}")
         self.fails = True
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chatlab.course.checks.base import Lab, Miss, check
+from chatlab.course.checks import CheckBench, Mismatch, check
 from chatlab.course.knobs import NoPlainNumber, knobs_of
 from chatlab.course.simulation.evening import (
     MIDNIGHT_MAX_S,
@@ -15,8 +15,8 @@ from chatlab.course.simulation.evening import (
     RUSH_AT_RISK_MAX,
     STEADY_P95_MAX_MS,
     STEADY_SAVES_MAX_PER_S,
-    Pair,
-    Seen,
+    KnobPair,
+    PartFigures,
     figure,
     live_through,
     whole,
@@ -28,38 +28,38 @@ NEAR = 0.05
 FIGURES = ("quiet_p95_ms", "steady_saves_per_s", "rush_at_risk", "midnight_s")
 
 
-def _pair(lab: Lab) -> Pair:
+def _pair(bench: CheckBench) -> KnobPair:
     """The learner's two numbers.
 
     Raises:
-        Miss: they are not there, or not plain.
+        Mismatch: they are not there, or not plain.
     """
     try:
-        knobs = knobs_of(Path(str(lab.work.__file__)))
+        knobs = knobs_of(Path(str(bench.work.__file__)))
     except UsageError as error:
         line = error.line if isinstance(error, NoPlainNumber) else 0
         what = error.what if isinstance(error, NoPlainNumber) else str(error)
-        raise Miss("BATCH_SIZE and FLUSH_INTERVAL_S, as plain numbers", what, line) from error
-    return Pair(int(knobs["batch-size"]), float(knobs["flush-interval"]))
+        raise Mismatch("BATCH_SIZE and FLUSH_INTERVAL_S, as plain numbers", what, line) from error
+    return KnobPair(int(knobs["batch-size"]), float(knobs["flush-interval"]))
 
 
-async def _is_within(lab: Lab, part: str, wanted: str) -> None:
+async def _is_within(bench: CheckBench, part: str, wanted: str) -> None:
     """Hold one part of the evening against its limits."""
-    pair = _pair(lab)
+    pair = _pair(bench)
     seen = await live_through(pair, part)
-    _tell(lab, pair, part, seen)
+    _tell(bench, pair, part, seen)
     over = seen.misses(part)
-    lab.expect(not over, expected=wanted, actual=f"{' and '.join(over)}, with {pair}")
+    bench.expect(not over, expected=wanted, actual=f"{' and '.join(over)}, with {pair}")
 
 
-def _tell(lab: Lab, pair: Pair, part: str, seen: Seen) -> None:
+def _tell(bench: CheckBench, pair: KnobPair, part: str, seen: PartFigures) -> None:
     said = (
         f"all saved after {figure(seen.seconds)} s, longest silence {figure(seen.silence_ms)} ms"
         if part == "midnight"
         else f"delay p95 {figure(seen.p95_ms)} ms, {figure(seen.saves_per_s)} saves per second, at "
         f"most {seen.at_risk:,} at risk"
     )
-    lab.story.tell(f"{part}, with {pair}: {said}")
+    bench.story.tell(f"{part}, with {pair}: {said}")
 
 
 @check(
@@ -68,8 +68,8 @@ def _tell(lab: Lab, pair: Pair, part: str, seen: Seen) -> None:
     "run the file.",
     why="Numbers that others depend on should be found at once, and mean what they say.",
 )
-async def numbers(lab: Lab) -> None:
-    _pair(lab)
+async def numbers(bench: CheckBench) -> None:
+    _pair(bench)
 
 
 @check(
@@ -78,8 +78,8 @@ async def numbers(lab: Lab) -> None:
     why="With two messages a second no batch ever fills. Each message waits for the interval, for "
     "company that does not come: the price that the few pay for what the many need.",
 )
-async def quiet(lab: Lab) -> None:
-    await _is_within(lab, "quiet", f"a delay (p95) of at most {QUIET_P95_MAX_MS:.0f} ms")
+async def quiet(bench: CheckBench) -> None:
+    await _is_within(bench, "quiet", f"a delay (p95) of at most {QUIET_P95_MAX_MS:.0f} ms")
 
 
 @check(
@@ -89,9 +89,9 @@ async def quiet(lab: Lab) -> None:
     why="Other programs need this disk, too, and the smallest save costs it nearly as much as a "
     "large one. At a steady load the interval sets how often it works, unless batches fill before.",
 )
-async def steady(lab: Lab) -> None:
+async def steady(bench: CheckBench) -> None:
     await _is_within(
-        lab,
+        bench,
         "steady",
         f"at most {STEADY_SAVES_MAX_PER_S:.0f} saves per second, and a delay (p95) of at most "
         f"{STEADY_P95_MAX_MS:.0f} ms",
@@ -105,8 +105,8 @@ async def steady(lab: Lab) -> None:
     why="Their senders have an ack that says `queued`. If the power fails now, so many people were "
     "told of a message that nobody will ever read.",
 )
-async def rush(lab: Lab) -> None:
-    await _is_within(lab, "rush", f"at most {RUSH_AT_RISK_MAX} messages at risk")
+async def rush(bench: CheckBench) -> None:
+    await _is_within(bench, "rush", f"at most {RUSH_AT_RISK_MAX} messages at risk")
 
 
 @check(
@@ -116,9 +116,9 @@ async def rush(lab: Lab) -> None:
     why="Small batches pay the price of a save too often. One giant batch pays it once, but until "
     "it is saved nobody hears anything, and then everyone hears everything at once.",
 )
-async def midnight(lab: Lab) -> None:
+async def midnight(bench: CheckBench) -> None:
     await _is_within(
-        lab,
+        bench,
         "midnight",
         f"at most {MIDNIGHT_MAX_S:g} s until the last one is saved, and at most "
         f"{MIDNIGHT_SILENCE_MAX_MS:.0f} ms of silence",
@@ -131,9 +131,9 @@ async def midnight(lab: Lab) -> None:
     why="A number without a measurement is an opinion. Whoever turns this knob next year must be "
     "able to see whether it still does what you saw.",
 )
-async def measured(lab: Lab) -> None:
-    pair = _pair(lab)
-    stated = _dictionary(lab, "MEASURED", FIGURES)
+async def measured(bench: CheckBench) -> None:
+    pair = _pair(bench)
+    stated = _dictionary(bench, "MEASURED", FIGURES)
     seen = await whole(pair)
     found = (
         seen["quiet"].p95_ms,
@@ -142,11 +142,11 @@ async def measured(lab: Lab) -> None:
         seen["midnight"].seconds,
     )
     for part, one in seen.items():
-        _tell(lab, pair, part, one)
+        _tell(bench, pair, part, one)
     for name, value in zip(FIGURES, found, strict=True):
         said = stated[name]
         is_number = isinstance(said, int | float) and not isinstance(said, bool)
-        lab.expect(
+        bench.expect(
             is_number and abs(said - value) <= NEAR * value,
             expected=f'MEASURED["{name}"] to be what is measured with {pair}: {figure(value)}',
             actual=f"{figure(said)}" if is_number else f"{said!r:.60}",
@@ -160,8 +160,8 @@ async def measured(lab: Lab) -> None:
     why="To defend a choice is to know its neighbours. A pair that breaks just one limit shows "
     "what that limit is good for, and which knob it holds back.",
 )
-async def rejected(lab: Lab) -> None:
-    pairs = _dictionary(lab, "REJECTED", PARTS)
+async def rejected(bench: CheckBench) -> None:
+    pairs = _dictionary(bench, "REJECTED", PARTS)
     for name in PARTS:
         pair = _as_pair(pairs[name], name)
         broken = []
@@ -169,26 +169,26 @@ async def rejected(lab: Lab) -> None:
             seen = await live_through(pair, part)
             if over := seen.misses(part):
                 broken.append(f"{part} ({' and '.join(over)})")
-                _tell(lab, pair, part, seen)
+                _tell(bench, pair, part, seen)
         alone = [one.split()[0] for one in broken] == [name]
-        lab.expect(
+        bench.expect(
             alone,
             expected=f'REJECTED["{name}"], with {pair}, to break the limits of {name} alone',
             actual=f"it breaks those of {', '.join(broken)}" if broken else "it breaks none",
         )
 
 
-def _dictionary(lab: Lab, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    found = getattr(lab.work, name, None)
+def _dictionary(bench: CheckBench, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    found = getattr(bench.work, name, None)
     wanted = ", ".join(f'"{key}"' for key in keys)
-    lab.expect(
+    bench.expect(
         isinstance(found, dict),
         expected=f"{name} = {{...}} at the top of the file, with {wanted}",
         actual="it is not there" if found is None else f"{found!r:.60}",
     )
     assert isinstance(found, dict)
     missing = [f'"{key}"' for key in keys if key not in found]
-    lab.expect(
+    bench.expect(
         not missing,
         expected=f"{name} to have {wanted}",
         actual=f"it lacks {', '.join(missing)}",
@@ -196,18 +196,18 @@ def _dictionary(lab: Lab, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _as_pair(found: object, name: str) -> Pair:
+def _as_pair(found: object, name: str) -> KnobPair:
     """A pair that can be tried.
 
     Raises:
-        Miss: it is none.
+        Mismatch: it is none.
     """
     match found:
         case (int() as batch, int() | float() as interval_s) if (
             not isinstance(batch, bool) and batch >= 1 and 0 <= interval_s <= 3_600
         ):
-            return Pair(batch, float(interval_s))
-    raise Miss(
+            return KnobPair(batch, float(interval_s))
+    raise Mismatch(
         f'REJECTED["{name}"] to be a pair such as (100, 0.05): messages, and seconds up to 3,600',
         f"{found!r:.60}",
     )

@@ -24,7 +24,7 @@ from chatlab.chat.parts.processor.queueing import QueueingProcessor
 from chatlab.chat.parts.store import Store
 from chatlab.chat.protocol import AckLevel, FrameStyle
 from chatlab.chat.settings import Settings
-from chatlab.course.simulation.clock import now, run
+from chatlab.course.simulation import now, run
 from chatlab.data.records import Message
 
 SAVE_S = 0.020
@@ -45,7 +45,7 @@ _MESSAGES = {"quiet": 100, "steady": 600, "rush": 1_500, "midnight": 5_000}
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class KnobPair:
     """The two knobs.
 
     Attributes:
@@ -61,7 +61,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PartFigures:
     """One part of the evening.
 
     Attributes:
@@ -102,7 +102,7 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
-async def live_through(pair: Pair, part: str) -> Seen:
+async def live_through(pair: KnobPair, part: str) -> PartFigures:
     """One part of the evening; a second time, it is remembered.
 
     Args:
@@ -117,10 +117,10 @@ async def live_through(pair: Pair, part: str) -> Seen:
 
 
 KNOWN_MAX = 1_000
-_known: dict[tuple[Pair, str], Seen] = {}
+_known: dict[tuple[KnobPair, str], PartFigures] = {}
 
 
-async def whole(pair: Pair) -> dict[str, Seen]:
+async def whole(pair: KnobPair) -> dict[str, PartFigures]:
     """All parts of the evening."""
     return {part: await live_through(pair, part) for part in PARTS}
 
@@ -144,11 +144,11 @@ def table(pairs: Iterable[tuple[int, float]]) -> str:
             f"{MIDNIGHT_SILENCE_MAX_MS:g}",
         ),
     )
-    rows = [_row(Pair(*pair), run(whole(Pair(*pair)))) for pair in pairs]
+    rows = [_row(KnobPair(*pair), run(whole(KnobPair(*pair)))) for pair in pairs]
     return "\n".join("".join(f"{cell:>12}" for cell in row).rstrip() for row in (*titles, *rows))
 
 
-def _row(pair: Pair, seen: dict[str, Seen]) -> Sequence[str]:
+def _row(pair: KnobPair, seen: dict[str, PartFigures]) -> Sequence[str]:
     def cell(value: float, limit: float) -> str:
         return figure(value) + ("!" if value > limit else "")
 
@@ -178,7 +178,7 @@ def _moments_s(part: str) -> list[float]:
 class _Part:
     """One part of an evening under way; the outcome of its processor, and what is counted."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: KnobPair) -> None:
         settings = Settings(batch_size_max=pair.batch_size, flush_interval_s=pair.flush_interval_s)
         self._store = _Disk()
         self._processor = QueueingProcessor(self._store, self, settings, now)
@@ -188,7 +188,7 @@ class _Part:
         self._wanted = 0
         self._all_saved = asyncio.Event()
 
-    async def run(self, moments_s: Sequence[float]) -> Seen:
+    async def run(self, moments_s: Sequence[float]) -> PartFigures:
         """Send the messages at their moments, and wait until all are saved."""
         self._wanted = len(moments_s)
         began_s = now()
@@ -202,11 +202,11 @@ class _Part:
         await self._processor.drain()
         return self._seen(began_s + moments_s[0])
 
-    def _seen(self, began_s: float) -> Seen:
+    def _seen(self, began_s: float) -> PartFigures:
         seconds = self._saves_at_s[-1] - began_s
         ends_s = [began_s, *self._saves_at_s]
         ordered = sorted(self._delays_s)
-        return Seen(
+        return PartFigures(
             p95_ms=ordered[math.ceil(len(ordered) * 0.95) - 1] * 1000,
             saves_per_s=len(self._saves_at_s) / seconds,
             at_risk=self._at_risk,

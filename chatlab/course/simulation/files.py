@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
-from chatlab.course.simulation.story import Story
+from chatlab.course.simulation import Story
 from chatlab.disk.files import Files, to_the_end
 from chatlab.disk.memory import NOWHERE, MemoryDisk
 from chatlab.disk.real import Condition
