@@ -103,7 +103,7 @@ async def test_a_server_that_loses_a_message_makes_the_load_fail() -> None:
         code, out, _ = await load(server.url, "--messages", "20", "--users", "3")
 
     assert code == 1
-    assert "1 acked but not delivered" in out
+    assert "1 acked and lost" in out
     assert "1 duplicated" in out
 
 

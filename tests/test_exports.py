@@ -7,6 +7,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -456,8 +457,12 @@ def test_the_csv_marks_rounds_and_leaves_the_unknown_empty() -> None:
     assert (first["ack_p50_ms"], first["ack_p99_ms"]) == ("1.5", "")
 
 
-def test_the_csv_has_every_figure_of_the_audit() -> None:
+def test_the_csv_has_every_figure_of_the_audit_and_each_column_is_explained() -> None:
+    readme = files("chatlab.view").joinpath("README.md").read_text(encoding="utf-8")
+    _, _, table = readme.partition("The columns of the CSV")
+
     assert set(Audit.__struct_fields__) <= set(CSV_COLUMNS)
+    assert {name for name in CSV_COLUMNS if f"`{name}`" not in table} == set()
 
 
 def test_markdown_shows_a_name_as_it_is_and_keeps_its_columns() -> None:

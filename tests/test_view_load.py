@@ -49,14 +49,14 @@ def test_what_was_under_way_when_the_user_stopped_is_nobodys_fault() -> None:
 
 def test_the_same_in_a_run_that_was_not_stopped_is_a_fault() -> None:
     text = printed(UNFINISHED, complete=False, interrupted=False)
-    assert "10 acked but not delivered, 10 never answered" in text
+    assert "10 acked and lost, 10 never answered" in text
     assert "not judged" not in text
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("duplicated", "2 duplicated"), ("misrefused", "2 refused and there all the same")],
+    [("duplicated", "2 duplicated"), ("misrefused", "2 refused but stored anyway")],
 )
 def test_what_nobody_can_have_under_way_is_a_fault_whenever_it_is_seen(
     fault: str, words: str, interrupted: bool

@@ -1,7 +1,9 @@
-"""The audit: was anything lost, doubled, reordered or damaged on the way?
+"""The audit: was any message lost, duplicated, reordered or damaged on the way?
 
-Compares what was sent with what was acked, what lies in the data files after the server has
-stopped, and what each receiver got. Speed without this says nothing.
+Compares what was sent with what was acked, what is in the data files once the server has stopped,
+and what each receiver got. Speed without an audit proves nothing.
+
+Read `analysis.py` next: what the rounds show.
 """
 
 from __future__ import annotations
@@ -17,22 +19,89 @@ from chatlab.data.records import Message
 from chatlab.data.saved import Saved
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which messages go wrong, and all that any view says of it.
+
+    Attributes:
+        name: of its count in `Audit`, and so in JSON, in CSV and in every table.
+        words: as they follow a count: "3 never answered".
+        what, how, fooled: what is counted, how it is found, and what would fool the audit.
+    """
+
+    name: str
+    words: str
+    what: str
+    how: str
+    fooled: str
+
+
+FAULTS = (
+    Fault(
+        name="lost",
+        words="acked and lost",
+        what="Messages that were acked and are missing: on disk, or with someone in the room.",
+        how="The audit compares acks, files and receipts, message by message.",
+        fooled="A mode that never acks loses nothing by this count: look at 'unanswered', too.",
+    ),
+    Fault(
+        name="duplicated",
+        words="duplicated",
+        what="Surplus copies of messages, on disk or at a receiver.",
+        how="Each message carries its number; the audit counts the copies of each.",
+        fooled="A client that sends a message again because it missed the ack.",
+    ),
+    Fault(
+        name="misdelivered",
+        words="shown to outsiders",
+        what="Messages shown to someone who is not in the room.",
+        how="The audit compares what each receiver got with the rooms of the plan.",
+        fooled="A load with only one room: then there are no outsiders.",
+    ),
+    Fault(
+        name="reordered",
+        words="reordered",
+        what="Places where a sender's messages stand in another order than they were sent.",
+        how="Checked in the file and at each receiver.",
+        fooled="The order between senders: no mode promises one, and it is not counted.",
+    ),
+    Fault(
+        name="corrupt",
+        words="corrupt",
+        what="Damaged files, and messages whose text differs from what was sent.",
+        how="Each file must parse, and each text must be the planned one.",
+        fooled="A file that is damaged during the run and rewritten whole before it ends.",
+    ),
+    Fault(
+        name="unanswered",
+        words="never answered",
+        what="Messages that got neither an ack nor an error.",
+        how="Those left when no answer has come for some seconds.",
+        fooled="A server that is merely very slow: the wait ends.",
+    ),
+    Fault(
+        name="misrefused",
+        words="refused but stored anyway",
+        what="Messages refused with an error that are on disk or with a receiver all the same. A "
+        "sender who obeys the error and sends again has such a message there twice.",
+        how="The audit looks for each refused message in the files and at every receiver.",
+        fooled="An honest `storage_failed`: when a write fails half-way, the server cannot know "
+        "whether the message is on disk. If it is, it is counted here.",
+    ),
+)
+"""Everything the audit can find wrong, in the order in which it is shown."""
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
-    """The audit of one round, or of several added up. All are numbers of messages.
+    """The audit of one round, or the sum of several. All are numbers of messages.
 
     Attributes:
         sent: sent by the load generator.
         acked: acknowledged by the server.
-        refused: turned down with an `error` by the server.
-        unanswered: neither: dropped in silence.
-        saved: found in the data files after the end; None where these cannot be seen.
+        refused: refused by the server with an `error`.
+        saved: found in the data files after the server stopped; None if they cannot be read.
         delivered: received by everyone in their room.
-        lost: acked, and then missing: in the files, or with someone in the room.
-        duplicated: copies too many, in the files or with a receiver.
-        misdelivered: shown to someone who is not in the room.
-        reordered: places where a sender's messages stand in another order than sent.
-        corrupt: damaged data files, and messages whose text was changed.
-        misrefused: turned down with an `error`, and yet in the data files or with a receiver.
+
+    The others are faults: see `FAULTS`.
     """
 
     sent: int = 0
@@ -50,17 +119,14 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> bool:
-        """Whether nothing went wrong. What was refused aloud is not lost, and must not be there:
-        its sender was told to send it again."""
-        return not (
-            self.lost
-            or self.duplicated
-            or self.misdelivered
-            or self.reordered
-            or self.corrupt
-            or self.unanswered
-            or self.misrefused
-        )
+        """Whether there is no fault. An honest refusal is none: its sender may send again."""
+        return not any(getattr(self, fault.name) for fault in FAULTS)
+
+    @property
+    def faults(self) -> str:
+        """`12 acked and lost, 3 duplicated`; empty for a clean audit."""
+        counts = [(getattr(self, fault.name), fault.words) for fault in FAULTS]
+        return ", ".join(f"{count:,} {words}" for count, words in counts if count)
 
     def __add__(self, other: Audit) -> Audit:
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
@@ -69,12 +135,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
-    """Hold a run against its plan.
+    """Compare a run with its plan.
 
     Args:
         result: what the load generator noted.
         run_id: of the run.
-        saved: what the server left on disk; None if that cannot be seen from here.
+        saved: what the server left on disk; None if that cannot be read from here.
     """
     in_file = _numbers(run_id, saved.messages, len(result.plan)) if saved else []
     copies = Counter(in_file)
@@ -108,7 +174,7 @@ def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
 
 
 def _numbers(run_id: str, messages: Iterable[Message], planned: int) -> list[int]:
-    """Which of the planned messages these are; see `_changed` for numbers that nobody planned."""
+    """The numbers of the planned messages; `_changed` counts numbers outside the plan."""
     found = (number_of(run_id, message.content) for message in messages)
     return [number for number in found if number is not None and number < planned]
 
@@ -122,7 +188,7 @@ def _extra(copies: Counter[int]) -> int:
 
 
 def _inversions(seen: Sequence[int], result: LoadResult) -> int:
-    """How many messages come after a later one of the same sender."""
+    """How many messages follow a later one of the same sender."""
     latest: dict[int, int] = {}
     count = 0
     for number in seen:
@@ -134,7 +200,7 @@ def _inversions(seen: Sequence[int], result: LoadResult) -> int:
 
 
 def _changed(result: LoadResult, run_id: str, saved: Saved) -> int:
-    """Saved messages whose text is not what was sent."""
+    """How many saved messages differ from what was sent."""
     count = 0
     for message in saved.messages:
         number = number_of(run_id, message.content)

@@ -173,7 +173,7 @@ def _explain() -> None:
 
     from chatlab.view import explain
 
-    Console().print(explain.render(explain.COMPARISON))
+    Console().print(explain.render(explain.comparison()))
 
 
 def _run(race: Compare, wanted: Wanted) -> int:

@@ -34,7 +34,7 @@ def top(
 
         from chatlab.view import explain as explanations
 
-        Console().print(explanations.render(explanations.DASHBOARD))
+        Console().print(explanations.render(explanations.dashboard()))
         return
     from chatlab.view.dashboard.live import show
     from chatlab.view.dashboard.summary import print_summary

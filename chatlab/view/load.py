@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -48,19 +49,10 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
         yield f"  {code}", f"{count:,}"
     for reason, count in report.disconnected.items():
         yield "disconnected", f"{count:,}: {reason}"
-    under_way = {"acked but not delivered": audit.lost, "never answered": audit.unanswered}
     if report.interrupted:
-        yield "under way at the stop", f"{sum(under_way.values()):,}: not judged"
-        under_way = {}
-    faults = under_way | {
-        "duplicated": audit.duplicated,
-        "shown to outsiders": audit.misdelivered,
-        "reordered": audit.reordered,
-        "altered": audit.corrupt,
-        "refused and there all the same": audit.misrefused,
-    }
-    found = ", ".join(f"{count:,} {word}" for word, count in faults.items() if count)
-    yield "audit", Text(found, style="bold red") if found else Text("clean", style="green")
+        yield "in flight at the stop", f"{audit.lost + audit.unanswered:,}: not judged"
+        audit = msgspec.structs.replace(audit, lost=0, unanswered=0)
+    yield "audit", Text(audit.faults or "clean", style="green" if audit.clean else "bold red")
     yield "", Text("(chatlab compare audits the server's disk, too)", style="dim")
     yield (
         "load generator",

@@ -283,7 +283,7 @@ def test_an_equal_promise_is_not_talked_about() -> None:
         ("reordered", "reordered"),
         ("corrupt", "corrupt"),
         ("unanswered", "never answered"),
-        ("misrefused", "refused and there all the same"),
+        ("misrefused", "refused but stored anyway"),
     ],
 )
 def test_an_audit_that_is_not_clean_is_shouted(fault: str, words: str) -> None:

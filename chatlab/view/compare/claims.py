@@ -1,7 +1,7 @@
-"""What may be said of a comparison, in sentences: title, cautions, verdicts, faults.
+"""What a comparison allows to claim, in sentences: title, cautions, verdicts, faults.
 
-Owns the words that every export shares, as plain text; each export escapes and colours them in its
-own way. Decides nothing: `bench/analysis.py` does. `figures.py`: the table below them.
+Owns the words that all exports share, as plain text; each export escapes and colours them in its
+own way. Decides nothing: `bench/analysis.py` does.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ClaimTone = Literal["better", "worse", "same", "unknown", "unsafe"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is claimed of one mode, and everything that must be said in the same breath.
+    """What is claimed of one mode, and what must be said together with it.
 
     Attributes:
-        mode: of which.
+        mode: its name.
         tone: `unsafe` whenever its audit, or its baseline's, is not clean: whatever its speed.
         mark: one character: ✓ better, ✗ worse, ~ no difference to claim, ? cannot tell, ! unsafe.
         sentence: ratio and interval, or why there is none.
-        buts: what weakens it.
+        buts: what weakens the claim.
     """
 
     mode: str
@@ -72,36 +72,38 @@ def load(report: Report) -> str:
 
 
 def cautions(report: Report) -> dict[str, str]:
-    """What must be known before any figure is read: short name to sentence. Empty if nothing."""
+    """What a reader must know before any figure: short name to sentence; empty if nothing."""
     found = {}
     if not report.measurement:
         found["not a measurement"] = (
             "the modes ran at the same time and took processor and disk from each other: "
-            "a demonstration, from which nothing can be concluded"
+            "a demonstration that proves nothing"
         )
     if not report.complete:
         done = ", ".join(
             f"{words.printable(name)} {len(mode.rounds)}" for name, mode in report.modes.items()
         )
         found["PARTIAL"] = (
-            f"stopped early: of {_many(report.rounds, 'round')} asked for, done: {done or 'none'}"
+            f"stopped early: of {_many(report.rounds, 'round')} asked for, "
+            f"these were done: {done or 'none'}"
         )
     if report.simulated:
         found["simulated disk"] = (
-            f"{'; '.join(map(words.printable, report.simulated))}: the figures are those of a disk "
+            f"{'; '.join(map(words.printable, report.simulated))}: these are the figures of a disk "
             "that this machine does not have"
         )
     in_flight = report.scenario.get("in_flight")
     if in_flight is not None:
         found["closed loop"] = (
-            f"each user waits for an answer once {in_flight:,} are under way, so that a slow "
-            "server is asked for less: good for finding a ceiling, bad for judging latency"
+            f"{in_flight:,} in flight per user: each waits for an answer before sending more, so "
+            "a slow server gets less load. Good for finding a ceiling, bad for judging latency"
         )
     return found
 
 
 def claims(report: Report) -> list[Claim]:
-    """One claim for each mode after the first, on deliveries per second, then the rest unsafe."""
+    """One claim for each mode after the first, on deliveries per second; unsafe ones without a
+    comparison come first."""
     found = [
         _claim(comparison, report)
         for comparison in report.comparisons
@@ -116,23 +118,8 @@ def claims(report: Report) -> list[Claim]:
 
 
 def unsafe(name: str, audit: Audit) -> str:
-    """The sentence that shouts."""
-    faults = what_went_wrong(audit)
-    return f"{words.printable(name)} is NOT SAFE: {faults}. Its speed proves nothing."
-
-
-def what_went_wrong(audit: Audit) -> str:
-    """`12 acked and lost, 3 duplicated`; empty for a clean audit."""
-    found = {
-        "acked and lost": audit.lost,
-        "duplicated": audit.duplicated,
-        "shown to outsiders": audit.misdelivered,
-        "reordered": audit.reordered,
-        "corrupt": audit.corrupt,
-        "never answered": audit.unanswered,
-        "refused and there all the same": audit.misrefused,
-    }
-    return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
+    """The warning that a mode goes wrong, and how."""
+    return f"{words.printable(name)} is NOT SAFE: {audit.faults}. Its speed proves nothing."
 
 
 def trust_line(check: TrustCheck) -> str:
@@ -160,12 +147,12 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     name, base_name = map(words.printable, (comparison.mode, comparison.baseline))
     sentence, buts = _speed(comparison, name, base_name), _buts(comparison, report)
     if not mode.audit.clean:
-        speed = f"measured all the same: {sentence.removeprefix(f'{name}: ')}"
+        speed = f"measured anyway: {sentence.removeprefix(f'{name}: ')}"
         sentence = unsafe(comparison.mode, mode.audit)
         buts = [*_damages(mode), speed, *buts]
         return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, buts)
     if not base.audit.clean:
-        but = f"the baseline {base_name} is NOT SAFE: a ratio to it says little"
+        but = f"the baseline {base_name} is NOT SAFE: a ratio to it means little"
         return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, [but, *buts])
     tone: ClaimTone = comparison.verdict
     return Claim(comparison.mode, tone, MARKS[tone], sentence, buts)
@@ -195,7 +182,7 @@ def _buts(comparison: Comparison, report: Report) -> list[str]:
             f"({words.ACK_WORDS[ours]}), {base_name} {theirs} ({words.ACK_WORDS[theirs]})"
         )
     if comparison.mode == report.control:
-        buts.append(f"the same as {base_name}, run again: it shows how different the same can look")
+        buts.append(f"{base_name} run again: it shows how much the same mode varies")
     for who, rounds in ((name, mode.rounds), (base_name, base.rounds)):
         invalid = sum(bool(one.invalid) for one in rounds)
         if invalid:
@@ -204,9 +191,11 @@ def _buts(comparison: Comparison, report: Report) -> list[str]:
 
 
 def _damages(mode: ModeReport) -> list[str]:
-    """What its store said instead of what it had saved, each thing once."""
+    """Why its store could not give back what it had saved, each reason once."""
     found = {one.damage for one in mode.rounds if one.damage}
-    return [f"reading back what it saved failed: {words.printable(why)}" for why in sorted(found)]
+    return [
+        f"what it saved could not be read back: {words.printable(why)}" for why in sorted(found)
+    ]
 
 
 def _many(count: int, word: str) -> str:

@@ -10,17 +10,20 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
+from chatlab.bench.audit import Audit
 from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.view import words
 from chatlab.view.compare import claims, figures
 
+PERCENTILES = ("p50", "p95", "p99")
 Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """What one line of the CSV is about."""
+    """What one row of the CSV is about: a round of a mode, and the mode's place in the report."""
 
     report: Report
     name: str
@@ -28,70 +31,41 @@ class CsvRow:
     round: RoundReport
 
 
-CSV_COLUMNS: dict[str, tuple[str, Callable[[CsvRow], Value]]] = {
-    "mode": ("the line-up, or the baseline's second run", lambda at: at.name),
-    "round": ("from 1, in the order in which all rounds were run", lambda at: at.round.number),
-    "pair": (
-        "from 1, within its mode: ratios pair equal numbers",
-        lambda at: at.mode.rounds.index(at.round) + 1,
+def _from_round(fields: dict[str, str]) -> dict[str, Callable[[CsvRow], Value]]:
+    return {column: attrgetter(f"round.{field}") for column, field in fields.items()}
+
+
+CSV_COLUMNS: dict[str, Callable[[CsvRow], Value]] = {
+    "mode": lambda at: at.name,
+    "round": lambda at: at.round.number,
+    "pair": lambda at: at.mode.rounds.index(at.round) + 1,
+    "control": lambda at: at.name == at.report.control,
+    "cautions": lambda at: "; ".join(claims.cautions(at.report)),
+    "simulated": lambda at: "; ".join(at.report.simulated),
+    "invalid": lambda at: bool(at.round.invalid),
+    "invalid_because": lambda at: "; ".join(at.round.invalid),
+    "noisy": lambda at: at.round.noisy,
+    "ack_means": lambda at: at.mode.ack_means,
+    **_from_round(
+        {
+            "throughput_per_s": "throughput_per_s",
+            **{f"ack_{p}_ms": f"ack_ms.{p}" for p in PERCENTILES},
+            "ack_samples": "ack_ms.n",
+            **{f"delivery_{p}_ms": f"delivery_ms.{p}" for p in PERCENTILES},
+            "delivery_samples": "delivery_ms.n",
+            "operations_per_message": "operations_per_message",
+            "server_cpu_s": "cpu_s",
+            "server_rss_peak_bytes": "rss_peak_bytes",
+            **{f"loop_lag_{p}_ms": f"loop_lag_ms.{p}" for p in PERCENTILES},
+            "sender_late_p99_ms": "late_p99_ms",
+            "sender_cpu_percent": "sender_cpu_percent",
+            **{name: f"audit.{name}" for name in Audit.__struct_fields__},
+            "audit_clean": "audit.clean",
+        }
     ),
-    "control": ("whether it is the baseline's second run", lambda at: at.name == at.report.control),
-    "cautions": (
-        "'not a measurement', 'PARTIAL', 'simulated disk', 'closed loop': of the whole comparison",
-        lambda at: "; ".join(claims.cautions(at.report)),
-    ),
-    "simulated": (
-        "what was wrong with the disk on purpose; mostly empty",
-        lambda at: "; ".join(at.report.simulated),
-    ),
-    "invalid": ("no verdict rests on it", lambda at: bool(at.round.invalid)),
-    "invalid_because": ("why its plan was not met", lambda at: "; ".join(at.round.invalid)),
-    "noisy": ("its throughput lies far from the others'", lambda at: at.round.noisy),
-    "ack_means": ("queued, written or synced", lambda at: at.mode.ack_means),
-    "throughput_per_s": (
-        "messages delivered to their room per second",
-        lambda at: at.round.throughput_per_s,
-    ),
-    "ack_p50_ms": ("from the planned send to the ack", lambda at: at.round.ack_ms.p50),
-    "ack_p95_ms": ("empty where samples are too few", lambda at: at.round.ack_ms.p95),
-    "ack_p99_ms": ("the same", lambda at: at.round.ack_ms.p99),
-    "ack_samples": ("acks that these rest on", lambda at: at.round.ack_ms.n),
-    "delivery_p50_ms": (
-        "from the planned send to the last delivery in the room",
-        lambda at: at.round.delivery_ms.p50,
-    ),
-    "delivery_p95_ms": ("empty where samples are too few", lambda at: at.round.delivery_ms.p95),
-    "delivery_p99_ms": ("the same", lambda at: at.round.delivery_ms.p99),
-    "delivery_samples": ("deliveries that these rest on", lambda at: at.round.delivery_ms.n),
-    "operations_per_message": (
-        "reads and writes of files for each saved message",
-        lambda at: at.round.operations_per_message,
-    ),
-    "server_cpu_s": ("processor time of the server", lambda at: at.round.cpu_s),
-    "server_rss_peak_bytes": ("its highest memory", lambda at: at.round.rss_peak_bytes),
-    "loop_lag_p50_ms": ("how late its event loop was", lambda at: at.round.loop_lag_ms.p50),
-    "loop_lag_p95_ms": ("empty where samples are too few", lambda at: at.round.loop_lag_ms.p95),
-    "loop_lag_p99_ms": ("the same", lambda at: at.round.loop_lag_ms.p99),
-    "sender_late_p99_ms": ("how late the load generator was", lambda at: at.round.late_p99_ms),
-    "sender_cpu_percent": ("of one core", lambda at: at.round.sender_cpu_percent),
-    "sent": ("messages sent", lambda at: at.round.audit.sent),
-    "acked": ("messages acknowledged", lambda at: at.round.audit.acked),
-    "refused": ("messages turned down aloud", lambda at: at.round.audit.refused),
-    "unanswered": ("messages dropped in silence", lambda at: at.round.audit.unanswered),
-    "saved": ("messages in the files; empty if unknown", lambda at: at.round.audit.saved),
-    "delivered": ("messages that their whole room received", lambda at: at.round.audit.delivered),
-    "lost": ("messages acked, and then missing", lambda at: at.round.audit.lost),
-    "duplicated": ("copies too many", lambda at: at.round.audit.duplicated),
-    "misdelivered": ("messages shown to outsiders", lambda at: at.round.audit.misdelivered),
-    "reordered": ("places out of order", lambda at: at.round.audit.reordered),
-    "corrupt": ("damaged files and changed messages", lambda at: at.round.audit.corrupt),
-    "misrefused": (
-        "messages refused, and there all the same",
-        lambda at: at.round.audit.misrefused,
-    ),
-    "audit_clean": ("whether nothing went wrong", lambda at: at.round.audit.clean),
 }
-"""Each column of the CSV, with its unit at the end of its name: what it means, where it is from."""
+"""Each column of the CSV, with its unit at the end of its name, and where it is from. What each
+means is in the README of `chatlab/view`."""
 
 
 def to_csv(report: Report) -> str:
@@ -106,7 +80,7 @@ def to_csv(report: Report) -> str:
     for name, mode in report.modes.items():
         for one in mode.rounds:
             line = CsvRow(report, name, mode, one)
-            table.writerow(_written(value(line)) for _, value in CSV_COLUMNS.values())
+            table.writerow(_written(value(line)) for value in CSV_COLUMNS.values())
     return text.getvalue()
 
 

@@ -1,6 +1,6 @@
-"""The figures of a comparison as a table of plain text: the rows of the HTML page and of Markdown.
+"""The figures of a comparison as a table of plain text: the rows of every table that is shown.
 
-The terminal's table (`compare.py`) shows the same; a test holds the two together.
+Read `claims.py` next: the sentences that go with them.
 """
 
 from __future__ import annotations
@@ -9,23 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from chatlab.bench.audit import Audit
+from chatlab.bench.audit import FAULTS, Audit
 from chatlab.bench.report import ModeReport, Report
-from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM, Estimate
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
 
 CellTone = Literal["plain", "good", "bad"]
 AUDIT_COUNTS = ("sent", "acked", "refused", "saved", "delivered")
-AUDIT_FAULTS = (
-    "lost",
-    "duplicated",
-    "misdelivered",
-    "reordered",
-    "corrupt",
-    "unanswered",
-    "misrefused",
-)
+CEILING_LABELS = {"echo": "x bare echo server", "memory": "x server without disk"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,8 @@ class TableRow:
         return not self.cells
 
 
-Figure = Callable[[ModeReport], TableCell]
+_Rows = Iterator[tuple[str, Callable[[ModeReport], str | TableCell]]]
+"""Labels, and what each makes of a mode."""
 
 
 def rows(report: Report, *, both_clocks: bool = False) -> list[TableRow]:
@@ -57,7 +50,7 @@ def rows(report: Report, *, both_clocks: bool = False) -> list[TableRow]:
 
     Args:
         report: what was measured.
-        both_clocks: whether to add what the clock that starts at the real send says.
+        both_clocks: whether to add the latencies from the real send.
     """
     return [
         *_group("SPEED", _speed(report, both_clocks), report),
@@ -76,20 +69,19 @@ def per_message(value: float | None) -> str:
     return words.DASH if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def _group(heading: str, lines: Iterator[tuple[str, Figure]], report: Report) -> list[TableRow]:
-    modes = report.modes.values()
-    return [
-        TableRow(heading, []),
-        *(TableRow(label, [cell(one) for one in modes]) for label, cell in lines),
-    ]
+def _group(heading: str, lines: _Rows, report: Report) -> list[TableRow]:
+    found = [TableRow(heading, [])]
+    for label, figure in lines:
+        cells = [figure(mode) for mode in report.modes.values()]
+        found.append(TableRow(label, [TableCell(c) if isinstance(c, str) else c for c in cells]))
+    return found
 
 
-def _speed(report: Report, both_clocks: bool) -> Iterator[tuple[str, Figure]]:
-    yield "delivered per second", lambda mode: TableCell(f"{mode.throughput_per_s.median:,.0f}")
+def _speed(report: Report, both_clocks: bool) -> _Rows:
+    yield "delivered per second", lambda mode: f"{mode.throughput_per_s.median:,.0f}"
     yield "95% interval", _interval
     for ceiling in report.ceilings:
-        label = {"echo": "x bare echo server", "memory": "x server without disk"}[ceiling]
-        yield label, lambda mode, ceiling=ceiling: _share(mode, ceiling)  # type: ignore[misc]
+        yield CEILING_LABELS[ceiling], lambda mode, of=ceiling: _share(mode.shares.get(of))  # type: ignore[misc]
     yield "ack p50 / p99", lambda mode: _p50_p99(mode.ack_ms)
     if both_clocks:
         yield "... from the real send", lambda mode: _p50_p99(mode.ack_send_ms)
@@ -98,29 +90,27 @@ def _speed(report: Report, both_clocks: bool) -> Iterator[tuple[str, Figure]]:
         yield "... from the real send", lambda mode: _p50_p99(mode.delivery_send_ms)
 
 
-def _cost(report: Report) -> Iterator[tuple[str, Figure]]:
+def _cost(report: Report) -> _Rows:
     for file in sorted({name for mode in report.modes.values() for name in mode.io.files}):
         for kind in ("reads", "writes", "fsyncs"):
             if any(_file_count(mode, file, kind) for mode in report.modes.values()):
                 yield (
                     f"{words.printable(file)} {kind}",
-                    lambda mode, file=file, kind=kind: TableCell(
-                        f"{_file_count(mode, file, kind):,}"
-                    ),  # type: ignore[misc]
+                    lambda mode, file=file, kind=kind: f"{_file_count(mode, file, kind):,}",  # type: ignore[misc]
                 )
-    yield "reads + writes per message", lambda mode: TableCell(per_message(mode.io.per_message))
-    yield "bytes read", lambda mode: TableCell(words.size(mode.io.bytes_read))
-    yield "bytes written", lambda mode: TableCell(words.size(mode.io.bytes_written))
-    yield "server CPU", lambda mode: TableCell(f"{mode.cpu_s:.2f} s")
-    yield "peak memory", lambda mode: TableCell(words.size(mode.rss_peak_bytes))
+    yield "reads + writes per message", lambda mode: per_message(mode.io.per_message)
+    yield "bytes read", lambda mode: words.size(mode.io.bytes_read)
+    yield "bytes written", lambda mode: words.size(mode.io.bytes_written)
+    yield "server CPU", lambda mode: f"{mode.cpu_s:.2f} s"
+    yield "peak memory", lambda mode: words.size(mode.rss_peak_bytes)
 
 
-def _truth() -> Iterator[tuple[str, Figure]]:
-    yield "an ack means", lambda mode: TableCell(mode.ack_means)
-    for field in AUDIT_COUNTS:
-        yield field, lambda mode, field=field: _count(getattr(mode.audit, field))  # type: ignore[misc]
-    for field in AUDIT_FAULTS:
-        yield field, lambda mode, field=field: _fault(getattr(mode.audit, field))  # type: ignore[misc]
+def _truth() -> _Rows:
+    yield "an ack means", lambda mode: mode.ack_means
+    for name in AUDIT_COUNTS:
+        yield name, lambda mode, name=name: _count(getattr(mode.audit, name))  # type: ignore[misc]
+    for fault in FAULTS:
+        yield fault.name, lambda mode, name=fault.name: _fault(getattr(mode.audit, name))  # type: ignore[misc]
     yield "audit", lambda mode: _audit(mode.audit)
 
 
@@ -128,30 +118,29 @@ def _file_count(mode: ModeReport, file: str, kind: str) -> int:
     return int(getattr(mode.io.files[file], kind)) if file in mode.io.files else 0
 
 
-def _interval(mode: ModeReport) -> TableCell:
+def _interval(mode: ModeReport) -> str:
     speed = mode.throughput_per_s
     if speed.low is None or speed.high is None:
-        return TableCell(f"needs {ROUNDS_FOR_A_CLAIM} rounds")
-    return TableCell(f"{speed.low:,.0f} to {speed.high:,.0f}")
+        return f"needs {ROUNDS_FOR_A_CLAIM} rounds"
+    return f"{speed.low:,.0f} to {speed.high:,.0f}"
 
 
-def _share(mode: ModeReport, ceiling: str) -> TableCell:
-    """`0.93 (0.89 to 0.97)`: the mode's throughput in units of the ceiling's."""
-    if ceiling not in mode.shares:
-        return TableCell(words.DASH)
-    share = mode.shares[ceiling]
+def _share(share: Estimate | None) -> str:
+    """`0.93 (0.89 to 0.97)`: the mode's throughput divided by the ceiling's."""
+    if share is None:
+        return words.DASH
     text = f"{share.median:.2g}"
     if share.low is not None and share.high is not None:
         text += f" ({share.low:.2g} to {share.high:.2g})"
-    return TableCell(text)
+    return text
 
 
-def _p50_p99(latency_ms: Percentiles) -> TableCell:
-    return TableCell(f"{words.milliseconds(latency_ms.p50)} / {words.milliseconds(latency_ms.p99)}")
+def _p50_p99(latency_ms: Percentiles) -> str:
+    return f"{words.milliseconds(latency_ms.p50)} / {words.milliseconds(latency_ms.p99)}"
 
 
-def _count(value: int | None) -> TableCell:
-    return TableCell("unknown" if value is None else words.count(value))
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else words.count(value)
 
 
 def _fault(value: int) -> TableCell:
