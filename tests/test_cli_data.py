@@ -29,8 +29,8 @@ from chatlab.data.journal_format import FILLING
 from chatlab.data.journal_lines import read_lines
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.counted import Disk
 from chatlab.disk.files import Files
-from chatlab.disk.real import Disk
 from chatlab.view.data import render_lines
 from tests.support.parts import FakeClock, fill, message
 

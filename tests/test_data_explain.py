@@ -15,7 +15,7 @@ from chatlab.data import database_copy
 from chatlab.data.database_copy import copy_database
 from chatlab.data.saved import read_saved
 from chatlab.data.sqlite_database import LOG, NAME, Database
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
 from chatlab.labs.query_plan import data as query_plan_data
 from chatlab.labs.query_plan.data import QUIET_MESSAGES, QUIET_ROOM

@@ -28,7 +28,7 @@ from chatlab.bench.report import (
 )
 from chatlab.bench.statistics import estimate
 from chatlab.chat.snapshot import Percentiles
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.view.compare import bars, charts, claims, curves, figures, palette
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.compare.gallery import CHARTS

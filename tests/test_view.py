@@ -19,7 +19,7 @@ from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates, Snapshot
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.view import words
 from chatlab.view.dashboard import series
 from chatlab.view.dashboard.captured_output import set_aside

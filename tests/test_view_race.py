@@ -23,7 +23,7 @@ from chatlab.bench.scenario import PlannedSend, Scenario
 from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.view.compare import race_live
 from chatlab.view.compare.race import render
 from chatlab.view.compare.race_live import follow_live

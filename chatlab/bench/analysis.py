@@ -27,7 +27,7 @@ from chatlab.bench.report import (
 from chatlab.bench.rounds import LATE_MAX_MS, LATE_MAX_SHARE, SENDER_CPU_MAX_PERCENT, Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 MACHINE_BUSY_MAX_PERCENT = 25.0
 VIEW_CPU_MAX_PERCENT = 15.0

@@ -16,7 +16,7 @@ import msgspec
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import content_of, number_of
 from chatlab.data.records import Message
-from chatlab.data.saved import Saved
+from chatlab.data.saved import SavedMessages
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +134,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         return Audit(**dict(zip(self.__struct_fields__, sums, strict=True)))  # type: ignore[arg-type]
 
 
-def audit(result: LoadResult, run_id: str, saved: Saved | None) -> Audit:
+def audit(result: LoadResult, run_id: str, saved: SavedMessages | None) -> Audit:
     """Compare a run with its plan.
 
     Args:
@@ -199,7 +199,7 @@ def _inversions(seen: Sequence[int], result: LoadResult) -> int:
     return count
 
 
-def _changed(result: LoadResult, run_id: str, saved: Saved) -> int:
+def _changed(result: LoadResult, run_id: str, saved: SavedMessages) -> int:
     """How many saved messages differ from what was sent."""
     count = 0
     for message in saved.messages:

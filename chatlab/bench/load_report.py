@@ -8,7 +8,7 @@ from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_result import LoadResult
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.snapshot import Percentiles
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 SCHEMA = "chatlab.load/1"
 

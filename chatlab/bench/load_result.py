@@ -16,7 +16,7 @@ import msgspec
 from chatlab.bench.scenario import PlannedSend
 from chatlab.chat.metrics import percentile
 from chatlab.chat.snapshot import Snapshot
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 NEVER = -1.0
 SERIES_POINTS = 120

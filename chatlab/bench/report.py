@@ -11,7 +11,7 @@ from chatlab.bench.load_result import Series
 from chatlab.bench.statistics import Estimate, Verdict
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.snapshot import Percentiles
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 SCHEMA = "chatlab.compare/1"
 

@@ -20,7 +20,7 @@ from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
 from chatlab.chat.snapshot import Snapshot
 from chatlab.data.records import Message
-from chatlab.data.saved import Saved, read_saved
+from chatlab.data.saved import SavedMessages, read_saved
 
 LATE_MAX_MS = 20.0
 LATE_MAX_SHARE = 0.05
@@ -132,7 +132,7 @@ async def measure_round(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _saved(mode: str, folder: Path) -> Saved | None:
+async def _saved(mode: str, folder: Path) -> SavedMessages | None:
     """What a stopped server has left; None if its store keeps nothing in files."""
     if named(mode).sources["store"] in PARTS["store"]:
         return await asyncio.to_thread(read_saved, folder, _is_ours)

@@ -32,7 +32,7 @@ from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
 from chatlab.data.records import CHATROOMS, MESSAGES, Message
-from chatlab.data.saved import Keep, Saved, damaged_lists, read_saved
+from chatlab.data.saved import Keep, SavedMessages, damaged_lists, read_saved
 from chatlab.disk.files import Files
 from chatlab.errors import ChatlabError
 
@@ -65,7 +65,7 @@ _decoder: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 
 async def read_saved_by_store(
     mode: str, folder: Path, keep: Keep = lambda _message: True, timeout_s: float = TIMEOUT_S
-) -> Saved | None:
+) -> SavedMessages | None:
     """What the store of a mode has saved in the data folder of a server that does not run.
 
     Args:
@@ -103,7 +103,7 @@ async def read_saved_by_store(
     if told.pattern == MESSAGES.name:
         return await asyncio.to_thread(read_saved, folder, keep)
     damaged = damaged_lists(folder) + bool(told.why)
-    return Saved(told.messages, damaged, told.why)
+    return SavedMessages(told.messages, damaged, told.why)
 
 
 class _Told:

@@ -25,20 +25,20 @@ from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
 from chatlab.data.database_copy import database_copy
 from chatlab.data.folder import LOCK_NAME
-from chatlab.data.inspection import Contents, Kind, inspect, names_in
+from chatlab.data.inspection import Contents, StoreKind, inspect, names_in
 from chatlab.data.journal_format import FILLING
 from chatlab.data.records import ALL_FILES, MESSAGES, Message
 from chatlab.data.segment_files import SegmentFiles
 from chatlab.data.sqlite_database import LOG, SIDE_FILES
 from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.counted import TEMPORARY_SUFFIX, Disk
 from chatlab.disk.files import Files
-from chatlab.disk.real import TEMPORARY_SUFFIX, Disk
 from chatlab.errors import CorruptFile, StorageError, UsageError
 
-PART: dict[Kind, str] = {"json": "rewrite", "journal": "journal", "sqlite": "sqlite"}
+PART: dict[StoreKind, str] = {"json": "rewrite", "journal": "journal", "sqlite": "sqlite"}
 """The store that reads and writes each kind."""
 
-WORDS: dict[Kind, str] = {
+WORDS: dict[StoreKind, str] = {
     "json": MESSAGES.name,
     "journal": "the journal",
     "sqlite": "the database",
@@ -49,8 +49,8 @@ _WRITE_AT_ONCE = 1024 * 1024
 
 
 def export_messages(
-    folder: Path, target: Path, kind: Kind | None = None, *, force: bool = False
-) -> tuple[Kind, int, int]:
+    folder: Path, target: Path, kind: StoreKind | None = None, *, force: bool = False
+) -> tuple[StoreKind, int, int]:
     """Write the messages of a data folder to a file, in the JSON of `messages.json`.
 
     Args:
@@ -80,7 +80,7 @@ def export_messages(
         return kind, write_json(target, _decoded(folder / MESSAGES.name)), 0
 
 
-def import_messages(folder: Path, source: Path, kind: Kind) -> int:
+def import_messages(folder: Path, source: Path, kind: StoreKind) -> int:
     """Fill an empty or absent store of a data folder from a file like `messages.json`.
 
     Args:
@@ -193,8 +193,8 @@ class _Journal:
                 yield record.message
 
 
-def _chosen(folder: Path, names: list[str], kind: Kind | None) -> Kind:
-    there: list[Kind] = []
+def _chosen(folder: Path, names: list[str], kind: StoreKind | None) -> StoreKind:
+    there: list[StoreKind] = []
     if any(map(packed.is_of_a_journal, names)):
         there.append("journal")
     if DATABASE in names:
@@ -233,7 +233,7 @@ def _check_target(folder: Path, target: Path, force: bool) -> None:
         raise UsageError(f"--to {target} is there already: choose another name, or add --force")
 
 
-def _check_empty(contents: Contents, kind: Kind) -> None:
+def _check_empty(contents: Contents, kind: StoreKind) -> None:
     store = contents.store(kind)
     if store is None or store.unfinished:
         return
@@ -259,7 +259,7 @@ def _check_no_leftovers(folder: Path) -> None:
             )
 
 
-async def _make_store(workshop: Path, kind: Kind, messages: list[Message]) -> None:
+async def _make_store(workshop: Path, kind: StoreKind, messages: list[Message]) -> None:
     """Fill a store in a folder of its own, and read it back."""
     files = Files(workshop)
     make = PARTS["store"][PART[kind]]
@@ -276,7 +276,7 @@ async def _make_store(workshop: Path, kind: Kind, messages: list[Message]) -> No
         files.close()
 
 
-def _read_back(folder: Path, kind: Kind) -> Iterator[Message]:
+def _read_back(folder: Path, kind: StoreKind) -> Iterator[Message]:
     if kind == "journal":
         yield from _Journal(Disk(folder)).messages()
     else:
@@ -285,7 +285,7 @@ def _read_back(folder: Path, kind: Kind) -> Iterator[Message]:
             yield from database.messages()
 
 
-def _install(disk: Disk, made: list[str], kind: Kind) -> None:
+def _install(disk: Disk, made: list[str], kind: StoreKind) -> None:
     """Move a store's files to where they belong, in place of an empty store's.
 
     A crash in between leaves the empty store, or a journal that says that it is being filled: then

@@ -14,7 +14,7 @@ import msgspec
 from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import AckLevel
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 SCHEMA = "chatlab.stats/1"
 

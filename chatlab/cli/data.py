@@ -14,7 +14,7 @@ from chatlab.cli.serve import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     from chatlab.data.inspection import Contents
-    from chatlab.data.journal_lines import Lines
+    from chatlab.data.journal_lines import JournalLines
 
 TAIL_DEFAULT = 5
 
@@ -130,7 +130,7 @@ def import_(
     print(f"imported {count:,} messages from {source} into {WORDS[kind]} of {folder}")
 
 
-def _encoded(contents: Contents, lines: Lines | None) -> bytes:
+def _encoded(contents: Contents, lines: JournalLines | None) -> bytes:
     import msgspec
 
     value = msgspec.to_builtins(contents)

@@ -17,7 +17,7 @@ import apsw
 
 from chatlab.data.records import Message
 from chatlab.data.sqlite_database import APPLICATION, LOG, NAME, VERSION
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 from chatlab.errors import CorruptFile, StorageError
 
 TRIES = 10

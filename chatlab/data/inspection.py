@@ -23,12 +23,12 @@ from chatlab.data.journal_format import FILLING
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message
 from chatlab.data.sqlite_database import LOG
 from chatlab.data.sqlite_database import NAME as DATABASE
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 from chatlab.errors import CorruptFile, StorageError, UsageError
 
 SCHEMA = "chatlab.data/1"
 
-Kind = Literal["json", "journal", "sqlite"]
+StoreKind = Literal["json", "journal", "sqlite"]
 T = TypeVar("T")
 
 _LOOKS = 5
@@ -76,7 +76,7 @@ class StoreContents(msgspec.Struct, kw_only=True):
         damage: what is wrong with each file that is not as it should be, by its name.
     """
 
-    kind: Kind
+    kind: StoreKind
     files: list[str]
     bytes: int
     messages: int = 0
@@ -103,7 +103,7 @@ class Contents(msgspec.Struct, kw_only=True):
     stores: list[StoreContents]
     damage: dict[str, str]
 
-    def store(self, kind: Kind) -> StoreContents | None:
+    def store(self, kind: StoreKind) -> StoreContents | None:
         """The store of a kind, if there is one."""
         return next((store for store in self.stores if store.kind == kind), None)
 

@@ -31,7 +31,7 @@ LEVEL = 6
 _MARK = b"z"
 
 
-class Index(msgspec.Struct, frozen=True):
+class BlockIndex(msgspec.Struct, frozen=True):
     """The first line of a compressed segment.
 
     Attributes:
@@ -80,11 +80,11 @@ def compress(base: int, data: bytes) -> bytes:
         zlib.compress(data[begin : begin + BLOCK_BYTES], LEVEL)
         for begin in range(0, len(data), BLOCK_BYTES)
     ]
-    index = Index(VERSION, base, len(data), [len(block) for block in blocks])
+    index = BlockIndex(VERSION, base, len(data), [len(block) for block in blocks])
     return form.encode_line(_MARK, index) + b"".join(blocks)
 
 
-def decode_index(name: str, head: bytes) -> tuple[Index, int]:
+def decode_index(name: str, head: bytes) -> tuple[BlockIndex, int]:
     """The index of a compressed segment, and the byte of the file at which the blocks begin.
 
     Args:
@@ -94,7 +94,7 @@ def decode_index(name: str, head: bytes) -> tuple[Index, int]:
         CorruptFile: it is damaged, or of another version or place.
     """
     line = head[: head.find(b"\n") + 1]
-    index = form.decode_line(name, line, _MARK, VERSION, Index)
+    index = form.decode_line(name, line, _MARK, VERSION, BlockIndex)
     if index.base != form.base_of(name):
         raise CorruptFile(name, f"its index says that it begins at {index.base:x}")
     if len(index.sizes) != -(-index.bytes // BLOCK_BYTES):
@@ -102,7 +102,7 @@ def decode_index(name: str, head: bytes) -> tuple[Index, int]:
     return index, len(line)
 
 
-def decompress(name: str, index: Index, first: int, packed: bytes) -> bytes:
+def decompress(name: str, index: BlockIndex, first: int, packed: bytes) -> bytes:
     """The bytes of some blocks, one after another.
 
     Args:

@@ -14,13 +14,13 @@ from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import names_in
 from chatlab.data.segment_files import SegmentFiles
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
 
 _MARKS = {form.HEADER, form.FIRST, form.FURTHER}
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a segment; what does not end with a line feed counts as one, too.
 
     Attributes:
@@ -48,7 +48,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
 
 
-class Lines(msgspec.Struct, frozen=True, kw_only=True):
+class JournalLines(msgspec.Struct, frozen=True, kw_only=True):
     """The last lines of a segment.
 
     Attributes:
@@ -59,10 +59,10 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     segment: int
     name: str
     total: int
-    last: list[Line]
+    last: list[JournalLine]
 
 
-def read_lines(folder: Path, count: int, segment: int | None = None) -> Lines:
+def read_lines(folder: Path, count: int, segment: int | None = None) -> JournalLines:
     """The last `count` lines of a segment.
 
     Args:
@@ -87,7 +87,7 @@ def read_lines(folder: Path, count: int, segment: int | None = None) -> Lines:
     return take_apart(number, name, data, count)
 
 
-def take_apart(number: int, name: str, data: bytes, count: int) -> Lines:
+def take_apart(number: int, name: str, data: bytes, count: int) -> JournalLines:
     """The same, of a segment's bytes."""
     lines, begin = [], 0
     while begin < len(data):
@@ -96,14 +96,14 @@ def take_apart(number: int, name: str, data: bytes, count: int) -> Lines:
         begin = end
     base = form.base_of(name)
     last = [_line(base + begin, line) for begin, line in lines[-count:]]
-    return Lines(segment=number, name=name, total=len(lines), last=last)
+    return JournalLines(segment=number, name=name, total=len(lines), last=last)
 
 
-def _line(position: int, line: bytes) -> Line:
+def _line(position: int, line: bytes) -> JournalLine:
     record = form.decode_record(line, position)
     checksum = line[:8] if line[8:9] == b" " else b""
     index = line[9:10] == form.HEADER and checksum == b"%08x" % zlib.crc32(line[9:])
-    return Line(
+    return JournalLine(
         position=position,
         bytes=len(line),
         checksum=checksum.decode("utf-8", "replace"),

@@ -18,7 +18,7 @@ from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.errors import CorruptFile, StorageError
 
 
-class Saved(msgspec.Struct, frozen=True):
+class SavedMessages(msgspec.Struct, frozen=True):
     """What lies in a data folder.
 
     Attributes:
@@ -35,7 +35,7 @@ class Saved(msgspec.Struct, frozen=True):
 Keep = Callable[[Message], bool]
 
 
-def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
+def read_saved(folder: Path, keep: Keep = lambda _message: True) -> SavedMessages:
     """Read the data files of a server that does not run.
 
     Messages are looked for in a journal, else in a database, else in `messages.json`.
@@ -51,7 +51,7 @@ def read_saved(folder: Path, keep: Keep = lambda _message: True) -> Saved:
         messages, broken = _read_database(folder, keep)
     else:
         messages, broken = _read_json(folder, keep)
-    return Saved(messages, damaged + broken)
+    return SavedMessages(messages, damaged + broken)
 
 
 def damaged_lists(folder: Path) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 
 
 class SegmentFiles:
@@ -22,7 +22,7 @@ class SegmentFiles:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._indexes: dict[str, tuple[packed.Index, int]] = {}
+        self._indexes: dict[str, tuple[packed.BlockIndex, int]] = {}
 
     def size(self, name: str) -> int:
         """Bytes of a segment, or what it had before it was compressed."""
@@ -49,7 +49,7 @@ class SegmentFiles:
         begin = offset - first * packed.BLOCK_BYTES
         return packed.decompress(name, index, first, blocks)[begin : begin + size]
 
-    def _index(self, name: str) -> tuple[packed.Index, int]:
+    def _index(self, name: str) -> tuple[packed.BlockIndex, int]:
         if name not in self._indexes:
             head = self._disk.read_part(name, 0, packed.INDEX_BYTES_MAX)
             self._indexes[name] = packed.decode_index(name, head)

@@ -17,7 +17,7 @@ import msgspec
 
 from chatlab.data.records import Message
 from chatlab.data.sqlite_files import SqliteFiles
-from chatlab.disk.real import TEMPORARY_SUFFIX, Disk
+from chatlab.disk.counted import TEMPORARY_SUFFIX, Disk
 from chatlab.errors import CorruptFile, StorageError
 
 NAME = "messages.sqlite"

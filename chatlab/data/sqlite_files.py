@@ -17,7 +17,7 @@ from pathlib import Path
 
 import apsw
 
-from chatlab.disk.real import FOLDER, Disk, FileIO, Operation
+from chatlab.disk.counted import FOLDER, Disk, FileIO, Operation
 
 _NUMBERS = count(1)
 _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chatlab.disk.real import Kind, Operation
+from chatlab.disk.counted import Operation, OperationKind
 
 ERRORS = {
     "enospc": errno.ENOSPC,  # no space left on device
@@ -42,7 +42,7 @@ class Fault:
 
     text: str
     error: str
-    kind: Kind | None
+    kind: OperationKind | None
     first: int
     count: int | None
     which: Callable[[Operation], bool] = every
@@ -104,7 +104,7 @@ class FailingDisk:
         *,
         count: int | None = 1,
         error: str = "eio",
-        kind: Kind | None = None,
+        kind: OperationKind | None = None,
         which: Callable[[Operation], bool] = every,
     ) -> None:
         """Fail on command, from now on, in place of every earlier plan; see `Fault`."""
@@ -143,7 +143,7 @@ class FailingDisk:
 def _fail(fault: Fault, operation: Operation) -> int:
     """Fail with that error; returns how many bytes of a write still fit on a full disk."""
     if fault.error == "enospc" and operation.kind == "write" and operation.data:
-        # A full disk leaves a torn file, and learners must see it: `real.py` writes as much as
+        # A full disk leaves a torn file, and learners must see it: `counted.py` writes as much as
         # fits, then raises the error.
         return len(operation.data) // 2
     code = ERRORS[fault.error]

@@ -1,6 +1,6 @@
 """The disk, for the parts: every operation runs off the event loop, and is awaited.
 
-What is done and counted stands in `real.py`. Refuses to know what is in the files.
+What is done and counted stands in `counted.py`. Refuses to know what is in the files.
 Read `chat/parts/reader/direct.py` and `chat/parts/writer/truncate.py` next.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from chatlab.disk.real import FOLDER, Condition, Disk, FileIO, OpenFile
+from chatlab.disk.counted import FOLDER, Condition, Disk, FileIO, OpenFile
 from chatlab.errors import StorageError
 
 P = ParamSpec("P")
@@ -27,7 +27,7 @@ class Files:
 
     Args:
         folder: where they lie; must exist.
-        conditions: what stands between them and the disk; see `real.py`.
+        conditions: what stands between them and the disk; see `counted.py`.
         disk: another disk than the real one in that folder.
 
     Every method raises `StorageError` when the operating system says no. A caller that is

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chatlab.disk.real import Condition, Disk, OpenFile
+from chatlab.disk.counted import Condition, Disk, OpenFile
 
 NOWHERE = Path("no-such-folder-use-self.files")
 """The folder of a disk in memory: its name tells whoever opens a file in it by hand."""

@@ -35,8 +35,8 @@ from hashlib import blake2b
 from itertools import product
 from typing import NamedTuple
 
-from chatlab.disk.real import FOLDER, Operation
-from chatlab.disk.recording import Change, Step, Sync
+from chatlab.disk.counted import FOLDER, Operation
+from chatlab.disk.recording import Change, RecordedStep, Sync
 
 STATES_MAX = 80
 """States at one moment; where there are more, the likeliest are taken, and it is said."""
@@ -116,7 +116,7 @@ class Volume:
         self._pending: list[_FolderChange] = []
         self._folder_syncs = folder_syncs
 
-    def apply(self, number: int, step: Step) -> None:
+    def apply(self, number: int, step: RecordedStep) -> None:
         """Let the step of this number happen; notes change nothing."""
         if isinstance(step, Sync):
             self._sync(step)

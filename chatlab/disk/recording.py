@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Literal, NamedTuple
 
-from chatlab.disk.real import Operation
+from chatlab.disk.counted import Operation
 
 
 class Change(NamedTuple):
@@ -31,7 +31,7 @@ class Sync(NamedTuple):
     covers: int
 
 
-class Note(NamedTuple):
+class Milestone(NamedTuple):
     """Something that the disk knows nothing of.
 
     Attributes:
@@ -43,7 +43,7 @@ class Note(NamedTuple):
     message_id: str = ""
 
 
-Step = Change | Sync | Note
+RecordedStep = Change | Sync | Milestone
 
 
 class Recorder:
@@ -54,7 +54,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[RecordedStep] = []
         self._lock = threading.Lock()
         # By thread, because each changes one thing at a time: the step of the change under way.
         self._changing: dict[int, int] = {}
@@ -62,7 +62,7 @@ class Recorder:
         self._covers: dict[tuple[int, str], int] = {}
 
     def before(self, operation: Operation) -> int | None:
-        """Note a change as soon as it may have happened, and what a sync will cover."""
+        """Record a change as soon as it may have happened, and what a sync will cover."""
         me = threading.get_ident()
         with self._lock:
             if operation.kind == "fsync":
@@ -75,7 +75,7 @@ class Recorder:
         return None
 
     def after(self, operation: Operation) -> None:
-        """Note a sync only now: before its end it promises nothing."""
+        """Record a sync only now: before its end it promises nothing."""
         me = threading.get_ident()
         with self._lock:
             if operation.kind == "fsync":
@@ -84,6 +84,6 @@ class Recorder:
                 self.steps[self._changing.pop(me)] = Change(operation)
 
     def note(self, what: Literal["ready", "sent", "acked"], message_id: str = "") -> None:
-        """Note something that is no operation."""
+        """Record something that is not an operation."""
         with self._lock:
-            self.steps.append(Note(what, message_id))
+            self.steps.append(Milestone(what, message_id))

@@ -17,7 +17,7 @@ Owns the grammar of both options. A plan is a list of these, separated by commas
 - N counts from 1, and from the moment when the server is ready: no plan disturbs a start and its
   recovery.
 
-Read `failing.py` and `slow.py` next; the seam, `Condition`, stands in `real.py`.
+Read `failing.py` and `slow.py` next; the seam, `Condition`, stands in `counted.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from chatlab.disk.counted import KINDS, Condition, OperationKind
 from chatlab.disk.failing import ERRORS, FailingDisk, Fault
-from chatlab.disk.real import KINDS, Condition, Kind
 from chatlab.disk.slow import DISKS, SlowDisk, Speed
 from chatlab.errors import UsageError
 
@@ -97,7 +97,7 @@ def parse_fault(text: str) -> Fault:
     if plus and count not in ("", "forever") and not _COUNT.fullmatch(count):
         raise _mistake(text, f"{count!r} is not a count: write +2, or + or +forever for all")
     if colon:
-        planned: Kind | None = _kind(text, kind)
+        planned: OperationKind | None = _kind(text, kind)
     else:
         planned = "write" if error in _OF_WRITES else None
     how_many = (int(count) if _COUNT.fullmatch(count) else None) if plus else 1
@@ -133,7 +133,7 @@ def _parsed(plans: Sequence[str], disk: str | None) -> tuple[list[Speed], list[F
     return [*([] if disk is None else [DISKS[disk]]), *slow], faults
 
 
-def _kind(text: str, name: str) -> Kind:
+def _kind(text: str, name: str) -> OperationKind:
     for kind in KINDS:
         if kind == name:
             return kind

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatlab.disk.real import KINDS, Kind, Operation
+from chatlab.disk.counted import KINDS, Operation, OperationKind
 
 PART_BYTES_MAX = 64 * 1024
 """What reading a part of a file is charged: an operation does not say how much it wants."""
@@ -30,10 +30,10 @@ class Speed:
     """
 
     words: str
-    waits_s: Mapping[Kind, float] = field(default_factory=dict)
+    waits_s: Mapping[OperationKind, float] = field(default_factory=dict)
     bytes_per_s: float = float("inf")
 
-    def wait_s(self, kind: Kind, size: int) -> float:
+    def wait_s(self, kind: OperationKind, size: int) -> float:
         """How long an operation over `size` bytes takes."""
         return self.waits_s.get(kind, 0.0) + size / self.bytes_per_s
 

@@ -8,7 +8,7 @@ import msgspec
 
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 Say = Callable[[str], None]
 """Hears one line about what is being measured now."""

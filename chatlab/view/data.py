@@ -13,7 +13,7 @@ from chatlab.chat.interchange import PART, WORDS
 from chatlab.chat.modes import MODES
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import Contents, Segment, StoreContents
-from chatlab.data.journal_lines import Line, Lines
+from chatlab.data.journal_lines import JournalLine, JournalLines
 from chatlab.view import words
 
 ROOMS_MAX = 10
@@ -30,7 +30,7 @@ def print_contents(contents: Contents, console: Console | None = None) -> None:
     (console or Console()).print(render(contents))
 
 
-def print_lines(lines: Lines, console: Console | None = None) -> None:
+def print_lines(lines: JournalLines, console: Console | None = None) -> None:
     """Print lines of a journal as they lie on the disk."""
     console = console or Console()
     console.print(render_lines(lines, console.width))
@@ -56,7 +56,7 @@ def render(contents: Contents) -> RenderableType:
     return Group(*blocks)
 
 
-def render_lines(lines: Lines, width: int) -> RenderableType:
+def render_lines(lines: JournalLines, width: int) -> RenderableType:
     """Lines of a journal as they lie on the disk, each taken apart."""
     title = f"{lines.name}: the last {len(lines.last):,} of {lines.total:,} lines"
     blocks: list[RenderableType] = [Text(title, style="bold")]
@@ -156,7 +156,7 @@ def _state(segment: Segment) -> Text:
     return Text("whole", style="green")
 
 
-def _line(line: Line) -> Iterator[tuple[str, str]]:
+def _line(line: JournalLine) -> Iterator[tuple[str, str]]:
     yield f"at position {line.position:x}, {line.bytes:,} bytes", "cyan"
     if not line.whole:
         yield f"  {_what_is_wrong(line)}", "bold red"
@@ -173,7 +173,7 @@ def _line(line: Line) -> Iterator[tuple[str, str]]:
     yield f"  {words.printable(line.text)}", ""
 
 
-def _what_is_wrong(line: Line) -> str:
+def _what_is_wrong(line: JournalLine) -> str:
     if not line.ended:
         return "not finished: it has no line feed at its end"
     if not line.checksum:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatlab.chat.parts.writer import Writer
-from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 
 
 class SafeWriter(Writer):

@@ -16,7 +16,7 @@ from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import PlannedSend, content_of, number_of
 from chatlab.data.records import ALL_FILES, MESSAGES, USERS, Message
-from chatlab.data.saved import Saved, read_saved
+from chatlab.data.saved import SavedMessages, read_saved
 
 RUN = "run"
 USERS_COUNT = 4
@@ -81,8 +81,8 @@ class Run:
             altered=self.altered_on_the_way,
         )
 
-    def on_disk(self) -> Saved:
-        return Saved([self._message(n) for n in self.saved], self.damaged)
+    def on_disk(self) -> SavedMessages:
+        return SavedMessages([self._message(n) for n in self.saved], self.damaged)
 
     def audit(self) -> Audit:
         return audit(self.result(), RUN, self.on_disk())
@@ -348,7 +348,7 @@ def test_saved_messages_are_read_in_the_order_of_the_file(tmp_path: Path) -> Non
     messages = Run().on_disk().messages
     (data_folder(tmp_path) / MESSAGES.name).write_bytes(MESSAGES.encode(messages))
 
-    assert read_saved(tmp_path) == Saved(messages, 0)
+    assert read_saved(tmp_path) == SavedMessages(messages, 0)
 
 
 @pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: file.name)

@@ -21,7 +21,7 @@ from chatlab.bench.report import (
 )
 from chatlab.bench.statistics import Estimate
 from chatlab.chat.snapshot import Percentiles
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.view.compare.table import render
 
 WIDTHS = [80, 140]

@@ -11,7 +11,7 @@ from chatlab.bench.rounds import measure_round
 from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import Scenario
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
-from chatlab.data.saved import Saved
+from chatlab.data.saved import SavedMessages
 
 JOURNAL = Path(__file__).parents[2] / "solutions" / "09_journal" / "work.py"
 HEAD = """
@@ -52,7 +52,7 @@ def a_store(folder: Path, more: str = "") -> str:
     return f"naive+store={path}:MyStore"
 
 
-async def found(mode: str, folder: Path, timeout_s: float = 30.0) -> Saved:
+async def found(mode: str, folder: Path, timeout_s: float = 30.0) -> SavedMessages:
     saved = await read_saved_by_store(mode, folder, timeout_s=timeout_s)
     assert saved is not None
     return saved
@@ -67,7 +67,7 @@ async def test_messages_of_every_room_come_back_private_ones_too(folder: Path) -
     async def history(self, room_id, limit):
         return [message(f"{room_id} {n}", room_id) for n in range(2)]
 """
-    assert await found(a_store(folder, more), folder) == Saved(
+    assert await found(a_store(folder, more), folder) == SavedMessages(
         [said(f"{room} {n}", room) for room in ("general", "secret") for n in range(2)], 0
     )
 
@@ -111,7 +111,7 @@ async def test_a_store_that_cannot_start_is_one_damaged_file_with_a_reason(
 ) -> None:
     mode = a_store(folder, f"    async def start(self, starting=()):\n        {what_start_does}\n")
 
-    assert await found(mode, folder) == Saved([], 1, why)
+    assert await found(mode, folder) == SavedMessages([], 1, why)
 
 
 @pytest.mark.parametrize(("given", "kind"), [("None", "NoneType"), ("[{'id': 'a'}]", "dict")])
@@ -142,7 +142,7 @@ async def test_a_store_that_never_answers_is_not_waited_for(folder: Path) -> Non
     began = time.perf_counter()
     saved = await found(mode, folder, timeout_s=2.0)
 
-    assert saved == Saved([], 1, "it had not given back its messages after 2 s")
+    assert saved == SavedMessages([], 1, "it had not given back its messages after 2 s")
     assert time.perf_counter() - began < 30
 
 

@@ -15,7 +15,7 @@ from asyncio import Event
 from itertools import count
 
 from chatlab.errors import StorageError
-from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.chat.parts.writer import Writer
 
 

@@ -26,9 +26,9 @@ from chatlab.course.simulation import (
     run,
 )
 from chatlab.course.simulation.files import SimulatedFiles
+from chatlab.disk.counted import Condition, Disk, OpenFile
 from chatlab.disk.failing import FailingDisk
 from chatlab.disk.memory import MemoryDisk
-from chatlab.disk.real import Condition, Disk, OpenFile
 from chatlab.disk.recording import Recorder
 from chatlab.disk.simulated import parse_fault
 from chatlab.errors import StorageError

@@ -19,10 +19,10 @@ from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.data import journal_format as form
 from chatlab.data.records import Message
 from chatlab.data.sqlite_database import LOG, NAME
+from chatlab.disk.counted import FOLDER, Operation
 from chatlab.disk.files import Files, LogFile
 from chatlab.disk.power_loss import Volume, variants
-from chatlab.disk.real import FOLDER, Operation
-from chatlab.disk.recording import Change, Note, Sync
+from chatlab.disk.recording import Change, Milestone, Sync
 from chatlab.errors import StorageError
 from chatlab.labs.crash.power import power_cuts
 from chatlab.labs.crash.report import ModeCrashes, PowerResult
@@ -306,7 +306,9 @@ async def test_a_tail_torn_at_any_byte_leaves_just_the_messages_before(tmp_path:
 async def test_a_databases_log_is_carried_into_it_while_messages_flow(tmp_path: Path) -> None:
     """What no cut can reach is not tested by any: the log begins anew between two acks."""
     steps = (await record(parse("sqlite"), tmp_path, SEED)).steps
-    acks = [n for n, step in enumerate(steps) if isinstance(step, Note) and step.what == "acked"]
+    acks = [
+        n for n, step in enumerate(steps) if isinstance(step, Milestone) and step.what == "acked"
+    ]
     writes = [
         step.operation
         for step in steps[acks[0] : acks[-1]]

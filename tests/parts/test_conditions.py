@@ -20,8 +20,8 @@ from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
+from chatlab.disk.counted import KINDS, Disk, Operation, OperationKind
 from chatlab.disk.failing import ERRORS, FailingDisk, Fault
-from chatlab.disk.real import KINDS, Disk, Kind, Operation
 from chatlab.disk.simulated import Simulation, parse_fault, parse_slow, simulate
 from chatlab.disk.slow import DISKS, PART_BYTES_MAX, SlowDisk, Speed
 from chatlab.errors import StorageError, UsageError
@@ -36,7 +36,7 @@ def armed(*plans: str) -> FailingDisk:
     return faults
 
 
-def failures(faults: FailingDisk, *kinds: Kind) -> list[int]:
+def failures(faults: FailingDisk, *kinds: OperationKind) -> list[int]:
     """Which of some operations fail, counted from 1."""
     failed = []
     for number, kind in enumerate(kinds, start=1):
@@ -65,7 +65,7 @@ def failures(faults: FailingDisk, *kinds: Kind) -> list[int]:
     ],
 )
 def test_a_fault_is_read_as_it_is_written(
-    text: str, error: str, kind: Kind | None, first: int, count: int | None
+    text: str, error: str, kind: OperationKind | None, first: int, count: int | None
 ) -> None:
     assert parse_fault(text) == Fault(text, error, kind, first, count)
 
@@ -153,7 +153,16 @@ def test_nothing_is_counted_and_nothing_fails_before_the_server_is_ready() -> No
     ],
 )
 def test_just_the_operations_of_the_plan_fail(plan: str, failed: list[int]) -> None:
-    kinds: list[Kind] = ["write", "fsync", "write", "fsync", "write", "fsync", "read", "rename"]
+    kinds: list[OperationKind] = [
+        "write",
+        "fsync",
+        "write",
+        "fsync",
+        "write",
+        "fsync",
+        "read",
+        "rename",
+    ]
     assert failures(armed(plan), *kinds) == failed
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.disk.files import Files
-from chatlab.disk.real import FOLDER, FileIO
 from chatlab.errors import StorageError
 from tests.support.parts import fill
 
@@ -162,7 +162,7 @@ async def test_a_failed_sync_is_a_storage_error_and_not_counted(
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("chatlab.disk.real.full_sync", fails)
+    monkeypatch.setattr("chatlab.disk.counted.full_sync", fails)
 
     with pytest.raises(StorageError, match="Input/output error"):
         await files.write("a.json", b"x", fsync=True)

@@ -21,8 +21,8 @@ from chatlab.data.journal_format import FILLING
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.saved import read_saved
 from chatlab.data.segment_files import SegmentFiles
+from chatlab.disk.counted import FOLDER, Disk, Operation
 from chatlab.disk.files import Files
-from chatlab.disk.real import FOLDER, Disk, Operation
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
 from tests.support.unlucky import Unlucky, kinds

@@ -18,7 +18,7 @@ from chatlab.data.journal_lines import read_lines
 from chatlab.data.records import MESSAGES
 from chatlab.data.saved import read_saved
 from chatlab.data.segment_files import SegmentFiles
-from chatlab.disk.real import FOLDER, TEMPORARY_SUFFIX, Disk
+from chatlab.disk.counted import FOLDER, TEMPORARY_SUFFIX, Disk
 from chatlab.errors import CorruptFile, StorageError
 from tests.parts.test_journal import Journal
 from tests.support.parts import fill, ids, message

@@ -13,8 +13,8 @@ from chatlab.chat.parts.reader import Reader, ReaderStatistics
 from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.settings import Settings
 from chatlab.data.records import CHATROOMS, MESSAGES
+from chatlab.disk.counted import FileIO
 from chatlab.disk.files import Files
-from chatlab.disk.real import FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, ids, message
 from tests.support.virtual_clock import settle

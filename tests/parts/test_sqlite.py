@@ -19,7 +19,7 @@ from chatlab.data.records import MESSAGES, Message
 from chatlab.data.saved import read_saved
 from chatlab.data.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
 from chatlab.data.sqlite_files import SqliteFiles
-from chatlab.disk.real import FOLDER, Disk, Operation
+from chatlab.disk.counted import FOLDER, Disk, Operation
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, fill, ids, message
 from tests.support.unlucky import Unlucky, kinds

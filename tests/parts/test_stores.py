@@ -25,7 +25,7 @@ from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import Settings
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.real import FOLDER, Disk, FileIO
+from chatlab.disk.counted import FOLDER, Disk, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
 from tests.support.unlucky import Unlucky

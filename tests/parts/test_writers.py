@@ -12,8 +12,8 @@ import pytest
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
+from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.disk.files import Files
-from chatlab.disk.real import FOLDER, FileIO
 from chatlab.errors import StorageError
 from tests.support.parts import every
 
@@ -212,7 +212,7 @@ async def test_atomic_keeps_the_old_content_if_the_data_cannot_be_synced(
     def fails(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("chatlab.disk.real.full_sync", fails)
+    monkeypatch.setattr("chatlab.disk.counted.full_sync", fails)
     with pytest.raises(StorageError, match="Input/output error"):
         await AtomicWriter(files).replace(NAME, NEW)
 

@@ -19,7 +19,7 @@ from chatlab.chat.modes import MODES, parse
 from chatlab.chat.server import ChatServer, Farewell
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
-from chatlab.disk.real import Condition, Operation
+from chatlab.disk.counted import Condition, Operation
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
 from tests.support.chat_client import ChatClient, eventually, get, new_contents

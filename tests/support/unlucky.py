@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatlab.disk.counted import Operation
 from chatlab.disk.failing import FailingDisk
-from chatlab.disk.real import Operation
 
 
 class Unlucky(FailingDisk):

@@ -11,7 +11,7 @@ import msgspec
 
 from chatlab.bench.crash.workload import Recording
 from chatlab.data.records import Message
-from chatlab.disk.recording import Note
+from chatlab.disk.recording import Milestone
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +55,14 @@ def cuts_of(recording: Recording) -> Iterator[Cut]:
     promised_more = False
     yield Cut(step=-1, promised=frozenset(), possible=frozenset(possible))
     for number, step in enumerate(recording.steps):
-        if isinstance(step, Note):
+        if isinstance(step, Milestone):
             if step.what == "sent":
                 possible.add(step.message_id)
             else:
                 promised |= recording.base.keys() if step.what == "ready" else {step.message_id}
                 promised_more = True
             following = recording.steps[number + 1 : number + 2]
-            if not promised_more or (following and isinstance(following[0], Note)):
+            if not promised_more or (following and isinstance(following[0], Milestone)):
                 continue
         yield Cut(step=number, promised=frozenset(promised), possible=frozenset(possible))
         promised_more = False

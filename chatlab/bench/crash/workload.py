@@ -29,7 +29,7 @@ from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.records import CHATROOMS, Message
 from chatlab.disk.files import Files
-from chatlab.disk.recording import Recorder, Step
+from chatlab.disk.recording import RecordedStep, Recorder
 from chatlab.errors import Overloaded, StorageError
 
 MESSAGES_SENT = 40
@@ -67,7 +67,7 @@ class Recording:
 
     ack_means: AckLevel
     files: dict[str, bytes]
-    steps: list[Step]
+    steps: list[RecordedStep]
     messages: dict[str, Message]
     base: dict[str, Message]
 

@@ -52,8 +52,8 @@ from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.user_parts import place
 from chatlab.data.folder import utc_text
 from chatlab.data.records import USERS, Message
+from chatlab.disk.counted import Condition, FileIO
 from chatlab.disk.files import Files
-from chatlab.disk.real import Condition, FileIO
 from chatlab.disk.simulated import Simulation
 from chatlab.errors import Refusal, StorageError, UsageError
 

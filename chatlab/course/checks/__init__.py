@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeVar
 
 from chatlab.course.simulation import Story, now, places_of
 from chatlab.course.simulation.files import OPERATION_S, SimulatedFiles
-from chatlab.disk.real import Condition, FileIO
+from chatlab.disk.counted import Condition, FileIO
 
 R = TypeVar("R")
 

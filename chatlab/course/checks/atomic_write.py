@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from chatlab.chat.parts.writer import Writer
 from chatlab.course.checks import CheckBench, Mismatch, check
 from chatlab.course.checks.failing import FailingDisk
+from chatlab.disk.counted import FOLDER
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.real import FOLDER
-from chatlab.disk.recording import Change, Recorder, Step, Sync
+from chatlab.disk.recording import Change, RecordedStep, Recorder, Sync
 from chatlab.errors import StorageError
 
 NAME, OTHER, FRESH = "messages.json", "chatrooms.json", "users.json"
@@ -293,7 +293,7 @@ def _either(wanted: Sequence[bytes | None], versions: Sequence[bytes]) -> str:
     return f"version {' or '.join(map(str, known))}, whole"
 
 
-def _words(step: Step) -> str:
+def _words(step: RecordedStep) -> str:
     if isinstance(step, Sync):
         return "an fsync of the folder" if step.name == FOLDER else f"an fsync of {step.name}"
     if not isinstance(step, Change):
@@ -308,7 +308,7 @@ def _words(step: Step) -> str:
     return words[operation.kind]
 
 
-def _name_of(step: Step) -> str:
+def _name_of(step: RecordedStep) -> str:
     """What a step was done to, as the story has it."""
     if isinstance(step, Change):
         name = step.operation.name
@@ -316,7 +316,7 @@ def _name_of(step: Step) -> str:
     return step.name if isinstance(step, Sync) else ""
 
 
-def _missing_step(steps: Sequence[Step]) -> str:
+def _missing_step(steps: Sequence[RecordedStep]) -> str:
     """What would have helped, as far as can be told from what was done."""
     renames = [
         number

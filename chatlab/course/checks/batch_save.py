@@ -18,7 +18,7 @@ from chatlab.course.checks import PEOPLE, CheckBench, Mismatch, check
 from chatlab.course.checks.failing import FailingDisk
 from chatlab.course.simulation import now
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.errors import StorageError
 
 NAME = MESSAGES.name

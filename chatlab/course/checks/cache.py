@@ -12,7 +12,7 @@ from chatlab.course.checks import CheckBench, check, io_of
 from chatlab.course.simulation import now
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import CHATROOMS, Room
-from chatlab.disk.real import Operation
+from chatlab.disk.counted import Operation
 from chatlab.errors import StorageError
 
 TTL_S = 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlab.disk.real import Operation
+from chatlab.disk.counted import Operation
 
 
 class FailingDisk:

@@ -18,7 +18,7 @@ from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data import journal_format
 from chatlab.data.records import ALL_FILES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 
 __all__ = [
     "after_failure",

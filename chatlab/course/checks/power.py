@@ -22,8 +22,8 @@ from chatlab.course.checks.messages import expect_messages, said
 from chatlab.course.simulation import Story, StoryStep, now
 from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import Message
+from chatlab.disk.counted import Condition, Operation
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.real import Condition, Operation
 from chatlab.disk.recording import Recorder
 from chatlab.errors import StorageError
 

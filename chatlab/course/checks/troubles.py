@@ -6,7 +6,7 @@ import errno
 import os
 
 from chatlab.course.checks import CheckBench
-from chatlab.disk.real import Operation
+from chatlab.disk.counted import Operation
 
 
 class Trouble:

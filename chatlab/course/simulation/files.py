@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from chatlab.course.simulation import Story
+from chatlab.disk.counted import Condition
 from chatlab.disk.files import Files, to_the_end
 from chatlab.disk.memory import NOWHERE, MemoryDisk
-from chatlab.disk.real import Condition
 from chatlab.errors import StorageError
 
 P = ParamSpec("P")

@@ -22,7 +22,7 @@ from chatlab.bench.crash.reopening import Reopened, reopen
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Note
+from chatlab.disk.recording import Milestone
 from chatlab.labs.common import Say, silent
 from chatlab.labs.crash import stories
 from chatlab.labs.crash.report import PowerResult
@@ -100,11 +100,11 @@ class _PowerCuts:
         findings, steps = self._findings, self._recording.steps
         losses = [one for one in findings if one.lost and not one.error]
         corrupt = [one for one in findings if one.error]
-        acked = len({s.message_id for s in steps if isinstance(s, Note) and s.what == "acked"})
+        acked = len({s.message_id for s in steps if isinstance(s, Milestone) and s.what == "acked"})
         return PowerResult(
             messages=len(self._recording.messages),
             acked=acked,
-            operations=sum(not isinstance(step, Note) for step in steps),
+            operations=sum(not isinstance(step, Milestone) for step in steps),
             cuts=cuts,
             states=states,
             folders=len(self._reopened),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from chatlab.bench.crash.promises import Finding
 from chatlab.bench.crash.workload import Recording
 from chatlab.chat.protocol import AckLevel
-from chatlab.disk.real import FOLDER
-from chatlab.disk.recording import Change, Note, Step, Sync
+from chatlab.disk.counted import FOLDER
+from chatlab.disk.recording import Change, Milestone, RecordedStep, Sync
 
 LINES_MAX = 6
 
@@ -23,7 +23,7 @@ def of_power_cut(recording: Recording, finding: Finding) -> list[str]:
     steps = list(enumerate(recording.steps[: last + 1], start=1))
     about = next((id_ for id_ in finding.lost if id_ in recording.messages), "")
     about = about or _latest_acked(recording, last)
-    begin = next((n for n, step in steps if step == Note("sent", about)), 1)
+    begin = next((n for n, step in steps if step == Milestone("sent", about)), 1)
     lines = [
         f"step {number}: {words}"
         for number, step in steps[begin - 1 :]
@@ -86,12 +86,12 @@ def _outcome(recording: Recording, finding: Finding, about: str) -> Iterator[str
             )
 
 
-def _words(step: Step, about: str, means: AckLevel) -> str:
+def _words(step: RecordedStep, about: str, means: AckLevel) -> str:
     """A step, if it has to do with the message or with the disk."""
     match step:
-        case Note("sent", message_id) if message_id == about:
+        case Milestone("sent", message_id) if message_id == about:
             return f"{about} is sent"
-        case Note("acked", message_id) if message_id == about:
+        case Milestone("acked", message_id) if message_id == about:
             return f"{about} is acked as {means}"
         case Sync(name):
             return f"fsync of {'the folder' if name == FOLDER else name}"
@@ -111,7 +111,7 @@ def _latest_acked(recording: Recording, last: int) -> str:
     acked = [
         step.message_id
         for step in recording.steps[: last + 1]
-        if isinstance(step, Note) and step.what == "acked"
+        if isinstance(step, Milestone) and step.what == "acked"
     ]
     return acked[-1] if acked else ""
 

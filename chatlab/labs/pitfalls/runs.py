@@ -24,7 +24,7 @@ from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.metrics import percentile, percentiles
 from chatlab.data.records import CHATROOMS, MESSAGES
 from chatlab.data.saved import read_saved
-from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.labs.common import most_at_risk
 from chatlab.labs.pitfalls.speaker import speaker
 

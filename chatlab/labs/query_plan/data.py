@@ -12,7 +12,7 @@ from chatlab.chat.parts.store import FILL_AT_ONCE
 from chatlab.data.folder import generated_history
 from chatlab.data.records import Message
 from chatlab.data.sqlite_database import FILLING, NAME, Database
-from chatlab.disk.real import Disk
+from chatlab.disk.counted import Disk
 
 ROOMS_SPOKEN_IN = 8
 

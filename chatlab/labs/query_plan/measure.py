@@ -22,7 +22,7 @@ from chatlab.bench.statistics import Estimate, estimate
 from chatlab.data.database_copy import copy_database
 from chatlab.data.sqlite_database import HISTORY, NAME, SETTINGS, Database
 from chatlab.data.sqlite_files import SqliteFiles
-from chatlab.disk.real import Disk, FileIO
+from chatlab.disk.counted import Disk, FileIO
 from chatlab.errors import StorageError, UsageError
 from chatlab.labs.query_plan.data import make_database, new_batches
 

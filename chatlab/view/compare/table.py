@@ -14,7 +14,7 @@ from rich.text import Text
 
 from chatlab.bench.report import Report
 from chatlab.data.records import CHATROOMS, USERS
-from chatlab.disk.real import FOLDER
+from chatlab.disk.counted import FOLDER
 from chatlab.view import words
 from chatlab.view.compare import claims, figures
 

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from chatlab.chat.snapshot import Snapshot
-from chatlab.disk.real import FileIO
+from chatlab.disk.counted import FileIO
 from chatlab.view import words
 from chatlab.view.lines import PLAIN, STRONG, Line, cut, heading, line
 

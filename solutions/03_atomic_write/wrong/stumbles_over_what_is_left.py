@@ -6,7 +6,7 @@ Fails: disk_fails
 from __future__ import annotations
 
 from chatlab.chat.parts.writer import Writer
-from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 
 
 class SafeWriter(Writer):

@@ -34,8 +34,8 @@ from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.segment_files import SegmentFiles
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.disk.files import Files, LogFile
-from chatlab.disk.real import TEMPORARY_SUFFIX
 from chatlab.errors import CorruptFile, StorageError
 
 BEHIND, AHEAD = 56 * 1024, 8 * 1024

@@ -14,7 +14,7 @@ What it costs: two fsyncs, each a wait for the disk.
 from __future__ import annotations
 
 from chatlab.chat.parts.writer import Writer
-from chatlab.disk.real import TEMPORARY_SUFFIX
+from chatlab.disk.counted import TEMPORARY_SUFFIX
 
 
 class AtomicWriter(Writer):

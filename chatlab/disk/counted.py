@@ -30,8 +30,8 @@ TEMPORARY_SUFFIX = ".tmp"
 FOLDER = "(folder)"
 """The name under which a sync of the data folder itself is counted."""
 
-Kind = Literal["read", "write", "truncate", "fsync", "rename", "remove"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+OperationKind = Literal["read", "write", "truncate", "fsync", "rename", "remove"]
+KINDS: tuple[OperationKind, ...] = get_args(OperationKind)
 
 
 class FileIO(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class Operation(NamedTuple):
         target: of a rename.
     """
 
-    kind: Kind
+    kind: OperationKind
     name: str
     offset: int = 0
     data: bytes = b""
