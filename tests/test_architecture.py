@@ -32,7 +32,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
     {"interchange"},
     {"session"},
-    {"modes", "rooms", "presence", "process", "prometheus", "loop_watchdog"},
+    {"modes", "rooms", "presence", "process", "loop_watchdog"},
     {"outcome"},
     {"metrics"},
     {"snapshot"},

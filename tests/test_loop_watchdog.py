@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatlab import exit_codes
-from chatlab.chat.loop_watchdog import LOOK_S, StallWatch
+from chatlab.chat.loop_watchdog import LOOK_S, LoopWatchdog
 from tests.support.parts import FakeClock
 
 BLOCKS = """
@@ -25,7 +25,7 @@ class Watched:
         self.told: list[str] = []
         self.ended: list[int] = []
         self.clock = FakeClock()
-        self.watch = StallWatch([str(path)], self.told.append, self.clock, self.ended.append)
+        self.watch = LoopWatchdog([str(path)], self.told.append, self.clock, self.ended.append)
 
     def stand_still(self, seconds: float) -> None:
         """Look again and again, as the watch's thread does."""
@@ -113,7 +113,7 @@ async def test_the_watch_looks_in_a_thread_of_its_own_while_the_loop_stands_stil
         told.set()
 
     clock = FakeClock()
-    watch = StallWatch([str(here)], tell, clock, told_after_s=100, ended_after_s=1e9)
+    watch = LoopWatchdog([str(here)], tell, clock, told_after_s=100, ended_after_s=1e9)
     running = asyncio.create_task(watch.run())
     await asyncio.sleep(0)
     while not told.is_set():  # the loop stands still here

@@ -21,7 +21,7 @@ from chatlab.chat.metrics import (
 from chatlab.chat.parts.monitor import Monitor
 from chatlab.chat.parts.monitor.totals import TotalsMonitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
-from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
+from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote
 from tests.support.parts import FakeClock
 
 FRACTIONS = ("0", "0.01", "0.25", "0.5", "0.9", "0.95", "0.99", "1")
@@ -172,7 +172,7 @@ def test_a_note_that_repeats_is_counted_and_moves_to_the_end(
     clock.advance(5)
     metrics.note("disk full")
 
-    assert metrics.notes == [Note(0, "slow client", 1), Note(5, "disk full", 2)]
+    assert metrics.notes == [ServerNote(0, "slow client", 1), ServerNote(5, "disk full", 2)]
 
 
 def test_only_the_latest_notes_are_kept(metrics: Metrics) -> None:

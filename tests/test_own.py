@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat.modes import named, parse
-from chatlab.chat.user_parts import ENVIRONMENT, Own, hand_on, own, place, split
+from chatlab.chat.user_parts import (
+    ENVIRONMENT,
+    UserParts,
+    current_user_parts,
+    find_class,
+    set_user_parts,
+    user_line,
+)
 from chatlab.errors import UsageError
 
 GOOD = """
@@ -31,7 +38,7 @@ def part(folder: Path, code: str = GOOD) -> Path:
 
 def complaint(choice: str) -> str:
     with pytest.raises(UsageError) as caught:
-        split("reader", choice, "chatlab.Reader")
+        find_class("reader", choice, "chatlab.Reader")
     return str(caught.value)
 
 
@@ -44,7 +51,7 @@ def test_naming_a_mode_runs_none_of_its_files(tmp_path: Path) -> None:
     found = named(f"naive+reader={path}:Mine")
 
     assert not ran.exists()
-    assert found.own == {"reader": f"{path}:Mine"}
+    assert found.user_parts == {"reader": f"{path}:Mine"}
     assert found.parts["reader"] == f"{path}:Mine"
     assert found.parts["writer"] == "truncate"
     parse(f"naive+reader={path}:Mine")
@@ -71,7 +78,7 @@ def test_a_file_that_defines_the_name_somehow_is_taken(tmp_path: Path, code: str
     path = tmp_path / "work.py"
     path.write_text(code, "latin-1")
 
-    assert split("reader", f"{path}:Mine", "Reader") == (path, "Mine")
+    assert find_class("reader", f"{path}:Mine", "Reader") == (path, "Mine")
 
 
 @pytest.mark.parametrize(
@@ -101,11 +108,11 @@ def test_a_file_that_is_not_there_or_cannot_be_read_is_said_to_be_so(tmp_path: P
 
 @pytest.mark.usefixtures("nothing_handed_on")
 def test_what_mine_is_is_handed_on_by_the_environment() -> None:
-    assert own() is None
-    what = Own({"reader": "work.py:Mine"}, {"reader": "02_cache"}, ["reader"], {"batch": "5"})
-    hand_on(what)
+    assert current_user_parts() is None
+    what = UserParts({"reader": "work.py:Mine"}, {"reader": "02_cache"}, ["reader"], {"batch": "5"})
+    set_user_parts(what)
 
-    assert own() == what
+    assert current_user_parts() == what
 
 
 @pytest.mark.usefixtures("nothing_handed_on")
@@ -119,14 +126,14 @@ def test_mine_without_a_course_is_explained(mode: str) -> None:
 def test_mine_is_what_is_solved_and_naive_for_the_rest(tmp_path: Path) -> None:
     path = part(tmp_path)
     parts = {"reader": f"{path}:Mine", "writer": f"{path}:Mine"}
-    hand_on(Own(parts, {"reader": "02_cache", "writer": "03_atomic"}, ["reader"]))
+    set_user_parts(UserParts(parts, {"reader": "02_cache", "writer": "03_atomic"}, ["reader"]))
     found = named("mine")
 
     assert found.parts["reader"] == "mine:02_cache"
     assert found.parts["writer"] == "truncate"
-    assert found.own == {"reader": f"{path}:Mine"}
+    assert found.user_parts == {"reader": f"{path}:Mine"}
     assert named("naive+writer=mine").parts["writer"] == "mine:03_atomic"
-    assert named("mine+reader=ttl").own == {}
+    assert named("mine+reader=ttl").user_parts == {}
     with pytest.raises(UsageError, match="none of your exercises is about the lock"):
         named("naive+lock=mine")
     assert parse("mine").classes["reader"].__name__ == "Mine"
@@ -144,8 +151,8 @@ def test_an_error_names_the_line_of_ones_own_that_it_came_through(
     with pytest.raises(ZeroDivisionError) as caught:
         reader.fails(None)  # type: ignore[attr-defined]
 
-    assert place(caught.value) == " (work.py, line 8)"
+    assert user_line(caught.value) == " (work.py, line 8)"
     wrapped = RuntimeError()
     wrapped.__cause__ = caught.value
-    assert place(wrapped) == " (work.py, line 8)"
-    assert place(RuntimeError()) == ""
+    assert user_line(wrapped) == " (work.py, line 8)"
+    assert user_line(RuntimeError()) == ""

@@ -18,7 +18,7 @@ from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
-from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates, Snapshot
+from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
 from chatlab.view.dashboard import series
@@ -62,7 +62,7 @@ def make_snapshot(uptime_s: float = 12.0, **changes: Any) -> Snapshot:
         "rss_bytes": 51_200_000,
         "rss_peak_bytes": 62_300_000,
         "refusals": {"bad_json": 1, "overloaded": 30},
-        "notes": [Note(2.0, "an old note"), Note(9.0, "the disk is full", 14)],
+        "notes": [ServerNote(2.0, "an old note"), ServerNote(9.0, "the disk is full", 14)],
     }
     return Snapshot(**(values | changes))
 
@@ -103,7 +103,7 @@ def terminal(width: int = 80, height: int = 24, **options: Any) -> tuple[Console
         {},
         {"mode": LONG_MODE, "parts": MODES["naive"].parts | {"store": LONG_MODE[12:]}},
         {"files": {f"a/long/name/of/a/file/{n}.json": FileIO(n, n, n, n, n) for n in range(30)}},
-        {"notes": [Note(1.0, "喝" * 200), Note(2.0, "x" * 500, 10**6)]},
+        {"notes": [ServerNote(1.0, "喝" * 200), ServerNote(2.0, "x" * 500, 10**6)]},
         {"refusals": {f"code_{n}": 10**6 for n in range(20)}},
         {
             "clients": 10**6,
@@ -193,7 +193,7 @@ def test_files_beyond_the_room_are_added_up_not_left_out() -> None:
 def test_names_from_outside_cannot_steer_the_terminal() -> None:
     evil = "\x1b[2Jgone\x07\r\n"
     snapshot = make_snapshot(
-        mode=evil, url=evil, parts={"reader": evil}, notes=[Note(1.0, evil)],
+        mode=evil, url=evil, parts={"reader": evil}, notes=[ServerNote(1.0, evil)],
         files={evil: FileIO(1)}, refusals={evil: 1},
     )  # fmt: skip
     for page in (dashboard(140, 40, snapshot), printed(lambda c: print_summary(snapshot, c))):
@@ -300,7 +300,7 @@ def test_short_counts(value: int, text: str) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
 def test_a_console_without_unicode_gets_ascii(encoding: str) -> None:
     history = [make_snapshot(float(t), counts=Counts(accepted=t)) for t in range(20)]
-    note = [Note(1.0, "caffè")]
+    note = [ServerNote(1.0, "caffè")]
     history.append(make_snapshot(20.0, notes=note, ack_ms=Percentiles()))
     for page in (
         printed(render(history, 140, 40), 140, encoding=encoding),

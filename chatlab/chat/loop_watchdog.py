@@ -23,7 +23,7 @@ TOLD_AFTER_S = 2.0
 ENDED_AFTER_S = 15.0
 
 
-class StallWatch:
+class LoopWatchdog:
     """Watches the event loop it runs in.
 
     Args:

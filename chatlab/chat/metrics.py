@@ -18,7 +18,7 @@ from chatlab.chat.parts.monitor import Monitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.parts.monitor.window import percentile as percentile  # the instruments' own
 from chatlab.chat.settings import Clock
-from chatlab.chat.snapshot import Batches, Counts, Note, Percentiles, Rates
+from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote
 
 STEPS = ("accepted", "acked", "saved", "delivered")
 """Of a message, of which the monitor hears."""
@@ -106,7 +106,7 @@ class Metrics:
         self.delivery_ms = Samples(clock, self._percentile)
         self.loop_lag_ms = Samples(clock, self._percentile)
         self._refusals: Counter[str] = Counter()  # bounded: the codes are ours
-        self._notes: dict[str, Note] = {}
+        self._notes: dict[str, ServerNote] = {}
         self._batches = Batches()
         self._batch_count = 0
 
@@ -146,7 +146,7 @@ class Metrics:
         """Remember a sentence for people; the same one again only counts."""
         before = self._notes.pop(text, None)
         times = before.times + 1 if before else 1
-        self._notes[text] = Note(self.clock() - self.started_at, text, times)
+        self._notes[text] = ServerNote(self.clock() - self.started_at, text, times)
         if len(self._notes) > NOTES_MAX:
             del self._notes[next(iter(self._notes))]
 
@@ -171,7 +171,7 @@ class Metrics:
         return dict(self._refusals)
 
     @property
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[ServerNote]:
         """The latest sentences, newest last."""
         return list(self._notes.values())
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.outcome import Journey
+from chatlab.chat.outcome import Dispatcher
 from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
@@ -54,7 +54,15 @@ from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import KNOBS, Clock, Settings
-from chatlab.chat.user_parts import MINE, Own, is_own, load, name_of, own, split
+from chatlab.chat.user_parts import (
+    MINE,
+    UserParts,
+    current_user_parts,
+    find_class,
+    full_name,
+    is_user_part,
+    load_class,
+)
 from chatlab.disk.files import Files
 from chatlab.errors import UsageError
 
@@ -168,9 +176,9 @@ class Named:
     knobs: dict[str, float]
 
     @property
-    def own(self) -> dict[str, str]:
+    def user_parts(self) -> dict[str, str]:
         """Role to `path/to/file.py:Class`, for the parts of someone's own."""
-        return {role: choice for role, choice in self.sources.items() if is_own(choice)}
+        return {role: choice for role, choice in self.sources.items() if is_user_part(choice)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +293,8 @@ def assemble(
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
-    journey = Journey(ack_means, on_queueing, delivery, metrics)
-    processor = make["processor"](store, journey, settings, clock)
+    dispatcher = Dispatcher(ack_means, on_queueing, delivery, metrics)
+    processor = make["processor"](store, dispatcher, settings, clock)
     transport = make["transport"]
     return Parts(transport, reader, writer, lock, store, delivery, processor, monitor, ack_means)
 
@@ -320,8 +328,8 @@ def _of_mine() -> dict[str, str]:
     return _NAIVE | dict.fromkeys(_mine().solved, MINE)
 
 
-def _mine() -> Own:
-    found = own()
+def _mine() -> UserParts:
+    found = current_user_parts()
     if found is None:
         raise UsageError(
             f"{MINE!r} is what you have made of the exercises, and there is no course here: "
@@ -346,12 +354,12 @@ def _source(role: str, choice: str) -> str:
         if role not in (parts := _mine().parts):
             raise UsageError(f"{role}={MINE}: none of your exercises is about the {role}")
         choice = parts[role]
-    if not is_own(choice):
+    if not is_user_part(choice):
         raise UsageError(
             f"unknown {role} {choice!r}{_did_you_mean(choice, PARTS[role])}; "
             f"or name a class of your own: {role}=path/to/file.py:Class"
         )
-    path, class_name = split(role, choice, name_of(SEAMS[role]))
+    path, class_name = find_class(role, choice, full_name(SEAMS[role]))
     return f"{path}:{class_name}"
 
 
@@ -359,7 +367,7 @@ def _implementation(role: str, source: str) -> type:
     if source in PARTS[role]:
         return PARTS[role][source]
     path, _, class_name = source.rpartition(":")
-    return load(Path(path), class_name, SEAMS[role], _MUST_SAY.get(role))
+    return load_class(Path(path), class_name, SEAMS[role], _MUST_SAY.get(role))
 
 
 def _did_you_mean(word: str, known: dict[str, Any]) -> str:

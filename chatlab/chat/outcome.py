@@ -1,8 +1,7 @@
-"""What becomes of a message after the processor took it: acks, delivery, bad news.
+"""What happens to a message once the processor has taken it: its ack, its delivery, its errors.
 
-A message's ack is sent at the first moment when the server's promise is true of it: on queueing,
-or after the save. It is delivered to its room after the save in any case, so that nobody reads
-what a crash could still unsay.
+The ack is sent as soon as the server's promise holds: when the message is queued, or after the
+save. Delivery always waits for the save, so that nobody reads a message that a crash could undo.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.entry import Client, Entry
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
-from chatlab.chat.user_parts import place
+from chatlab.chat.user_parts import user_line
 from chatlab.errors import StorageError
 
 
-class Journey:
-    """Listens to the processor, and keeps everyone informed.
+class Dispatcher:
+    """Listens to the processor; sends acks and errors to the sender, and messages to their room.
 
     Args:
         ack_means: the promise of this server's acks.
-        on_queueing: whether that is true as soon as the processor has taken charge of a message.
+        on_queueing: whether the promise holds as soon as a message is queued.
         delivery: brings saved messages to their rooms.
         metrics: counts.
     """
@@ -48,18 +47,22 @@ class Journey:
             await self._ack_all(batch)
         try:
             frames = await self._delivery.deliver([entry.message for entry in batch])
-        except Exception as error:  # a bug in a part: the messages are saved, so go on, aloud
-            self._metrics.note(f"delivery failed: {type(error).__name__}: {error}{place(error)}")
+        except Exception as error:  # a bug in a part: the messages are saved, so go on
+            self._metrics.note(
+                f"delivery failed: {type(error).__name__}: {error}{user_line(error)}"
+            )
         else:
             self._metrics.delivered(accepted_at, frames)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
-        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages wait and are tried again")
+        self._metrics.note(
+            f"{error}{user_line(error)}; {len(batch)} messages wait and are tried again"
+        )
         text = f"not saved yet: {error}; kept in memory, next try in {retry_in_s:g} s"
         await self._tell(batch, "storage_delayed", text)
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
-        self._metrics.note(f"{error}{place(error)}; {len(batch)} messages were refused")
+        self._metrics.note(f"{error}{user_line(error)}; {len(batch)} messages were refused")
         for entry in batch:
             entry.sender.release()
         await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")
@@ -69,9 +72,9 @@ class Journey:
         self._metrics.acked([entry.accepted_at])
 
     async def _ack_all(self, batch: Sequence[Entry]) -> None:
-        """One ack a message; one for all to a sender who takes batches.
+        """One ack for each message, or one cumulative ack to a sender that takes batches.
 
-        Such a sender's refs grow, and its messages are saved in order: so the last stands for all.
+        Such a sender's refs increase and its messages are saved in order: the last covers them all.
         """
         latest: dict[Client, Ref] = {}
         for entry in batch:

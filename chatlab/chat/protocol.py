@@ -34,6 +34,9 @@ Ref = int | str | None
 
 FRAME_BYTES_MAX = 64 * 1024
 """A larger frame closes the connection with code 1009, as RFC 6455 section 7.4.1 has it."""
+FRAME_CHARS_MAX = 64 * 1024
+"""Characters of text in one `messages` frame: a large batch of long messages must not overrun the
+buffer of a client that reads well."""
 CONTENT_CHARS_MAX = 4_000
 HISTORY_LIMIT_MAX = 500
 

@@ -36,7 +36,7 @@ from chatlab.chat.protocol import (
     ref_of,
 )
 from chatlab.chat.rooms import Rooms
-from chatlab.chat.user_parts import place
+from chatlab.chat.user_parts import user_line
 from chatlab.data.records import Message, Room
 from chatlab.errors import Overloaded, Refusal, StorageError
 
@@ -94,7 +94,7 @@ class Conversation:
             except StorageError as error:
                 await self._storage_failed(client, error, request.ref)
             except Exception as error:  # a bug in a part must not hang up on anyone
-                text = f"{type(error).__name__} in the server: {error}{place(error)}"
+                text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
 

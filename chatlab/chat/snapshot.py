@@ -71,7 +71,7 @@ class Batches(msgspec.Struct, frozen=True):
     mean: float = 0.0
 
 
-class Note(msgspec.Struct, frozen=True):
+class ServerNote(msgspec.Struct, frozen=True):
     """Something that a person should know: a failed flush, a client that was too slow.
 
     Attributes:
@@ -136,7 +136,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     rss_peak_bytes: int
     refusals: dict[str, int]
-    notes: list[Note]
+    notes: list[ServerNote]
     simulated: list[str] = []
 
     @property

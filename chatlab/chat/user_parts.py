@@ -1,9 +1,9 @@
-"""Parts of someone's own: which file and class stands behind the word `mine`, what is to be known
-of such a file without running it, and how it is run.
+"""Parts that a user wrote: what the word `mine` stands for, which file and class a part comes from,
+and how that file is read or run.
 
-A command finds out what `mine` is (`course/mine.py`) and hands it on to every process that it
-starts, through the environment: so a server, the benchmark that runs it and the table that shows
-it mean the same by one short word.
+A command finds out what `mine` is (`course/mine.py`) and passes it to every process that it starts,
+through the environment. So the server, the benchmark that runs it and the table that shows it agree
+on what that short word means.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ import msgspec
 from chatlab.errors import UsageError
 
 MINE = "mine"
-FILES: set[str] = set()
-"""The files of someone's own parts that this process has loaded, by path."""
+LOADED_FILES: set[str] = set()
+"""The paths of the users' files that this process has run."""
 ENVIRONMENT = "CHATLAB_MINE"
 
 
-class Own(msgspec.Struct, frozen=True):
+class UserParts(msgspec.Struct, frozen=True):
     """What `mine` stands for.
 
     Attributes:
         parts: role to `path/to/file.py:Class`, for `+ROLE=mine`.
-        labels: role to the name that people know it by, e.g. `02_cache`.
+        labels: role to the name that people see, e.g. `02_cache`.
         solved: the roles that `--mode mine` takes.
         knobs: knob to value, as in a mode's name; `--mode mine` takes them, too.
     """
@@ -44,43 +44,43 @@ class Own(msgspec.Struct, frozen=True):
     knobs: dict[str, str] = {}
 
 
-def own() -> Own | None:
-    """What was handed on to this process; None if nothing was."""
+def current_user_parts() -> UserParts | None:
+    """What `mine` means in this process; None if it means nothing."""
     text = os.environ.get(ENVIRONMENT)
-    return msgspec.json.decode(text, type=Own) if text else None
+    return msgspec.json.decode(text, type=UserParts) if text else None
 
 
-def hand_on(what: Own) -> None:
-    """Let this process, and all that it starts from now on, know what `mine` is."""
-    os.environ[ENVIRONMENT] = msgspec.json.encode(what).decode()
+def set_user_parts(parts: UserParts) -> None:
+    """Say what `mine` means in this process and in all that it starts from now on."""
+    os.environ[ENVIRONMENT] = msgspec.json.encode(parts).decode()
 
 
-def is_own(choice: str) -> bool:
-    """Whether a part comes from a file, so that nobody knows what its code does."""
+def is_user_part(choice: str) -> bool:
+    """Whether a choice names a user's file, whose code may do anything."""
     return ".py:" in choice
 
 
-def place(error: BaseException) -> str:
-    """` (work.py, line 31)`: which line of someone's own an exception came through; or nothing."""
+def user_line(error: BaseException) -> str:
+    """` (work.py, line 31)`: the line of a user's file that an exception passed through; or ""."""
     seen: BaseException | None = error
     while seen is not None:
         for frame in reversed(traceback.extract_tb(seen.__traceback__)):
-            if frame.filename in FILES:
+            if frame.filename in LOADED_FILES:
                 return f" ({Path(frame.filename).name}, line {frame.lineno})"
         seen = seen.__cause__
     return ""
 
 
-def split(role: str, choice: str, seam: str) -> tuple[Path, str]:
-    """The file and the class of `path/to/file.py:Class`, looked at without being run.
+def find_class(role: str, choice: str, seam: str) -> tuple[Path, str]:
+    """The file and the class that `path/to/file.py:Class` names. Reads the file, does not run it.
 
     Args:
         role: which part it is for.
         choice: as above.
-        seam: the base class, for the words of an error.
+        seam: the name of the base class, for error messages.
 
     Raises:
-        UsageError: there is no such file, it is no Python, or nothing in it has that name.
+        UsageError: there is no such file, it is not Python, or nothing in it has that name.
     """
     path_text, _, class_name = choice.rpartition(":")
     path = Path(path_text)
@@ -97,13 +97,13 @@ def split(role: str, choice: str, seam: str) -> tuple[Path, str]:
         raise UsageError(
             f"{path} cannot be loaded: {type(error).__name__}: {error}{line}"
         ) from None
-    if not {class_name, "*"} & _names(tree.body):
+    if not {class_name, "*"} & _names_in(tree.body):
         raise UsageError(f"{path} has no class {class_name} that extends {seam}")
     return path, class_name
 
 
-def _names(body: Iterable[ast.stmt]) -> set[str]:
-    """What the statements of a module define, as far as can be seen."""
+def _names_in(body: Iterable[ast.stmt]) -> set[str]:
+    """The names that the statements of a module define, as far as its source shows."""
     names: set[str] = set()
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -111,17 +111,17 @@ def _names(body: Iterable[ast.stmt]) -> set[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.If | ast.Try | ast.ExceptHandler | ast.With):
-            names |= _names(ast.iter_child_nodes(node))  # type: ignore[arg-type]
+            names |= _names_in(ast.iter_child_nodes(node))  # type: ignore[arg-type]
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     return names
 
 
-def load(path: Path, class_name: str, seam: type, must_say: str | None) -> type:
-    """Run a file, and take a class from it.
+def load_class(path: Path, class_name: str, seam: type, must_say: str | None) -> type:
+    """Run a file and return a class from it.
 
     Args:
-        seam: what it must extend.
+        seam: the class that it must extend.
         must_say: an attribute that it must have, if any.
 
     Raises:
@@ -131,16 +131,16 @@ def load(path: Path, class_name: str, seam: type, must_say: str | None) -> type:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    FILES.add(str(spec.origin))  # as it will stand in a traceback
+    LOADED_FILES.add(str(spec.origin))  # as a traceback will name it
     sys.modules[spec.name] = module  # dataclasses and msgspec look their module up there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        words = f"{type(error).__name__}: {error}{place(error)}"
+        words = f"{type(error).__name__}: {error}{user_line(error)}"
         raise UsageError(f"{path} cannot be loaded: {words}") from error
     found: Any = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, seam):
-        raise UsageError(f"{path} has no class {class_name} that extends {name_of(seam)}")
+        raise UsageError(f"{path} has no class {class_name} that extends {full_name(seam)}")
     missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
     if missing:
         raise UsageError(f"{class_name} in {path} does not yet have: {missing}")
@@ -151,6 +151,6 @@ def load(path: Path, class_name: str, seam: type, must_say: str | None) -> type:
     return found
 
 
-def name_of(seam: type) -> str:
-    """A class with its module, for people."""
+def full_name(seam: type) -> str:
+    """A class with its module."""
     return f"{seam.__module__}.{seam.__name__}"

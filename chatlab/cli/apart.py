@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 from chatlab import exit_codes
-from chatlab.chat.user_parts import place
+from chatlab.chat.user_parts import user_line
 
 STOP_TIMEOUT_S = 20.0
 
@@ -89,7 +89,7 @@ def main() -> None:
 
 def own_exit(error: SystemExit) -> int:
     """Say that a part of someone's own has called `sys.exit`; returns an exit code."""
-    called = f"sys.exit({error.code!r}) was called{place(error)}"
+    called = f"sys.exit({error.code!r}) was called{user_line(error)}"
     print(f"chatlab: {called}: in a server, that ends it for everyone", file=sys.stderr)
     return exit_codes.SOFTWARE
 

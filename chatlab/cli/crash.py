@@ -55,7 +55,7 @@ def crash(
     names = list(dict.fromkeys(modes or DEFAULT_MODES))
     asked = check_modes(*names)
     check_writable("--json", json)
-    if any(one.own for one in asked) and not apart.here.is_set():
+    if any(one.user_parts for one in asked) and not apart.here.is_set():
         sys.exit(apart.run_apart())
     with Narrator() as narrator:
         lab = Crash(

@@ -26,9 +26,9 @@ def check_modes(*texts: str) -> list[Named]:
         UsageError: a mode is unknown, or makes no sense here.
     """
     from chatlab.chat.modes import named
-    from chatlab.chat.user_parts import own
+    from chatlab.chat.user_parts import current_user_parts
 
-    if any(_asks_for_mine(text) for text in texts) and own() is None:
+    if any(_asks_for_mine(text) for text in texts) and current_user_parts() is None:
         _find_mine(*texts)
     return [named(text) for text in texts]
 
@@ -76,13 +76,13 @@ def _asks_for_mine(text: str) -> bool:
 
 def _find_mine(*texts: str) -> None:
     """Check the exercises, say what is taken, and hand it on to whatever is started from here."""
-    from chatlab.chat.user_parts import hand_on
+    from chatlab.chat.user_parts import set_user_parts
     from chatlab.course.mine import find_mine
     from chatlab.course.workplace import find_workplace
 
     workplace = find_workplace()
     found = asyncio.run(find_mine(workplace, lambda name: _say(f"mine: checking {name}")))
-    hand_on(found.own)
+    set_user_parts(found.own)
     if any(text.partition("+")[0] == MINE for text in texts):
         taken = [f"{found.own.labels[role]} ({role})" for role in found.own.solved]
         taken += [f"{knob} {value}" for knob, value in found.own.knobs.items()]

@@ -100,7 +100,7 @@ def serve(
     from chatlab.disk.simulated import simulate
 
     (asked,) = check_modes(mode)
-    if asked.own and not stop_with_stdin:
+    if asked.user_parts and not stop_with_stdin:
         from chatlab.cli.serve_own import Own
 
         given = {
@@ -136,10 +136,10 @@ def serve(
             conditions=conditions,
         )
 
-    if asked.own and isinstance(sys.stdout, io.TextIOWrapper):
+    if asked.user_parts and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what they print is heard at once
     serving = _serve(make_server, folder, not no_dashboard, stop_with_stdin)
-    sys.exit(_run_own(serving) if asked.own else asyncio.run(serving))
+    sys.exit(_run_own(serving) if asked.user_parts else asyncio.run(serving))
 
 
 def modes() -> None:
@@ -155,28 +155,28 @@ async def _serve_own(own: Own) -> int:
 
 def _run_own(serving: Coroutine[Any, Any, int]) -> int:
     """Serve with parts of someone's own, which may exit: returns the exit code."""
-    from chatlab.chat.user_parts import place
+    from chatlab.chat.user_parts import user_line
 
     try:
         return asyncio.run(serving)
     except SystemExit as error:
         print(
-            f"chatlab: sys.exit({error.code!r}) was called{place(error)}: in a server, that ends "
-            "it for everyone",
+            f"chatlab: sys.exit({error.code!r}) was called{user_line(error)}: in a server, "
+            "that ends it for everyone",
             file=sys.stderr,
         )
         return exit_codes.SOFTWARE
 
 
 async def _watch_for_stalls() -> None:
-    from chatlab.chat.loop_watchdog import StallWatch
-    from chatlab.chat.user_parts import FILES
+    from chatlab.chat.loop_watchdog import LoopWatchdog
+    from chatlab.chat.user_parts import LOADED_FILES
 
     def tell(words: str) -> None:
         print(f"chatlab: {words}", file=sys.stderr, flush=True)
 
-    if FILES:
-        await StallWatch(FILES, tell, time.perf_counter).run()
+    if LOADED_FILES:
+        await LoopWatchdog(LOADED_FILES, tell, time.perf_counter).run()
 
 
 async def _serve(

@@ -173,8 +173,8 @@ class Own:
     def _with_lessons(self, snapshot: Snapshot) -> Snapshot:
         import msgspec
 
-        from chatlab.chat.snapshot import Note
+        from chatlab.chat.snapshot import ServerNote
 
         printed = [f"printed: {line}" for line in list(self._printed)[-PRINTED_MAX:]]
-        lessons = [Note(snapshot.uptime_s, words) for words in (*printed, *self._lessons)]
+        lessons = [ServerNote(snapshot.uptime_s, words) for words in (*printed, *self._lessons)]
         return msgspec.structs.replace(snapshot, notes=[*snapshot.notes, *lessons])

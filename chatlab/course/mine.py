@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatlab.chat.user_parts import Own
+from chatlab.chat.user_parts import UserParts
 from chatlab.course.catalog import Exercise
 from chatlab.course.checking import judge
 from chatlab.course.knobs import knobs_of
@@ -33,7 +33,7 @@ class Mine(msgspec.Struct, frozen=True):
         not_passed: exercises that are not taken, and the first thing that is wrong with each.
     """
 
-    own: Own
+    own: UserParts
     not_passed: dict[str, str]
 
 
@@ -72,7 +72,7 @@ async def find_mine(workplace: Workplace, tell: Callable[[str], None] = lambda _
             labels[role] = exercise.name
         if result.passed and role not in solved:
             solved.append(role)
-    return Mine(Own(parts, labels, solved, knobs), not_passed)
+    return Mine(UserParts(parts, labels, solved, knobs), not_passed)
 
 
 def _why(judged: Judged) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.bench.server_process import ServerProcess
-from chatlab.chat.user_parts import ENVIRONMENT, Own
+from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.course.catalog import WORK, Exercise
 from chatlab.course.knobs import knobs_of
 
@@ -92,10 +92,10 @@ async def _ended_well(words: list[str], exercise: Exercise) -> str:
     return f"exit code {process.returncode}, {text.splitlines()[-1] if text else 'without a word'}"
 
 
-def _mine(exercise: Exercise) -> Own:
+def _mine(exercise: Exercise) -> UserParts:
     """The solution, as what the learner has made."""
     role, work = exercise.spec.part, exercise.answers / WORK
     if not exercise.spec.class_name:
-        return Own(knobs=knobs_of(work) if role else {})
+        return UserParts(knobs=knobs_of(work) if role else {})
     source = f"{work.resolve()}:{exercise.spec.class_name}"
-    return Own({role: source}, {role: exercise.name}, [role])
+    return UserParts({role: source}, {role: exercise.name}, [role])

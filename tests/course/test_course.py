@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from chatlab.chat.modes import named
-from chatlab.chat.user_parts import ENVIRONMENT, Own
+from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.cli.app import app
 from chatlab.course.catalog import Exercise, load_all
 from chatlab.course.shown import commands_in
@@ -42,7 +42,7 @@ def test_the_commands_of_an_exercise_are_such_as_chatlab_knows(
         for one in COURSE
         if one.spec.class_name
     }
-    monkeypatch.setenv(ENVIRONMENT, msgspec.json.encode(Own(parts, {}, list(parts))).decode())
+    monkeypatch.setenv(ENVIRONMENT, msgspec.json.encode(UserParts(parts, {}, list(parts))).decode())
     shown = commands_in(exercise.text)
     assert shown
     for command in [*shown, *exercise.spec.see]:

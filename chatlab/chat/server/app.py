@@ -49,7 +49,7 @@ from chatlab.chat.server.http import HttpDesk
 from chatlab.chat.session import Conversation, check_user
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
-from chatlab.chat.user_parts import place
+from chatlab.chat.user_parts import user_line
 from chatlab.data.folder import utc_text
 from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
@@ -297,7 +297,7 @@ class ChatServer:
         except ConnectionClosed:
             pass  # it went without a goodbye
         except Exception as error:  # a bug in a part: this connection ends, and says why
-            text = f"{type(error).__name__} in the server: {error}{place(error)}"
+            text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
             self._metrics.note(text)
             await self._turn_away(client, connection, Refusal("internal_error", text))
         finally:

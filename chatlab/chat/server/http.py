@@ -1,9 +1,9 @@
-"""Plain HTTP beside the chat, on the same port: health, statistics, metrics, and refusals."""
+"""Plain HTTP on the chat's port: health, statistics, Prometheus metrics, refusals."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,19 +11,20 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from chatlab.chat import prometheus
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import ErrorFrame, encode
 from chatlab.chat.snapshot import Snapshot
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpDesk:
     """Answers plain requests, and decides which handshakes may go on.
 
     Args:
-        snapshot: the server's account of itself, now.
+        snapshot: makes a snapshot of the server.
         token: a secret that clients must show, if any.
-        closed: why no more clients are let in, e.g. because the server is full; "" if they are.
+        closed: why the server lets no more clients in, e.g. because it is full; "" if it does.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class HttpDesk:
             case "/stats":
                 return _json(connection, HTTPStatus.OK, snapshots.encode(self._snapshot()))
             case "/metrics":
-                text = prometheus.render(self._snapshot())
-                return _typed(connection.respond(HTTPStatus.OK, text), prometheus.CONTENT_TYPE)
+                text = metrics_text(self._snapshot())
+                return _typed(connection.respond(HTTPStatus.OK, text), METRICS_TYPE)
             case _:
                 known = "there are /, /health, /stats and /metrics"
                 return _refuse(connection, HTTPStatus.NOT_FOUND, "not_found", known)
@@ -89,3 +90,50 @@ def _typed(response: Response, content_type: str) -> Response:
     del response.headers["Content-Type"]
     response.headers["Content-Type"] = content_type
     return response
+
+
+def metrics_text(snapshot: Snapshot) -> str:
+    """A snapshot in the Prometheus text format, version 0.0.4."""
+    return "\n".join(_metric_lines(snapshot)) + "\n"
+
+
+def _metric_lines(snapshot: Snapshot) -> Iterator[str]:
+    yield from _metric(
+        "info", "gauge", {f'mode="{_escaped(snapshot.mode)}",ack_means="{snapshot.ack_means}"': 1}
+    )
+    for name, count in msgspec.structs.asdict(snapshot.counts).items():
+        yield from _metric(f"{name}_total", "counter", {"": count})
+    yield from _metric(
+        "refusals_total",
+        "counter",
+        {f'code="{code}"': count for code, count in snapshot.refusals.items()},
+    )
+    yield from _metric("clients", "gauge", {"": snapshot.clients})
+    yield from _metric("queue_depth", "gauge", {"": snapshot.queue.depth})
+    yield from _metric("queue_oldest_seconds", "gauge", {"": snapshot.queue.oldest_s})
+    for field in ("reads", "writes", "fsyncs", "bytes_read", "bytes_written"):
+        yield from _metric(
+            f"file_{field}_total",
+            "counter",
+            {f'file="{name}"': getattr(io, field) for name, io in snapshot.files.items()},
+        )
+    for name in ("ack_ms", "save_ms", "delivery_ms", "loop_lag_ms"):
+        sample = getattr(snapshot, name)
+        values = {"0.5": sample.p50, "0.95": sample.p95, "0.99": sample.p99}
+        yield from _metric(
+            f"{name.removesuffix('_ms')}_milliseconds",
+            "gauge",
+            {f'quantile="{q}"': value for q, value in values.items() if value is not None},
+        )
+    yield from _metric("cpu_seconds_total", "counter", {"": snapshot.cpu_s})
+    yield from _metric("resident_memory_bytes", "gauge", {"": snapshot.rss_bytes})
+
+
+def _metric(name: str, kind: str, values: dict[str, float]) -> Iterator[str]:
+    yield f"# TYPE chatlab_{name} {kind}"
+    for labels, value in values.items():
+        yield f"chatlab_{name}{{{labels}}} {value}" if labels else f"chatlab_{name} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.presence import Presence
-from chatlab.chat.protocol import FrameStyle
+from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle
 from chatlab.course.checks import CheckBench, check
 from chatlab.course.checks.listeners import Listener, expect_heard, opened
 from chatlab.course.checks.messages import said
@@ -16,8 +16,6 @@ from chatlab.data.records import Message
 
 AT_ONCE_S = 0.001
 SLOW_S = 5.0
-FRAME_CHARS_MAX = 64 * 1024
-"""Characters of text in one frame, as the exercise asks for."""
 
 
 class _House:

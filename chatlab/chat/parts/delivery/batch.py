@@ -11,12 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.entry import Client
-from chatlab.chat.protocol import FrameStyle, MessagesFrame, encode, encode_message
+from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle, MessagesFrame, encode, encode_message
 from chatlab.data.records import Message
-
-FRAME_CHARS_MAX = 64 * 1024
-"""Characters of text in one frame: a large batch of long messages must not overrun the buffer of a
-client that reads well."""
 
 
 class BatchDelivery(Delivery):
