@@ -25,10 +25,9 @@ from chatlab.course.simulation import (
     now,
     run,
 )
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.disk.counted import Condition, Disk, OpenFile
 from chatlab.disk.failing import FailingDisk
-from chatlab.disk.memory import MemoryDisk
+from chatlab.disk.memory import MemoryDisk, SimulatedFiles
 from chatlab.disk.recording import Recorder
 from chatlab.disk.simulated import parse_fault
 from chatlab.errors import StorageError
@@ -300,7 +299,7 @@ def test_a_story_names_who_did_what_when_and_from_which_line(tmp_path: Path) -> 
     story = Story(now, tmp_path / "work.py")
 
     async def happens() -> None:
-        files = SimulatedFiles(story=story, operation_s=0.001)
+        files = SimulatedFiles(tell=story.tell, operation_s=0.001)
         with story.on_behalf_of("alice"):
             alice = asyncio.create_task(learners(tmp_path / "work.py")["save"](files))  # type: ignore[operator]
         await alice
@@ -322,7 +321,7 @@ def test_a_story_tells_of_an_operation_that_fails(tmp_path: Path) -> None:
 
     async def happens() -> None:
         with pytest.raises(StorageError):
-            await learners(tmp_path / "work.py")["read"](SimulatedFiles(story=story))  # type: ignore[operator]
+            await learners(tmp_path / "work.py")["read"](SimulatedFiles(tell=story.tell))  # type: ignore[operator]
 
     run(happens())
 

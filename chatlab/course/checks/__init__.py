@@ -27,8 +27,8 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from chatlab.course.simulation import Story, now, places_of
-from chatlab.course.simulation.files import OPERATION_S, SimulatedFiles
 from chatlab.disk.counted import Condition, FileIO
+from chatlab.disk.memory import OPERATION_S, SimulatedFiles
 
 R = TypeVar("R")
 
@@ -165,7 +165,7 @@ class CheckBench:
         return SimulatedFiles(
             contents,
             chance=None if steady else random.Random(self.chance.random()),
-            story=self.story,
+            tell=self.story.tell,
             operation_s=operation_s,
             conditions=conditions,
         )

@@ -10,9 +10,9 @@ from chatlab.chat.parts.reader import Reader
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, check, io_of
 from chatlab.course.simulation import now
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.disk.counted import Operation
+from chatlab.disk.memory import SimulatedFiles
 from chatlab.errors import StorageError
 
 TTL_S = 3.0

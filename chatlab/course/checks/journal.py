@@ -14,11 +14,11 @@ from chatlab.course.checks.journal_crashes import after_failure, damage, power_c
 from chatlab.course.checks.messages import by_id, expect_messages, said
 from chatlab.course.checks.power import FIRST, JournalHarness, quiet_files, restarted
 from chatlab.course.simulation import now
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data import journal_format
 from chatlab.data.records import ALL_FILES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import FileIO
+from chatlab.disk.memory import SimulatedFiles
 
 __all__ = [
     "after_failure",

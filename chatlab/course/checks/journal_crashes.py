@@ -20,8 +20,8 @@ from chatlab.course.checks.power import (
     survives,
 )
 from chatlab.course.checks.troubles import BrokenDisk, FullDisk, Trouble
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import Message
+from chatlab.disk.memory import SimulatedFiles
 from chatlab.errors import StorageError
 
 WORKLOAD_SEEDS, TAIL_SEEDS = 4, 24
@@ -82,7 +82,7 @@ async def _opens(
 )
 async def power_cut(bench: CheckBench) -> None:
     recorder = StoryRecorder(bench.story)
-    files = SimulatedFiles(story=bench.story, operation_s=0.001, conditions=[recorder])
+    files = SimulatedFiles(tell=bench.story.tell, operation_s=0.001, conditions=[recorder])
     store = await JournalHarness(bench, files, FIRST).start()
     promise = store.store.promise
     bench.expect(

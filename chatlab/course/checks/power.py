@@ -20,9 +20,9 @@ from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, Mismatch
 from chatlab.course.checks.messages import expect_messages, said
 from chatlab.course.simulation import Story, StoryStep, now
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import Message
 from chatlab.disk.counted import Condition, Operation
+from chatlab.disk.memory import SimulatedFiles
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.recording import Recorder
 from chatlab.errors import StorageError

@@ -14,8 +14,8 @@ from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import PEOPLE, CheckBench, Mismatch, check
 from chatlab.course.simulation import now
-from chatlab.course.simulation.files import SimulatedFiles
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message
+from chatlab.disk.memory import SimulatedFiles
 from chatlab.errors import StorageError
 
 NAME = MESSAGES.name
