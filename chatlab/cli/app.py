@@ -11,7 +11,6 @@ from chatlab.cli import (
     compression,
     course,
     course_answers,
-    course_verify,
     crash,
     data,
     generator,
@@ -22,6 +21,7 @@ from chatlab.cli import (
     serve,
     top,
 )
+from chatlab.cli import course_teach as course_verify
 
 app = typer.Typer(
     name="chatlab",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,10 +57,10 @@ def solution(
 ) -> None:
     """Show a solution, why it works and what it costs: the reward for having passed."""
     from chatlab.cli.course_open import open_course, show
-    from chatlab.course.catalog import WHY, WORK
+    from chatlab.course.answers import solution_text
     from chatlab.course.reached import gave_up
     from chatlab.errors import UsageError
-    from chatlab.view.course import lesson
+    from chatlab.view.course.prose import Prose
 
     opened = open_course(course)
     exercise = opened.exercise(name)
@@ -71,18 +70,8 @@ def solution(
             f"{exercise.name} has not passed yet: `chatlab hint {exercise.name}` helps on. "
             f"`chatlab solution {exercise.name} --give-up` shows it all the same; that is recorded"
         )
-    code, why = _read(exercise.answers / WORK), _read(exercise.answers / WHY)
+    text = solution_text(exercise)
     if not standing.passed:
         opened.kept.update(lambda progress: gave_up(progress, exercise.name))
-    show(lesson.answer(code, why))
+    show(Prose(text))
     opened.say_notes()
-
-
-def _read(path: Path) -> str:
-    from chatlab.errors import UsageError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.reason
-        raise UsageError(f"there is no solution to show: cannot read {path}: {reason}") from error

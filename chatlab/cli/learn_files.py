@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chatlab.course import fresh
-from chatlab.course.catalog import SPEC, WHY, WORK, Exercise
+from chatlab.course.answers import solution_text
+from chatlab.course.catalog import SPEC, Exercise
 from chatlab.course.learn.events import Event, Said, TextRead, WasReset
 from chatlab.course.learn.state import Page
 from chatlab.course.workplace import Workplace
@@ -33,15 +34,15 @@ def signatures(exercise: Exercise) -> tuple[Signature, Signature]:
 def text_of(exercise: Exercise, page: Page) -> Event:
     """The text of the page `task` or `why`, or why there is none."""
     try:
-        if page == "task":
-            return TextRead(page, exercise.text.read_text(encoding="utf-8"))
-        why = (exercise.answers / WHY).read_text(encoding="utf-8")
-        code = (exercise.answers / WORK).read_text(encoding="utf-8")
+        if page == "why":
+            return TextRead(page, solution_text(exercise))
+        return TextRead(page, exercise.text.read_text(encoding="utf-8"))
     except OSError as error:
         return Said(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
     except UnicodeDecodeError as error:
         return Said(f"cannot read it as UTF-8: {error.reason}")
-    return TextRead(page, f"{why}\n\n# The solution\n\n```python\n{code}```\n")
+    except UsageError as error:
+        return Said(str(error))
 
 
 def put_back(workplace: Workplace, exercise: Exercise) -> Event:

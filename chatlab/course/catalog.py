@@ -37,7 +37,7 @@ import msgspec
 from chatlab.chat.modes import PARTS
 from chatlab.errors import UsageError
 
-EXERCISES, SOLUTIONS = "exercises", "solutions"
+EXERCISES, SOLUTIONS, WRONG = "exercises", "solutions", "wrong"
 SPEC, WORK, TEXT, WHY, OWN_CHECKS = "exercise.toml", "work.py", "README.md", "WHY.md", "checks.py"
 POINTS = 10
 """What each exercise is worth."""
@@ -119,8 +119,8 @@ class Exercise(msgspec.Struct, frozen=True):
 
     @property
     def wrong(self) -> list[Path]:
-        """The named wrong answers."""
-        return sorted((self.answers / "wrong").glob("*.py"))
+        """The named wrong answers, as diffs to the solution; see `answers.py`."""
+        return sorted((self.answers / WRONG).glob("*.diff"))
 
     @property
     def points(self) -> int:

@@ -2,26 +2,27 @@
 
 - a starter can be run, and fails each graded check;
 - a solution passes every check under many seeds;
-- each named wrong answer fails the check that it names, and no other;
+- each named wrong answer applies to the solution, fails the check that it names, and no other;
 - hints, texts and reasons are there, and the points add up;
 - the commands that its text shows can be run.
 
-A wrong answer names its check in its first docstring: `Fails: single_flight`.
+Read `answers.py` for what a wrong answer looks like.
 """
 
 from __future__ import annotations
 
-import ast
-import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, Exercise
+from chatlab.course.answers import read_wrong, whole_file
+from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, WRONG, Exercise
 from chatlab.course.checking import judge
 from chatlab.course.shown import commands_in, failing_commands
 from chatlab.course.verdicts import Judged, Limits
+from chatlab.errors import UsageError
 
 SEEDS = 200
 WRONG_MIN = 3
@@ -31,8 +32,6 @@ TEXT_MIN = 200
 
 IMPATIENT = Limits(blocked_s=2.0)
 """Of a wrong answer that blocks for ever it is known that it does."""
-
-_FAILS = re.compile(r"^Fails: (\w+)$", re.MULTILINE)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -69,22 +68,12 @@ async def verify(
     problems += await _solution(exercise, seeds)
     for path in exercise.wrong:
         tell(f"{exercise.name}: the wrong answer {path.stem}")
-        problems += await _wrong(exercise, path)
+        problems += [Problem(exercise.name, path, what) for what in await _wrong(exercise, path)]
     if commands and exercise.text.is_file() and commands_in(exercise.text):
         tell(f"{exercise.name}: the commands in {TEXT}")
         failing = await failing_commands(exercise)
         problems += [Problem(exercise.name, exercise.text, what) for what in failing]
     return problems
-
-
-def named_check(path: Path) -> str | None:
-    """The check that a wrong answer says it fails; None if it says nothing, or is no Python."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return None
-    found = _FAILS.search(ast.get_docstring(tree) or "")
-    return found[1] if found else None
 
 
 def _complete(exercise: Exercise) -> list[Problem]:
@@ -99,9 +88,12 @@ def _complete(exercise: Exercise) -> list[Problem]:
     }
     texts = (exercise.text, exercise.answers / WHY, exercise.answers / WORK)
     wanted |= {f"{path.name} is missing, or empty": _has_text(path) for path in texts}
-    return [
+    problems = [
         Problem(exercise.name, exercise.folder, what) for what, holds in wanted.items() if not holds
     ]
+    whole = sorted((exercise.answers / WRONG).glob("*.py"))
+    is_no_diff = "a wrong answer is a diff to the solution, with the ending .diff"
+    return problems + [Problem(exercise.name, path, is_no_diff) for path in whole]
 
 
 def _has_text(path: Path) -> bool:
@@ -131,18 +123,30 @@ async def _solution(exercise: Exercise, seeds: int) -> list[Problem]:
     return problems
 
 
-async def _wrong(exercise: Exercise, path: Path) -> list[Problem]:
-    named = named_check(path)
-    judged = await judge(exercise, path, limits=IMPATIENT)
-    problems = _broken(judged)
+async def _wrong(exercise: Exercise, path: Path) -> list[str]:
+    """What is wrong with a wrong answer."""
+    try:
+        wrong = read_wrong(path)
+        code = whole_file(wrong, exercise)
+    except UsageError as error:
+        return [str(error)]
+    with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as folder:
+        work = Path(folder) / f"{wrong.name}.py"
+        work.write_text(code, encoding="utf-8")
+        judged = await judge(exercise, work, limits=IMPATIENT)
+    if judged.broken:
+        return [problem.what for problem in _broken(judged)]
+    problems = []
     failed = [result.check for result in judged.results if result.verdict == "failed"]
     unsure = [result.check for result in judged.results if result.verdict == "unsure"]
-    if named is None:
-        problems.append(Problem(exercise.name, path, "its docstring does not say `Fails: CHECK`"))
-    elif failed != [named] or unsure:
-        what = f"it should fail {named} alone; it fails {', '.join(failed) or 'nothing'}"
+    if not wrong.check:
+        problems.append("it does not say `Fails: CHECK` before its diff")
+    elif failed != [wrong.check] or unsure:
+        what = f"it should fail {wrong.check} alone; it fails {', '.join(failed) or 'nothing'}"
         unclear = f", and nobody can tell about {', '.join(unsure)}" if unsure else ""
-        problems.append(Problem(exercise.name, path, what + unclear))
+        problems.append(what + unclear)
+    if not wrong.reason:
+        problems.append("it does not say before its diff what is wrong, and why that matters")
     return problems
 
 

@@ -34,6 +34,18 @@ async def negative(bench):
     bench.equal(bench.work.double(-1), -2, "double(-1)")
 """
 
+WRONG = """\
+It squares. Two is the only number for which that is right.
+Fails: negative
+
+--- work.py
++++ squares.py
+@@ -5,2 +5,2 @@
+     # TODO: twice as much
+-    return 2 * number
++    return number * number
+"""
+
 SPEC = """\
 title = "Twice as much: {name}"
 goal = "Double a number."
@@ -58,12 +70,13 @@ def small_course(root: Path, *names: str) -> Workplace:
     for name in names or ("01_one", "02_two"):
         folder, answers = root / "exercises" / name, root / "solutions" / name
         folder.mkdir(parents=True)
-        answers.mkdir(parents=True)
+        (answers / "wrong").mkdir(parents=True)
         (folder / "exercise.toml").write_text(SPEC.format(name=name), "utf-8")
         (folder / "work.py").write_text(STARTER, "utf-8")
         (folder / "checks.py").write_text(CHECKS, "utf-8")
         (folder / "README.md").write_text(f"# {name}\n\nDouble a number.\n", "utf-8")
         (answers / "work.py").write_text(RIGHT, "utf-8")
+        (answers / "wrong" / "squares.diff").write_text(WRONG, "utf-8")
         (answers / "WHY.md").write_text("# Why\n\nTwo times is twice.\n", "utf-8")
     return Workplace(root)
 

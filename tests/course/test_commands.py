@@ -184,6 +184,7 @@ def test_the_solution_is_a_reward(run: Run, course: Workplace) -> None:
     assert done.code == 0
     assert "return 2 * number" in done.out
     assert "Two times is twice." in done.out
+    assert "squares fails negative. It squares." in done.out
     assert not kept(course).of("01_one").gave_up
 
 
@@ -379,9 +380,34 @@ def test_verify_says_what_is_wrong_with_an_exercise(run: Run) -> None:
     report = json.loads(Path("verified.json").read_bytes())
 
     assert done.code == 1
-    assert "it has 0 wrong answers of 3" in done.out
+    assert "it has 1 wrong answers of 3" in done.out
     assert "01_one: the starter" in done.err
     assert report["exercises"]["01_one"]["problems"]
+
+
+@pytest.mark.usefixtures("course")
+def test_a_wrong_answer_is_shown_as_a_diff_and_written_as_a_file(run: Run) -> None:
+    listed, shown = run("course", "wrong", "one"), run("course", "wrong", "one", "squares")
+    again = run("course", "wrong", "one", "squares")
+    forced = run("course", "wrong", "one", "squares", "--force", "--to", "squares.py")
+    printed = run("course", "wrong", "one", "squares", "--to", "-")
+
+    assert re.search(r"^squares +negative +It squares\.$", listed.out, re.MULTILINE)
+    assert "-    return 2 * number\n+    return number * number" in shown.out
+    assert "Two is the only number" in shown.out
+    wrong = RIGHT.replace("2 * number", "number * number")
+    assert Path("squares.py").read_text() == printed.out == wrong
+    assert (shown.code, again.code, forced.code) == (0, 2, 0)
+    assert "squares.py exists: --force overwrites it" in again.err
+
+
+@pytest.mark.usefixtures("course")
+def test_a_wrong_answer_that_there_is_not_is_a_mistake(run: Run) -> None:
+    done = run("course", "wrong", "one", "cubes")
+
+    assert done.code == 2
+    assert "01_one has no wrong answer 'cubes'; there are: squares" in done.err
+    assert run("course", "wrong", "one", "squares", "--to", "no/such.py").code == 2
 
 
 def test_verify_is_content_with_what_comes_with_chatlab(run: Run) -> None:
@@ -394,7 +420,7 @@ def test_verify_is_content_with_what_comes_with_chatlab(run: Run) -> None:
 # The front door
 
 
-@pytest.mark.parametrize("words", [("learn", "init"), ("course", "verify")])
+@pytest.mark.parametrize("words", [("learn", "init"), ("course", "verify"), ("course", "wrong")])
 def test_commands_below_others_have_help_too(words: tuple[str, str]) -> None:
     group, name = words
     command = get_command(app).commands[group].commands[name]  # type: ignore[attr-defined]

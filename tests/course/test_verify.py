@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from difflib import unified_diff
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.verify import Problem, named_check, verify
+from chatlab.course.verify import Problem, verify
 from tests.course.tiny import exercise
 
 CHECKS = """
@@ -27,10 +28,9 @@ async def quick(lab):
 """
 
 
-def answer(add: str, wait: str, docstring: str = "") -> str:
+def answer(add: str, wait: str) -> str:
     """A file: what `add` and `wait` return."""
     return (
-        f'"""A file that adds and waits.\n\n{docstring}\n"""\n'
         "class Thing:\n"
         f"    async def add(self, a, b):\n        return {add}\n"
         f"    async def wait(self, seed):\n        return {wait}\n"
@@ -41,22 +41,29 @@ def answer(add: str, wait: str, docstring: str = "") -> str:
 
 SPECS = [CheckSpec("adds", 4), CheckSpec("quick", 6)]
 WRONG = {
-    "subtracts": answer("a - b", "1", "Fails: adds"),
-    "is_slow": answer("a + b", "9", "Fails: quick"),
-    "is_slow_at_times": answer("a + b", "9 if seed == 3 else 1", "Fails: quick"),
+    "subtracts": (answer("a - b", "1"), "adds"),
+    "is_slow": (answer("a + b", "9"), "quick"),
+    "is_slow_at_times": (answer("a + b", "9 if seed == 3 else 1"), "quick"),
 }
 
 
-def fine(folder: Path) -> Exercise:
-    """An exercise with nothing wrong about it."""
+def fine(folder: Path, solution: str = answer("a + b", "1")) -> Exercise:
+    """An exercise with nothing wrong about it, unless the solution is."""
     one = exercise(folder / "01_tiny", answer("None", "100"), CHECKS, SPECS)
     (one.answers / "wrong").mkdir(parents=True)
     one.text.write_text("What to do. " * 30, "utf-8")
     (one.answers / "WHY.md").write_text("Why it is so. " * 30, "utf-8")
-    (one.answers / "work.py").write_text(answer("a + b", "1"), "utf-8")
-    for name, code in WRONG.items():
-        (one.answers / "wrong" / f"{name}.py").write_text(code, "utf-8")
+    (one.answers / "work.py").write_text(solution, "utf-8")
+    for name, (code, check) in WRONG.items():
+        write_wrong(one, name, code, f"It is wrong.\nFails: {check}")
     return one
+
+
+def write_wrong(one: Exercise, name: str, code: str, head: str) -> None:
+    """A wrong answer: the head, then the diff that makes the code out of the solution."""
+    lines = [(one.answers / "work.py").read_text("utf-8").splitlines(), code.splitlines()]
+    diff = "\n".join(unified_diff(*lines, "work.py", f"{name}.py", n=1, lineterm=""))
+    (one.answers / "wrong" / f"{name}.diff").write_text(f"{head}\n\n{diff}\n", "utf-8")
 
 
 def problems(one: Exercise, seeds: int = 5) -> list[Problem]:
@@ -81,12 +88,13 @@ def test_of_a_good_exercise_there_is_nothing_to_say(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What is found in a bad exercise, by the name of the file."""
-    one = fine(tmp_path_factory.mktemp("bad"))
+    one = fine(tmp_path_factory.mktemp("bad"), answer("a + b", "9 if seed == 17 else 1"))
     one.work.write_text(answer("a + b", "100"), "utf-8")
-    solution = answer("a + b", "9 if seed == 17 else 1")
-    (one.answers / "work.py").write_text(solution, "utf-8")
-    for name, (code, _) in WRONG_IN_ANOTHER_WAY.items():
-        (one.answers / "wrong" / f"{name}.py").write_text(code, "utf-8")
+    for name, (code, head, _) in WRONG_IN_ANOTHER_WAY.items():
+        write_wrong(one, name, code, head)
+    late = one.answers / "wrong" / "came_too_late.diff"
+    late.write_text(late.read_text("utf-8").replace("def wait(", "def waits("), "utf-8")
+    (one.answers / "wrong" / "is_whole.py").write_text(answer("0", "1"), "utf-8")
     by_file: dict[str, list[str]] = {}
     for problem in problems(one, seeds=18):
         place = problem.where.relative_to(one.folder)
@@ -94,31 +102,42 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return by_file
 
 
+SAYS_NO_CHECK = "it does not say `Fails: CHECK` before its diff"
 WRONG_IN_ANOTHER_WAY = {
     "fails_two": (
-        answer("0", "9", "Fails: quick"),
+        *(answer("0", "9"), "Bad.\nFails: quick"),
         "it should fail quick alone; it fails adds, quick",
     ),
     "fails_none": (
-        answer("a + b", "1", "Fails: quick"),
+        *(answer("a + b", "1"), "Bad.\nFails: quick"),
         "it should fail quick alone; it fails nothing",
     ),
     "fails_another": (
-        answer("0", "1", "Fails: quick"),
+        *(answer("0", "1"), "Bad.\nFails: quick"),
         "it should fail quick alone; it fails adds",
     ),
     "names_what_is_not_there": (
-        answer("0", "1", "Fails: no_such"),
+        *(answer("0", "1"), "Bad.\nFails: no_such"),
         "it should fail no_such alone; it fails adds",
     ),
-    "names_it_in_passing": (
-        answer("0", "1", "It fails: adds"),
-        "its docstring does not say `Fails: CHECK`",
+    "names_it_in_passing": (answer("0", "1"), "It Fails: adds", SAYS_NO_CHECK),
+    "names_nothing": (answer("0", "1"), "Bad.", SAYS_NO_CHECK),
+    "names_it_in_the_code": (answer("0", "1") + "# Fails: adds\n", "Bad.", SAYS_NO_CHECK),
+    "says_nothing": (
+        *(answer("0", "1"), "Fails: adds"),
+        "it does not say before its diff what is wrong, and why that matters",
     ),
-    "names_nothing": (answer("0", "1"), "its docstring does not say `Fails: CHECK`"),
     "is_unclear": (
-        answer("0", "None", "Fails: adds"),
+        *(answer("0", "None"), "Bad.\nFails: adds"),
         "it should fail adds alone; it fails adds, and nobody can tell about quick",
+    ),
+    "is_no_python": (
+        *("class Thing(:", "Bad.\nFails: adds"),
+        "it cannot be used: SyntaxError: invalid syntax (line 1)",
+    ),
+    "came_too_late": (
+        *(answer("a + b", "1"), "Bad.\nFails: adds"),
+        "came_too_late.diff, line 7: it no longer applies to work.py: line 4 of work.py should be",
     ),
 }
 
@@ -139,11 +158,17 @@ def test_a_solution_that_fails_under_one_seed_of_many_is_found(
 def test_a_wrong_answer_that_does_not_fail_just_what_it_names_is_found(
     found: dict[str, list[str]], name: str
 ) -> None:
-    assert found[f"answers/wrong/{name}.py"] == [WRONG_IN_ANOTHER_WAY[name][1]]
+    [what] = found[f"answers/wrong/{name}.diff"]
+    assert what.startswith(WRONG_IN_ANOTHER_WAY[name][2])
+
+
+def test_a_wrong_answer_that_is_a_whole_file_is_found(found: dict[str, list[str]]) -> None:
+    [what] = found["answers/wrong/is_whole.py"]
+    assert "a wrong answer is a diff" in what
 
 
 def test_nothing_else_is_found(found: dict[str, list[str]]) -> None:
-    assert len(found) == 2 + len(WRONG_IN_ANOTHER_WAY)
+    assert len(found) == 3 + len(WRONG_IN_ANOTHER_WAY)
 
 
 def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
@@ -153,7 +178,7 @@ def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
     one.text.write_text("Soon.", "utf-8")
     shutil.rmtree(one.answers / "wrong")
     (one.answers / "wrong").mkdir()
-    (one.answers / "wrong" / "is_no_python.py").write_text("class Thing(:", "utf-8")
+    (one.answers / "wrong" / "is_lonely.diff").write_text("Fails: quick", "utf-8")
     one.work.write_text("x = 1\nraise NotImplementedError\n", "utf-8")
     poor = respecified(one, hints=["one"], objectives=[], checks=[CheckSpec("quick", 9)])
 
@@ -167,8 +192,7 @@ def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
         "work.py is missing, or empty",
         "it cannot be used: it fails when it is loaded: NotImplementedError (line 2)",
         "it cannot be used: cannot read /answers/work.py: No such file or directory",
-        "it cannot be used: SyntaxError: invalid syntax (line 1)",
-        "its docstring does not say `Fails: CHECK`",
+        "cannot read /answers/work.py: No such file or directory",
     ]
 
 
@@ -184,14 +208,6 @@ def test_a_starter_fails_each_graded_check_also_when_one_that_it_needs_fails(
     specs = [CheckSpec("adds", 4), CheckSpec("quick", 6, needs=["adds"])]
     told = [problem.what for problem in problems(respecified(one, checks=specs))]
     assert "the starter does not fail quick: it is passed" in told
-
-
-def test_a_wrong_answer_names_its_check_in_a_line_of_its_docstring(tmp_path: Path) -> None:
-    path = tmp_path / "wrong.py"
-    path.write_text('"""One thing.\n\nFails: that_check\n"""\n', "utf-8")
-    assert named_check(path) == "that_check"
-    path.write_text('"""One thing."""\n# Fails: that_check\n', "utf-8")
-    assert named_check(path) is None
 
 
 def test_a_command_that_does_not_run_is_found(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""`chatlab course`, for those who teach: `verify` tests the course, `wrong` gives wrong answers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatlab import exit_codes
+from chatlab.cli.options import CourseFolder, JsonFile, check_writable
+
+if TYPE_CHECKING:
+    from chatlab.course.catalog import Exercise
+    from chatlab.course.verify import Problem
+
+TO_STDOUT = Path("-")
+
+app = typer.Typer(help="For those who teach: look after the course itself.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """For those who teach: look after the course itself."""
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAMES", help="Which exercises.  \\[default: all]", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="Seeds for each solution.")
+    ] = 200,
+    no_commands: Annotated[
+        bool, typer.Option("--no-commands", help="Do not run the commands that the texts show.")
+    ] = False,
+    json: JsonFile = None,
+    course: CourseFolder = None,
+) -> None:
+    """Prove that the exercises hold what they claim.
+
+    Each starter must run, and fail each graded check; each solution must pass under all seeds; each
+    named wrong answer must fail just the check that it names; each command that a text shows must
+    run. Exit code 1 if something is not so.
+    """
+    from chatlab.cli.course_open import show
+    from chatlab.course.catalog import find
+    from chatlab.course.workplace import find_workplace
+    from chatlab.view.course import teach as view
+
+    check_writable("--json", json)
+    exercises = find_workplace(course).exercises
+    chosen = [find(exercises, name) for name in names] if names else exercises
+    try:
+        found = asyncio.run(_verify(chosen, seeds, not no_commands))
+    except KeyboardInterrupt:
+        print("stopped: nothing can be said", file=sys.stderr)
+        sys.exit(exit_codes.INTERRUPTED)
+    show(view.verified(chosen, found, seeds))
+    if json is not None:
+        json.write_bytes(_encode(chosen, found, seeds))
+    sys.exit(exit_codes.of(not any(found.values())))
+
+
+@app.command()
+def wrong(
+    exercise: Annotated[str, typer.Argument(metavar="EXERCISE", help="02, cache or 02_cache.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Which one.  \\[default: list them]", show_default=False
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write it; - prints it.  \\[default: NAME.py]"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
+    course: CourseFolder = None,
+) -> None:
+    """Write a named wrong answer as a whole file, to demonstrate what its mistake does.
+
+    Shows what is wrong, which check finds it, and the change to the solution. Without NAME, lists
+    the wrong answers of an exercise.
+    """
+    from chatlab.cli.course_open import show
+    from chatlab.course.answers import find_wrong, whole_file, wrong_answers
+    from chatlab.course.catalog import find
+    from chatlab.course.workplace import find_workplace
+    from chatlab.errors import UsageError
+    from chatlab.view.course import teach as view
+    from chatlab.view.course.common import shown_path
+
+    chosen = find(find_workplace(course).exercises, exercise)
+    if name is None:
+        show(view.wrong_answers(chosen, wrong_answers(chosen)))
+        return
+    answer = find_wrong(chosen, name)
+    code = whole_file(answer, chosen)
+    if to == TO_STDOUT:
+        sys.stdout.write(code)
+        return
+    path = to or Path(f"{answer.name}.py")
+    check_writable("--to", path)
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists: --force overwrites it, --to FILE writes another file")
+    try:
+        path.write_text(code, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    show(view.wrong_answer(answer))
+    print(f"{shown_path(path)}: the solution with this change")
+
+
+async def _verify(
+    exercises: list[Exercise], seeds: int, commands: bool
+) -> dict[str, list[Problem]]:
+    from chatlab.course.verify import verify
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
+
+
+def _encode(exercises: list[Exercise], found: dict[str, list[Problem]], seeds: int) -> bytes:
+    import msgspec
+
+    report = {
+        "schema": "chatlab.verify/1",
+        "seeds": seeds,
+        "exercises": {
+            one.name: {
+                "checks": len(one.spec.checks),
+                "points": one.points,
+                "wrong": len(one.wrong),
+                "problems": [
+                    {"where": str(problem.where), "what": problem.what}
+                    for problem in found[one.name]
+                ],
+            }
+            for one in exercises
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -1,0 +1,67 @@
+"""What teachers see: what `chatlab course verify` found, and the named wrong answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from chatlab.course.answers import WrongAnswer
+from chatlab.course.catalog import Exercise
+from chatlab.course.verify import Problem
+from chatlab.view import words
+from chatlab.view.course.common import many, plain, safe, shown_path
+from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
+
+
+def verified(
+    exercises: Sequence[Exercise], found: Mapping[str, Sequence[Problem]], seeds: int
+) -> RenderableType:
+    """The table, and what is wrong.
+
+    Args:
+        found: exercise name to its problems.
+        seeds: under which each solution was tried.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column("exercise", no_wrap=True)
+    for heading in ("checks", "points", "wrong answers"):
+        table.add_column(heading, justify="right")
+    table.add_column("problems", justify="right")
+    for one in exercises:
+        problems = len(found[one.name])
+        counts = (len(one.spec.checks), one.points, len(one.wrong))
+        state = Text("none", GOOD) if not problems else Text(f"{problems:,}", BAD)
+        table.add_row(one.name, *map(str, counts), state)
+    total = sum(map(len, found.values()))
+    end = Text(f"{many(total, 'problem')}; each solution under {many(seeds, 'seed')}", STRONG)
+    return Group(table, *_problems(found), Text(), end)
+
+
+def _problems(found: Mapping[str, Sequence[Problem]]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for problem in (one for problems in found.values() for one in problems):
+        parts += [Text(), Text(shown_path(problem.where), BAD), plain(f"  {problem.what}")]
+    return parts
+
+
+def wrong_answers(exercise: Exercise, all_of_them: Sequence[WrongAnswer]) -> RenderableType:
+    """A line for each wrong answer: its name, the check it fails, and what is wrong."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    for heading in ("wrong answer", "fails"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what is wrong", overflow="fold")
+    for one in all_of_them:
+        table.add_row(plain(one.name), plain(one.check), plain(one.in_short))
+    how = Text(f"Write one of them as a file: chatlab course wrong {exercise.name} NAME", HEADING)
+    return Group(table, Text(), how)
+
+
+def wrong_answer(wrong: WrongAnswer) -> RenderableType:
+    """What is wrong, which check finds it, and the change to the solution."""
+    diff = Syntax(safe(wrong.diff), "diff", theme="ansi_dark", background_color="default")
+    heading = Text.assemble((words.printable(wrong.name), STRONG), f" fails {wrong.check}")
+    return Group(heading, Text(), plain(wrong.reason), Text(), diff)
