@@ -237,8 +237,7 @@ def _write(option: str, path: Path, report: Report) -> None:
 
 
 async def _measure(race: Compare, wanted: Wanted) -> None:
-    from chatlab.view.compare.race_live import follow_live
-    from chatlab.view.progress import follow
+    from chatlab.view.compare.live import follow, follow_live
 
     drawing = asyncio.create_task(follow_live(race) if wanted.live else follow(race))
     try:

@@ -68,7 +68,7 @@ def load(
 
 
 async def _run(run: Load) -> None:
-    from chatlab.view.progress import follow_load
+    from chatlab.view.load import follow_load
 
     drawing = asyncio.create_task(follow_load(run.result))
     try:

@@ -1,17 +1,23 @@
-"""The result of `chatlab load`, as people read it."""
+"""A load on a running server, as people see it: its progress, and its result."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import msgspec
 from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.load_report import LoadReport
+from chatlab.bench.load_result import LoadResult
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
+
+PROGRESS_S = 0.5
+"""Seldom: drawing takes processor time from the load generator."""
 
 
 def print_load(report: LoadReport, console: Console | None = None) -> None:
@@ -65,4 +71,32 @@ def _all_three(latency_ms: Percentiles) -> str:
     values = (latency_ms.p50, latency_ms.p95, latency_ms.p99)
     return (
         " / ".join(words.milliseconds(value) for value in values) + f"   ({latency_ms.n:,} samples)"
+    )
+
+
+async def follow_load(result: LoadResult) -> None:
+    """Show one load's progress until cancelled."""
+    console = Console(stderr=True)
+    total = len(result.plan)
+    with progress_bar(console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        while True:
+            refused = len(result.refused)
+            text = f"sent {result.sent:,}, acked {result.acked:,}, delivered {result.delivered:,}"
+            bar.update(task, completed=result.delivered + refused, description=text)
+            bar.refresh()
+            await asyncio.sleep(PROGRESS_S)
+
+
+def progress_bar(console: Console, *, disable: bool = False) -> Progress:
+    """A bar that is drawn when told, and leaves nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        disable=disable,
     )

@@ -14,22 +14,23 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from chatlab.bench import live
 from chatlab.bench.audit import Audit
 from chatlab.bench.compare import Compare, RoundProgress
+from chatlab.bench.live import LiveRecorder
 from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import PlannedSend, Scenario
+from chatlab.bench.timeline import SAMPLES_MAX, Timeline, finished
 from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
 from chatlab.disk.counted import FileIO
-from chatlab.view.compare import race_live
-from chatlab.view.compare.race import render
-from chatlab.view.compare.race_live import follow_live
-from chatlab.view.compare.race_run import SAMPLES_MAX, Run, finished
-from chatlab.view.compare.race_scale import rounded_up
-from chatlab.view.compare.race_state import RaceState
+from chatlab.errors import UsageError
+from chatlab.view.compare.live import follow_live
+from chatlab.view.compare.panel import rounded_up
+from chatlab.view.compare.side_by_side import render
 
 COUNT = 1_000
 SIZES = [(80, 23), (100, 29), (140, 39), (99, 23), (40, 12), (20, 5), (1, 1)]
@@ -51,8 +52,8 @@ class Watched:
     def __init__(self, *names: str, scenario: Scenario = MIDNIGHT) -> None:
         self.names = names or ("naive", "optimized")
         self.now_s = 100.0
-        self.done: dict[str, list[Round]] = {name: [] for name in self.names}
-        self.state = RaceState(self.names, scenario, lambda: self.now_s)
+        self.compare = Compare(self.names, scenario, seed=1, rounds=6, work_folder=Path())
+        self.recorder = LiveRecorder(self.compare, lambda: self.now_s)
 
     def runs(self, name: str, number: int, *at: LoadProgress, step: Step = "measuring") -> None:
         """A mode's messages flow, in the round `number`."""
@@ -62,15 +63,19 @@ class Watched:
 
     def ends(self, name: str, number: int, wall_s: float) -> None:
         """A round ended, after messages came back evenly over `wall_s`."""
-        self.done[name].append(make_round(number, wall_s))
+        self.compare.rounds_done[name].append(make_round(number, wall_s))
         self.look({})
 
     def look(self, under_way: dict[str, RoundProgress], *, measurement: bool = True) -> None:
-        self.state.look(under_way, self.done, measurement=measurement)
+        self.compare.under_way, self.compare.measurement = under_way, measurement
+        self.recorder.snapshot()
+
+    def shown(self) -> list[tuple[str, str]]:
+        return [(one.name, one.role) for one in self.recorder.snapshot().shown]
 
     def screen(self, width: int = 140, height: int = 39, **options: Any) -> list[str]:
         # A console wider than what was asked for, so that it cuts and wraps nothing itself.
-        return printed(render(self.state, width, height), 1_000, **options)
+        return printed(render(self.recorder.snapshot(), width, height), 1_000, **options)
 
     def sides(self) -> tuple[str, str]:
         """The left and the right panel at 100 columns."""
@@ -225,8 +230,8 @@ def test_low_terminal_shows_the_side_that_runs() -> None:
 def test_running_side_shows_every_figure() -> None:
     watched = Watched()
     watched.runs("naive", 1, at(0.2, 50), at(0.4, 300, refused=20, sent=900))
-    watched.state.count("naive", 1, make_snapshot(100, 340))
-    watched.state.count("naive", 1, make_snapshot(300, 840))
+    watched.recorder.take_count("naive", 1, make_snapshot(100, 340))
+    watched.recorder.take_count("naive", 1, make_snapshot(300, 840))
 
     left, right = watched.sides()
     for figure in (
@@ -294,18 +299,16 @@ def test_round_too_short_to_be_seen_keeps_its_end_on_screen_until_messages_flow_
 
 
 def test_clock_of_a_round_stops_when_everything_is_settled() -> None:
-    run = Run(1, COUNT)
-    run.add(at(0.2, 990, refused=10))
-    run.add(at(5.0, 990, refused=10))
+    run = Timeline(1, COUNT).with_sample(at(0.2, 990, refused=10))
+    run = run.with_sample(at(5.0, 990, refused=10))
 
     assert (run.end_s, run.ended) == (0.2, True)
 
 
 def test_samples_of_an_endless_round_are_bounded_and_keep_its_start_and_its_latest() -> None:
-    run = Run(1, 10**9)
+    run = Timeline(1, 10**9)
     for n in range(1, 3 * SAMPLES_MAX):
-        run.add(at(n / 5, n))
-        run.add_operations(1.0)
+        run = run.with_sample(at(n / 5, n)).with_operations(1.0)
 
     assert max(len(run.samples), len(run.operations)) <= SAMPLES_MAX
     assert (run.samples[0].delivered, run.samples[-1].delivered) == (1, 3 * SAMPLES_MAX - 1)
@@ -336,7 +339,7 @@ def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
 
 def test_round_that_never_got_all_answers_is_not_called_done() -> None:
     watched = Watched()
-    watched.done["naive"].append(make_round(1, 2.0, delivered=990))
+    watched.compare.rounds_done["naive"].append(make_round(1, 2.0, delivered=990))
     watched.look({})
 
     left, _ = watched.sides()
@@ -346,19 +349,19 @@ def test_round_that_never_got_all_answers_is_not_called_done() -> None:
 def test_set_up_of_the_rooms_is_not_counted_as_operations_of_messages() -> None:
     watched = Watched()
     watched.runs("naive", 1, at(0.2, 100))
-    watched.state.count("naive", 1, make_snapshot(0, 500))
-    watched.state.count("naive", 1, make_snapshot(100, 900))
+    watched.recorder.take_count("naive", 1, make_snapshot(0, 500))
+    watched.recorder.take_count("naive", 1, make_snapshot(100, 900))
     assert "not counted yet" in watched.sides()[0]
 
-    watched.state.count("naive", 1, make_snapshot(200, 1_200))
+    watched.recorder.take_count("naive", 1, make_snapshot(200, 1_200))
     assert "3.00" in watched.sides()[0]
 
 
 def test_count_of_an_earlier_round_that_comes_late_is_left_out() -> None:
     watched = Watched()
-    watched.state.count("naive", 1, make_snapshot(100, 900))
+    watched.recorder.take_count("naive", 1, make_snapshot(100, 900))
     watched.runs("naive", 4, at(0.2, 100))
-    watched.state.count("naive", 1, make_snapshot(200, 1_200))
+    watched.recorder.take_count("naive", 1, make_snapshot(200, 1_200))
 
     assert "not counted yet" in watched.sides()[0]
 
@@ -411,16 +414,13 @@ def test_answer_shortly_after_the_last_send_does_not_widen_the_scale() -> None:
 
 
 def test_step_that_has_hardly_begun_makes_no_peak() -> None:
-    run = Run(1, COUNT)
-    run.add(at(1.0, 100))
-    run.add(at(1.01, 200))
+    run = Timeline(1, COUNT).with_sample(at(1.0, 100)).with_sample(at(1.01, 200))
 
     assert run.rates_per_s(1.01, 0.5) == [100, 100]
 
 
 def test_what_waited_before_the_first_look_is_left_blank() -> None:
-    run = Run(1, COUNT)
-    run.add(at(0.3, 100))
+    run = Timeline(1, COUNT).with_sample(at(0.3, 100))
 
     assert run.outstanding(0.3, 0.1) == [None, None, 900]
 
@@ -444,14 +444,11 @@ def test_baseline_stands_left_beside_whichever_other_mode_ran_last() -> None:
     watched.ends("naive", 1, 2.0)
     watched.ends("batched", 2, 0.3)
     watched.runs("journal", 3, at(0.1, 300))
-    assert [one.name for one in watched.state.pair()] == ["naive", "journal"]
+    assert [name for name, _ in watched.shown()] == ["naive", "journal"]
 
     watched.ends("journal", 3, 0.2)
     watched.runs("naive", 6, at(0.1, 50))
-    assert [(one.name, one.role) for one in watched.state.pair()] == [
-        ("naive", "live"),
-        ("journal", "ghost"),
-    ]
+    assert watched.shown() == [("naive", "live"), ("journal", "ghost")]
     assert "batched 3,333/s" in watched.screen(80, 23)[-1]
 
 
@@ -548,9 +545,9 @@ async def test_a_server_is_asked_what_its_files_cost_and_may_have_gone(
 
     async def fetch(url: str) -> Snapshot:
         asked.append(url)
-        raise race_live.UsageError("gone")
+        raise UsageError("gone")
 
-    monkeypatch.setattr(race_live, "fetch_snapshot", fetch)
+    monkeypatch.setattr(live, "fetch_snapshot", fetch)
     console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
     await watch_for_a_moment(console)
 
