@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from chatlab.chat.modes import MODES, ack_means, parse
 from chatlab.cli.app import app
-from chatlab.course.fresh import make_course
+from chatlab.course.workplace import make_course
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = [

@@ -14,9 +14,9 @@ from chatlab import exit_codes
 from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
 
 if TYPE_CHECKING:
-    from chatlab.cli.course_open import Opened
+    from chatlab.cli.course_open import OpenCourse
     from chatlab.course.catalog import Exercise
-    from chatlab.course.reached import Standing
+    from chatlab.course.progress import Standing
     from chatlab.course.verdicts import Judged
 
 TO_STDOUT = Path("-")
@@ -44,11 +44,11 @@ def check(
     exercise = opened.exercise(name)
     judged = check_and_keep(opened, exercise)
     if json is not None:
-        from chatlab.course.report import encode
+        from chatlab.course.verdicts import encode
 
         _write(json, encode(judged, exercise))
     if json != TO_STDOUT:
-        from chatlab.view.course import results
+        from chatlab.view.course import feedback as results
 
         show(results.check(judged, exercise))
     opened.say_notes()
@@ -62,7 +62,7 @@ def reset(
 ) -> None:
     """Put the starter of an exercise back. Your file is kept in .chatlab/backups."""
     from chatlab.cli.course_open import open_course
-    from chatlab.course import fresh
+    from chatlab.course import workplace as fresh
     from chatlab.view.course.common import shown_path
 
     opened = open_course(course)
@@ -103,8 +103,8 @@ def replay(
     Exit code: 0 when it passes now, 1 when it still does not, 2 for a mistake in the command.
     """
     from chatlab.cli.course_open import open_course, show
-    from chatlab.course.checking import judge
-    from chatlab.view.course import replay as view
+    from chatlab.course.judge import judge
+    from chatlab.view.course import feedback as view
 
     opened = open_course(course)
     exercise = opened.exercise(name)
@@ -126,11 +126,10 @@ def list_exercises(course: CourseFolder = None) -> None:
     opened.say_notes()
 
 
-def check_and_keep(opened: Opened, exercise: Exercise) -> Judged:
+def check_and_keep(opened: OpenCourse, exercise: Exercise) -> Judged:
     """Check all of an exercise, and record what came out."""
-    from chatlab.course.checking import judge
-    from chatlab.course.progress import moment
-    from chatlab.course.reached import checked
+    from chatlab.course.judge import judge
+    from chatlab.course.progress import checked, moment
 
     judged = _run(judge(exercise))
     opened.kept.update(lambda progress: checked(progress, judged, moment()))

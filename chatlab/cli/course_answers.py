@@ -24,7 +24,7 @@ def hint(
     from rich.text import Text
 
     from chatlab.cli.course_open import open_course, show
-    from chatlab.course.reached import hinted
+    from chatlab.course.progress import hinted
     from chatlab.view.course import listing
 
     opened = open_course(course)
@@ -58,9 +58,9 @@ def solution(
     """Show a solution, why it works and what it costs: the reward for having passed."""
     from chatlab.cli.course_open import open_course, show
     from chatlab.course.answers import solution_text
-    from chatlab.course.reached import gave_up
+    from chatlab.course.progress import gave_up
     from chatlab.errors import UsageError
-    from chatlab.view.course.prose import Prose
+    from chatlab.view.course.texts import MarkdownText
 
     opened = open_course(course)
     exercise = opened.exercise(name)
@@ -73,5 +73,5 @@ def solution(
     text = solution_text(exercise)
     if not standing.passed:
         opened.kept.update(lambda progress: gave_up(progress, exercise.name))
-    show(Prose(text))
+    show(MarkdownText(text))
     opened.say_notes()

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatlab.course.catalog import Exercise, find
-from chatlab.course.progress import ProgressFile
-from chatlab.course.reached import Progress, current
+from chatlab.course.progress import Progress, ProgressFile, current
 from chatlab.course.workplace import Workplace, find_workplace
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenCourse:
     """A course, open.
 
     Attributes:
@@ -47,7 +46,7 @@ class Opened:
             print(f"note: {note}", file=sys.stderr)
 
 
-def open_course(folder: Path | None) -> Opened:
+def open_course(folder: Path | None) -> OpenCourse:
     """The course in a folder, or the nearest around the current one.
 
     Raises:
@@ -55,7 +54,7 @@ def open_course(folder: Path | None) -> Opened:
     """
     workplace = find_workplace(folder)
     kept = ProgressFile(workplace.state)
-    return Opened(workplace, workplace.exercises, kept, kept.read())
+    return OpenCourse(workplace, workplace.exercises, kept, kept.read())
 
 
 def show(content: RenderableType, console: Console | None = None) -> None:

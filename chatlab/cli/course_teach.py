@@ -14,7 +14,7 @@ from chatlab.cli.options import CourseFolder, JsonFile, check_writable
 
 if TYPE_CHECKING:
     from chatlab.course.catalog import Exercise
-    from chatlab.course.verify import Problem
+    from chatlab.course.verify import CourseProblem
 
 TO_STDOUT = Path("-")
 
@@ -52,7 +52,7 @@ def verify(
     from chatlab.cli.course_open import show
     from chatlab.course.catalog import find
     from chatlab.course.workplace import find_workplace
-    from chatlab.view.course import teach as view
+    from chatlab.view.course import texts as view
 
     check_writable("--json", json)
     exercises = find_workplace(course).exercises
@@ -94,7 +94,7 @@ def wrong(
     from chatlab.course.catalog import find
     from chatlab.course.workplace import find_workplace
     from chatlab.errors import UsageError
-    from chatlab.view.course import teach as view
+    from chatlab.view.course import texts as view
     from chatlab.view.course.common import shown_path
 
     chosen = find(find_workplace(course).exercises, exercise)
@@ -120,7 +120,7 @@ def wrong(
 
 async def _verify(
     exercises: list[Exercise], seeds: int, commands: bool
-) -> dict[str, list[Problem]]:
+) -> dict[str, list[CourseProblem]]:
     from chatlab.course.verify import verify
 
     def tell(text: str) -> None:
@@ -129,7 +129,7 @@ async def _verify(
     return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
 
 
-def _encode(exercises: list[Exercise], found: dict[str, list[Problem]], seeds: int) -> bytes:
+def _encode(exercises: list[Exercise], found: dict[str, list[CourseProblem]], seeds: int) -> bytes:
     import msgspec
 
     report = {

@@ -13,7 +13,7 @@ import typer
 from chatlab.cli.options import CourseFolder
 
 if TYPE_CHECKING:
-    from chatlab.cli.course_open import Opened
+    from chatlab.cli.course_open import OpenCourse
 
 DEFAULT_FOLDER = Path("chatlab-course")
 
@@ -43,9 +43,9 @@ def learn(
     from chatlab.course.workplace import find_workplace
 
     if _is_a_screen():
-        from chatlab.cli.learn_loop import Watch
+        from chatlab.cli.learn_loop import LearnSession
 
-        sys.exit(asyncio.run(Watch(find_workplace(course), at).run()))
+        sys.exit(asyncio.run(LearnSession(find_workplace(course), at).run()))
     _once(open_course(course), at)
 
 
@@ -56,8 +56,7 @@ def init(
     ] = DEFAULT_FOLDER,
 ) -> None:
     """Make a copy of the exercises, to work in. Nothing that is there is ever overwritten."""
-    from chatlab.course.fresh import make_course
-    from chatlab.course.workplace import Workplace
+    from chatlab.course.workplace import Workplace, make_course
     from chatlab.view.course.common import many, shown_path
 
     added = make_course(folder)
@@ -78,11 +77,12 @@ def _is_a_screen() -> bool:
     return both and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
-def _once(opened: Opened, at: str | None) -> None:
+def _once(opened: OpenCourse, at: str | None) -> None:
     """Without a terminal there is nobody to watch with: the state, once."""
     from chatlab.cli.course import check_and_keep
     from chatlab.cli.course_open import show
-    from chatlab.view.course import listing, results
+    from chatlab.view.course import feedback as results
+    from chatlab.view.course import listing
 
     exercise = opened.exercise(at)
     judged = check_and_keep(opened, exercise)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatlab.course import fresh
+from chatlab.course import workplace as fresh
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import SPEC, Exercise
-from chatlab.course.learn.events import Event, Said, TextRead, WasReset
-from chatlab.course.learn.state import Page
+from chatlab.course.learn.state import Event, NoteShown, PageName, StarterRestored, TextRead
 from chatlab.course.workplace import Workplace
 from chatlab.errors import UsageError
 from chatlab.view.course.common import shown_path
@@ -31,18 +30,18 @@ def signatures(exercise: Exercise) -> tuple[Signature, Signature]:
     return signature(exercise.work), signature(exercise.folder / SPEC)
 
 
-def text_of(exercise: Exercise, page: Page) -> Event:
+def text_of(exercise: Exercise, page: PageName) -> Event:
     """The text of the page `task` or `why`, or why there is none."""
     try:
         if page == "why":
             return TextRead(page, solution_text(exercise))
         return TextRead(page, exercise.text.read_text(encoding="utf-8"))
     except OSError as error:
-        return Said(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
+        return NoteShown(f"cannot read {shown_path(Path(error.filename))}: {error.strerror}")
     except UnicodeDecodeError as error:
-        return Said(f"cannot read it as UTF-8: {error.reason}")
+        return NoteShown(f"cannot read it as UTF-8: {error.reason}")
     except UsageError as error:
-        return Said(str(error))
+        return NoteShown(str(error))
 
 
 def put_back(workplace: Workplace, exercise: Exercise) -> Event:
@@ -50,6 +49,6 @@ def put_back(workplace: Workplace, exercise: Exercise) -> Event:
     try:
         kept = fresh.reset(workplace, exercise)
     except UsageError as error:
-        return Said(str(error))
+        return NoteShown(str(error))
     where = f"; yours is {shown_path(kept)}" if kept else ""
-    return WasReset(f"the starter is back{where}")
+    return StarterRestored(f"the starter is back{where}")

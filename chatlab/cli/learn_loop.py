@@ -1,6 +1,6 @@
 """The loop of `chatlab learn`: keys, files and checks become events; their effects are done here.
 
-What an event means stands in `course/learning/step.py`, how a state looks in
+What an event means stands in `course/learn/step.py`, how a state looks in
 `view/course/learn.py`, and how the terminal is held in `learn_terminal.py`.
 
 Files are looked at again and again rather than watched by the system: that works on every drive,
@@ -18,28 +18,28 @@ from rich.live import Live
 from chatlab.cli.learn_files import Signature, put_back, signatures, text_of
 from chatlab.cli.learn_terminal import terminal
 from chatlab.course.catalog import Exercise, find
-from chatlab.course.checking import judge
-from chatlab.course.learn.events import (
-    Cancel,
-    Check,
+from chatlab.course.judge import judge
+from chatlab.course.learn.state import (
+    BeginCheck,
+    CancelCheck,
+    CheckEnded,
+    CheckNotRun,
     CourseBroken,
-    Drawn,
+    CourseLoaded,
     Effect,
-    Ended,
     Event,
-    Heard,
-    Keep,
-    Kept,
-    Key,
-    Loaded,
-    NotRun,
-    PutBack,
+    FileSaved,
+    KeepProgress,
+    KeyPressed,
+    LearnState,
+    NoteShown,
+    ProgressRead,
     Quit,
     ReadText,
-    Said,
-    Saved,
+    RestoreStarter,
+    ResultHeard,
+    ScreenDrawn,
 )
-from chatlab.course.learn.state import LearnState
 from chatlab.course.learn.step import step
 from chatlab.course.progress import ProgressFile, moment
 from chatlab.course.workplace import Workplace
@@ -49,7 +49,7 @@ from chatlab.view.course.learn import screen
 POLL_S = 0.2
 
 
-class Watch:
+class LearnSession:
     """One sitting.
 
     Args:
@@ -89,7 +89,7 @@ class Watch:
         Raises:
             UsageError: there is no exercise of that name.
         """
-        self._do_event(Kept(self._kept.read(), tuple(self._kept.notes)))
+        self._do_event(ProgressRead(self._kept.read(), tuple(self._kept.notes)))
         self._load()
         poll = asyncio.create_task(self._poll())
         poll.add_done_callback(self._note_failure)
@@ -105,7 +105,7 @@ class Watch:
         return 0
 
     def _pressed(self, key: str) -> None:
-        self._events.put_nowait(Key(key))
+        self._events.put_nowait(KeyPressed(key))
 
     async def _next_events(self) -> None:
         """Wait for something to happen, and do all that has happened by then."""
@@ -119,7 +119,7 @@ class Watch:
         """A task that fails must be heard of: the screen would show an old state for ever."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = error
-            self._events.put_nowait(Said(""))
+            self._events.put_nowait(NoteShown(""))
 
     def _do_event(self, event: Event) -> None:
         self.state, effects = step(self.state, event)
@@ -128,16 +128,16 @@ class Watch:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case Check():
+            case BeginCheck():
                 self._begin_check()
-            case Cancel():
+            case CancelCheck():
                 self._cancel_check()
-            case Keep(change):
+            case KeepProgress(change):
                 progress = self._kept.update(change)
-                self._do_event(Kept(progress, tuple(self._kept.notes)))
+                self._do_event(ProgressRead(progress, tuple(self._kept.notes)))
             case ReadText(page):
                 self._do_event(text_of(self.state.exercise, page))
-            case PutBack():
+            case RestoreStarter():
                 self._do_event(put_back(self._workplace, self.state.exercise))
             case Quit():
                 self._going = False
@@ -145,7 +145,7 @@ class Watch:
     def _draw(self, live: Live) -> None:
         width, height = self._console.size
         drawn = screen(self.state, self._console, width, height)
-        self._do_event(Drawn(drawn.scroll_max, drawn.page_lines))
+        self._do_event(ScreenDrawn(drawn.scroll_max, drawn.page_lines))
         live.update(drawn.page, refresh=True)
 
     # Checks
@@ -177,11 +177,11 @@ class Watch:
         if before is not None:
             await asyncio.wait([before])
         try:
-            judged = await judge(exercise, heard=lambda result: heard(Heard(result)))
+            judged = await judge(exercise, heard=lambda result: heard(ResultHeard(result)))
         except OSError as error:  # no process can be started, for one
-            heard(NotRun(f"the check could not be run: {error}. r tries again"))
+            heard(CheckNotRun(f"the check could not be run: {error}. r tries again"))
             return
-        heard(Ended(judged, moment()))
+        heard(CheckEnded(judged, moment()))
 
     # Files
 
@@ -195,7 +195,7 @@ class Watch:
                 self._compare(*self._watched)
             if self._console.size != size:
                 size = self._console.size
-                self._events.put_nowait(Said(self.state.note))  # to be drawn anew
+                self._events.put_nowait(NoteShown(self.state.note))  # to be drawn anew
 
     def _compare(self, exercise: Exercise, work: Signature, spec: Signature) -> None:
         now_work, now_spec = signatures(exercise)
@@ -205,7 +205,7 @@ class Watch:
         if now_spec != spec:
             self._load_again()
         else:
-            self._events.put_nowait(Saved())
+            self._events.put_nowait(FileSaved())
 
     def _load(self) -> None:
         """Read the course for the first time.
@@ -227,6 +227,6 @@ class Watch:
             if str(error) != self.state.trouble:
                 self._events.put_nowait(CourseBroken(str(error)))
 
-    def _loaded(self, exercises: list[Exercise]) -> Loaded:
+    def _loaded(self, exercises: list[Exercise]) -> CourseLoaded:
         first = self._at is not None and not self.state.exercises
-        return Loaded(tuple(exercises), find(exercises, str(self._at)).name if first else "")
+        return CourseLoaded(tuple(exercises), find(exercises, str(self._at)).name if first else "")

@@ -42,13 +42,12 @@ def remember(report: Report) -> list[str]:
     """
     if not report.complete or report.simulated or not any(map(_asks_for_mine, report.modes)):
         return []
-    from chatlab.course.progress import add_race, moment
-    from chatlab.course.reached import Race, RaceMode
+    from chatlab.course.progress import ComparisonRecord, ModeRecord, add_race, moment
     from chatlab.course.workplace import find_workplace
     from chatlab.errors import UsageError
 
     modes = {
-        name: RaceMode(
+        name: ModeRecord(
             median=mode.throughput_per_s.median,
             low=mode.throughput_per_s.low,
             high=mode.throughput_per_s.high,
@@ -56,7 +55,7 @@ def remember(report: Report) -> list[str]:
         )
         for name, mode in report.modes.items()
     }
-    race = Race(
+    race = ComparisonRecord(
         when=moment(),
         scenario=str(report.scenario["name"]),
         history=report.history,
@@ -77,7 +76,7 @@ def _asks_for_mine(text: str) -> bool:
 def _find_mine(*texts: str) -> None:
     """Check the exercises, say what is taken, and hand it on to whatever is started from here."""
     from chatlab.chat.user_parts import set_user_parts
-    from chatlab.course.mine import find_mine
+    from chatlab.course.solved_parts import find_mine
     from chatlab.course.workplace import find_workplace
 
     workplace = find_workplace()

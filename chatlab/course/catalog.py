@@ -64,7 +64,7 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: int | None = None
 
 
-class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExerciseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `exercise.toml` says; see the head of this file."""
 
     title: str
@@ -89,7 +89,7 @@ class Exercise(msgspec.Struct, frozen=True):
     name: str
     folder: Path
     answers: Path
-    spec: Spec
+    spec: ExerciseSpec
 
     @property
     def number(self) -> str:
@@ -156,7 +156,7 @@ def load(folder: Path, answers: Path) -> Exercise:
     """
     path = folder / SPEC
     try:
-        spec = msgspec.toml.decode(path.read_bytes(), type=Spec)
+        spec = msgspec.toml.decode(path.read_bytes(), type=ExerciseSpec)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}{_RESTORE}") from error
     except (msgspec.MsgspecError, ValueError) as error:  # a TOML mistake is a ValueError
@@ -186,7 +186,7 @@ def find(exercises: list[Exercise], text: str) -> Exercise:
     raise UsageError(f"there is no exercise {text!r}; there are: {there_are}")
 
 
-def _mistake(spec: Spec) -> str | None:
+def _mistake(spec: ExerciseSpec) -> str | None:
     names = [check.name for check in spec.checks]
     if not names:
         return "it has no checks"

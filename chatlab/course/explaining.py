@@ -42,7 +42,7 @@ class BlockingCall(Exception):
         self.line = line
 
 
-class Told(NamedTuple):
+class Explanation(NamedTuple):
     """What is to be said of an exception."""
 
     verdict: Verdict
@@ -58,29 +58,33 @@ class Unusable(NamedTuple):
     line: int
 
 
-def explain(error: BaseException, work: Path, lab: CheckBench | None) -> Told:
+def explain(error: BaseException, work: Path, lab: CheckBench | None) -> Explanation:
     """What an exception means that ended a check."""
     line = line_of(error, work)
     if isinstance(error, CannotTell):
-        return Told("unsure", "", str(error), 0)
+        return Explanation("unsure", "", str(error), 0)
     if isinstance(error, BlockingCall):
         expected = "no call that stops the whole server while it waits"
-        return Told("failed", expected, str(error), error.line)
+        return Explanation("failed", expected, str(error), error.line)
     if isinstance(error, Mismatch):
-        return Told("failed", error.expected, error.actual, error.line or _last_line(lab))
+        return Explanation("failed", error.expected, error.actual, error.line or _last_line(lab))
     if isinstance(error, Deadlock):
         deadlock = "everyone waits for something that will never happen: a deadlock"
-        return Told("failed", "an end", deadlock, _waits_in(error, work) or _last_line(lab))
+        return Explanation("failed", "an end", deadlock, _waits_in(error, work) or _last_line(lab))
     if isinstance(error, Livelock):
-        return Told("failed", "an end", str(error), _waits_in(error, work) or _last_line(lab))
+        return Explanation(
+            "failed", "an end", str(error), _waits_in(error, work) or _last_line(lab)
+        )
     if isinstance(error, SystemExit):
         ended = f"sys.exit({error.code!r}) was called: in a server, that ends it for everyone"
-        return Told("failed", "no call of sys.exit", ended, line)
+        return Explanation("failed", "no call of sys.exit", ended, line)
     if line:
-        return Told("failed", "no exception to leave your code", words(error), line)
+        return Explanation("failed", "no exception to leave your code", words(error), line)
     if lab is not None and (place := _called_wrongly(error, lab.work)) is not None:
-        return Told("failed", "methods as the base class has them: name, arguments, async", *place)
-    return Told("unsure", "", f"the check itself failed: {words(error)}", 0)
+        return Explanation(
+            "failed", "methods as the base class has them: name, arguments, async", *place
+        )
+    return Explanation("unsure", "", f"the check itself failed: {words(error)}", 0)
 
 
 def unusable(error: BaseException, work: Path) -> Unusable:

@@ -1,24 +1,24 @@
-"""What a learner has reached, kept in `.chatlab/progress.json` of the workplace.
+"""What a learner has achieved: data, how each event changes it, and the file it is kept in.
 
-Owns how that file is changed: under a lock, read, changed, written beside and renamed, so that
-neither a crash nor a second process loses anything. A file that cannot be understood is set aside,
-never overwritten. Where nothing can be written, everything goes on in memory, and a note says so.
-Read `reached.py` for what is in it.
+The file is `.chatlab/progress.json` of the workplace. It is changed under a lock: read, changed,
+written to a temporary file and renamed, so that neither a crash nor a second process loses
+anything. A file that cannot be understood is moved aside, never overwritten. Where nothing can be
+written, the course goes on in memory, and a note says so.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from chatlab.course.reached import SCHEMA, Change, Progress, Race, raced
-from chatlab.course.safe_files import stamp, unused, write_atomically
-from chatlab.course.workplace import Workplace
+from chatlab.course.catalog import Exercise
+from chatlab.course.verdicts import Judged
+from chatlab.course.workplace import Workplace, stamp, unused, write_atomically
 
 FILE, LOCK = "progress.json", "progress.lock"
 LOCK_TIMEOUT_S = 5.0
@@ -26,7 +26,7 @@ PENDING_MAX = 1_000
 """Changes that are kept in memory where nothing can be written."""
 
 
-def add_race(workplace: Workplace, race: Race) -> list[str]:
+def add_race(workplace: Workplace, race: ComparisonRecord) -> list[str]:
     """Keep the result of a comparison; returns what the learner should be told, if anything."""
     kept = ProgressFile(workplace.state)
     kept.update(lambda progress: raced(progress, race))
@@ -139,3 +139,133 @@ def _decode(data: bytes) -> Progress:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+SCHEMA = "chatlab.progress/1"
+RACES_MAX = 100
+"""The first one is kept for good: it is the "before"."""
+
+
+class FailedCheck(msgspec.Struct, frozen=True):
+    """A check that failed, and the seed with which it did."""
+
+    check: str
+    seed: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far someone is with one exercise.
+
+    Attributes:
+        passed: once is enough, whatever becomes of the file later.
+        points: the most that were earned.
+        hints: how many were shown.
+        gave_up: whether the answer was looked at before it passed.
+        failure: the latest; None if nothing has failed yet.
+        passed_at: ISO 8601, when it passed first; empty if it has not.
+        checks: how often it was checked.
+    """
+
+    passed: bool = False
+    points: float = 0.0
+    hints: int = 0
+    gave_up: bool = False
+    failure: FailedCheck | None = None
+    passed_at: str = ""
+    checks: int = 0
+
+
+class ModeRecord(msgspec.Struct, frozen=True):
+    """What a comparison found of one mode.
+
+    Attributes:
+        median, low, high: messages delivered per second; the last two are the 95% interval, None
+            with too few rounds.
+        clean: whether the audit found nothing lost, doubled, reordered or damaged.
+    """
+
+    median: float
+    low: float | None = None
+    high: float | None = None
+    clean: bool = True
+
+
+class ComparisonRecord(msgspec.Struct, frozen=True):
+    """A `chatlab compare` with the learner's own code in it.
+
+    Attributes:
+        when: ISO 8601.
+        scenario: its name.
+        history: messages in the data folder before it.
+        rounds: of each mode.
+        measurement: False for a demonstration, from which nothing can be concluded.
+        modes: name as it was typed to what was found, the baseline first.
+    """
+
+    when: str
+    scenario: str
+    history: int
+    rounds: int
+    measurement: bool
+    modes: dict[str, ModeRecord]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """All that is kept: exercise name to standing, and races, oldest first."""
+
+    schema: str = SCHEMA
+    exercises: dict[str, Standing] = {}
+    races: list[ComparisonRecord] = []
+
+    def of(self, exercise: str) -> Standing:
+        """The standing of one exercise."""
+        return self.exercises.get(exercise, Standing())
+
+
+Change = Callable[[Progress], Progress]
+
+
+def checked(progress: Progress, judged: Judged, when: str) -> Progress:
+    """After a check of all of an exercise."""
+    before = progress.of(judged.exercise)
+    failed = judged.first_failure
+    first = judged.passed and not before.passed
+    return _with(
+        progress,
+        judged.exercise,
+        passed=before.passed or judged.passed,
+        points=max(before.points, judged.points),
+        failure=FailedCheck(failed.check, failed.seed or 0) if failed else before.failure,
+        passed_at=when if first else before.passed_at,
+        checks=before.checks + 1,
+    )
+
+
+def hinted(progress: Progress, exercise: str, shown: int) -> Progress:
+    """After that many hints have been shown."""
+    return _with(progress, exercise, hints=max(progress.of(exercise).hints, shown))
+
+
+def gave_up(progress: Progress, exercise: str) -> Progress:
+    """After the answer was shown; before it has passed, that counts as giving up."""
+    before = progress.of(exercise)
+    return _with(progress, exercise, gave_up=before.gave_up or not before.passed)
+
+
+def raced(progress: Progress, race: ComparisonRecord) -> Progress:
+    """After a comparison."""
+    races = [*progress.races, race]
+    if len(races) > RACES_MAX:
+        del races[1]
+    return msgspec.structs.replace(progress, races=races)
+
+
+def current(exercises: Sequence[Exercise], progress: Progress) -> Exercise:
+    """The first exercise that has not passed; the last one if all have."""
+    left = (one for one in exercises if not progress.of(one.name).passed)
+    return next(left, exercises[-1])
+
+
+def _with(progress: Progress, exercise: str, **fields: object) -> Progress:
+    standing = msgspec.structs.replace(progress.of(exercise), **fields)
+    return msgspec.structs.replace(progress, exercises={**progress.exercises, exercise: standing})

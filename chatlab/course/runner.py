@@ -5,7 +5,7 @@ line of JSON. Whatever the learner's code prints goes elsewhere, and comes along
 
 The learner's code can do what it likes to this process. An exception, `sys.exit`, a loop that never
 ends, a call that blocks: each becomes a result that names the line. What cannot be caught here (an
-`os._exit`, a crash), the parent sees: `checking.py`.
+`os._exit`, a crash), the parent sees: `judge.py`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,18 @@ import msgspec
 
 from chatlab import exit_codes
 from chatlab.course.checks import SEEDS, Check, CheckBench
-from chatlab.course.explaining import BlockingCall, Told, explain, unusable, words
-from chatlab.course.loading import load_checks, load_work
-from chatlab.course.printing import Printed, divert_output
+from chatlab.course.containment import CapturedOutput, divert_output, load_checks, load_work
+from chatlab.course.explaining import BlockingCall, Explanation, explain, unusable, words
 from chatlab.course.simulation import run
-from chatlab.course.verdicts import Begun, Broken, CheckJob, Done, Job, News, Result
+from chatlab.course.verdicts import (
+    CheckBegun,
+    CheckDone,
+    CheckJob,
+    FileUnusable,
+    JudgeJob,
+    JudgeNews,
+    Result,
+)
 
 STORY_STEPS = 12
 TEXT_MAX = 1_000
@@ -46,16 +53,16 @@ _BLOCKED = "it was still waiting in one call that blocks, and stops the whole se
 
 def main() -> None:
     """Do the job on standard input."""
-    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=JudgeJob)
     # A Ctrl-C is for the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # the learner's folder may be read-only, and stays clean
     leave = os._exit
-    Child(job, *divert_output()).run()
+    CheckRunner(job, *divert_output()).run()
     leave(0)  # at once: a thread of the learner's code may never end
 
 
-class Child:
+class CheckRunner:
     """One job under way.
 
     Args:
@@ -64,7 +71,7 @@ class Child:
         printed: what is printed meanwhile.
     """
 
-    def __init__(self, job: Job, channel: BinaryIO, printed: Printed) -> None:
+    def __init__(self, job: JudgeJob, channel: BinaryIO, printed: CapturedOutput) -> None:
         self._job = job
         self._work = Path(job.work)
         self._channel = channel
@@ -86,33 +93,35 @@ class Child:
         for wanted in self._job.checks:
             check = checks.get(wanted.name, _NO_CHECK)
             self._trial = trial = _Trial(check, wanted)
-            self._tell(Begun(wanted.name))
+            self._tell(CheckBegun(wanted.name))
             self._printed.so_far()
             missing = [name for name in wanted.needs if name in self._failed]
             if missing:
                 skipped = f"not tried: first, {' and '.join(missing)} must pass"
-                result = self._result(trial, Told("skipped", "", skipped, 0))
+                result = self._result(trial, Explanation("skipped", "", skipped, 0))
             elif check is _NO_CHECK:
                 unknown = why_not or f"{self._job.checks_in} has no check of that name"
-                result = self._result(trial, Told("unsure", "", unknown, 0))
+                result = self._result(trial, Explanation("unsure", "", unknown, 0))
             else:
                 result = self._try(trial)
             if result.verdict in ("failed", "skipped"):
                 self._failed.add(wanted.name)
             with self._ending:
                 self._trial = None
-                self._tell(Done(result))
+                self._tell(CheckDone(result))
 
-    def _broken(self) -> Broken | None:
+    def _broken(self) -> FileUnusable | None:
         """Why no check can be run over this file; None if they can."""
         try:
             module = load_work(self._work)
         except BaseException as error:
             why, line = unusable(error, self._work)
-            return Broken(_bounded(why), line, self._code(line))
+            return FileUnusable(_bounded(why), line, self._code(line))
         name = self._job.class_name
         if name and not isinstance(getattr(module, name, None), type):
-            return Broken(f"it has no class {name}: the server looks for it under that name", 0, "")
+            return FileUnusable(
+                f"it has no class {name}: the server looks for it under that name", 0, ""
+            )
         return None
 
     def _try(self, trial: _Trial) -> Result:
@@ -122,7 +131,7 @@ class Child:
         for seed in wanted.seeds or range(SEEDS[check.kind]):
             trial.begin(seed)
             self._blocking = None
-            self._tell(Begun(wanted.name))  # a sign of life
+            self._tell(CheckBegun(wanted.name))  # a sign of life
             random.seed(seed)  # that the learner's code may draw from
             try:
                 work = load_work(self._work)
@@ -142,12 +151,12 @@ class Child:
             if not lab.seed_matters:
                 break
         if lowest is None or lowest.spent is None:
-            return self._result(trial, Told("passed", "", "", 0), share=1.0)
+            return self._result(trial, Explanation("passed", "", "", 0), share=1.0)
         trial.lab = lowest
-        told = Told("partial", lowest.spent.expected, lowest.spent.actual, 0)
+        told = Explanation("partial", lowest.spent.expected, lowest.spent.actual, 0)
         return self._result(trial, told, share=lowest.share)
 
-    def _result(self, trial: _Trial, told: Told, share: float = 0.0) -> Result:
+    def _result(self, trial: _Trial, told: Explanation, share: float = 0.0) -> Result:
         check, failed = trial.check, told.verdict == "failed"
         return Result(
             asked=check.asked,
@@ -247,11 +256,11 @@ class Child:
             if self._trial is not trial:
                 return  # it has just ended by itself
             if trial is None:
-                self._tell(Broken(actual, line, self._code(line)))
+                self._tell(FileUnusable(actual, line, self._code(line)))
             else:
                 trial.lab = None  # it is in use
-                told = Told("failed" if line else "unsure", expected, actual, line)
-                self._tell(Done(self._result(trial, told)))
+                told = Explanation("failed" if line else "unsure", expected, actual, line)
+                self._tell(CheckDone(self._result(trial, told)))
             self._exit(exit_codes.SOFTWARE)
 
     def _line(self, frame: FrameType | None) -> int:
@@ -262,7 +271,7 @@ class Child:
             frame = frame.f_back
         return 0
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, news: JudgeNews) -> None:
         self._channel.write(msgspec.json.encode(news) + b"\n")
         self._channel.flush()
 
@@ -313,7 +322,7 @@ async def _nothing(_: CheckBench) -> None:
 _NO_CHECK = Check("", "examples", "", "", _nothing)
 
 
-def _checks_of(job: Job) -> tuple[dict[str, Check], str]:
+def _checks_of(job: JudgeJob) -> tuple[dict[str, Check], str]:
     """The checks of a job; if there are none, why: that is nobody's fault who is judged by them."""
     try:
         return load_checks(job.checks_in), ""

@@ -1,11 +1,23 @@
-"""What comes out of a check, as it travels from the process that ran it. Frozen data, no logic."""
+"""What comes out of a check, as it travels from the process that ran it, and as JSON.
+
+`chatlab check --json` writes this:
+
+    {"schema", "exercise", "title", "work", "passed", "unsure", "points", "of",
+     "broken", "line", "code",
+     "results": [{"check", "kind", "verdict", "points", "of", "asked", "expected", "actual",
+                  "story", "why", "replay", "seed", "line", "code", "printed"}]}
+
+`broken` says why the file could not be run at all, with its line; it is empty if it could.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+from chatlab.course.catalog import Exercise
 
 Verdict = Literal["passed", "partial", "failed", "skipped", "unsure"]
 """`partial`: within its budget, with fewer points. `skipped`: it needs a check that has failed.
@@ -29,7 +41,7 @@ class CheckJob(msgspec.Struct, frozen=True):
     seeds: list[int] = []
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RunLimits(msgspec.Struct, frozen=True):
     """When one run of a check, with one seed, is given up as something that never ends.
 
     Attributes:
@@ -45,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True):
     blocked_s: float = 10.0
 
 
-class Job(msgspec.Struct, frozen=True):
+class JudgeJob(msgspec.Struct, frozen=True):
     """What a child process is to do.
 
     Attributes:
@@ -66,7 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     checks: list[CheckJob]
     failed: list[str] = []
     whole_story: bool = False
-    limits: Limits = Limits()
+    limits: RunLimits = RunLimits()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,27 +115,27 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     printed: str = ""
 
 
-class Broken(msgspec.Struct, frozen=True, tag=True):
-    """News from a child process: the learner's file cannot be used at all."""
+class FileUnusable(msgspec.Struct, frozen=True, tag=True):
+    """JudgeNews from a child process: the learner's file cannot be used at all."""
 
     why: str
     line: int
     code: str
 
 
-class Begun(msgspec.Struct, frozen=True, tag=True):
-    """News: a check has begun. If nothing follows, it has ended the process."""
+class CheckBegun(msgspec.Struct, frozen=True, tag=True):
+    """JudgeNews: a check has begun. If nothing follows, it has ended the process."""
 
     check: str
 
 
-class Done(msgspec.Struct, frozen=True, tag=True):
-    """News: a check has ended."""
+class CheckDone(msgspec.Struct, frozen=True, tag=True):
+    """JudgeNews: a check has ended."""
 
     result: Result
 
 
-News = Broken | Begun | Done
+JudgeNews = FileUnusable | CheckBegun | CheckDone
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -165,3 +177,30 @@ class Judged(msgspec.Struct, frozen=True):
     def first_failure(self) -> Result | None:
         """What to look at next; None if nothing failed."""
         return next((one for one in self.results if one.verdict == "failed"), None)
+
+
+SCHEMA = "chatlab.check/1"
+
+
+def report(judged: Judged, exercise: Exercise) -> dict[str, Any]:
+    """What became of an exercise, as plain data."""
+    return {
+        "schema": SCHEMA,
+        "exercise": judged.exercise,
+        "title": exercise.spec.title,
+        "work": str(judged.work),
+        "passed": judged.passed,
+        "unsure": judged.unsure,
+        "points": judged.points,
+        "of": exercise.points,
+        "broken": judged.broken,
+        "line": judged.line,
+        "code": judged.code,
+        "results": msgspec.to_builtins(judged.results),
+    }
+
+
+def encode(judged: Judged, exercise: Exercise) -> bytes:
+    """The same as JSON, to be read by people, too."""
+    data = msgspec.json.encode(report(judged, exercise))
+    return msgspec.json.format(data, indent=2) + b"\n"

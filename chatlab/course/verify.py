@@ -1,27 +1,36 @@
-"""The course, itself under test: what is claimed of each exercise is tried.
+"""Tests the course itself: tries what is claimed of each exercise.
 
-- a starter can be run, and fails each graded check;
+- a starter runs, and fails each graded check;
 - a solution passes every check under many seeds;
 - each named wrong answer applies to the solution, fails the check that it names, and no other;
 - hints, texts and reasons are there, and the points add up;
-- the commands that its text shows can be run.
+- the commands that its text shows run. Each runs as it stands, with less to do (one round, few
+  messages, a server that stops at once), and with the solution in the learner's place.
 
 Read `answers.py` for what a wrong answer looks like.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import shlex
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from chatlab.bench.server_process import ServerProcess
+from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.course.answers import read_wrong, whole_file
 from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, WRONG, Exercise
-from chatlab.course.checking import judge
-from chatlab.course.shown import commands_in, failing_commands
-from chatlab.course.verdicts import Judged, Limits
+from chatlab.course.judge import judge
+from chatlab.course.solved_parts import knobs_of
+from chatlab.course.verdicts import Judged, RunLimits
 from chatlab.errors import UsageError
 
 SEEDS = 200
@@ -30,11 +39,11 @@ HINTS_MIN = 3
 TEXT_MIN = 200
 """Characters; a text with less says nothing yet."""
 
-IMPATIENT = Limits(blocked_s=2.0)
+IMPATIENT = RunLimits(blocked_s=2.0)
 """Of a wrong answer that blocks for ever it is known that it does."""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class CourseProblem(msgspec.Struct, frozen=True):
     """Something about an exercise that is not as it is claimed.
 
     Attributes:
@@ -54,7 +63,7 @@ async def verify(
     tell: Callable[[str], None] = lambda _: None,
     *,
     commands: bool = True,
-) -> list[Problem]:
+) -> list[CourseProblem]:
     """Try an exercise; returns what is wrong with it.
 
     Args:
@@ -68,15 +77,17 @@ async def verify(
     problems += await _solution(exercise, seeds)
     for path in exercise.wrong:
         tell(f"{exercise.name}: the wrong answer {path.stem}")
-        problems += [Problem(exercise.name, path, what) for what in await _wrong(exercise, path)]
+        problems += [
+            CourseProblem(exercise.name, path, what) for what in await _wrong(exercise, path)
+        ]
     if commands and exercise.text.is_file() and commands_in(exercise.text):
         tell(f"{exercise.name}: the commands in {TEXT}")
         failing = await failing_commands(exercise)
-        problems += [Problem(exercise.name, exercise.text, what) for what in failing]
+        problems += [CourseProblem(exercise.name, exercise.text, what) for what in failing]
     return problems
 
 
-def _complete(exercise: Exercise) -> list[Problem]:
+def _complete(exercise: Exercise) -> list[CourseProblem]:
     wanted = {
         f"it has {len(exercise.wrong)} wrong answers of {WRONG_MIN}": len(exercise.wrong)
         >= WRONG_MIN,
@@ -89,28 +100,32 @@ def _complete(exercise: Exercise) -> list[Problem]:
     texts = (exercise.text, exercise.answers / WHY, exercise.answers / WORK)
     wanted |= {f"{path.name} is missing, or empty": _has_text(path) for path in texts}
     problems = [
-        Problem(exercise.name, exercise.folder, what) for what, holds in wanted.items() if not holds
+        CourseProblem(exercise.name, exercise.folder, what)
+        for what, holds in wanted.items()
+        if not holds
     ]
     whole = sorted((exercise.answers / WRONG).glob("*.py"))
     is_no_diff = "a wrong answer is a diff to the solution, with the ending .diff"
-    return problems + [Problem(exercise.name, path, is_no_diff) for path in whole]
+    return problems + [CourseProblem(exercise.name, path, is_no_diff) for path in whole]
 
 
 def _has_text(path: Path) -> bool:
     return path.is_file() and len(path.read_text("utf-8", "replace").strip()) > TEXT_MIN
 
 
-async def _starter(exercise: Exercise) -> list[Problem]:
+async def _starter(exercise: Exercise) -> list[CourseProblem]:
     judged = await judge(exercise, alone=True)
     problems = _broken(judged)
     for result in judged.results:
         if result.of and result.verdict != "failed":
             what = f"the starter does not fail {result.check}: it is {result.verdict}"
-            problems.append(Problem(exercise.name, judged.work, f"{what} {result.actual}".strip()))
+            problems.append(
+                CourseProblem(exercise.name, judged.work, f"{what} {result.actual}".strip())
+            )
     return problems
 
 
-async def _solution(exercise: Exercise, seeds: int) -> list[Problem]:
+async def _solution(exercise: Exercise, seeds: int) -> list[CourseProblem]:
     judged = await judge(exercise, exercise.answers / WORK, seeds=range(seeds))
     problems = _broken(judged)
     for result in judged.results:
@@ -119,7 +134,7 @@ async def _solution(exercise: Exercise, seeds: int) -> list[Problem]:
                 f"the solution does not pass {result.check}, with seed {result.seed}: expected "
                 f"{result.expected}, found {result.actual}"
             )
-            problems.append(Problem(exercise.name, judged.work, what))
+            problems.append(CourseProblem(exercise.name, judged.work, what))
     return problems
 
 
@@ -150,8 +165,89 @@ async def _wrong(exercise: Exercise, path: Path) -> list[str]:
     return problems
 
 
-def _broken(judged: Judged) -> list[Problem]:
+def _broken(judged: Judged) -> list[CourseProblem]:
     if not judged.broken:
         return []
     where = f" (line {judged.line})" if judged.line else ""
-    return [Problem(judged.exercise, judged.work, f"it cannot be used: {judged.broken}{where}")]
+    return [
+        CourseProblem(judged.exercise, judged.work, f"it cannot be used: {judged.broken}{where}")
+    ]
+
+
+TIMEOUT_S = 120.0
+FINE = {0, 1}
+"""Exit codes: 1 says that an audit was not clean, which some texts want to show."""
+
+_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_LESS_TO_DO = {
+    "compare": ("--rounds", "1", "--messages", "40", "--no-live"),
+    "growth": ("--rounds", "1", "--history", "0,50", "--messages", "40"),
+    "crash": ("--trials", "1"),
+    "tune": (
+        *("--batch-sizes", "10", "--flush-intervals", "20"),
+        *("--burst", "100", "--steady", "200", "--rate", "1000"),
+    ),
+    "load": ("--messages", "40"),
+    "serve": ("--port", "0", "--no-dashboard", "--stop-with-stdin"),
+}
+
+
+def commands_in(text: Path) -> list[str]:
+    """Every `chatlab ...` line in a shell block, once, in order."""
+    blocks = _BLOCK.findall(text.read_text(encoding="utf-8"))
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return list(dict.fromkeys(line for line in lines if line.startswith("chatlab ")))
+
+
+async def failing_commands(exercise: Exercise) -> list[str]:
+    """Run each command of an exercise's text; returns a sentence for each that does not run."""
+    with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        failing = []
+        for number, command in enumerate(commands_in(exercise.text)):
+            why = await _run(command, exercise, folder / f"data-{number}")
+            if why:
+                failing.append(f"`{command}` does not run: {why}")
+        return failing
+
+
+async def _run(command: str, exercise: Exercise, folder: Path) -> str:
+    """Run one command; returns why it failed, or nothing."""
+    words = shlex.split(command)[1:]
+    shorter = [*words, *_LESS_TO_DO.get(words[0], ())]
+    if words[0] == "serve":
+        shorter += ["--data", str(folder)]
+    if words[0] != "load":
+        return await _ended_well(shorter, exercise)
+    async with ServerProcess("naive", folder) as server:
+        return await _ended_well([shorter[0], server.url, *shorter[1:]], exercise)
+
+
+async def _ended_well(words: list[str], exercise: Exercise) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chatlab", *words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, ENVIRONMENT: msgspec.json.encode(_mine(exercise)).decode()},
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"it had not ended after {TIMEOUT_S:.0f} s"
+    text = errors.decode(errors="replace").strip()
+    if process.returncode in FINE and "Traceback" not in text:
+        return ""
+    return f"exit code {process.returncode}, {text.splitlines()[-1] if text else 'without a word'}"
+
+
+def _mine(exercise: Exercise) -> UserParts:
+    """The solution, as what the learner has made."""
+    role, work = exercise.spec.part, exercise.answers / WORK
+    if not exercise.spec.class_name:
+        return UserParts(knobs=knobs_of(work) if role else {})
+    source = f"{work.resolve()}:{exercise.spec.class_name}"
+    return UserParts({role: source}, {role: exercise.name}, [role])

@@ -1,12 +1,19 @@
-"""Where a learner works: a folder with `exercises/` in it, found from the folder that one is in.
+"""Where a learner works: a folder with `exercises/` in it, and the fresh copies that go there.
 
-What is kept about the learner lies beside it in `.chatlab/`: progress, and backups of what a reset
-replaced. The answers come from the workplace itself if it has any (a checkout has), else out of the
-installed package.
+A workplace is found from the folder that one is in. What is kept about the learner lies beside the
+exercises in `.chatlab/`: progress, and backups of what a reset replaced. The answers come from the
+workplace itself if it has any (a checkout has), else from the installed package.
+
+Nothing here overwrites what a learner has written: a new course only adds files, and a reset keeps
+a copy of what it replaces.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from datetime import datetime
 from pathlib import Path
 
 from chatlab.course.catalog import EXERCISES, SOLUTIONS, SPEC, Exercise, load_all
@@ -75,3 +82,154 @@ def packaged() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "_course"
     return installed if installed.is_dir() else package.parent
+
+
+BACKUPS = "backups"
+GIT_TIMEOUT_S = 10.0
+
+
+def make_course(target: Path, source: Path | None = None) -> int:
+    """Copy the exercises into a folder; returns how many files were added.
+
+    Args:
+        target: made if it is not there. In a course that is there already, what is missing is
+            added.
+        source: has `exercises/` in it; by default the one that came with chatlab.
+
+    Raises:
+        UsageError: the folder has something else in it, or cannot be written into.
+    """
+    source = (source or packaged()) / EXERCISES
+    if not source.is_dir():
+        raise UsageError(f"this chatlab came without exercises: there is no {source}")
+    try:
+        if not is_course(target) and _has_content(target):
+            raise UsageError(
+                f"{target} has other files in it: name a new folder, such as "
+                f"{target / 'chatlab-course'}"
+            )
+        return sum(
+            _add(path, target / EXERCISES / path.relative_to(source)) for path in _files(source)
+        )
+    except OSError as error:
+        raise UsageError(
+            f"cannot copy the exercises to {target}: {error.strerror} ({error.filename})"
+        ) from error
+
+
+def starter(workplace: Workplace, exercise: Exercise) -> bytes:
+    """An exercise's `work.py` as it was in the beginning.
+
+    Raises:
+        UsageError: nobody knows it any more.
+    """
+    original = packaged() / EXERCISES
+    inside = exercise.work.relative_to(workplace.root).relative_to(EXERCISES)
+    if not original.is_dir() or not original.samefile(workplace.root / EXERCISES):
+        try:
+            return (original / inside).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"there is no fresh {exercise.name} in the course that came with chatlab: "
+                f"{error.strerror} ({original / inside})"
+            ) from error
+    return _committed(workplace.root, f"{EXERCISES}/{inside.as_posix()}")
+
+
+def reset(workplace: Workplace, exercise: Exercise) -> Path | None:
+    """Put the starter back.
+
+    Returns the copy of what was replaced; None if there was nothing to replace.
+
+    Raises:
+        UsageError: there is no starter, or no copy can be made; then nothing has changed.
+    """
+    fresh = starter(workplace, exercise)
+    try:
+        found = exercise.work.read_bytes() if exercise.work.exists() else None
+        kept = None
+        if found is not None and found != fresh:
+            folder = workplace.state / BACKUPS
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = unused(folder / f"{exercise.name}-{stamp()}.py")
+            write_atomically(kept, found)
+        if found != fresh:
+            write_atomically(exercise.work, fresh)
+    except OSError as error:
+        raise UsageError(
+            f"{exercise.name} was not reset: {error.strerror} ({error.filename})"
+        ) from error
+    return kept
+
+
+def _files(source: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    )
+
+
+def _add(path: Path, to: Path) -> bool:
+    if to.exists():
+        return False
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)  # without its permissions: the copy is to be written into
+    return True
+
+
+def _has_content(folder: Path) -> bool:
+    """Whether a folder has anything in it but hidden files: a fresh git repository has some."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder")
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _committed(root: Path, path: str) -> bytes:
+    """A file of a checkout as it was committed last."""
+    command = ["git", "-C", str(root), "show", f"HEAD:./{path}"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=GIT_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(
+            f"only git knows the fresh {path} here, and it cannot be run: {error}"
+        ) from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+        raise UsageError(
+            f"there is no fresh {path}: this is the course that came with chatlab, and git does "
+            f"not have it ({said}). `chatlab learn init` with a new folder makes a fresh copy"
+        )
+    return done.stdout
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file by a new one in one step; a crash leaves the old one, or the new one.
+
+    Raises:
+        OSError: the old one is still there.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def unused(path: Path) -> Path:
+    """The path, with a number at its end if there is such a file already."""
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{path.stem.removesuffix(f'-{number - 1}')}-{number}{path.suffix}")
+    return path
+
+
+def stamp() -> str:
+    """Now, for a file name."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chatlab.course.catalog import Exercise, load
-from chatlab.course.checking import judge
+from chatlab.course.judge import judge
 from chatlab.course.verdicts import Judged, Result
 
 ROOT = Path(__file__).resolve().parents[2]

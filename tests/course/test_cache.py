@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.course.catalog import load
-from chatlab.course.checking import judge
+from chatlab.course.judge import judge
 from chatlab.course.verdicts import Judged
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.course import workplace
-from chatlab.course.catalog import CheckSpec, Exercise, Spec, find, load, load_all
+from chatlab.course.catalog import CheckSpec, Exercise, ExerciseSpec, find, load, load_all
 from chatlab.course.workplace import find_workplace, packaged
 from chatlab.errors import UsageError
 
@@ -40,7 +40,7 @@ def put(root: Path, name: str = "02_cache", text: str = GOOD) -> Path:
 
 
 def made(name: str) -> Exercise:
-    spec = Spec("A", "B", [], [], [CheckSpec("c")])
+    spec = ExerciseSpec("A", "B", [], [], [CheckSpec("c")])
     return Exercise(name, Path(name), Path(name), spec)
 
 
@@ -78,7 +78,7 @@ def test_its_checks_are_those_of_its_topic_or_its_own(tmp_path: Path) -> None:
         ("objectives", "objectivs", "unknown field `objectivs`"),
         ("points = 10", "point = 10", "unknown field `point` - at `$.checks"),
         ("points = 10", "points = -1", "check 'few_reads' has -1 points"),
-        ('"reader"', '"raeder"', "part = 'raeder' is none of reader, writer"),
+        ('"reader"', '"raeder"', "part = 'raeder' is none of transport, reader"),
         ('class = "Cache"\n', "", "part = 'reader', but no class that plays it"),
         ('name = "few_reads"', 'name = "reads"', "two checks have the same name"),
         ('["reads"]', '["few_reads"]', "needs ['few_reads'], which do not stand before it"),

@@ -17,9 +17,9 @@ from typer.main import get_command
 
 from chatlab.cli import main
 from chatlab.cli.app import app
-from chatlab.course import fresh
+from chatlab.course import workplace as fresh
 from chatlab.course.catalog import Exercise
-from chatlab.course.reached import Progress
+from chatlab.course.progress import Progress
 from chatlab.course.workplace import Workplace, packaged
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
 

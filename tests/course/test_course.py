@@ -17,8 +17,7 @@ from chatlab.chat.modes import named
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.cli.app import app
 from chatlab.course.catalog import Exercise, load_all
-from chatlab.course.shown import commands_in
-from chatlab.course.verify import verify
+from chatlab.course.verify import commands_in, verify
 from chatlab.course.workplace import packaged
 
 SEEDS = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.course.catalog import Exercise, load
-from chatlab.course.checking import judge
+from chatlab.course.judge import judge
 from chatlab.course.verdicts import Result
 
 ROOT = Path(__file__).parents[2]

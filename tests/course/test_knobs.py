@@ -8,7 +8,7 @@ import pytest
 
 from chatlab.chat.modes import parse
 from chatlab.chat.settings import Settings
-from chatlab.course.knobs import knobs_of
+from chatlab.course.solved_parts import knobs_of
 from chatlab.errors import UsageError
 from tests.course.judging import exercise
 

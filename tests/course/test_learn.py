@@ -19,33 +19,32 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from rich.console import Console
 
 from chatlab.cli import learn_loop
-from chatlab.cli.learn_loop import Watch
-from chatlab.course import fresh
-from chatlab.course.learn.events import (
-    Cancel,
-    Check,
+from chatlab.cli.learn_loop import LearnSession
+from chatlab.course import workplace as fresh
+from chatlab.course.learn.state import (
+    BeginCheck,
+    CancelCheck,
+    CheckEnded,
     CourseBroken,
-    Drawn,
+    CourseLoaded,
     Effect,
-    Ended,
     Event,
-    Heard,
-    Keep,
-    Kept,
-    Key,
-    Loaded,
-    PutBack,
+    FileSaved,
+    KeepProgress,
+    KeyPressed,
+    LearnState,
+    NoteShown,
+    ProgressRead,
     Quit,
     ReadText,
-    Said,
-    Saved,
+    RestoreStarter,
+    ResultHeard,
+    ScreenDrawn,
+    StarterRestored,
     TextRead,
-    WasReset,
 )
-from chatlab.course.learn.state import LearnState
 from chatlab.course.learn.step import step
-from chatlab.course.progress import ProgressFile
-from chatlab.course.reached import Progress, Standing
+from chatlab.course.progress import Progress, ProgressFile, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.course.workplace import Workplace
 from chatlab.errors import UsageError
@@ -59,8 +58,8 @@ PASSED = Standing(passed=True, points=10)
 def start(tmp_path: Path) -> LearnState:
     """The state after the course was read for the first time."""
     exercises = tuple(small_course(tmp_path, *NAMES).exercises)
-    state, effects = step(LearnState(), Loaded(exercises))
-    assert effects == [Check()]
+    state, effects = step(LearnState(), CourseLoaded(exercises))
+    assert effects == [BeginCheck()]
     return state
 
 
@@ -71,7 +70,7 @@ def after(state: LearnState, *events: Event) -> LearnState:
 
 
 def keys(state: LearnState, *names: str) -> LearnState:
-    return after(state, *map(Key, names))
+    return after(state, *map(KeyPressed, names))
 
 
 def effects_of(state: LearnState, event: Event) -> list[Effect]:
@@ -95,44 +94,48 @@ def with_passed(state: LearnState, *names: str) -> LearnState:
 
 def test_it_begins_with_the_first_that_has_not_passed(start: LearnState) -> None:
     progress = Progress(exercises={"01_one": PASSED})
-    state = after(LearnState(), Kept(progress, ()), Loaded(start.exercises))
+    state = after(LearnState(), ProgressRead(progress, ()), CourseLoaded(start.exercises))
 
     assert state.exercise.name == "02_two"
-    assert after(LearnState(), Loaded(start.exercises, "03_three")).exercise.name == "03_three"
+    assert (
+        after(LearnState(), CourseLoaded(start.exercises, "03_three")).exercise.name == "03_three"
+    )
 
 
 def test_when_all_have_passed_it_begins_at_the_end(start: LearnState) -> None:
     progress = Progress(exercises=dict.fromkeys(NAMES, PASSED))
 
-    assert after(LearnState(), Kept(progress, ()), Loaded(start.exercises)).page == "end"
+    assert (
+        after(LearnState(), ProgressRead(progress, ()), CourseLoaded(start.exercises)).page == "end"
+    )
 
 
 def test_a_save_checks_and_shows_the_result(start: LearnState) -> None:
     reading = keys(start, "h")
-    state, effects = step(reading, Saved())
+    state, effects = step(reading, FileSaved())
 
     assert (state.page, state.checking, state.heard) == ("work", True, ())
-    assert effects == [Check()]
+    assert effects == [BeginCheck()]
 
 
 def test_what_is_heard_is_shown_before_the_end(start: LearnState) -> None:
-    state = after(start, Saved(), Heard(result("passed")), Heard(result("failed")))
+    state = after(start, FileSaved(), ResultHeard(result("passed")), ResultHeard(result("failed")))
 
     assert state.heard_failure == result("failed")
-    assert after(state, Saved()).heard == ()
+    assert after(state, FileSaved()).heard == ()
 
 
 def test_a_check_that_ends_is_recorded_and_it_stays_where_it_is(start: LearnState) -> None:
-    state, effects = step(start, Ended(judged("01_one"), "2026-01-01T12:34:56+00:00"))
+    state, effects = step(start, CheckEnded(judged("01_one"), "2026-01-01T12:34:56+00:00"))
     [keep] = effects
 
-    assert isinstance(keep, Keep)
+    assert isinstance(keep, KeepProgress)
     assert keep.change(Progress()).of("01_one").passed
     assert (state.index, state.checking, state.checked_at) == (0, False, "12:34:56")
 
 
 def test_the_result_of_another_exercise_is_not_shown(start: LearnState) -> None:
-    state, effects = step(start, Ended(judged("03_three"), "2026-01-01T12:34:56+00:00"))
+    state, effects = step(start, CheckEnded(judged("03_three"), "2026-01-01T12:34:56+00:00"))
 
     assert state.judged is None
     assert effects == []
@@ -140,15 +143,15 @@ def test_the_result_of_another_exercise_is_not_shown(start: LearnState) -> None:
 
 def test_next_waits_until_it_has_passed(start: LearnState) -> None:
     refused = keys(start, "n")
-    state, effects = step(with_passed(start, "01_one"), Key("n"))
+    state, effects = step(with_passed(start, "01_one"), KeyPressed("n"))
 
     assert refused.index == 0
     assert "has not passed" in refused.note
-    assert (state.index, state.judged, effects) == (1, None, [Check()])
+    assert (state.index, state.judged, effects) == (1, None, [BeginCheck()])
 
 
 def test_what_nobody_can_tell_holds_up_nobody(start: LearnState) -> None:
-    unsure = after(start, Ended(judged("01_one", "unsure"), "2026-01-01T12:34:56+00:00"))
+    unsure = after(start, CheckEnded(judged("01_one", "unsure"), "2026-01-01T12:34:56+00:00"))
 
     assert keys(unsure, "n").index == 1
 
@@ -169,10 +172,10 @@ def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
     state = start
     shown = []
     for _ in range(5):
-        state, effects = step(state, Key("h"))
+        state, effects = step(state, KeyPressed("h"))
         for effect in effects:
-            assert isinstance(effect, Keep)
-            state = after(state, Kept(effect.change(state.progress), ()))
+            assert isinstance(effect, KeepProgress)
+            state = after(state, ProgressRead(effect.change(state.progress), ()))
         shown.append(state.standing.hints)
 
     assert shown == [1, 2, 3, 3, 3]
@@ -181,26 +184,26 @@ def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
 
 def test_hints_seen_before_are_shown_again_without_one_more(start: LearnState) -> None:
     progress = Progress(exercises={"01_one": Standing(hints=1)})
-    state, effects = step(replace(start, progress=progress), Key("h"))
+    state, effects = step(replace(start, progress=progress), KeyPressed("h"))
 
     assert (state.page, effects) == ("hints", [])
 
 
 def test_the_answer_is_a_reward(start: LearnState) -> None:
     assert "after it has passed" in keys(start, "w").note
-    assert ReadText("why") in effects_of(with_passed(start, "01_one"), Key("w"))
+    assert ReadText("why") in effects_of(with_passed(start, "01_one"), KeyPressed("w"))
 
 
 @pytest.mark.parametrize("key", ["q", "enter", "escape", "t", "z"])
 def test_any_key_leaves_a_page(start: LearnState, key: str) -> None:
     reading = after(start, TextRead("task", "text"))
-    state, effects = step(reading, Key(key))
+    state, effects = step(reading, KeyPressed(key))
 
     assert (state.page, effects) == ("work", [])
 
 
 def test_a_page_stays_where_it_was_scrolled_to(start: LearnState) -> None:
-    reading = after(start, TextRead("task", "text"), Drawn(30, 15))
+    reading = after(start, TextRead("task", "text"), ScreenDrawn(30, 15))
     state = keys(reading, " ", "down", "up", "escape")
 
     assert state.scroll == 0
@@ -208,8 +211,8 @@ def test_a_page_stays_where_it_was_scrolled_to(start: LearnState) -> None:
 
 
 def test_scrolling_ends_where_the_page_does(start: LearnState) -> None:
-    reading = after(start, TextRead("task", "text"), Drawn(5, 15))
-    far = after(keys(reading, " ", " "), Drawn(5, 15))
+    reading = after(start, TextRead("task", "text"), ScreenDrawn(5, 15))
+    far = after(keys(reading, " ", " "), ScreenDrawn(5, 15))
 
     assert far.scroll == 5
     assert keys(far, *["pageup"] * 3).scroll == 0
@@ -219,30 +222,33 @@ def test_a_reset_is_asked_for(start: LearnState) -> None:
     asked = keys(start, "x")
 
     assert asked.page == "reset"
-    assert effects_of(asked, Key("y")) == [PutBack()]
-    assert step(asked, Key("n")) == (replace(asked, page="work", note="nothing was changed"), [])
-    assert after(asked, Saved()).page == "reset"
-    assert effects_of(asked, WasReset("it is back")) == [Check()]
+    assert effects_of(asked, KeyPressed("y")) == [RestoreStarter()]
+    assert step(asked, KeyPressed("n")) == (
+        replace(asked, page="work", note="nothing was changed"),
+        [],
+    )
+    assert after(asked, FileSaved()).page == "reset"
+    assert effects_of(asked, StarterRestored("it is back")) == [BeginCheck()]
 
 
 def test_quitting(start: LearnState) -> None:
-    assert effects_of(start, Key("q")) == [Quit()]
-    assert effects_of(keys(start, "l"), Key("c-c")) == [Quit()]
-    assert effects_of(LearnState(), Key("q")) == [Quit()]
-    assert effects_of(LearnState(), Key("t")) == []
+    assert effects_of(start, KeyPressed("q")) == [Quit()]
+    assert effects_of(keys(start, "l"), KeyPressed("c-c")) == [Quit()]
+    assert effects_of(LearnState(), KeyPressed("q")) == [Quit()]
+    assert effects_of(LearnState(), KeyPressed("t")) == []
 
 
 def test_a_broken_course_is_told_and_forgotten_when_it_is_mended(start: LearnState) -> None:
     broken, effects = step(start, CourseBroken("line 3"))
 
-    assert (broken.trouble, effects) == ("line 3", [Cancel()])
-    mended, effects = step(broken, Loaded(start.exercises))
-    assert (mended.trouble, mended.index, effects) == ("", 0, [Check()])
+    assert (broken.trouble, effects) == ("line 3", [CancelCheck()])
+    mended, effects = step(broken, CourseLoaded(start.exercises))
+    assert (mended.trouble, mended.index, effects) == ("", 0, [BeginCheck()])
 
 
 def test_a_note_lasts_until_the_next_key(start: LearnState) -> None:
-    assert after(start, Said("done")).note == "done"
-    assert keys(after(start, Said("done")), "l").note == ""
+    assert after(start, NoteShown("done")).note == "done"
+    assert keys(after(start, NoteShown("done")), "l").note == ""
 
 
 # The loop, over real files, with real checks
@@ -260,7 +266,7 @@ class Sitting:
         self.screen = io.StringIO()
         console = Console(file=self.screen, force_terminal=True, width=80, height=24)
         self.typed = typed
-        self.watch = Watch(course, at, keys=typed, console=console, poll_s=0.02)
+        self.watch = LearnSession(course, at, keys=typed, console=console, poll_s=0.02)
 
     @property
     def state(self) -> LearnState:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from chatlab.course import progress as module
-from chatlab.course.progress import ProgressFile, add_race
-from chatlab.course.reached import (
+from chatlab.course.progress import (
     RACES_MAX,
-    Failure,
+    ComparisonRecord,
+    FailedCheck,
+    ModeRecord,
     Progress,
-    Race,
-    RaceMode,
+    ProgressFile,
     Standing,
+    add_race,
     checked,
     current,
     gave_up,
@@ -36,9 +37,9 @@ def judged(verdict: Verdict = "passed", points: float = 10, seed: int = 0) -> Ju
     return Judged(NAME, Path("work.py"), [result])
 
 
-def race(when: str = "2026-01-01T00:00:00+00:00") -> Race:
-    modes = {"naive": RaceMode(300, 290, 310), "mine": RaceMode(9_000)}
-    return Race(when, "midnight", 1_000, 6, True, modes)
+def race(when: str = "2026-01-01T00:00:00+00:00") -> ComparisonRecord:
+    modes = {"naive": ModeRecord(300, 290, 310), "mine": ModeRecord(9_000)}
+    return ComparisonRecord(when, "midnight", 1_000, 6, True, modes)
 
 
 def test_what_one_process_keeps_another_reads(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_what_was_reached_stays_reached() -> None:
     progress = checked(progress, judged(points=8), "last")
 
     assert progress.of(NAME) == Standing(
-        passed=True, points=9, failure=Failure("it", 7), passed_at="first", checks=3
+        passed=True, points=9, failure=FailedCheck("it", 7), passed_at="first", checks=3
     )
 
 
@@ -173,7 +174,7 @@ def test_two_processes_lose_none_of_each_others_updates(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from chatlab.course.progress import ProgressFile
-from chatlab.course.reached import Progress, Standing, hinted
+from chatlab.course.progress import Progress, Standing, hinted
 kept = ProgressFile(Path(sys.argv[1]))
 for number in range(30):
     kept.update(lambda now: hinted(now, f"{sys.argv[2]}_{number}", 1))

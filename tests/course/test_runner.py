@@ -15,16 +15,16 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from chatlab.course import checking
+from chatlab.course import judge as checking
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.checking import judge
-from chatlab.course.printing import SHOWN_MAX
+from chatlab.course.containment import SHOWN_MAX
+from chatlab.course.judge import judge
 from chatlab.course.runner import STORY_STEPS, TEXT_MAX
-from chatlab.course.verdicts import Judged, Limits, Result
+from chatlab.course.verdicts import Judged, Result, RunLimits
 from chatlab.errors import UsageError
 from tests.course.tiny import check_that_calls, exercise, line_of
 
-QUICK = Limits(cpu_s=0.3, turns=5_000, blocked_s=0.8)
+QUICK = RunLimits(cpu_s=0.3, turns=5_000, blocked_s=0.8)
 
 
 @pytest.fixture(autouse=True)
@@ -478,7 +478,7 @@ def test_results_are_heard_one_by_one_as_they_come(tmp_path: Path) -> None:
 
 async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     one = going_wrong(tmp_path, {"loops": ENDS_THE_PROCESS["loops"]})
-    judging = asyncio.create_task(judge(one, limits=Limits(cpu_s=1e9)))
+    judging = asyncio.create_task(judge(one, limits=RunLimits(cpu_s=1e9)))
     me = psutil.Process()
     while not me.children():  # noqa: ASYNC110 (a process cannot set an event)
         await asyncio.sleep(0.01)

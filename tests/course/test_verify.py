@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.verify import Problem, verify
+from chatlab.course.verify import CourseProblem, verify
 from tests.course.tiny import exercise
 
 CHECKS = """
@@ -66,7 +66,7 @@ def write_wrong(one: Exercise, name: str, code: str, head: str) -> None:
     (one.answers / "wrong" / f"{name}.diff").write_text(f"{head}\n\n{diff}\n", "utf-8")
 
 
-def problems(one: Exercise, seeds: int = 5) -> list[Problem]:
+def problems(one: Exercise, seeds: int = 5) -> list[CourseProblem]:
     return asyncio.run(verify(one, seeds))
 
 

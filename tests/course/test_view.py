@@ -12,18 +12,19 @@ import pytest
 from rich.console import Console, RenderableType
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.learn.state import LearnState, Page
-from chatlab.course.reached import Progress, Race, RaceMode, Standing
+from chatlab.course.learn.state import LearnState, PageName
+from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
 from chatlab.view.course import feedback as feedback_view
-from chatlab.view.course import listing, results
+from chatlab.view.course import feedback as results
+from chatlab.view.course import listing
 from chatlab.view.course.common import Readable
-from chatlab.view.course.finish import MEASURE, finish
 from chatlab.view.course.learn import screen
+from chatlab.view.course.listing import MEASURE, finish
 from tests.course.small import small_course
 
 SIZES = [(80, 24), (140, 40), (40, 12), (5, 3)]
-PAGES: list[Page] = ["work", "task", "hints", "checks", "why", "list", "reset", "end"]
+PAGES: list[PageName] = ["work", "task", "hints", "checks", "why", "list", "reset", "end"]
 
 
 def console(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Console:
@@ -161,9 +162,11 @@ def test_the_list_fits_eighty_columns(exercises: list[Exercise]) -> None:
 # The end of the road
 
 
-def race(when: str, **fields: object) -> Race:
-    modes = {"naive": RaceMode(300, 290, 310), "mine": RaceMode(9_000, 8_800, 9_100)}
-    return msgspec.structs.replace(Race(when, "midnight", 1_000, 6, True, modes), **fields)
+def race(when: str, **fields: object) -> ComparisonRecord:
+    modes = {"naive": ModeRecord(300, 290, 310), "mine": ModeRecord(9_000, 8_800, 9_100)}
+    return msgspec.structs.replace(
+        ComparisonRecord(when, "midnight", 1_000, 6, True, modes), **fields
+    )
 
 
 def test_without_a_race_the_command_is_shown(exercises: list[Exercise]) -> None:
@@ -182,7 +185,7 @@ def test_the_first_and_the_latest_race_are_shown(exercises: list[Exercise]) -> N
 
 
 def test_a_race_is_never_shown_as_more_than_it_is(exercises: list[Exercise]) -> None:
-    lossy = {"naive": RaceMode(300, clean=False), "mine": RaceMode(9_000, clean=True)}
+    lossy = {"naive": ModeRecord(300, clean=False), "mine": ModeRecord(9_000, clean=True)}
     demonstration = race("2026-01-01T", measurement=False, modes=lossy)
     few = race("2026-01-02T", rounds=2)
     text = text_of(finish(exercises, Progress(races=[demonstration, few])))
@@ -221,7 +224,7 @@ def states(exercises: list[Exercise]) -> list[LearnState]:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("page", PAGES)
 def test_no_screen_is_larger_than_the_terminal(
-    exercises: list[Exercise], page: Page, size: tuple[int, int]
+    exercises: list[Exercise], page: PageName, size: tuple[int, int]
 ) -> None:
     for state in states(exercises):
         for scroll in (0, 10_000):
@@ -237,7 +240,7 @@ def lines_of(state: LearnState, width: int = 80, height: int = 24) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_must_always_be_there_is_there(exercises: list[Exercise], page: Page) -> None:
+def test_what_must_always_be_there_is_there(exercises: list[Exercise], page: PageName) -> None:
     for state in states(exercises)[2:]:
         text = "\n".join(lines_of(replace(state, page=page)))
         assert f"{state.exercise.number}  Twice as much" in text
@@ -305,7 +308,7 @@ def test_a_picture_that_just_fits_is_not_wrapped(exercises: list[Exercise]) -> N
 
 @pytest.mark.parametrize("page", ["work", "task", "why", "list"])
 def test_all_keys_stand_in_one_line_of_eighty_columns(
-    exercises: list[Exercise], page: Page
+    exercises: list[Exercise], page: PageName
 ) -> None:
     passed = Progress(exercises={one.name: Standing(passed=True) for one in exercises})
     state = LearnState(exercises=tuple(exercises), index=1, progress=passed, page=page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatlab.course.catalog import CheckSpec, Exercise, Spec
+from chatlab.course.catalog import CheckSpec, Exercise, ExerciseSpec
 
 HEAD = """\
 from __future__ import annotations
@@ -21,7 +21,9 @@ def exercise(
     folder.mkdir(exist_ok=True)
     (folder / "work.py").write_text(work, "utf-8")
     (folder / "checks.py").write_text(HEAD + checks, "utf-8")
-    spec = Spec("Tiny", "Be tiny.", ["be tiny"], ["a", "b", "c"], list(specs), "", class_name)
+    spec = ExerciseSpec(
+        "Tiny", "Be tiny.", ["be tiny"], ["a", "b", "c"], list(specs), "", class_name
+    )
     return Exercise("01_tiny", folder, folder / "answers", spec)
 
 

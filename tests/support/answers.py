@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 from chatlab.course.catalog import load
-from chatlab.course.checking import judge
+from chatlab.course.judge import judge
 from chatlab.course.verdicts import Result
 
 ROOT = Path(__file__).resolve().parents[2]

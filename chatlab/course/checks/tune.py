@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from chatlab.course.checks import CheckBench, Mismatch, check
-from chatlab.course.knobs import NoPlainNumber, knobs_of
 from chatlab.course.simulation.evening import (
     MIDNIGHT_MAX_S,
     MIDNIGHT_SILENCE_MAX_MS,
@@ -21,6 +20,7 @@ from chatlab.course.simulation.evening import (
     live_through,
     whole,
 )
+from chatlab.course.solved_parts import NoPlainNumber, knobs_of
 from chatlab.errors import UsageError
 
 NEAR = 0.05

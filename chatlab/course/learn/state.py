@@ -1,4 +1,7 @@
-"""What the screen of `chatlab learn` shows. Frozen; `step.py` makes the next one."""
+"""What the screen of `chatlab learn` shows, what can happen to it, and what it can want done.
+
+Frozen data. `step.py` makes the next state from a state and an event.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.reached import Progress, Standing
+from chatlab.course.progress import Change, Progress, Standing
 from chatlab.course.verdicts import Judged, Result
 
-Page = Literal["work", "task", "hints", "checks", "why", "list", "reset", "end"]
+PageName = Literal["work", "task", "hints", "checks", "why", "list", "reset", "end"]
 """`work` is home; `reset` is a question; the others are left by any key that means nothing else."""
 
 
@@ -40,7 +43,7 @@ class LearnState:
     exercises: tuple[Exercise, ...] = ()
     index: int = 0
     progress: Progress = field(default_factory=Progress)
-    page: Page = "work"
+    page: PageName = "work"
     text: str = ""
     scrolls: Mapping[str, int] = field(default_factory=dict)
     page_lines: int = 10
@@ -88,3 +91,156 @@ class LearnState:
     def all_passed(self) -> bool:
         """Whether the course is done."""
         return all(self.progress.of(one.name).passed for one in self.exercises)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key was pressed: a character, or a name such as `down` or `c-c`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSaved:
+    """The learner's file has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultHeard:
+    """The check under way has a result for one of its questions."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded:
+    """A check has ended.
+
+    Attributes:
+        when: ISO 8601.
+    """
+
+    judged: Judged
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckNotRun:
+    """The check under way could not be run, which is nobody's fault; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CourseLoaded:
+    """The course was read, at the start or after a change of it.
+
+    Attributes:
+        at: name of the exercise to begin with; empty to stay.
+    """
+
+    exercises: tuple[Exercise, ...]
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CourseBroken:
+    """The course cannot be read; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRead:
+    """The progress file was read or changed."""
+
+    progress: Progress
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRead:
+    """A text that a page shows is here."""
+
+    page: PageName
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StarterRestored:
+    """The starter is back; `text` says where the learner's file is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteShown:
+    """Something was done, or could not be."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenDrawn:
+    """The screen was drawn.
+
+    Attributes:
+        scroll_max: the highest first line that makes sense on this page.
+        page_lines: how many it has room for.
+    """
+
+    scroll_max: int
+    page_lines: int
+
+
+Event = (
+    KeyPressed
+    | FileSaved
+    | ResultHeard
+    | CheckEnded
+    | CheckNotRun
+    | CourseLoaded
+    | CourseBroken
+    | ProgressRead
+    | TextRead
+    | StarterRestored
+    | NoteShown
+    | ScreenDrawn
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BeginCheck:
+    """To do: end the check under way, if any, and begin one of this exercise."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCheck:
+    """To do: end the check under way, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepProgress:
+    """To do: change what is kept."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """To do: read the text of a page."""
+
+    page: PageName
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStarter:
+    """To do: put the starter of this exercise back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """To do: end."""
+
+
+Effect = BeginCheck | CancelCheck | KeepProgress | ReadText | RestoreStarter | Quit

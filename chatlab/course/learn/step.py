@@ -9,30 +9,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatlab.course.catalog import Exercise
-from chatlab.course.learn.events import (
-    Cancel,
-    Check,
+from chatlab.course.learn.state import (
+    BeginCheck,
+    CancelCheck,
+    CheckEnded,
+    CheckNotRun,
     CourseBroken,
-    Drawn,
+    CourseLoaded,
     Effect,
-    Ended,
     Event,
-    Heard,
-    Keep,
-    Kept,
-    Key,
-    Loaded,
-    NotRun,
-    PutBack,
+    FileSaved,
+    KeepProgress,
+    KeyPressed,
+    LearnState,
+    NoteShown,
+    ProgressRead,
     Quit,
     ReadText,
-    Said,
-    Saved,
+    RestoreStarter,
+    ResultHeard,
+    ScreenDrawn,
+    StarterRestored,
     TextRead,
-    WasReset,
 )
-from chatlab.course.learn.state import LearnState
-from chatlab.course.reached import checked, current, gave_up, hinted
+from chatlab.course.progress import checked, current, gave_up, hinted
 from chatlab.course.verdicts import Judged
 
 SCROLLS = {" ": 10, "pagedown": 10, "pageup": -10, "down": 1, "j": 1, "up": -1, "k": -1}
@@ -46,30 +46,30 @@ Next = tuple[LearnState, list[Effect]]
 def step(state: LearnState, event: Event) -> Next:
     """The next state, and what the loop is to do."""
     match event:
-        case Key(name):
+        case KeyPressed(name):
             return _key(state, name)
-        case Saved():
+        case FileSaved():
             page = state.page if state.page == "reset" else "work"
             return _check(replace(state, saved=True, page=page, note=""))
-        case Heard(result):
+        case ResultHeard(result):
             return replace(state, heard=(*state.heard, result)), []
-        case Ended(judged, when):
+        case CheckEnded(judged, when):
             return _ended(state, judged, when)
-        case NotRun(why):
+        case CheckNotRun(why):
             return replace(state, checking=False, heard=(), note=why), []
-        case Loaded(exercises, at):
+        case CourseLoaded(exercises, at):
             return _loaded(state, exercises, at)
         case CourseBroken(why):
-            return replace(state, trouble=why, checking=False, heard=()), [Cancel()]
-        case Kept(progress, notes):
+            return replace(state, trouble=why, checking=False, heard=()), [CancelCheck()]
+        case ProgressRead(progress, notes):
             return replace(state, progress=progress, kept_notes=notes), []
         case TextRead(page, text):
             return replace(state, page=page, text=text), []
-        case WasReset(text):
+        case StarterRestored(text):
             return _check(replace(state, note=text, saved=True))
-        case Said(text):
+        case NoteShown(text):
             return replace(state, note=text), []
-        case Drawn(scroll_max, page_lines):
+        case ScreenDrawn(scroll_max, page_lines):
             state = replace(state, page_lines=page_lines)
             return (_scrolled(state, scroll_max) if state.scroll > scroll_max else state), []
 
@@ -82,7 +82,7 @@ def _ended(state: LearnState, judged: Judged, when: str) -> Next:
         state = _scrolled(state, 0)
     if judged.passed:
         state = replace(state, note="")  # whatever it said is no longer of interest
-    return state, [Keep(lambda progress: checked(progress, judged, when))]
+    return state, [KeepProgress(lambda progress: checked(progress, judged, when))]
 
 
 def _loaded(state: LearnState, exercises: tuple[Exercise, ...], at: str) -> Next:
@@ -118,7 +118,7 @@ def _enter(state: LearnState, index: int, note: str = "") -> Next:
 
 
 def _check(state: LearnState) -> Next:
-    return replace(state, checking=True, heard=()), [Check()]
+    return replace(state, checking=True, heard=()), [BeginCheck()]
 
 
 def _key(state: LearnState, key: str) -> Next:
@@ -130,7 +130,7 @@ def _key(state: LearnState, key: str) -> Next:
     if state.page == "reset":
         yes = key in ("y", "Y")
         home = replace(state, page="work", note="" if yes else "nothing was changed")
-        return home, [PutBack()] if yes else []
+        return home, [RestoreStarter()] if yes else []
     if key in SCROLLS:
         lines = SCROLLS[key]
         if key in PAGEWISE:
@@ -172,7 +172,7 @@ def _hint(state: LearnState) -> Next:
     more = not shown or (state.page == "hints" and shown < total)
     state = replace(state, page="hints")
     name = state.exercise.name
-    return state, [Keep(lambda progress: hinted(progress, name, shown + 1))] if more else []
+    return state, [KeepProgress(lambda progress: hinted(progress, name, shown + 1))] if more else []
 
 
 def _why(state: LearnState) -> Next:
@@ -181,7 +181,7 @@ def _why(state: LearnState) -> Next:
         words = f"after it has passed; sooner: `chatlab solution {name} --give-up`"
         return replace(state, note=words), []
     name = state.exercise.name
-    return state, [ReadText("why"), Keep(lambda progress: gave_up(progress, name))]
+    return state, [ReadText("why"), KeepProgress(lambda progress: gave_up(progress, name))]
 
 
 def _forward(state: LearnState) -> Next:

@@ -2,7 +2,7 @@
 
 Owns where everything stands: above, which exercise and how far; below, the one next action and the
 keys; between them, the page, of which as much is shown as there is room for. Read `pages.py` for
-what is on the pages, `next_action.py` for what to do next.
+what is on the pages and what to do next.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from chatlab.course.learn.state import LearnState
 from chatlab.view import words
 from chatlab.view.course import pages
 from chatlab.view.course.common import LABEL_WIDTH, amount, labelled, plain, points, shown_path
+from chatlab.view.course.feedback import marks
 from chatlab.view.course.listing import reached
-from chatlab.view.course.next_action import next_action
-from chatlab.view.course.results import marks
+from chatlab.view.course.pages import next_action
 from chatlab.view.lines import (
     CHART,
     GOOD,

@@ -1,24 +1,53 @@
-"""What teachers see: what `chatlab course verify` found, and the named wrong answers."""
+"""Longer texts: Markdown, the named wrong answers, what `chatlab course verify` found.
+
+Takes time to import (Markdown, syntax highlighting): only commands that show such texts do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.markdown import CodeBlock, Markdown
+from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from chatlab.course.answers import WrongAnswer
 from chatlab.course.catalog import Exercise
-from chatlab.course.verify import Problem
+from chatlab.course.verify import CourseProblem
 from chatlab.view import words
 from chatlab.view.course.common import many, plain, safe, shown_path
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
 
+INDENT = 2
+
+
+class _Block(CodeBlock):
+    """Code and pictures: to the very edge if they need it, for a picture that wraps is none."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = str(self.text).rstrip()
+        width = max(map(len, code.splitlines()), default=0)
+        syntax = Syntax(
+            code, self.lexer_name, theme=self.theme, word_wrap=True, background_color="default"
+        )
+        yield Padding(syntax, (0, 0, 0, INDENT if width + INDENT <= options.max_width else 0))
+
+
+class MarkdownText(Markdown):
+    """A README or the like; its text comes from a file that anyone may have written."""
+
+    elements: ClassVar = {**Markdown.elements, "fence": _Block, "code_block": _Block}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(safe(text), hyperlinks=False, code_theme="ansi_dark")
+
 
 def verified(
-    exercises: Sequence[Exercise], found: Mapping[str, Sequence[Problem]], seeds: int
+    exercises: Sequence[Exercise], found: Mapping[str, Sequence[CourseProblem]], seeds: int
 ) -> RenderableType:
     """The table, and what is wrong.
 
@@ -41,7 +70,7 @@ def verified(
     return Group(table, *_problems(found), Text(), end)
 
 
-def _problems(found: Mapping[str, Sequence[Problem]]) -> list[RenderableType]:
+def _problems(found: Mapping[str, Sequence[CourseProblem]]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for problem in (one for problems in found.values() for one in problems):
         parts += [Text(), Text(shown_path(problem.where), BAD), plain(f"  {problem.what}")]

@@ -18,15 +18,15 @@ import msgspec
 
 from chatlab.course.catalog import CheckSpec, Exercise
 from chatlab.course.verdicts import (
-    Begun,
-    Broken,
+    CheckBegun,
+    CheckDone,
     CheckJob,
-    Done,
-    Job,
+    FileUnusable,
     Judged,
-    Limits,
-    News,
+    JudgeJob,
+    JudgeNews,
     Result,
+    RunLimits,
 )
 from chatlab.errors import UsageError
 
@@ -37,7 +37,7 @@ Python; the runner itself ends whatever computes for ever. So nobody fails by it
 # The order of a set of texts is drawn anew in each process: a replay must see the same again.
 _ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
 
-LIMITS = Limits()
+LIMITS = RunLimits()
 END_TIMEOUT_S = 5.0
 
 Heard = Callable[[Result], None]
@@ -51,7 +51,7 @@ async def judge(
     seeds: Sequence[int] = (),
     alone: bool = False,
     whole_story: bool = False,
-    limits: Limits = LIMITS,
+    limits: RunLimits = LIMITS,
     heard: Heard = lambda _result: None,
 ) -> Judged:
     """Run the checks of an exercise over a file.
@@ -86,7 +86,7 @@ async def judge(
     except OSError as error:
         return Judged(exercise.name, path, [], f"cannot read {path}: {error.strerror}")
     while len(results) < len(checks):
-        job = Job(
+        job = JudgeJob(
             exercise=exercise.name,
             work=str(path),
             class_name=exercise.spec.class_name,
@@ -112,14 +112,14 @@ def _job(check: CheckSpec, seeds: Sequence[int], alone: bool) -> CheckJob:
 class _Run:
     """One child process, which ends early when the learner's code ends it."""
 
-    def __init__(self, job: Job, folder: Path, results: list[Result], heard: Heard) -> None:
+    def __init__(self, job: JudgeJob, folder: Path, results: list[Result], heard: Heard) -> None:
         self._job = job
         self._folder = folder
         self._results = results
         self._heard = heard
         self._checks = {check.name: check for check in job.checks}
 
-    async def run(self) -> Broken | None:
+    async def run(self) -> FileUnusable | None:
         """Add to the results: at least one, unless the file turns out to be unusable."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "chatlab.course.runner"),
@@ -145,7 +145,7 @@ class _Run:
                 process.kill()
             await process.wait()
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> Broken | None:
+    async def _listen(self, process: asyncio.subprocess.Process) -> FileUnusable | None:
         assert process.stdout is not None
         begun, before = "", len(self._results)
         while True:
@@ -159,12 +159,12 @@ class _Run:
                 return None
             if not line:
                 break
-            match msgspec.json.decode(line, type=News):
-                case Broken() as broken:
+            match msgspec.json.decode(line, type=JudgeNews):
+                case FileUnusable() as broken:
                     return broken
-                case Begun(check=name):
+                case CheckBegun(check=name):
                     begun = name
-                case Done(result=result):
+                case CheckDone(result=result):
                     begun = ""
                     self._add(result)
         code = await process.wait()
@@ -172,7 +172,9 @@ class _Run:
             words = f"it ended the whole process at once (exit code {code})"
             self._add(self._ended(begun, "failed", words))
         elif len(self._results) == before:
-            return Broken(f"it ends the whole process when it is loaded (exit code {code})", 0, "")
+            return FileUnusable(
+                f"it ends the whole process when it is loaded (exit code {code})", 0, ""
+            )
         return None
 
     def _add(self, result: Result) -> None:
