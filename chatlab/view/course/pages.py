@@ -1,4 +1,4 @@
-"""What fills the screen of `chatlab learn`, one page at a time, and the one next action below it."""
+"""What fills the screen of `chatlab learn`: one page at a time, and the one next action."""
 
 from __future__ import annotations
 
