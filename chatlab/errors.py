@@ -28,6 +28,9 @@ class StorageError(ChatlabError):
         operation: what was tried: "read", "write", "fsync", "rename" or "open".
         file: the file's name inside the data folder.
         reason: the operating system's words.
+
+    Attributes:
+        finding: what is wrong, for a list of damaged files.
     """
 
     def __init__(self, operation: str, file: str, reason: str) -> None:
@@ -35,10 +38,16 @@ class StorageError(ChatlabError):
         self.operation = operation
         self.file = file
         self.reason = reason
+        self.finding = f"cannot {operation} it: {reason}"
+
+    @classmethod
+    def from_os(cls, operation: str, file: str, error: OSError) -> StorageError:
+        """What the operating system refused."""
+        return cls(operation, file, error.strerror or str(error))
 
     @classmethod
     def of(cls, error: Exception) -> StorageError:
-        """The same error, or another one (a bug in a part, say) told as a failed save."""
+        """The same error; any other one (a bug in a part, say) becomes a failed save."""
         if isinstance(error, StorageError):
             return error
         failed = cls("save", "the batch", f"{type(error).__name__}: {error}")
@@ -47,14 +56,20 @@ class StorageError(ChatlabError):
 
 
 class CorruptFile(StorageError):
-    """A data file was read but does not parse; nothing was changed."""
+    """A data file was read but does not parse; nothing was changed.
 
-    def __init__(self, file: str, reason: str) -> None:
-        super().__init__("understand", file, f"{reason}; restore it from a backup or move it away")
+    Args:
+        file: its name inside the data folder.
+        finding: what is wrong with it.
+    """
+
+    def __init__(self, file: str, finding: str) -> None:
+        super().__init__("understand", file, f"{finding}; restore it from a backup or move it away")
+        self.finding = finding
 
 
 class Overloaded(ChatlabError):
-    """A queue is at its limit, so that the newcomer must be turned away."""
+    """A queue is at its limit and turns the newcomer away."""
 
 
 class Refusal(ChatlabError):

@@ -17,16 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chatlab.cli
-from chatlab.chat.interchange import PART, alone, export_messages, import_messages
+from chatlab.chat.interchange import PART, export_messages, import_messages
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
 from chatlab.cli import data
 from chatlab.data import journal_format as form
-from chatlab.data.folder import LOCK_NAME, DataFolder
-from chatlab.data.inspection import Contents, inspect
+from chatlab.data.folder import LOCK_NAME, DataFolder, locked
+from chatlab.data.inspection import Contents, inspect, read_lines
 from chatlab.data.journal_format import FILLING
-from chatlab.data.journal_lines import read_lines
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
@@ -215,7 +214,7 @@ def test_inspect_and_import_beside_a_real_server_and_after_its_death(
     assert "53 messages" in live[1]
     assert "53 messages" in after[1]
     assert refused[0] == taken[0] == 2
-    assert "a chatlab server uses the data folder" in taken[1]
+    assert "another chatlab server uses the data folder" in taken[1]
 
 
 def test_inspect_says_where_a_tail_is_torn_and_that_this_is_no_damage(
@@ -370,7 +369,7 @@ def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> N
 def test_tail_takes_the_last_lines_apart(chatlab_data: Run, tmp_path: Path) -> None:
     kept(tmp_path, "journal")
     path = segments(tmp_path)[-1]
-    records = list(form.records(path.name, path.read_bytes()))
+    records = list(form.Scan(path.name, path.read_bytes()).records())
     code, said = chatlab_data("inspect", tmp_path, "--tail", "2")
 
     assert code == 0
@@ -489,7 +488,7 @@ def test_export_replaces_a_file_only_by_force(chatlab_data: Run, tmp_path: Path)
     target.write_text("mine")
     code, said = chatlab_data("export", tmp_path / "data", "--to", target)
     assert (code, target.read_text()) == (2, "mine")
-    assert "is there already: choose another name, or add --force" in said
+    assert "exists already: choose another name, or add --force" in said
     assert chatlab_data("export", tmp_path / "data", "--to", target, "--force")[0] == 0
     assert target.read_bytes() == MESSAGES.encode(SOME)
 
@@ -541,9 +540,9 @@ def test_export_stops_at_a_torn_segment_in_the_middle(tmp_path: Path) -> None:
     [
         ("deep/down.json", "there is no folder"),
         (".", "is a folder"),
-        ("data/users.json", "of the data folder's own"),
-        ("data/messages.sqlite", "of the data folder's own"),
-        ("data/journal-0000000000000000.log", "of the data folder's own"),
+        ("data/users.json", "of the data folder itself"),
+        ("data/messages.sqlite", "of the data folder itself"),
+        ("data/journal-0000000000000000.log", "of the data folder itself"),
     ],
 )
 def test_export_to_a_wrong_place_is_explained(
@@ -565,7 +564,7 @@ def test_export_asks_which_store_is_meant(chatlab_data: Run, tmp_path: Path) -> 
     for kind in ("journal", "sqlite"):
         import_messages(folder, folder / MESSAGES.name, kind)  # type: ignore[arg-type]
     code, said = chatlab_data("export", folder, "--to", target)
-    assert (code, "say which with --from" in said) == (2, True)
+    assert (code, "choose one with --from" in said) == (2, True)
     assert chatlab_data("export", folder, "--to", target, "--from", "sqlite")[0] == 0
     (folder / FILLING).touch()
     code, said = chatlab_data("export", folder, "--to", target, "--from", "journal", "--force")
@@ -582,7 +581,7 @@ async def test_export_into_the_folder_of_a_running_server_is_refused(tmp_path: P
         kept_there = opened(folder, "journal")
         await kept_there.start()
         await kept_there.close()
-        with pytest.raises(chatlab.cli.ChatlabError, match="stop it first"):
+        with pytest.raises(chatlab.cli.ChatlabError, match="another chatlab server"):
             export_messages(folder, folder / MESSAGES.name, force=True)
         export_messages(folder, tmp_path / "elsewhere.json")
         kept_there.files.close()
@@ -685,7 +684,11 @@ def test_import_refuses_to_guess_whether_a_damaged_store_is_empty(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "there is no file"), (b"[{}", "no list of messages"), (b"[1]", "no list of messages")],
+    [
+        (None, "there is no file"),
+        (b"[{}", "not a list of messages"),
+        (b"[1]", "not a list of messages"),
+    ],
 )
 def test_a_file_that_cannot_be_imported_is_explained(
     chatlab_data: Run, tmp_path: Path, content: bytes | None, words: str
@@ -752,12 +755,12 @@ def test_an_import_interrupted_anywhere_can_be_done_again(
 
 def test_only_one_may_have_a_folder(tmp_path: Path) -> None:
     with (
-        alone(tmp_path),
-        pytest.raises(chatlab.cli.ChatlabError, match="stop it first"),
-        alone(tmp_path),
+        locked(tmp_path),
+        pytest.raises(chatlab.cli.ChatlabError, match="another chatlab server"),
+        locked(tmp_path),
     ):
         pass
-    with alone(tmp_path):
+    with locked(tmp_path):
         pass
 
 

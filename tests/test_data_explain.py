@@ -13,7 +13,7 @@ from rich.console import Console
 from chatlab.cli.data_explain import explain
 from chatlab.data import database_copy
 from chatlab.data.database_copy import copy_database
-from chatlab.data.saved import read_saved
+from chatlab.data.readers import read_saved
 from chatlab.data.sqlite_database import LOG, NAME, Database
 from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError

@@ -15,8 +15,8 @@ import msgspec
 
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import content_of, number_of
+from chatlab.data.readers import SavedMessages
 from chatlab.data.records import Message
-from chatlab.data.saved import SavedMessages
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,8 +19,8 @@ from chatlab.bench.scenario import RUN_ID, Scenario, number_of
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
 from chatlab.chat.snapshot import Snapshot
+from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.records import Message
-from chatlab.data.saved import SavedMessages, read_saved
 
 LATE_MAX_MS = 20.0
 LATE_MAX_SHARE = 0.05

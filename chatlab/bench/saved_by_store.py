@@ -31,8 +31,8 @@ from chatlab import exit_codes
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.store import Store
 from chatlab.chat.settings import Settings
+from chatlab.data.readers import Keep, SavedMessages, damaged_lists, read_saved
 from chatlab.data.records import CHATROOMS, MESSAGES, Message
-from chatlab.data.saved import Keep, SavedMessages, damaged_lists, read_saved
 from chatlab.disk.files import Files
 from chatlab.errors import ChatlabError
 

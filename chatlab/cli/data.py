@@ -13,8 +13,7 @@ from chatlab.cli.data_explain import explain
 from chatlab.cli.serve import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
-    from chatlab.data.inspection import Contents
-    from chatlab.data.journal_lines import JournalLines
+    from chatlab.data.inspection import Contents, JournalLines
 
 TAIL_DEFAULT = 5
 
@@ -57,7 +56,7 @@ def inspect(
     """
     from chatlab.cli.options import check_writable
     from chatlab.data import inspection
-    from chatlab.data.journal_lines import read_lines
+    from chatlab.data.inspection import read_lines
     from chatlab.view.data import print_contents, print_lines
 
     to_stdout = json is not None and str(json) == "-"
@@ -99,12 +98,14 @@ def export(
 
     FILE appears whole or not at all. A damaged store is not exported; see chatlab data inspect.
     """
-    from chatlab.chat.interchange import WORDS, export_messages
+    from chatlab.chat.interchange import export_messages
+    from chatlab.data.readers import READERS
 
     used, count, torn_bytes = export_messages(folder, to, kind, force=force)
-    print(f"wrote {count:,} messages from {WORDS[used]} of {folder} to {to}")
+    words = READERS[used].words
+    print(f"wrote {count:,} messages from {words} of {folder} to {to}")
     if torn_bytes:
-        print(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {WORDS[used]}")
+        print(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}")
 
 
 @app.command("import")
@@ -124,10 +125,11 @@ def import_(
     folder on which a server runs. Users and rooms are not part of it: they stand in users.json and
     chatrooms.json.
     """
-    from chatlab.chat.interchange import WORDS, import_messages
+    from chatlab.chat.interchange import import_messages
+    from chatlab.data.readers import READERS
 
     count = import_messages(folder, source, kind)
-    print(f"imported {count:,} messages from {source} into {WORDS[kind]} of {folder}")
+    print(f"imported {count:,} messages from {source} into {READERS[kind].words} of {folder}")
 
 
 def _encoded(contents: Contents, lines: JournalLines | None) -> bytes:

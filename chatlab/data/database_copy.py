@@ -67,7 +67,7 @@ def database_copy(folder: Path) -> Iterator[DatabaseCopy]:
         try:
             copy_database(folder, Path(elsewhere))
         except OSError as error:
-            raise StorageError("read", NAME, error.strerror or str(error)) from error
+            raise StorageError.from_os("read", NAME, error) from error
         with _told():
             connection = apsw.Connection(str(Path(elsewhere) / NAME), apsw.SQLITE_OPEN_READWRITE)
         with closing(connection):

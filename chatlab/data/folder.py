@@ -1,8 +1,9 @@
-"""The data folder: made, filled with the starting data, checked, and kept for one server alone."""
+"""The data folder: made, filled with the starting data, checked, and locked for one server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,35 @@ def starting_data() -> Path:
     return installed if installed.is_dir() else package.parent / "data"
 
 
+@contextmanager
+def locked(folder: Path, else_choose: str = "another folder") -> Iterator[None]:
+    """Make a data folder if it is missing, and keep every other server off it.
+
+    Args:
+        else_choose: the user's way out, for the error.
+
+    Raises:
+        UsageError: another server uses it, or it cannot be written to.
+    """
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another chatlab server uses the data folder {folder}: stop it, or choose "
+            f"{else_choose}"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"cannot use the data folder {folder}: {error.strerror}; choose {else_choose}"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class DataFolder:
     """A data folder in use by this process; an async context manager.
 
@@ -56,31 +86,19 @@ class DataFolder:
         self.starting: Iterable[Message] = ()
         self._kept_in = kept_in
         self._history = history
-        self._lock = FileLock(path / LOCK_NAME, timeout=0)
+        self._locked = locked(path, "another folder with --data")
 
     async def __aenter__(self) -> Path:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except Timeout:
-            raise UsageError(
-                f"another chatlab server uses the data folder {self.path}: stop it, "
-                "or choose another folder with --data"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"cannot use the data folder {self.path}: {error.strerror}; "
-                "choose another one with --data"
-            ) from error
+        self._locked.__enter__()
         try:
             await self._fill_and_check()
         except BaseException:
-            self._lock.release()
+            self._locked.__exit__(None, None, None)
             raise
         return self.path
 
     async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
+        self._locked.__exit__(None, None, None)
 
     async def _fill_and_check(self) -> None:
         source, target = Files(starting_data()), Files(self.path)

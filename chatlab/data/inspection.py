@@ -1,70 +1,44 @@
-"""What lies in a data folder: looked at from outside, without changing a byte.
+"""What lies in a data folder, for people: an overview, and the lines of a journal taken apart.
 
-For people and programs that want to know, also while a server runs on the folder, or after a crash.
-So it reports damage rather than raising it, and does not take the folder's lock. `journal_lines.py`
-shows the journal line by line; `interchange.py` moves messages in and out.
+It may be asked at any time, also while a server runs on the folder or after a crash: it changes
+nothing, takes no lock, and reports damage rather than raising it. `readers.py` reads the stores;
+`chat/interchange.py` moves messages in and out.
 """
 
 from __future__ import annotations
 
+import re
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
-from chatlab.data.database_copy import database_copy
-from chatlab.data.journal_format import FILLING
-from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message
-from chatlab.data.sqlite_database import LOG
-from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.data.journal_segments import SegmentFiles, segments_among
+from chatlab.data.readers import (
+    READERS,
+    JournalReader,
+    Segment,
+    StoreKind,
+    StoreReader,
+    read_list,
+)
+from chatlab.data.records import CHATROOMS, USERS, DataFile
 from chatlab.disk.counted import Disk
-from chatlab.errors import CorruptFile, StorageError, UsageError
+from chatlab.errors import StorageError, UsageError
 
 SCHEMA = "chatlab.data/1"
 
-StoreKind = Literal["json", "journal", "sqlite"]
 T = TypeVar("T")
-
-_LOOKS = 5
-_BETWEEN_LOOKS_S = 0.05
-
-
-class Segment(msgspec.Struct, kw_only=True):
-    """A file of a journal.
-
-    Attributes:
-        number: 1 for the first.
-        position: where it begins, in bytes of the whole journal.
-        bytes: that it has, or had before it was compressed.
-        file_bytes: on the disk.
-        compressed: whether it is.
-        messages, batches: that can be read.
-        torn_bytes: at its end, of a save that was not finished; the next start cuts them off.
-        damaged_at: the byte of the file at which it is damaged; None if it is not, or as a whole.
-        damage: what is wrong, in words; empty if nothing is.
-    """
-
-    number: int
-    name: str
-    position: int
-    bytes: int
-    file_bytes: int = 0
-    compressed: bool = False
-    messages: int = 0
-    batches: int = 0
-    torn_bytes: int = 0
-    damaged_at: int | None = None
-    damage: str = ""
 
 
 class StoreContents(msgspec.Struct, kw_only=True):
-    """What one store has kept; of a damaged one, what can be read.
+    """What one store holds; of a damaged one, what can be read.
 
     Attributes:
         kind: which.
@@ -73,7 +47,7 @@ class StoreContents(msgspec.Struct, kw_only=True):
         first, last: the earliest and the latest time of a message; None if there is none.
         segments: of a journal.
         unfinished: it is being filled, or that was interrupted; then the next start begins anew.
-        damage: what is wrong with each file that is not as it should be, by its name.
+        damage: what is wrong with each damaged file, by its name.
     """
 
     kind: StoreKind
@@ -108,29 +82,6 @@ class Contents(msgspec.Struct, kw_only=True):
         return next((store for store in self.stores if store.kind == kind), None)
 
 
-class Tally:
-    """Counts messages as they go by."""
-
-    def __init__(self) -> None:
-        self._rooms: Counter[str] = Counter()
-        self._first: str | None = None
-        self._last: str | None = None
-
-    def add(self, messages: Iterable[Message]) -> None:
-        """Count some more."""
-        for message in messages:
-            self._rooms[message.room_id] += 1
-            if self._first is None or message.timestamp < self._first:
-                self._first = message.timestamp
-            if self._last is None or message.timestamp > self._last:
-                self._last = message.timestamp
-
-    def into(self, store: StoreContents) -> None:
-        """Write the result down."""
-        store.messages, store.rooms = self._rooms.total(), dict(self._rooms.most_common())
-        store.first, store.last = self._first, self._last
-
-
 def inspect(folder: Path, pause: Callable[[float], None] = time.sleep) -> Contents:
     """Look at a data folder.
 
@@ -142,20 +93,21 @@ def inspect(folder: Path, pause: Callable[[float], None] = time.sleep) -> Conten
     """
     disk = Disk(folder)
     names = names_in(disk)
-    users, users_damage = _look(disk, names, USERS.name, USERS.decode, pause)
-    rooms, rooms_damage = _look(disk, names, CHATROOMS.name, CHATROOMS.decode, pause)
-    found = [_json(disk, names, pause), _journal(disk, names), _sqlite(disk, names)]
-    stores = [store for store in found if store is not None]
-    damage = users_damage | rooms_damage
+    damage: dict[str, str] = {}
+
+    def count(file: DataFile[list[T]]) -> int | None:
+        try:
+            return len(read_list(disk, file, pause)) if file.name in names else None
+        except StorageError as error:
+            damage[file.name] = error.finding
+            return None
+
+    users, rooms = count(USERS), count(CHATROOMS)
+    readers = [make(disk, names, pause) for make in READERS.values()]
+    stores = [_contents(disk, reader) for reader in readers if reader.files]
     for store in stores:
         damage |= store.damage
-    return Contents(
-        folder=str(folder),
-        users=None if users is None else len(users),
-        rooms=None if rooms is None else len(rooms),
-        stores=stores,
-        damage=damage,
-    )
+    return Contents(folder=str(folder), users=users, rooms=rooms, stores=stores, damage=damage)
 
 
 def names_in(disk: Disk) -> list[str]:
@@ -172,163 +124,126 @@ def names_in(disk: Disk) -> list[str]:
         raise UsageError(f"cannot look into {disk.folder}: {error.strerror}") from error
 
 
-def said(error: StorageError) -> str:
-    """What is wrong with a file, without the advice that follows in an error message."""
-    return error.reason.partition("; restore")[0]
-
-
-def _look(
-    disk: Disk,
-    names: list[str],
-    name: str,
-    decode: Callable[[bytes], T],
-    pause: Callable[[float], None],
-) -> tuple[T | None, dict[str, str]]:
-    """A file's content, and its damage. A server may rewrite it in place: then, half is there."""
-    if name not in names:
-        return None, {}
-    why = ""
-    for look in range(_LOOKS):
-        if look:
-            pause(_BETWEEN_LOOKS_S)
-        try:
-            return decode(disk.read(name)), {}
-        except CorruptFile as error:
-            why = said(error)
-        except OSError as error:
-            return None, {name: f"it cannot be read: {error.strerror}"}
-    return None, {name: why}
-
-
-def _json(disk: Disk, names: list[str], pause: Callable[[float], None]) -> StoreContents | None:
-    messages, damage = _look(disk, names, MESSAGES.name, MESSAGES.decode, pause)
-    if messages is None and not damage:
-        return None
-    files = [MESSAGES.name]
-    store = StoreContents(kind="json", files=files, bytes=_size(disk, files), damage=damage)
-    tally = Tally()
-    tally.add(messages or [])
-    tally.into(store)
-    return store
-
-
-def _sqlite(disk: Disk, names: list[str]) -> StoreContents | None:
-    if DATABASE not in names:
-        return None
-    files = [name for name in (DATABASE, LOG) if name in names]
-    store, tally = StoreContents(kind="sqlite", files=files, bytes=_size(disk, files)), Tally()
-    try:
-        with database_copy(disk.folder) as database:
-            database.check()
-            tally.add(database.messages())
-    except StorageError as error:
-        store.damage = {DATABASE: said(error)}
-    tally.into(store)
-    return store
-
-
-def _journal(disk: Disk, names: list[str]) -> StoreContents | None:
-    files = packed.segments_among(names)
-    if not files:
-        return None
-    walk = _Walk(disk)
-    for name in files:
-        walk.through(name, is_last=name == files[-1])
-    store = StoreContents(
-        kind="journal",
-        files=files,
-        bytes=sum(segment.file_bytes for segment in walk.segments),
-        segments=walk.segments,
-        unfinished=FILLING in names,
-        damage={one.name: one.damage for one in walk.segments if one.damage},
+def _contents(disk: Disk, reader: StoreReader) -> StoreContents:
+    rooms: Counter[str] = Counter()
+    first: str | None = None
+    last: str | None = None
+    for message in reader.messages():
+        rooms[message.room_id] += 1
+        first = message.timestamp if first is None else min(first, message.timestamp)
+        last = message.timestamp if last is None else max(last, message.timestamp)
+    return StoreContents(
+        kind=reader.kind,
+        files=reader.files,
+        bytes=_size(disk, reader.files),
+        messages=rooms.total(),
+        rooms=dict(rooms.most_common()),
+        first=first,
+        last=last,
+        segments=reader.segments if isinstance(reader, JournalReader) else [],
+        unfinished=reader.unfinished,
+        damage={name: error.finding for name, error in reader.damage.items()},
     )
-    walk.tally.into(store)
-    return store
 
 
-class _Walk:
-    """Goes through a journal from its first segment to its last, and checks all that it says."""
-
-    def __init__(self, disk: Disk) -> None:
-        self.segments: list[Segment] = []
-        self.tally = Tally()
-        self._disk = disk
-        self._end = 0
-        self._messages = 0
-        self._rooms: dict[str, int] = {}
-        self._known = True  # whether these three are: not after damage, until the next index
-
-    def through(self, name: str, *, is_last: bool) -> None:
-        """Look at the next segment."""
-        segment = Segment(
-            number=len(self.segments) + 1,
-            name=name,
-            position=form.base_of(name),
-            bytes=0,
-            compressed=packed.is_compressed(name),
-        )
-        self.segments.append(segment)
-        try:
-            data = self._disk.read(name)
-            segment.bytes = segment.file_bytes = len(data)
-            if segment.compressed:
-                segment.bytes = packed.decode_index(name, data[: packed.INDEX_BYTES_MAX])[0].bytes
-                data = packed.plain_bytes(name, data)
-            header = form.decode_header(name, data)
-        except OSError as error:
-            segment.damage = f"it cannot be read: {error.strerror}"
-        except CorruptFile as error:
-            segment.damage = said(error)
-        else:
-            segment.damage = self._wrong_with(header)
-            self._end, self._messages = header.base, header.messages
-            self._rooms = dict(header.rooms)
-            self._records(segment, data, is_last)
-        self._known = not segment.damage
-        self._end = segment.position + segment.bytes
-
-    def _wrong_with(self, header: form.Header) -> str:
-        """What in an index does not agree with the segments before."""
-        if header.base != self._end:
-            return (
-                f"it begins at position {header.base:x}, but what is before it ends at "
-                f"{self._end:x}"
-            )
-        if self._known and header.messages != self._messages:
-            return (
-                f"its index says that {header.messages:,} messages came before, there are "
-                f"{self._messages:,}"
-            )
-        if self._known and header.rooms != self._rooms:
-            return "its index leads to other places than those where the rooms' messages are"
-        return ""
-
-    def _records(self, segment: Segment, data: bytes, is_last: bool) -> None:
-        end = data.find(b"\n") + 1
-        for record in form.records(segment.name, data):
-            room_id = record.message.room_id
-            if record.previous != self._rooms.get(room_id, form.NOWHERE):
-                self._damaged(segment, end, "breaks the chain of its room")
-            self._rooms[room_id] = record.position
-            segment.messages += 1
-            segment.batches += record.first
-            self.tally.add([record.message])
-            end = data.find(b"\n", record.position - segment.position) + 1
-        self._messages += segment.messages
-        rest = len(data) - end
-        if rest and (not is_last or form.has_later_batch(data, end)):
-            self._damaged(segment, end, "is damaged, and it had been safely on the disk")
-        else:
-            segment.torn_bytes = rest
-
-    def _damaged(self, segment: Segment, byte: int, what: str) -> None:
-        if not segment.damage:
-            segment.damaged_at, segment.damage = byte, f"the line at byte {byte:,} {what}"
-
-
-def _size(disk: Disk, names: list[str]) -> int:
+def _size(disk: Disk, names: Iterable[str]) -> int:
     size = 0
     for name in names:
         with suppress(FileNotFoundError):  # a server that stops removes the log of its database
-            size += (disk.folder / name).stat().st_size
+            size += disk.size(name)
     return size
+
+
+_MARKS = {form.HEADER, form.FIRST, form.FURTHER}
+
+
+class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a segment; an unfinished one at the end, without a line feed, counts too.
+
+    Attributes:
+        position: where it begins, in bytes of the whole journal.
+        bytes: with its line feed.
+        checksum: as written in the line; empty if there is none.
+        right_checksum: of its bytes.
+        mark: `#`, `+` or `=`; empty if it is something else.
+        link: where the room's message before begins; None if there is none.
+        room: of a message.
+        text: what follows mark and link; of a damaged line, all of it.
+        ended: whether it has its line feed.
+        whole: whether it can be read.
+    """
+
+    position: int
+    bytes: int
+    checksum: str
+    right_checksum: str
+    mark: str
+    link: int | None
+    room: str
+    text: str
+    ended: bool
+    whole: bool
+
+
+class JournalLines(msgspec.Struct, frozen=True, kw_only=True):
+    """The last lines of a segment.
+
+    Attributes:
+        segment: its number, 1 for the first.
+        total: lines in the segment.
+    """
+
+    segment: int
+    name: str
+    total: int
+    last: list[JournalLine]
+
+
+def read_lines(folder: Path, count: int, segment: int | None = None) -> JournalLines:
+    """The last `count` lines of a segment.
+
+    Args:
+        segment: 1 for the first; None for the last.
+
+    Raises:
+        UsageError: there is no such folder, journal or segment.
+        StorageError: it cannot be read.
+    """
+    disk = Disk(folder)
+    names = segments_among(names_in(disk))
+    if not names:
+        raise UsageError(f"{folder} has no journal, and no other store has lines to show")
+    number = len(names) if segment is None else segment
+    if not 1 <= number <= len(names):
+        raise UsageError(f"there is no segment {number}: the journal has {len(names)}, from 1 on")
+    name = names[number - 1]
+    try:
+        data = SegmentFiles(disk).read(name)
+    except OSError as error:
+        raise StorageError.from_os("read", name, error) from error
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
+    position, last = form.base_of(name) + len(data), []
+    for line in reversed(lines[-count:]):
+        position -= len(line)
+        last.append(_taken_apart(position, line))
+    return JournalLines(segment=number, name=name, total=len(lines), last=last[::-1])
+
+
+def _taken_apart(position: int, line: bytes) -> JournalLine:
+    record = form.decode_record(line, position)
+    checksum = line[:8] if line[8:9] == b" " else b""
+    right_checksum = b"%08x" % zlib.crc32(line[9:])
+    is_index = line[9:10] == form.HEADER and checksum == right_checksum
+    text = line[11:] if record or is_index else line
+    return JournalLine(
+        position=position,
+        bytes=len(line),
+        checksum=checksum.decode("utf-8", "replace"),
+        right_checksum=right_checksum.decode(),
+        mark=line[9:10].decode("ascii") if line[9:10] in _MARKS else "",
+        link=record.previous if record and record.previous != form.NOWHERE else None,
+        room=record.message.room_id if record else "",
+        text=(text.partition(b" ")[2] if record else text).decode("utf-8", "replace").rstrip("\n"),
+        ended=line.endswith(b"\n"),
+        whole=record is not None or is_index,
+    )

@@ -25,7 +25,7 @@ A segment begins where the one before ends, so that the sizes of the files alone
 missing in the middle. That the last one is missing cannot be seen.
 
 A segment after which another one has begun may be kept compressed, as `journal-....log.z`: see
-`journal_compressed.py`. The plain file is removed only when the compressed one is surely on the
+`journal_segments.py`. The plain file is removed only when the compressed one is surely on the
 disk; after a crash both may be there, and then the plain one counts.
 
 `chatlab data inspect` reads all this aloud, `chatlab data inspect --tail 3` line by line.
@@ -94,22 +94,61 @@ class Record(NamedTuple):
     message: Message
 
 
-class Scan(msgspec.Struct):
-    """What a segment holds.
+class Scan:
+    """One pass through a segment, line by line.
+
+    Args:
+        name, data: of the segment, not compressed.
+        is_last: whether it may end with a torn tail: in every other one, that is damage.
 
     Attributes:
         header: its first line.
-        rooms: where the latest message of each room begins, up to the end of this segment.
-        messages: in this segment.
-        size: bytes, up to the end of the last whole line before any damage.
-        torn: bytes after that.
+        rooms: where the latest message of each room begins, up to here.
+        messages, batches: read so far.
+        size: bytes up to the end of the last whole line so far.
+        torn: bytes after the last whole line, of a save that was not finished.
+        damage: what is wrong, in words; empty if nothing is.
+        damaged_at: the byte of the segment at which the damaged line begins; None if nothing is.
+
+    Raises:
+        CorruptFile: its first line is damaged.
     """
 
-    header: Header
-    rooms: dict[str, int]
-    messages: int
-    size: int
-    torn: int
+    def __init__(self, name: str, data: bytes, *, is_last: bool = True) -> None:
+        self.header = decode_header(name, data)
+        self.rooms = dict(self.header.rooms)
+        self.messages = self.batches = self.torn = 0
+        self.size = data.find(b"\n") + 1
+        self.damage = ""
+        self.damaged_at: int | None = None
+        self._data = data
+        self._is_last = is_last
+
+    def records(self) -> Iterator[Record]:
+        """The messages, up to the first line that is damaged; at the end, `damage` is known."""
+        base = self.header.base
+        while (end := self._data.find(b"\n", self.size) + 1) > 0:
+            record = decode_record(self._data[self.size : end], base + self.size)
+            if record is None:
+                break
+            room_id = record.message.room_id
+            if record.previous != self.rooms.get(room_id, NOWHERE):
+                self._damaged("breaks the chain of its room")
+            self.rooms[room_id] = record.position
+            self.messages += 1
+            self.batches += record.first
+            self.size = end
+            yield record
+        rest = len(self._data) - self.size
+        if rest and (not self._is_last or has_later_batch(self._data, self.size)):
+            self._damaged("is damaged, and it had been safely on the disk")
+        else:
+            self.torn = rest
+
+    def _damaged(self, what: str) -> None:
+        if not self.damage:
+            self.damaged_at = self.size
+            self.damage = f"the line at byte {self.size:,} {what}"
 
 
 def segment_name(base: int) -> str:
@@ -184,36 +223,18 @@ def decode_header(name: str, data: bytes) -> Header:
     return header
 
 
-def records(name: str, data: bytes) -> Iterator[Record]:
-    """The messages of a segment, up to the first line that is damaged."""
-    base = decode_header(name, data).base
-    begin = data.find(b"\n") + 1
-    while (end := data.find(b"\n", begin) + 1) > 0:
-        record = decode_record(data[begin:end], base + begin)
-        if record is None:
-            return
-        yield record
-        begin = end
-
-
 def scan(name: str, data: bytes) -> Scan:
-    """Look through a segment.
+    """Look through the last segment.
 
     Raises:
         CorruptFile: a line is damaged that was safely on the disk once, or breaks a room's chain.
     """
-    header = decode_header(name, data)
-    rooms, messages = dict(header.rooms), 0
-    end = data.find(b"\n") + 1
-    for record in records(name, data):
-        if record.previous != rooms.get(record.message.room_id, NOWHERE):
-            raise CorruptFile(name, f"the line at byte {end} breaks the chain of its room")
-        rooms[record.message.room_id] = record.position
-        messages += 1
-        end = data.find(b"\n", record.position - header.base) + 1
-    if has_later_batch(data, end):
-        raise CorruptFile(name, f"the line at byte {end} is damaged, and whole ones follow")
-    return Scan(header, rooms, messages, end, len(data) - end)
+    found = Scan(name, data)
+    for _ in found.records():
+        pass
+    if found.damage:
+        raise CorruptFile(name, found.damage)
+    return found
 
 
 def has_later_batch(data: bytes, begin: int) -> bool:
@@ -236,15 +257,18 @@ def check_row(sizes: Iterable[tuple[str, int]]) -> None:
     """
     end = 0
     for name, size in sizes:
-        if (base := base_of(name)) > end:
-            raise CorruptFile(
-                name, f"it begins at position {base:x}, but what is before it ends at {end:x}"
-            )
-        if base < end:
-            raise CorruptFile(
-                name, f"it begins at position {base:x}, but what is before it goes on to {end:x}"
-            )
-        end = base + size
+        if wrong := misplaced(name, end):
+            raise CorruptFile(name, wrong)
+        end = base_of(name) + size
+
+
+def misplaced(name: str, end: int) -> str:
+    """Why a segment does not follow one that ends at `end`; empty if it does."""
+    base = base_of(name)
+    if base == end:
+        return ""
+    ends = "ends at" if base > end else "goes on to"
+    return f"it begins at position {base:x}, but what is before it {ends} {end:x}"
 
 
 def encode_line(mark: bytes, what: msgspec.Struct) -> bytes:

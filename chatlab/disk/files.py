@@ -114,7 +114,7 @@ class Files:
         try:
             return await self.perform(partial(function, *args, **kwargs))
         except OSError as error:
-            raise StorageError(operation, name, error.strerror or str(error)) from error
+            raise StorageError.from_os(operation, name, error) from error
 
 
 class LogFile:

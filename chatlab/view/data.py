@@ -9,11 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.chat.interchange import PART, WORDS
+from chatlab.chat.interchange import PART
 from chatlab.chat.modes import MODES
 from chatlab.data import journal_format as form
-from chatlab.data.inspection import Contents, Segment, StoreContents
-from chatlab.data.journal_lines import JournalLine, JournalLines
+from chatlab.data.inspection import Contents, JournalLine, JournalLines, StoreContents
+from chatlab.data.readers import READERS, Segment
 from chatlab.view import words
 
 ROOMS_MAX = 10
@@ -77,7 +77,9 @@ def _others(contents: Contents) -> Iterator[Text]:
 
 def _store(store: StoreContents) -> Iterator[RenderableType]:
     modes = [name for name, mode in MODES.items() if mode.parts["store"] == PART[store.kind]]
-    title = f"{WORDS[store.kind]}, {words.size(store.bytes)}; used by --mode {', '.join(modes)}"
+    title = (
+        f"{READERS[store.kind].words}, {words.size(store.bytes)}; used by --mode {', '.join(modes)}"
+    )
     yield Text(title.removeprefix("the "), style="bold cyan")
     yield _indented(Text(_summary(store)))
     if store.unfinished:

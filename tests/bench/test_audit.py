@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import PlannedSend, content_of, number_of
+from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.records import ALL_FILES, MESSAGES, USERS, Message
-from chatlab.data.saved import SavedMessages, read_saved
 
 RUN = "run"
 USERS_COUNT = 4

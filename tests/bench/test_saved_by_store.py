@@ -10,8 +10,8 @@ import pytest
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import Scenario
+from chatlab.data.readers import SavedMessages
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
-from chatlab.data.saved import SavedMessages
 
 JOURNAL = Path(__file__).parents[2] / "solutions" / "09_journal" / "work.py"
 HEAD = """

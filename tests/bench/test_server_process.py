@@ -13,7 +13,7 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
-from chatlab.data.saved import read_saved
+from chatlab.data.readers import read_saved
 from chatlab.errors import UsageError
 
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from chatlab.chat.parts.store.journal import AHEAD, BEHIND, LONG_MESSAGE, JournalStore
 from chatlab.chat.settings import Settings
-from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
+from chatlab.data import journal_segments as packed
 from chatlab.data.journal_format import FILLING
+from chatlab.data.journal_segments import SegmentFiles
+from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.saved import read_saved
-from chatlab.data.segment_files import SegmentFiles
 from chatlab.disk.counted import FOLDER, Disk, Operation
 from chatlab.disk.files import Files
 from chatlab.errors import CorruptFile, StorageError

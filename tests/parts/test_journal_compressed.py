@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatlab.chat.interchange import export_messages
-from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
-from chatlab.data.inspection import inspect
-from chatlab.data.journal_lines import read_lines
+from chatlab.data import journal_segments as packed
+from chatlab.data.inspection import inspect, read_lines
+from chatlab.data.journal_segments import SegmentFiles
+from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES
-from chatlab.data.saved import read_saved
-from chatlab.data.segment_files import SegmentFiles
 from chatlab.disk.counted import FOLDER, TEMPORARY_SUFFIX, Disk
 from chatlab.errors import CorruptFile, StorageError
 from tests.parts.test_journal import Journal

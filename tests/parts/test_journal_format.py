@@ -50,7 +50,7 @@ def line_of(rest: bytes) -> bytes:
 @given(batches=BATCHES, base=st.integers(0, 2**60))
 def test_what_was_written_is_read(batches: list[list[Message]], base: int) -> None:
     name, data = form.segment_name(base), a_segment(batches, base)
-    found = list(form.records(name, data))
+    found = list(form.Scan(name, data).records())
 
     assert [record.message for record in found] == [one for batch in batches for one in batch]
     assert [record.first for record in found] == [
@@ -64,7 +64,7 @@ def test_a_record_stands_where_it_says_and_leads_to_the_one_before(
 ) -> None:
     data = a_segment(batches, base)
     latest: dict[str, int] = {}
-    for record in form.records(form.segment_name(base), data):
+    for record in form.Scan(form.segment_name(base), data).records():
         begin = record.position - base
         line = data[begin : data.find(b"\n", begin) + 1]
         assert form.decode_record(line, record.position) == record
@@ -86,7 +86,7 @@ def test_encoding_a_batch_leaves_the_rooms_as_they_were() -> None:
 
 def test_the_first_message_of_a_room_in_a_segment_leads_back_to_the_segments_before() -> None:
     data = a_segment(batches_of(1), 900, rooms={"general": 77}, messages=4)
-    (record,) = form.records(form.segment_name(900), data)
+    (record,) = form.Scan(form.segment_name(900), data).records()
 
     assert record.previous == 77
     assert form.scan(form.segment_name(900), data).header.messages == 4

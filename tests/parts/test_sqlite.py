@@ -15,8 +15,8 @@ import pytest
 from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.settings import Settings
 from chatlab.data import sqlite_database as database
+from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.saved import read_saved
 from chatlab.data.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
 from chatlab.data.sqlite_files import SqliteFiles
 from chatlab.disk.counted import FOLDER, Disk, Operation

@@ -15,8 +15,8 @@ from chatlab.bench.crash.workload import StepByStep, public_rooms, put_together,
 from chatlab.chat.modes import LineUp
 from chatlab.data import journal_format, sqlite_database
 from chatlab.data.folder import DataFolder
+from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.saved import read_saved
 from chatlab.errors import ChatlabError, CorruptFile
 
 ONE_MORE_ID = "after-the-crash"

@@ -22,7 +22,7 @@ from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import inspect
-from chatlab.data.saved import read_saved
+from chatlab.data.readers import read_saved
 from chatlab.labs.common import Say
 from chatlab.labs.compression.wire_client import ROOM, Begin, WireUser, in_order, talk_together
 

@@ -22,8 +22,8 @@ from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, plan
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.metrics import percentile, percentiles
+from chatlab.data.readers import read_saved
 from chatlab.data.records import CHATROOMS, MESSAGES
-from chatlab.data.saved import read_saved
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.labs.common import most_at_risk
 from chatlab.labs.pitfalls.speaker import speaker

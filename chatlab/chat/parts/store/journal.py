@@ -30,10 +30,10 @@ from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
-from chatlab.data import journal_compressed as packed
 from chatlab.data import journal_format as form
+from chatlab.data import journal_segments as packed
+from chatlab.data.journal_segments import SegmentFiles
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.segment_files import SegmentFiles
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.disk.files import Files, LogFile
 from chatlab.errors import CorruptFile, StorageError

@@ -1,4 +1,7 @@
-"""A closed segment, kept compressed: in blocks, so that a few messages cost a block, not a segment.
+"""The segments of a journal as files, plain or compressed: callers need not know which.
+
+A closed segment can be kept compressed, in blocks, so that reading a few messages costs a block and
+not a segment.
 
     90b1c25a z {"journal":1,"base":0,"bytes":8388702,"sizes":[9013,8977,...]}
     9013 bytes, 8977 bytes, ...
@@ -9,7 +12,7 @@ itself. So it can be read alone, and zlib's checksum tells whether it is damaged
 of the blocks as they lie here, `bytes` is the size of the segment. Positions stay what they are:
 the block of a position is found by a division, and its place in the file by a sum.
 
-How a segment itself looks is told in `journal_format.py`.
+`SegmentFiles` waits for the disk. What a segment itself looks like stands in `journal_format.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Iterable
 import msgspec
 
 from chatlab.data import journal_format as form
+from chatlab.disk.counted import Disk
 from chatlab.errors import CorruptFile
 
 VERSION = 1
@@ -138,3 +142,48 @@ def plain_bytes(name: str, data: bytes) -> bytes:
     if len(data) != begin + sum(index.sizes):
         raise CorruptFile(name, f"it has {len(data)} bytes, not {begin + sum(index.sizes)}")
     return decompress(name, index, 0, data[begin:])
+
+
+class SegmentFiles:
+    """Reads segments, and parts of them.
+
+    Remembers the index of each compressed one that it has read, so make a new one for each request.
+
+    Every method raises `OSError` when the operating system says no, and `CorruptFile` for a
+    compressed segment that is damaged.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._indexes: dict[str, tuple[BlockIndex, int]] = {}
+
+    def size(self, name: str) -> int:
+        """Bytes of a segment, or what it had before it was compressed."""
+        if is_compressed(name):
+            return self._index(name)[0].bytes
+        return self._disk.size(name)
+
+    def read(self, name: str) -> bytes:
+        """The whole of a segment."""
+        return plain_bytes(name, self._disk.read(name))
+
+    def read_part(self, base: int, offset: int, size: int) -> bytes:
+        """Up to `size` bytes, from `offset` on, of the segment that begins at `base`."""
+        try:
+            return self._disk.read_part(form.segment_name(base), offset, size)
+        except FileNotFoundError:  # it is compressed, perhaps since a moment ago
+            return self._part_of_compressed(compressed_name(base), offset, size)
+
+    def _part_of_compressed(self, name: str, offset: int, size: int) -> bytes:
+        index, blocks_begin = self._index(name)
+        first, end = offset // BLOCK_BYTES, -(-(offset + size) // BLOCK_BYTES)
+        place = blocks_begin + sum(index.sizes[:first])
+        blocks = self._disk.read_part(name, place, sum(index.sizes[first:end]))
+        begin = offset - first * BLOCK_BYTES
+        return decompress(name, index, first, blocks)[begin : begin + size]
+
+    def _index(self, name: str) -> tuple[BlockIndex, int]:
+        if name not in self._indexes:
+            head = self._disk.read_part(name, 0, INDEX_BYTES_MAX)
+            self._indexes[name] = decode_index(name, head)
+        return self._indexes[name]
