@@ -21,7 +21,7 @@ from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.transport import Transport
 from chatlab.chat.parts.transport.bulk import BulkTransport, end_of_frame, take_texts
 from chatlab.chat.protocol import FRAME_BYTES_MAX
-from tests.support.chat_client import ChatClient, eventually, new_contents, running
+from tests.support.chat_client import ChatClient, chatting, new_contents
 from tests.support.parts import every
 
 EVERY = pytest.mark.parametrize("part", every("transport"))
@@ -232,10 +232,7 @@ async def answers(client: ChatClient, count: int) -> list[Any]:
 async def test_fragments_binary_frames_and_pings_keep_their_place(
     name: str, tmp_path: Path
 ) -> None:
-    async with (
-        running(f"batched+transport={name}", tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as client,
-    ):
+    async with chatting(f"batched+transport={name}", tmp_path, "alice") as (_, client):
         send, ping = client.connection.send, client.connection.ping
 
         async def parts() -> AsyncIterator[str]:
@@ -260,24 +257,22 @@ async def test_fragments_binary_frames_and_pings_keep_their_place(
 async def test_text_that_is_not_utf_8_closes_the_connection(
     name: str, fragmented: bool, tmp_path: Path
 ) -> None:
-    async with (
-        running(f"naive+transport={name}", tmp_path) as server,
-        await ChatClient.connect(server.url, "alice") as client,
-    ):
+    async with chatting(f"naive+transport={name}", tmp_path, "alice") as (_, client):
         bad = b'{"type": "\xff\xfe"}'
         await client.connection.send([bad[:12], bad[12:]] if fragmented else bad, text=True)
         assert (await client.until_closed())[0] == 1007
 
 
 @NAMES
-async def test_what_arrived_before_a_client_hung_up_is_still_done(
+async def test_what_arrived_before_a_client_hung_up_is_still_saved_and_heard(
     name: str, tmp_path: Path
 ) -> None:
-    async with running(f"journal+transport={name}", tmp_path) as server:
-        async with await ChatClient.connect(server.url, "alice", "general") as client:
+    async with chatting(f"optimized+transport={name}", tmp_path, "bob") as (server, bob):
+        async with await ChatClient.connect(server.url, "alice", "general") as alice:
             for n in range(100):
-                await client.connection.send(say(n))
-        await eventually(lambda: server.snapshot().counts.saved == 100, "every message is saved")
+                await alice.connection.send(say(n))
+        await bob.until(lambda: bob.heard() == [str(n) for n in range(100)], "all of it")
+    assert new_contents(tmp_path) == bob.heard()
 
 
 OWN = """
@@ -297,10 +292,7 @@ async def test_a_transport_of_the_users_own_carries_messages_and_its_bug_is_repo
 ) -> None:
     (tmp_path / "own.py").write_text(OWN)
     mode = f"naive+transport={tmp_path / 'own.py'}:Shouting"
-    async with (
-        running(mode, tmp_path / "data") as server,
-        await ChatClient.connect(server.url, "alice", "general") as client,
-    ):
+    async with chatting(mode, tmp_path / "data", "alice") as (server, client):
         await client.say("hello")
         assert new_contents(tmp_path / "data") == ["HELLO"]
 

@@ -8,8 +8,7 @@ import pytest
 
 from chatlab.bench import ceiling_servers
 from chatlab.chat.modes import MODES
-from chatlab.chat.protocol import ACK_LEVELS
-from tests.support.chat_client import ChatClient, Frame, new_contents, running
+from tests.support.chat_client import ChatClient, Frame, chatting, new_contents
 
 PROMISES = {
     "racy": "written",
@@ -23,138 +22,82 @@ PROMISES = {
 NEVER_S = 3600.0
 
 
+def on_disk_at(client: ChatClient, kind: str, folder: Path) -> list[tuple[Frame, list[str]]]:
+    """Gets each frame of a kind, from now on, with what is on disk at the moment of its arrival."""
+    seen: list[tuple[Frame, list[str]]] = []
+
+    def look(frame: Frame) -> None:
+        if frame["type"] == kind:
+            seen.append((frame, new_contents(folder)))
+
+    client.on_frame = look
+    return seen
+
+
 @pytest.mark.parametrize("mode", MODES)
-async def test_acks_of_a_mode_say_what_the_mode_promises(mode: str, tmp_path: Path) -> None:
-    async with (
-        running(mode, tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        ack = await alice.say("hello")
-        assert (ack["type"], ack["means"]) == ("ack", PROMISES[mode])
-        assert alice.of("welcome")[0]["ackMeans"] == PROMISES[mode]
+async def test_an_ack_says_what_it_promises_and_nobody_hears_what_is_not_on_disk(
+    mode: str, tmp_path: Path
+) -> None:
+    promise = PROMISES[mode]
+    async with chatting(mode, tmp_path, "alice", "bob", flush_interval_s=0.001) as (_, alice, bob):
+        assert alice.of("welcome")[0]["ackMeans"] == promise
+        acked = on_disk_at(alice, "ack", tmp_path) if promise != "queued" else []
+        heard = on_disk_at(bob, "message", tmp_path)
+        for n in range(10):
+            assert (await alice.say(f"message {n}"))["means"] == promise
+            await bob.until(lambda n=n: len(heard) == n + 1, "the message")
+        assert all(frame["content"] in on_disk for frame, on_disk in heard)
+        assert all(f"message {n}" in on_disk for n, (_, on_disk) in enumerate(acked))
+        assert len(acked) == (0 if promise == "queued" else 10)
 
 
 @pytest.mark.parametrize(
     ("mode", "level"),
     [
-        ("batched", "written"),
-        ("optimized", "written"),
         ("optimized", "synced"),
         ("naive+writer=atomic", "synced"),
         ("batched+writer=atomic", "synced"),
+        ("batched", "written"),
     ],
 )
-async def test_a_raised_ack_says_what_was_asked_for(mode: str, level: str, tmp_path: Path) -> None:
-    assert level in ACK_LEVELS
-    async with (
-        running(mode, tmp_path, ack=level) as server,  # type: ignore[arg-type]
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        assert (await alice.say("hello"))["means"] == level
-
-
-@pytest.mark.parametrize("mode", ["batched", "optimized"])
-async def test_an_ack_that_means_queued_does_not_wait_for_the_disk(
-    mode: str, tmp_path: Path
+async def test_a_raised_ack_comes_when_the_message_is_on_disk_and_not_before(
+    mode: str, level: str, tmp_path: Path
 ) -> None:
-    async with (
-        running(mode, tmp_path, flush_interval_s=NEVER_S) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    knobs = {"flush_interval_s": NEVER_S, "batch_size_max": 3}
+    async with chatting(mode, tmp_path, "alice", ack=level, **knobs) as (_, alice):
+        acked = on_disk_at(alice, "ack", tmp_path)
+        for text in ("one", "two"):
+            await alice.shout(text)
+        await alice.ask("history", roomId="general")  # an answer after both, if there were any
+        if mode.startswith(("batched", "optimized")):
+            assert acked == []
+        assert (await alice.say("three"))["means"] == level
+        assert [ack["means"] for ack, _ in acked] == [level] * 3
+        assert acked[-1][1] == ["one", "two", "three"]
+
+
+async def test_an_ack_that_means_queued_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    async with chatting("optimized", tmp_path, "alice", flush_interval_s=NEVER_S) as (_, alice):
         assert (await alice.say("one"))["means"] == "queued"
         assert new_contents(tmp_path) == []
     assert new_contents(tmp_path) == ["one"]
 
 
-@pytest.mark.parametrize("mode", ["batched", "optimized"])
-async def test_an_ack_raised_to_written_comes_when_the_message_is_on_disk_and_not_before(
-    mode: str, tmp_path: Path
-) -> None:
-    async with (
-        running(
-            mode, tmp_path, ack="written", flush_interval_s=NEVER_S, batch_size_max=3
-        ) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        refs = [await alice.shout("one"), await alice.shout("two")]
-        await alice.ask("history", roomId="general")  # an answer after both, were there any
-        assert [alice.answers(ref) for ref in refs] == [[], []]
-        on_disk_at_ack = _files_at_acks(alice, tmp_path)
-        assert (await alice.say("three"))["means"] == "written"
-        assert on_disk_at_ack == [["one", "two", "three"]] * 3
+async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) -> None:
+    """Its processor saves before it acks: the ack waits for that save."""
+    mode = f"journal+store={ceiling_servers.__file__}:MemoryStore"
+    async with chatting(mode, tmp_path, "alice") as (_, alice):
+        assert (await alice.say("hello"))["means"] == "queued"
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in ("batched", "optimized")])
-async def test_a_message_is_on_disk_when_its_ack_arrives(mode: str, tmp_path: Path) -> None:
-    async with (
-        running(mode, tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        on_disk_at_ack = _files_at_acks(alice, tmp_path)
-        for n in range(5):
-            await alice.say(f"message {n}")
-        for n, on_disk in enumerate(on_disk_at_ack):
-            assert f"message {n}" in on_disk
-        assert len(on_disk_at_ack) == 5
-
-
-@pytest.mark.parametrize("mode", MODES)
-async def test_nobody_hears_a_message_before_it_is_on_disk(mode: str, tmp_path: Path) -> None:
-    async with (
-        running(mode, tmp_path, flush_interval_s=0.001) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-        await ChatClient.connect(server.url, "bob", "general") as bob,
-    ):
-        too_early: list[str] = []
-
-        def look(frame: Frame) -> None:
-            if frame["type"] == "message" and frame["content"] not in new_contents(tmp_path):
-                too_early.append(frame["content"])
-
-        bob.on_frame = look
-        for n in range(10):
-            await alice.say(f"message {n}")
-        await bob.until(lambda: len(bob.heard()) == 10, "all ten")
-        assert too_early == []
-
-
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("mode", "level"), [("naive", "written"), ("optimized", "synced")])
 async def test_joining_leaving_and_creating_are_on_disk_when_they_are_acked(
-    mode: str, tmp_path: Path
+    mode: str, level: str, tmp_path: Path
 ) -> None:
     chatrooms = tmp_path / "chatrooms.json"
-    async with (
-        running(mode, tmp_path) as server,
-        await ChatClient.connect(server.url, "zoe") as zoe,
-    ):
-        means = set()
-        for kind, room in [("create_room", "mine"), ("join_room", "general")]:
-            seen: list[str] = []
-            zoe.on_frame = lambda _, seen=seen: seen.append(chatrooms.read_text())  # type: ignore[misc]
-            means.add((await zoe.ask(kind, roomId=room))["means"])
-            assert seen[0].count('"zoe"') == (1 if kind == "create_room" else 2)
-        means.add((await zoe.ask("leave_room", roomId="general"))["means"])
-        assert chatrooms.read_text().count('"zoe"') == 1
-        assert means == {"synced" if server.line_up.parts["writer"] == "atomic" else "written"}
-
-
-def _files_at_acks(client: ChatClient, folder: Path) -> list[list[str]]:
-    """Gets, at the moment of each ack from now on, what is on disk."""
-    on_disk: list[list[str]] = []
-
-    def look(frame: Frame) -> None:
-        if frame["type"] == "ack":
-            on_disk.append(new_contents(folder))
-
-    client.on_frame = look
-    return on_disk
-
-
-async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) -> None:
-    """Its processor saves before it acks: then the save is what the ack waits for."""
-    mode = f"journal+store={ceiling_servers.__file__}:MemoryStore"
-    async with (
-        running(mode, tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        assert (await alice.say("hello"))["means"] == "queued"
+    async with chatting(mode, tmp_path, "zoe", rooms=()) as (_, zoe):
+        seen: list[tuple[str, int]] = []
+        zoe.on_frame = lambda ack: seen.append((ack["means"], chatrooms.read_text().count('"zoe"')))
+        for kind, room in [("create_room", "r"), ("join_room", "general"), ("leave_room", "r")]:
+            await zoe.ask(kind, roomId=room)
+        assert seen == [(level, 1), (level, 2), (level, 1)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from chatlab.chat.modes import PARTS
 from chatlab.chat.protocol import FRAME_BYTES_MAX
 from chatlab.labs.compression.wire_client import (
     Begin,
@@ -17,42 +17,25 @@ from chatlab.labs.compression.wire_client import (
     in_order,
     talk_together,
 )
-from tests.support.chat_client import running
+from tests.support.chat_client import ChatClient, running
 
 LONG = "the same again, and again, " * 100
 
 
-async def enter(url: str, compression: str | None = "deflate") -> ClientConnection:
-    socket = await connect(f"{url}/?user=alice", compression=compression)
-    await socket.recv()
-    await socket.send('{"type": "join_room", "roomId": "general", "ref": "in"}')
-    await socket.recv()
-    return socket
-
-
-async def said_and_heard(socket: ClientConnection, content: str) -> str:
-    frame = {"type": "send_message", "roomId": "general", "content": content}
-    await socket.send(msgspec.json.encode(frame), text=True)
-    while True:
-        heard = msgspec.json.decode(await socket.recv())
-        if heard["type"] == "message":
-            return str(heard["content"])
-
-
-@pytest.mark.parametrize("mode", ["naive", "optimized", "journal"])
+@pytest.mark.parametrize("transport", PARTS["transport"])
 @pytest.mark.parametrize("offered", [False, True])
 @pytest.mark.parametrize("wanted", ["deflate", None])
 async def test_it_is_used_only_if_both_sides_want_it(
-    tmp_path: Path, mode: str, offered: bool, wanted: str | None
+    tmp_path: Path, transport: str, offered: bool, wanted: str | None
 ) -> None:
-    async with running(mode, tmp_path, compress=offered) as server:
-        socket = await enter(server.url, wanted)
-        names = [extension.name for extension in socket.protocol.extensions]
-
-        assert names == (["permessage-deflate"] if offered and wanted else [])
-        assert await said_and_heard(socket, LONG) == LONG
-        assert await said_and_heard(socket, "short") == "short"
-        await socket.close()
+    async with running(f"journal+transport={transport}", tmp_path, compress=offered) as server:
+        client = await ChatClient.connect(server.url, "alice", "general", compression=wanted)
+        async with client:
+            names = [extension.name for extension in client.connection.protocol.extensions]
+            assert names == (["permessage-deflate"] if offered and wanted else [])
+            for content in (LONG, "short"):
+                await client.say(content)
+            await client.until(lambda: client.heard() == [LONG, "short"], "both")
 
 
 async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path: Path) -> None:

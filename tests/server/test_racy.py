@@ -10,7 +10,7 @@ from typing import Any
 from chatlab.chat.modes import parse
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.data.records import MESSAGES
-from tests.support.chat_client import ChatClient, new_contents, running
+from tests.support.chat_client import chatting, new_contents
 
 SENDERS = 5
 
@@ -34,33 +34,27 @@ async def test_of_messages_saved_at_the_same_time_only_one_survives_though_all_a
 ) -> None:
     racy = parse("racy")
     line_up = dataclasses.replace(racy, classes=racy.classes | {"reader": ReadTogether})
-    async with running(line_up, tmp_path) as server:
-        clients = [
-            await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(SENDERS)
-        ]
+    names = [f"user-{n}" for n in range(SENDERS)]
+    async with chatting(line_up, tmp_path, *names) as (_, *clients):
         # All of one length: whoever writes last covers what the others wrote.
         answers = await asyncio.gather(
             *(client.say(f"message {n}") for n, client in enumerate(clients))
         )
-        for client in clients:
-            await client.close()
     assert [(answer["type"], answer["means"]) for answer in answers] == [("ack", "written")] * 5
     assert len(new_contents(tmp_path)) == 1
 
 
 async def test_concurrent_senders_lose_acked_messages_soon_without_any_help(tmp_path: Path) -> None:
     acked: list[str] = []
-    async with running("racy+writer=atomic", tmp_path) as server:
-        clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(10)]
+    names = [f"user-{n}" for n in range(10)]
+    async with chatting("racy+writer=atomic", tmp_path, *names) as (_, *clients):
         for turn in range(100):
             texts = [f"{n} {turn}" for n in range(10)]
             answers = await asyncio.gather(
                 *(client.say(text) for client, text in zip(clients, texts, strict=True))
             )
             acked += [t for t, a in zip(texts, answers, strict=True) if a["type"] == "ack"]
-            on_disk = (tmp_path / "messages.json").read_text()
-            if any(f'"{text}"' not in on_disk for text in acked):
+            on_disk = new_contents(tmp_path)
+            if lost := set(acked) - set(on_disk):
                 break
-        for client in clients:
-            await client.close()
-    assert any(f'"{text}"' not in on_disk for text in acked)
+    assert lost

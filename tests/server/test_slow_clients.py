@@ -10,25 +10,24 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat.server import ChatServer, app
-from tests.support.chat_client import WAIT_S, ChatClient, eventually, running
+from tests.support.chat_client import WAIT_S, ChatClient, chatting, eventually, running
 
 PING_S = 0.05
-EACH = 250
-DELIVERIES = ["optimized", "optimized+delivery=each", "naive"]
+EACH = 100
+DELIVERIES = pytest.mark.parametrize(
+    "mode", ["naive", "optimized", "optimized+delivery=each", "optimized+delivery=batch"]
+)
 SEND_BUFFER_MAX = 64 * 1024
 RECEIVE_BUFFER = 4 * 1024
 BIG = "x" * 4_000
 
 
-@pytest.mark.parametrize("mode", DELIVERIES)
+@DELIVERIES
 async def test_a_client_that_never_reads_is_disconnected_and_told_why(
     mode: str, tmp_path: Path
 ) -> None:
-    async with (
-        running(mode, tmp_path, flush_interval_s=0.001, send_buffer_max=SEND_BUFFER_MAX) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-        await ChatClient.connect(server.url, "bob", "general") as bob,
-    ):
+    how = {"flush_interval_s": 0.001, "send_buffer_max": SEND_BUFFER_MAX}
+    async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
         _keep_kernel_buffers_small(server)
         slow = await ChatClient.connect(
             server.url, "zoe", "general", receive_buffer=RECEIVE_BUFFER, max_queue=1
@@ -57,10 +56,7 @@ async def test_a_client_whose_pong_is_stuck_behind_its_messages_stays(
     """A server that is behind reads nothing from it for a while; that is no reason to hang up."""
     often = functools.partial(app.serve, ping_interval=PING_S)
     monkeypatch.setattr(app, "serve", often)
-    async with (
-        running("naive", tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    async with chatting("naive", tmp_path, "alice") as (server, alice):
         (connection,) = server._server.connections  # type: ignore[union-attr]
         connection.transport.pause_reading()
         assert connection.ping_timeout is None
@@ -70,16 +66,14 @@ async def test_a_client_whose_pong_is_stuck_behind_its_messages_stays(
         await alice.until(lambda: alice.heard() == ["sent while nobody reads"], "the message")
 
 
-@pytest.mark.parametrize("mode", DELIVERIES)
+@DELIVERIES
 async def test_a_client_that_stopped_reading_its_history_holds_up_nobody(
     mode: str, tmp_path: Path
 ) -> None:
     """Its buffer is under the limit again, yet the pause that its socket asked for still holds."""
     small = 32 * 1024
-    async with (
-        running(mode, tmp_path, flush_interval_s=0.001, send_buffer_max=small) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    how = {"flush_interval_s": 0.001, "send_buffer_max": small}
+    async with chatting(mode, tmp_path, "alice", **how) as (server, alice):
         for n in range(100):
             await alice.shout(f"{n} {BIG}"[:4_000])
         await alice.until(lambda: len(alice.heard()) == 100, "the history")
@@ -105,54 +99,24 @@ async def test_a_client_that_stopped_reading_its_history_holds_up_nobody(
             slow.connection.transport.abort()
 
 
-@pytest.mark.parametrize("mode", DELIVERIES)
-async def test_a_client_whose_line_is_cut_holds_up_nobody(mode: str, tmp_path: Path) -> None:
-    async with (
-        running(mode, tmp_path, flush_interval_s=0.001) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-        await ChatClient.connect(server.url, "bob", "general") as bob,
-    ):
-        dead = [await ChatClient.connect(server.url, f"dead-{n}", "general") for n in range(5)]
-        for client in dead:
-            client.connection.transport.abort()
-        for n in range(20):
-            assert (await alice.say(f"message {n}"))["type"] == "ack"
-        await bob.until(lambda: bob.heard() == [f"message {n}" for n in range(20)], "all of it")
-        await eventually(lambda: server.snapshot().clients == 2, "the dead are gone")
-        assert server.snapshot().notes == []
-
-
-@pytest.mark.parametrize("mode", DELIVERIES)
-async def test_a_client_that_fell_silent_without_a_word_holds_up_nobody(
+@DELIVERIES
+async def test_clients_whose_line_is_cut_or_silent_hold_up_nobody(
     mode: str, tmp_path: Path
 ) -> None:
-    """Like a laptop that was closed: no goodbye, no reset, and nobody who reads."""
-    async with (
-        running(mode, tmp_path, flush_interval_s=0.001) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-        await ChatClient.connect(server.url, "bob", "general") as bob,
-    ):
+    """A silent line is that of a laptop that was closed: no goodbye, no reset, nobody who reads."""
+    how = {"flush_interval_s": 0.001}
+    async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
+        dead = [await ChatClient.connect(server.url, f"dead-{n}", "general") for n in range(5)]
         silent = await ChatClient.connect(server.url, "zoe", "general", max_queue=1)
         silent.connection.transport.pause_reading()
+        for client in dead:
+            client.connection.transport.abort()
         for n in range(30):
             assert (await alice.say(f"{n} {BIG}"[:4_000]))["type"] == "ack"
         await bob.until(lambda: len(bob.heard()) == 30, "all of it")
+        await eventually(lambda: server.snapshot().clients == 3, "the dead are gone")
+        assert server.snapshot().notes == []
         silent.connection.transport.abort()
-
-
-@pytest.mark.parametrize("mode", ["naive", "batched", "optimized"])
-async def test_a_client_that_leaves_right_after_sending_has_its_messages_saved_and_heard(
-    mode: str, tmp_path: Path
-) -> None:
-    async with (
-        running(mode, tmp_path) as server,
-        await ChatClient.connect(server.url, "bob", "general") as bob,
-    ):
-        for n in range(5):
-            async with await ChatClient.connect(server.url, "alice", "general") as alice:
-                assert (await alice.say(f"message {n}"))["type"] == "ack"
-            await eventually(lambda: server.snapshot().clients == 1, "alice is gone")
-        await bob.until(lambda: bob.heard() == [f"message {n}" for n in range(5)], "all of it")
 
 
 async def test_a_tcp_connection_that_says_nothing_takes_nobodys_place(tmp_path: Path) -> None:
@@ -187,26 +151,19 @@ def _unread(server: ChatServer, user: str) -> int:
     return client._connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.parametrize("mode", ["journal", "sqlite"])
 async def test_a_flood_of_long_messages_costs_nobody_who_reads_the_connection(
-    mode: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """All that waits is saved at once, but not more than a send buffer holds."""
-    names = ["alice", "bob", "carol", "dave", "eve"]
     long = "\U0001f386" * 4_000
-    async with running(mode, tmp_path) as server:
-        clients = [await ChatClient.connect(server.url, name, "general") for name in names]
-        async with asyncio.TaskGroup() as group:  # all at once, so that much waits together
-            for client in clients:
-                group.create_task(_shout_often(client, long))
+    names = ["alice", "bob", "carol", "dave", "eve"]
+    async with chatting("journal", tmp_path, *names) as (server, *clients):
+
+        async def shout_often(client: ChatClient) -> None:
+            for n in range(EACH):
+                await client.shout(f"{n} {long}"[:4_000])
+
+        await asyncio.gather(*map(shout_often, clients))  # so that much waits together
         for client in clients:
-            await client.until(
-                lambda client=client: len(client.heard()) == 5 * EACH, "every message"
-            )
-            await client.close()
+            await client.until(lambda c=client: len(c.heard()) == 5 * EACH, "every message")
         assert not _notes(server, "was disconnected")
-
-
-async def _shout_often(client: ChatClient, long: str) -> None:
-    for n in range(EACH):
-        await client.shout(f"{n} {long}"[:4_000])

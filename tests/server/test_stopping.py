@@ -10,9 +10,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatlab.chat.modes import MODES
-from chatlab.chat.server import Farewell
+from chatlab.chat.server import Farewell, app
 from chatlab.data.folder import DataFolder
-from tests.support.chat_client import WAIT_S, ChatClient, eventually, get, new_contents, running
+from chatlab.disk.failing import FailingDisk
+from tests.support.chat_client import WAIT_S, ChatClient, chatting, get, new_contents, running
 
 SAFE_MODES = [mode for mode in MODES if mode != "racy"]
 NEVER_S = 3600.0
@@ -23,9 +24,8 @@ async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
     mode: str, tmp_path: Path
 ) -> None:
     texts = [f"message {n}" for n in range(25)]
-    async with running(mode, tmp_path, flush_interval_s=NEVER_S, batch_size_max=10) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
-        bob = await ChatClient.connect(server.url, "bob", "general")
+    how = {"flush_interval_s": NEVER_S, "batch_size_max": 10}
+    async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
         for text in texts[:20]:
             await alice.shout(text)
         await bob.until(lambda: len(bob.heard()) == 20, "two full batches")
@@ -34,7 +34,7 @@ async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
         assert await server.stop() == Farewell(saved=5, unsaved=0)
         assert await bob.until_closed() == (1001, "the server is stopping")
         assert bob.heard() == texts
-        await alice.close()
+        assert await server.stop() == Farewell(saved=0, unsaved=0), "stopping twice is safe"
     assert new_contents(tmp_path) == texts
 
 
@@ -42,23 +42,11 @@ async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
 async def test_a_server_with_nothing_to_do_stops_with_an_empty_farewell(
     mode: str, tmp_path: Path
 ) -> None:
-    async with running(mode, tmp_path) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
+    async with chatting(mode, tmp_path, "alice") as (server, alice):
         assert await server.stop() == Farewell(saved=0, unsaved=0)
         assert await alice.until_closed() == (1001, "the server is stopping")
         with pytest.raises(OSError, match=r".+"):
             await connect(f"{server.url}/?user=bob", proxy=None)
-
-
-async def test_stopping_twice_is_safe(tmp_path: Path) -> None:
-    async with (
-        running("optimized", tmp_path, flush_interval_s=NEVER_S) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        await alice.say("once")
-        assert await server.stop() == Farewell(saved=1, unsaved=0)
-        assert await server.stop() == Farewell(saved=0, unsaved=0)
-    assert new_contents(tmp_path) == ["once"]
 
 
 @pytest.mark.parametrize("mode", SAFE_MODES)
@@ -66,8 +54,9 @@ async def test_stopping_twice_is_safe(tmp_path: Path) -> None:
 async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
     mode: str, turn: int, tmp_path: Path
 ) -> None:
-    async with running(mode, tmp_path, flush_interval_s=0.002 * turn) as server:
-        clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(8)]
+    names = [f"user-{n}" for n in range(8)]
+    how = {"flush_interval_s": 0.002 * turn}
+    async with chatting(mode, tmp_path, *names, **how) as (server, *clients):
         sent: list[dict[int, str]] = [{} for _ in clients]
 
         async def talk(number: int) -> None:
@@ -87,8 +76,6 @@ async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
             await client.until(lambda client=client: len(client.of("ack")) > 3, "some acks")
         farewell = await server.stop()
         await asyncio.gather(*talking)
-        for client in clients:
-            await client.close()
         assert farewell.unsaved == 0
         counts = server.snapshot().counts
         assert counts.accepted == counts.acked == counts.saved
@@ -107,22 +94,20 @@ async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
 async def test_while_it_stops_messages_are_refused_and_newcomers_turned_away(
     tmp_path: Path,
 ) -> None:
-    obstacle = tmp_path / "messages.json.tmp"
-    async with running("optimized", tmp_path, flush_interval_s=NEVER_S) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
+    disk = FailingDisk()
+    how = {"flush_interval_s": NEVER_S, "conditions": [disk]}
+    async with chatting("optimized", tmp_path, "alice", **how) as (server, alice):
         await alice.say("in time")
-        obstacle.mkdir()  # so that stopping takes as long as this test wants
+        disk.fail(count=None, kind="write")  # stopping takes as long as this test wants
         stopping = asyncio.create_task(server.stop())
         await alice.until(lambda: alice.of("error"), "the first failed save")
-        answer = await alice.answer(await alice.shout("too late"))
-        assert answer["code"] == "shutting_down"
+        assert (await alice.say("too late"))["code"] == "shutting_down"
         assert (await get(server.url, "/health")).json["status"] == "stopping"
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"{server.url}/?user=bob", proxy=None)
         assert refused.value.response.status_code == 503
-        obstacle.rmdir()
+        disk.heal()
         assert await stopping == Farewell(saved=1, unsaved=0)
-        await alice.close()
     assert new_contents(tmp_path) == ["in time"]
 
 
@@ -143,7 +128,10 @@ async def test_someone_who_watches_the_stats_does_not_hold_up_the_stop(tmp_path:
             await watcher.close()
 
 
-async def test_a_client_that_never_reads_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+async def test_a_client_that_never_reads_does_not_hold_up_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "CLOSE_TIMEOUT_S", 0.1)
     async with running("naive", tmp_path) as server:
         mute = await ChatClient.connect(server.url, "zoe", "general", max_queue=1)
         mute.connection.transport.pause_reading()
@@ -153,14 +141,9 @@ async def test_a_client_that_never_reads_does_not_hold_up_the_stop(tmp_path: Pat
 
 
 async def test_a_stopped_servers_folder_is_free_for_the_next_one(tmp_path: Path) -> None:
-    async with running("naive", tmp_path) as server:
-        async with await ChatClient.connect(server.url, "alice", "general") as alice:
-            await alice.say("first")
-        await eventually(lambda: server.snapshot().clients == 0, "alice is gone")
-    async with (
-        running("optimized", tmp_path) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    async with chatting("naive", tmp_path, "alice") as (_, alice):
+        await alice.say("first")
+    async with chatting("optimized", tmp_path, "alice") as (_, alice):
         history = await alice.ask("history", roomId="general")
         assert history["messages"][-1]["content"] == "first"
     async with DataFolder(tmp_path) as folder:

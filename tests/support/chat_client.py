@@ -19,8 +19,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from chatlab.chat.protocol import AckLevel
 from chatlab.chat.server import ChatServer
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
+from chatlab.disk.counted import Condition
 
 WAIT_S = 10.0
 """How long a test waits for what must come; only a failing test ever waits so long."""
@@ -50,6 +51,7 @@ async def running(
     ack: AckLevel | None = None,
     token: str | None = None,
     compress: bool = False,
+    conditions: Sequence[Condition] = (),
     **settings: Any,
 ) -> AsyncIterator[ChatServer]:
     """A server over a data folder, listening on a free port."""
@@ -65,9 +67,29 @@ async def running(
             token=token,
             compress=compress,
             starting=data.starting,
+            conditions=conditions,
         ) as server,
     ):
         yield server
+
+
+@asynccontextmanager
+async def chatting(
+    mode: str | LineUp, folder: Path, *users: str, rooms: Sequence[str] = ("general",), **how: Any
+) -> AsyncIterator[tuple[Any, ...]]:
+    """A server and its users: `async with chatting("naive", folder, "alice") as (server, alice):`.
+
+    Args:
+        users: who connects, and is in `rooms`.
+        how: as for `running`.
+    """
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running(mode, folder, **how))
+        clients = [
+            await stack.enter_async_context(await ChatClient.connect(server.url, user, *rooms))
+            for user in users
+        ]
+        yield server, *clients
 
 
 class ChatClient:
@@ -100,11 +122,9 @@ class ChatClient:
         """Connect, wait for the welcome and enter `rooms`."""
         if receive_buffer is not None:
             options["sock"] = await _socket_with(url, receive_buffer)
-        options.setdefault("close_timeout", 2.0)
         # No proxy: whatever the environment says, these sockets lead to this machine.
-        connection = await connect(
-            f"{url}/?user={quote(user)}{query}", proxy=None, compression=None, **options
-        )
+        options = {"close_timeout": 2.0, "compression": None, "proxy": None} | options
+        connection = await connect(f"{url}/?user={quote(user)}{query}", **options)
         client = cls(connection, reading)
         if reading:
             await client.until(lambda: client.of("welcome") or client.of("error"), "a welcome")
@@ -327,12 +347,13 @@ def saved(folder: Path) -> list[Frame]:
 
 
 def _rows(folder: Path) -> list[Frame]:
-    """Of a copy, because a server that runs has the database to itself."""
+    """Of a copy, because a running server has the database to itself, and its index of the log."""
     names = "id", "roomId", "sender", "content", "timestamp"
     columns = "id, room_id, sender, content, timestamp"
     with tempfile.TemporaryDirectory() as copy:
         for path in folder.glob("messages.sqlite*"):
-            shutil.copy(path, copy)
+            if not path.name.endswith("-shm"):
+                shutil.copy(path, copy)
         with closing(sqlite3.connect(Path(copy) / "messages.sqlite")) as database:
             rows = database.execute(f"SELECT {columns} FROM messages ORDER BY seq")
             return [dict(zip(names, row, strict=True)) for row in rows]

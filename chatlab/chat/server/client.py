@@ -1,4 +1,4 @@
-"""One connected client: bounded in what it leaves unread, and in what it may have in the queue."""
+"""One connected client, bounded in what it leaves unread and in what it may have in the queue."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class SocketClient:
 
     async def send(self, frame: bytes) -> None:
         self._hand_over()
-        if self._has_room():
+        if self._may_send():
             with suppress(ConnectionClosed):
                 await self._connection.send(frame, text=True)
 
     def push(self, frame: bytes) -> None:
-        if not self._has_room():
+        if not self._may_send():
             return
         if self.frame_style == "single":
             broadcast((self._connection,), frame, text=True)
             return
-        # Who takes many messages in a frame gets an ack and a frame at the same moment: together
-        # they cost one call to the system.
+        # A client that takes batches gets an ack and a frame at the same moment: together they
+        # cost one system call.
         if not self._outbox:
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._outbox.append(frame)
@@ -79,9 +79,10 @@ class SocketClient:
                 self._connection.protocol.send_text(frame)
             self._connection.transport.write(b"".join(self._connection.protocol.data_to_send()))
 
-    def _has_room(self) -> bool:
-        """Whether the client reads what it is sent; one that does not is disconnected."""
-        if self._closing is not None:
+    def _may_send(self) -> bool:
+        """Whether the client is there and reads; disconnects one that does not read."""
+        # In a connection that is closing, a send of the library waits for its end.
+        if self._connection.state is not State.OPEN or self._closing is not None:
             return False
         unread = self._connection.transport.get_write_buffer_size()
         if unread <= self._send_buffer_max:
