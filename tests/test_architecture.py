@@ -15,10 +15,11 @@ from chatlab.chat.modes import PARTS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
-GROUND = {"errors", "exit_codes"}
+GROUND = {"errors", "exit_codes", "child_process"}
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
     "errors": set(),
     "exit_codes": set(),
+    "child_process": {"errors", "exit_codes"},
     "disk": {"errors"},
     "data": {"errors", "disk"},
     "chat": {*GROUND, "disk", "data"},
@@ -29,6 +30,7 @@ BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may us
     "cli": {*GROUND, "disk", "data", "chat", "bench", "course", "view", "labs"},
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
+    {"server_job"},
     {"server"},
     {"interchange"},
     {"session"},
@@ -39,7 +41,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"parts"},
     {"settings"},
     {"protocol"},
-    {"user_parts", "parent"},
+    {"user_parts"},
 ]
 SHARED_PARTS = {"entry"}
 

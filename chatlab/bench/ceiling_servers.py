@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chatlab.chat.parent import when_stdin_ends
 from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
+from chatlab.child_process import when_stdin_ends
 from chatlab.data.records import Message
 from chatlab.disk.files import Files
 

@@ -26,6 +26,7 @@ from chatlab.bench.report import Report
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import estimate
+from chatlab.chat.server_job import USUAL_OPTIONS, ServerOptions
 from chatlab.disk.simulated import describe
 
 
@@ -64,11 +65,10 @@ class Compare:
         control: whether to run the baseline twice, to see how different the same can look.
         ceiling: whether to measure the ceilings, too: see `ceilings.py`.
         work_folder: where data folders are made; the system's place for temporary files if None.
-        options: further options for each `chatlab serve`.
-        fault, disk: what each of them simulates: plans of `--fault`, and a name for `--disk`.
+        options: of each server.
 
     Attributes:
-        simulated: the same in words, one phrase for each thing.
+        simulated: what the servers simulate, in words, one phrase for each thing.
         under_way: the rounds under way, by name: one, or all modes in a demonstration.
         rounds_done: the rounds so far, by name.
         ceilings_done: those of the ceilings.
@@ -85,11 +85,9 @@ class Compare:
         control: bool = False,
         ceiling: bool = False,
         work_folder: Path | None = None,
-        options: tuple[str, ...] = (),
-        fault: tuple[str, ...] = (),
-        disk: str | None = None,
+        options: ServerOptions = USUAL_OPTIONS,
     ) -> None:
-        self.simulated = describe(plans=fault, disk=disk)
+        self.simulated = describe(plans=options.faults, disk=options.disk)
         self.control = f"{modes[0]} again" if control else None
         self.entrants = {mode: mode for mode in modes}
         if self.control:
@@ -104,8 +102,7 @@ class Compare:
         self.ceilings_done: dict[str, list[CeilingRound]] = (
             {name: [] for name in CEILINGS} if ceiling else {}
         )
-        simulating = [("--fault", plan) for plan in fault] + [("--disk", disk)] * (disk is not None)
-        self._options = (*options, *(word for pair in simulating for word in pair if word))
+        self._options = options
         self._busy_percent = 0.0
         self._view_percent = 0.0
 

@@ -1,29 +1,28 @@
-"""The load generator in a process of its own, so that nothing else (a live view, say) can make it
-late. The other end of the pipe is `load_worker.py`.
+"""The load generator in a process of its own, so that no live view makes it late.
+
+The child is this module, too: `python -m chatlab.bench.load_process`. It reports its progress, then
+its result. When its standard input ends, it stops and reports what it has.
 """
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from chatlab.bench.load_result import LoadProgress, LoadResult
-from chatlab.bench.scenario import Scenario
+from chatlab.bench.scenario import Scenario, plan
+from chatlab.child_process import ChildProcess, python, read_job, send, when_stdin_ends
 from chatlab.errors import ChatlabError, UsageError
 
 PARTIAL_TIMEOUT_S = 10.0
-SIZE_BYTES = 8
+PROGRESS_INTERVAL_S = 0.2
 
 
 class LoadJob(msgspec.Struct, frozen=True):
-    """What a worker is asked to do: see `Load`, and `EchoLoad` if `echo` is set."""
+    """What the generator is to do: see `Load`, and `EchoLoad` if `echo` is set."""
 
     url: str
     scenario: Scenario
@@ -32,25 +31,22 @@ class LoadJob(msgspec.Struct, frozen=True):
     echo: bool = False
 
 
-class Failure(msgspec.Struct, frozen=True, tag=True):
-    """The worker could not do it, and why."""
-
-    text: str
-
-
-class Finished(msgspec.Struct, frozen=True, tag=True):
-    """The worker's result, whole or partial."""
-
-    result: LoadResult
-
-
-class Under(msgspec.Struct, frozen=True, tag=True):
-    """Where the worker stands."""
+class LoadUnderWay(msgspec.Struct, frozen=True, tag=True):
+    """Where the generator stands."""
 
     progress: LoadProgress
 
 
-News = Failure | Finished | Under
+class LoadDone(msgspec.Struct, frozen=True, tag=True):
+    """The result, whole or partial."""
+
+    result: LoadResult
+
+
+class LoadRefused(msgspec.Struct, frozen=True, tag=True):
+    """The generator could not do the job, and why."""
+
+    text: str
 
 
 class GeneratorFailed(ChatlabError):
@@ -58,7 +54,7 @@ class GeneratorFailed(ChatlabError):
 
 
 class LoadProcess:
-    """A worker process that does one job; an async context manager that starts and ends it.
+    """A child that does one job; an async context manager that starts and ends it.
 
     Attributes:
         progress: where it stands; None before the first message.
@@ -66,19 +62,10 @@ class LoadProcess:
 
     def __init__(self) -> None:
         self.progress: LoadProgress | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        # Kept here, so that a reader who is cancelled between a size and its data loses nothing.
-        self._size: int | None = None
+        self._child = ChildProcess(python("chatlab.bench.load_process"))
 
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "chatlab.bench.load_worker"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # A Ctrl-C in the terminal is for us alone; we then ask for what there is.
-            start_new_session=sys.platform != "win32",
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        await self._child.start()
         return self
 
     async def __aexit__(
@@ -87,12 +74,7 @@ class LoadProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._process is not None
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-        # Not `wait()`: a full pipe would keep it waiting for ever.
-        await self._process.communicate()
+        await self._child.kill()
 
     async def run(self, job: LoadJob) -> LoadResult:
         """Do the job.
@@ -103,17 +85,12 @@ class LoadProcess:
             UsageError: the server does not let the load in.
             GeneratorFailed: the process ended by itself.
         """
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(job) + b"\n")
-        await self._process.stdin.drain()
+        await self._child.send(job)
         return await self._result()
 
     async def stop(self) -> LoadResult | None:
         """End a run early and return its partial result; None if there is none."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()  # this asks it to stop
+        self._child.end_input()
         try:
             async with asyncio.timeout(PARTIAL_TIMEOUT_S):
                 return await self._result()
@@ -121,25 +98,34 @@ class LoadProcess:
             return None
 
     async def _result(self) -> LoadResult:
-        async for news in self._news():
-            match news:
-                case Under(progress=progress):
+        async for message in self._child.messages(LoadUnderWay | LoadDone | LoadRefused):
+            match message:
+                case LoadUnderWay(progress=progress):
                     self.progress = progress
-                case Finished(result=result):
+                case LoadDone(result=result):
                     return result
-                case Failure(text=text):
+                case LoadRefused(text=text):
                     raise UsageError(text)
         raise GeneratorFailed("the load generator ended without a result")
 
-    async def _news(self) -> AsyncIterator[News]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        decoder: msgspec.msgpack.Decoder[News] = msgspec.msgpack.Decoder(News)
-        with suppress(asyncio.IncompleteReadError):
-            while True:
-                if self._size is None:
-                    size = await self._process.stdout.readexactly(SIZE_BYTES)
-                    self._size = int.from_bytes(size)
-                data = await self._process.stdout.readexactly(self._size)
-                self._size = None
-                yield decoder.decode(data)
+
+async def _do(job: LoadJob) -> None:
+    from chatlab.bench.load import EchoLoad, Load
+
+    kind = EchoLoad if job.echo else Load
+    load = kind(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
+    running = asyncio.create_task(load.run())
+    when_stdin_ends(running.cancel)
+    while not (await asyncio.wait([running], timeout=PROGRESS_INTERVAL_S))[0]:
+        send(LoadUnderWay(load.progress()))
+    error = None if running.cancelled() else running.exception()
+    if isinstance(error, ChatlabError):
+        send(LoadRefused(str(error)))
+    elif error is not None:
+        raise error
+    else:
+        send(LoadDone(load.result))
+
+
+if __name__ == "__main__":
+    asyncio.run(_do(read_job(LoadJob)))

@@ -18,6 +18,7 @@ from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import RUN_ID, Scenario, number_of
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
+from chatlab.chat.server_job import USUAL_OPTIONS, ServerOptions
 from chatlab.chat.snapshot import Snapshot
 from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.records import Message
@@ -85,7 +86,7 @@ async def measure_round(
     *,
     number: int = 1,
     work_folder: Path | None = None,
-    options: tuple[str, ...] = (),
+    options: ServerOptions = USUAL_OPTIONS,
     prepared: Path | None = None,
     tell: Tell = lambda _step, _url, _worker: None,
 ) -> Round:
@@ -97,7 +98,7 @@ async def measure_round(
         number: of the round.
         work_folder: where its data folder is made (and removed); the system's place for
             temporary files if None.
-        options: further options of `chatlab serve`, e.g. `("--batch-size", "10")`.
+        options: of its server.
         prepared: a data folder to start on a copy of, in place of one with `scenario.history`.
         tell: hears of each step.
 

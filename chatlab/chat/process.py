@@ -87,7 +87,7 @@ def spare_the_garbage_collector() -> None:
 
     A server lives on what it made at its start. Looking through all of that again and again, as the
     garbage collector does while messages come and go, took an eighth of the fastest mode's time.
+    What garbage a start leaves stays, too: looking for it would only delay the start.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX)

@@ -9,8 +9,10 @@ help. From that come the option of `chatlab serve`, the knob in a mode's name
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 from chatlab.errors import UsageError
 
@@ -18,8 +20,7 @@ Clock = Callable[[], float]
 """Seconds that only ever go up, from an arbitrary start: `time.perf_counter`, or a fake one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Knob:
+class Knob(msgspec.Struct, frozen=True):
     """A number that users can set.
 
     Attributes:
@@ -124,8 +125,8 @@ class Settings:
 
 
 KNOBS: dict[str, Knob] = {
-    one.metadata["knob"].name: replace(one.metadata["knob"], field=one.name, default=one.default)
+    knob.name: msgspec.structs.replace(knob, field=one.name, default=one.default)
     for one in fields(Settings)
-    if one.metadata
+    if (knob := one.metadata.get("knob"))
 }
 """Every knob, by its name."""

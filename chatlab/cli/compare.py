@@ -13,6 +13,7 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.bench.scenario import Scenario, override
+from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.mine import check_modes, remember
 from chatlab.cli.options import (
     SCENARIO,
@@ -141,8 +142,7 @@ def compare(
                 control=control and not race,
                 ceiling=ceiling and not race,
                 work_folder=work,
-                fault=tuple(fault or ()),
-                disk=disk,
+                options=ServerOptions(faults=tuple(fault or ()), disk=disk),
             ),
             wanted,
         )

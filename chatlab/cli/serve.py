@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import signal
 import sys
-import time
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from chatlab import exit_codes
-from chatlab.chat.settings import KNOBS, Settings
+from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
+from chatlab.chat.server_job import serve as serve_job
+from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
 from chatlab.cli.options import SETTINGS, DiskName, FaultPlans, with_groups
 
 if TYPE_CHECKING:
     from chatlab.chat.server import ChatServer, Farewell
-    from chatlab.cli.serve_own import Own
-    from chatlab.data.folder import DataFolder
 
 DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
-REFRESH_S = 0.5
 
 
 @with_groups
@@ -94,52 +88,20 @@ def serve(
 
     Ctrl-C saves what is queued, then stops.
     """
-    from chatlab.chat.modes import parse
-    from chatlab.chat.server import ChatServer
-    from chatlab.data.folder import DataFolder
-    from chatlab.disk.simulated import simulate
-
-    (asked,) = check_modes(mode)
-    if asked.user_parts and not stop_with_stdin:
-        from chatlab.cli.serve_own import Own
-
-        given = {
-            "--host": host,
-            **{f"--{name}": getattr(settings, knob.field) for name, knob in KNOBS.items()},
-            "--ack": ack,
-            "--token": token,
-            "--disk": disk,
-        }
-        words = [f"{name}={value}" for name, value in given.items() if value is not None]
-        words += ["--compress"] * compress + ["--compress-segments"] * compress_segments
-        words += [f"--fault={plan}" for plan in fault or ()]
-        dashboard = not no_dashboard
-        own = Own(mode, data, history, tuple(words), port=port, token=token, dashboard=dashboard)
-        sys.exit(asyncio.run(_serve_own(own)))
-    settings = replace(settings, compress_segments=compress_segments)
-    line_up = parse(mode)
-    conditions = simulate(data, plans=fault or (), disk=disk)
-
-    folder = DataFolder(data, history, line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
-
-    def make_server(path: Path) -> ChatServer:
-        return ChatServer(
-            line_up,
-            path,
-            settings=settings,
-            host=host,
-            port=port,
-            ack=ack,
-            token=token,
-            compress=compress,
-            starting=folder.starting,
-            conditions=conditions,
-        )
-
-    if asked.user_parts and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what they print is heard at once
-    serving = _serve(make_server, folder, not no_dashboard, stop_with_stdin)
-    sys.exit(_run_own(serving) if asked.user_parts else asyncio.run(serving))
+    (named,) = check_modes(mode)
+    options = ServerOptions(
+        host=host,
+        port=port,
+        ack=ack,
+        token=token,
+        compress=compress,
+        settings=replace(settings, compress_segments=compress_segments),
+        faults=tuple(fault or ()),
+        disk=disk,
+    )
+    job = ServerJob(mode, str(data), history, options)
+    serving = _serve_user_parts if named.user_parts else _serve
+    sys.exit(asyncio.run(serving(job, stop_with_stdin, not no_dashboard)))
 
 
 def modes() -> None:
@@ -149,65 +111,19 @@ def modes() -> None:
     print_modes()
 
 
-async def _serve_own(own: Own) -> int:
-    return await own.serve(_stop_event(with_stdin=False))
+async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
+    return await serve_job(job, stop_event(stop_with_stdin), _watched if dashboard else None)
 
 
-def _run_own(serving: Coroutine[Any, Any, int]) -> int:
-    """Serve with parts of someone's own, which may exit: returns the exit code."""
-    from chatlab.chat.user_parts import user_line
+async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
+    from chatlab.cli.user_parts_server import UserPartsServer
 
-    try:
-        return asyncio.run(serving)
-    except SystemExit as error:
-        print(
-            f"chatlab: sys.exit({error.code!r}) was called{user_line(error)}: in a server, "
-            "that ends it for everyone",
-            file=sys.stderr,
-        )
-        return exit_codes.SOFTWARE
-
-
-async def _watch_for_stalls() -> None:
-    from chatlab.chat.loop_watchdog import LoopWatchdog
-    from chatlab.chat.user_parts import LOADED_FILES
-
-    def tell(words: str) -> None:
-        print(f"chatlab: {words}", file=sys.stderr, flush=True)
-
-    if LOADED_FILES:
-        await LoopWatchdog(LOADED_FILES, tell, time.perf_counter).run()
-
-
-async def _serve(
-    make_server: Callable[[Path], ChatServer],
-    data: DataFolder,
-    dashboard: bool,
-    stop_with_stdin: bool,
-) -> int:
-    """Serve until told to stop; returns the exit code."""
-    from chatlab.chat.process import spare_the_garbage_collector
-
-    stop = _stop_event(stop_with_stdin)
-    stalls = asyncio.create_task(_watch_for_stalls())
-    async with data as folder, make_server(folder) as server:
-        spare_the_garbage_collector()
-        print(f"listening on {server.url}", flush=True)
-        if simulated := "; ".join(server.snapshot().simulated):
-            print(f"simulated: {simulated}", flush=True)
-        if dashboard:
-            farewell = await _watched(server, stop)
-        else:
-            await stop.wait()
-            farewell = await server.stop()
-    stalls.cancel()
-    print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
-    return exit_codes.of(not farewell.unsaved)
+    return await UserPartsServer(job, dashboard).serve(stop_event(stop_with_stdin))
 
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
     """Serve under the dashboard until told to stop, and leave a summary."""
-    from chatlab.view.dashboard.live import every, show
+    from chatlab.view.dashboard.live import REFRESH_S, every, show
     from chatlab.view.dashboard.summary import print_summary
 
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
@@ -222,21 +138,3 @@ async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
         raise error
     print_summary(server.snapshot())
     return farewell
-
-
-def _stop_event(with_stdin: bool) -> asyncio.Event:
-    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin."""
-    from chatlab.chat.parent import when_stdin_ends
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def set_stop(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), set_stop)
-    if with_stdin:
-        when_stdin_ends(stop.set)
-    return stop

@@ -15,6 +15,7 @@ from chatlab.bench import report as reports
 from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
+from chatlab.chat.server_job import ServerOptions
 from chatlab.errors import UsageError
 
 MESSAGES = 60
@@ -275,7 +276,7 @@ async def test_a_comparison_cancelled_in_its_first_round_reports_nothing(tmp_pat
 
 
 async def test_a_server_that_does_not_start_ends_the_comparison(tmp_path: Path) -> None:
-    options = ("--host", "256.0.0.1")
+    options = ServerOptions(host="256.0.0.1")
     race = Compare(["naive"], TINY, seed=1, rounds=1, work_folder=tmp_path, options=options)
 
     with pytest.raises(UsageError, match="cannot listen"):

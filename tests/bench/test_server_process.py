@@ -13,8 +13,11 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.chat.server_job import ServerOptions
 from chatlab.data.readers import read_saved
 from chatlab.errors import UsageError
+
+SERVER = "chatlab.chat.server_job"
 
 
 def servers() -> list[psutil.Process]:
@@ -22,7 +25,7 @@ def servers() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE and SERVER in child.cmdline()
     ]
 
 
@@ -33,7 +36,7 @@ def _no_server_stays_behind() -> Iterator[None]:
 
 
 async def test_it_serves_in_the_mode_and_from_the_history_asked_for(tmp_path: Path) -> None:
-    async with ServerProcess("optimized", tmp_path, 7, ("--ack", "synced")) as server:
+    async with ServerProcess("optimized", tmp_path, 7, ServerOptions(ack="synced")) as server:
         snapshot = await fetch_snapshot(server.url)
 
     assert snapshot.url == server.url
@@ -44,8 +47,8 @@ async def test_it_serves_in_the_mode_and_from_the_history_asked_for(tmp_path: Pa
 
 async def test_stopping_saves_what_is_queued(tmp_path: Path) -> None:
     scenario = Scenario(name="test", words="a load", messages=30, users=3)
-    never = ("--flush-interval", "1000", "--batch-size", "1000")
-    async with ServerProcess("optimized", tmp_path, options=never) as server:
+    never = "optimized+flush-interval=1000+batch-size=1000"
+    async with ServerProcess(never, tmp_path) as server:
         result = await Load(server.url, scenario, plan(scenario, 1), settle_s=0.2).run()
         saved_before = read_saved(tmp_path).messages
         last_words = await server.stop()
@@ -65,13 +68,13 @@ async def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "options", "words"),
     [
-        ("optimised", (), "did you mean 'optimized'"),
-        ("naive", ("--host", "256.0.0.1"), "cannot listen on 256.0.0.1"),
-        ("naive", ("--no-such-option",), "No such option"),
+        ("optimised", ServerOptions(), "did you mean 'optimized'"),
+        ("naive", ServerOptions(host="256.0.0.1"), "cannot listen on 256.0.0.1"),
+        ("naive", ServerOptions(faults=("enospc",)), "--fault 'enospc'"),
     ],
 )
 async def test_a_server_that_refuses_to_start_is_quoted(
-    mode: str, options: tuple[str, ...], words: str, tmp_path: Path
+    mode: str, options: ServerOptions, words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         async with ServerProcess(mode, tmp_path, options=options):

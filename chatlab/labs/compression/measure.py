@@ -20,6 +20,8 @@ from chatlab.bench import environment
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
+from chatlab.chat.server_job import ServerOptions
+from chatlab.chat.settings import Settings
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import inspect
 from chatlab.data.readers import read_saved
@@ -36,10 +38,10 @@ PATIENCE_S = 20.0
 LOOK_EVERY_S = 0.05
 
 PLAIN, WIRE, DISK = "nothing compressed", "wire compressed", "segments compressed"
-OPTIONS: dict[str, tuple[str, ...]] = {
-    PLAIN: (),
-    WIRE: ("--compress",),
-    DISK: ("--compress-segments",),
+OPTIONS: dict[str, ServerOptions] = {
+    PLAIN: ServerOptions(),
+    WIRE: ServerOptions(compress=True),
+    DISK: ServerOptions(settings=Settings(compress_segments=True)),
 }
 
 _SAID = (
@@ -174,9 +176,9 @@ class Compression:
             ]
             for user in range(USERS)
         ]
-        options = (*OPTIONS[name], "--segment-size", str(self.segment_bytes))
+        mode = f"{MODE}+segment-size={self.segment_bytes}"
         begin = Begin(USERS)
-        async with ServerProcess(MODE, folder, options=options) as server:
+        async with ServerProcess(mode, folder, options=OPTIONS[name]) as server:
             talking = asyncio.create_task(talk_together(server.url, said, begin))
             try:
                 await begin.all_here()

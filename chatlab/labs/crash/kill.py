@@ -45,16 +45,6 @@ ORDINARY_TRIALS = 5
 """An orderly start, to compare with, costs as much as half a trial: so the first few are enough."""
 
 
-class Victim(ServerProcess):
-    """A server process that can be killed without a warning."""
-
-    async def kill(self) -> None:
-        """End it now. Nothing in it gets to do anything any more."""
-        process, self._process = self._process, None
-        if process is not None:
-            await self._kill(process)
-
-
 async def kill_trial(
     line_up: LineUp,
     ack_means: AckLevel,
@@ -87,7 +77,7 @@ async def kill_trial(
     )
     folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=work_folder))
     try:
-        async with Victim(line_up.name, folder, history) as server:
+        async with ServerProcess(line_up.name, folder, history) as server:
             plan = scenarios.plan(load_of, chance.randrange(2**32))
             load = Load(server.url, load_of, plan, run_id=RUN_ID)
             killed_s = await _kill_under(load, server, chance.uniform(*KILL_AFTER_S))
@@ -124,7 +114,7 @@ def add_up(trials: Sequence[KillTrial]) -> KillResult:
     )
 
 
-async def _kill_under(load: Load, server: Victim, after_s: float) -> float:
+async def _kill_under(load: Load, server: ServerProcess, after_s: float) -> float:
     """Kill the server so long after its first ack; returns when, on the clock of the load.
 
     Acks that were on their way reach the client all the same, and count.

@@ -14,7 +14,6 @@ import asyncio
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
-from chatlab.chat.parent import when_stdin_ends
 from chatlab.chat.protocol import (
     Ack,
     MessagesFrame,
@@ -24,6 +23,7 @@ from chatlab.chat.protocol import (
     decode_request,
     encode,
 )
+from chatlab.child_process import when_stdin_ends
 from chatlab.data.records import Message
 from chatlab.errors import Refusal
 

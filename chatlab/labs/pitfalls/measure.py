@@ -67,7 +67,7 @@ PITFALLS: dict[str, Pitfall] = {
     ),
     "cache": Pitfall(
         title="a cache without an end",
-        wrong=Side("optimized", ("--cache-ttl", "1e9")),
+        wrong=Side("optimized", ("--cache-ttl", "86400")),
         cured=Side("optimized", ("--cache-ttl", "0.5")),
         measure=runs.changed_membership,
         proof="until the removed one is refused",

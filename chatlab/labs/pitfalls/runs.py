@@ -48,19 +48,25 @@ class Figure(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A server: its mode, and further options of `chatlab serve`."""
+    """A server: its mode, and the knobs that it turns, as options of `chatlab serve`."""
 
-    mode: str
+    line_up: str
     options: tuple[str, ...]
 
     def __str__(self) -> str:
-        return " ".join(["--mode", self.mode, *self.options])
+        return " ".join(["--mode", self.line_up, *self.options])
+
+    @property
+    def mode(self) -> str:
+        """The same in a mode's name."""
+        turned = zip(self.options[::2], self.options[1::2], strict=True)
+        return self.line_up + "".join(f"+{name[2:]}={value}" for name, value in turned)
 
 
 async def busy_evening(side: Side, seed: int, work_folder: Path) -> list[Figure]:
     """A steady rate at which a batch of a hundred fills ten times a second."""
     load = Scenario(name="busy", words="a busy evening", messages=3_000, rate_per_s=1_000)
-    done = await measure_round(side.mode, load, seed, work_folder=work_folder, options=side.options)
+    done = await measure_round(side.mode, load, seed, work_folder=work_folder)
     return [
         *_delivery(done),
         Figure("most at risk in memory", most_at_risk(done.load), "count"),
@@ -72,7 +78,7 @@ async def busy_evening(side: Side, seed: int, work_folder: Path) -> list[Figure]
 async def quiet_evening(side: Side, seed: int, work_folder: Path) -> list[Figure]:
     """A rate so low that no batch of a hundred fills within a second."""
     load = Scenario(name="quiet", words="a quiet evening", messages=200, rate_per_s=80)
-    done = await measure_round(side.mode, load, seed, work_folder=work_folder, options=side.options)
+    done = await measure_round(side.mode, load, seed, work_folder=work_folder)
     saves = done.load.io[MESSAGES.name].writes if MESSAGES.name in done.load.io else 0
     return [
         *_delivery(done),
@@ -92,7 +98,7 @@ async def long_history(side: Side, seed: int, work_folder: Path) -> list[Figure]
         rate_per_s=100,
         history=HISTORY,
     )
-    done = await measure_round(side.mode, load, seed, work_folder=work_folder, options=side.options)
+    done = await measure_round(side.mode, load, seed, work_folder=work_folder)
     acks_ms = sorted(done.load.ack_ms())
     return [
         Figure("event loop late, p50", done.after.loop_lag_ms.p50, "ms"),
@@ -109,7 +115,7 @@ async def changed_membership(side: Side, seed: int, work_folder: Path) -> list[F
     with tempfile.TemporaryDirectory(prefix="chatlab-", dir=work_folder) as name:
         folder = Path(name)
         async with (
-            ServerProcess(side.mode, folder, options=side.options) as server,
+            ServerProcess(side.mode, folder) as server,
             speaker(server.url, "bob") as bob,
         ):
             assert await bob.say("general") == "ok"
@@ -139,7 +145,7 @@ async def failing_disk(side: Side, seed: int, work_folder: Path) -> list[Figure]
     load = Scenario(name="steady", words="a steady rate", messages=300, rate_per_s=100)
     with tempfile.TemporaryDirectory(prefix="chatlab-", dir=work_folder) as name:
         folder = Path(name)
-        async with ServerProcess(side.mode, folder, options=side.options) as server:
+        async with ServerProcess(side.mode, folder) as server:
             running = Load(server.url, load, plan(load, seed), run_id=RUN_ID, settle_s=SETTLE_S)
             breaking = asyncio.create_task(_break_for_a_while(folder))
             try:

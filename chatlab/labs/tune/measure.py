@@ -152,15 +152,15 @@ class Tune:
         """
         for number, (batch_size, interval_ms) in enumerate(self.pairs, start=1):
             where = f"pair {number} of {len(self.pairs)}: {words_of(batch_size, interval_ms)}"
-            options = ["--batch-size", str(batch_size)]
+            mode = f"{self.mode}+batch-size={batch_size}"
             if interval_ms is not None:
-                options += ["--flush-interval", str(interval_ms / 1000)]
+                mode += f"+flush-interval={interval_ms / 1000}"
             bursts, steadies = [], []
             for _ in range(self.rounds):
                 self._say(f"{where}, burst")
-                bursts.append(await self._round(self._burst, options))
+                bursts.append(await self._round(mode, self._burst))
                 self._say(f"{where}, steady")
-                steadies.append(await self._round(self._steady, options))
+                steadies.append(await self._round(mode, self._steady))
             self.cells.append(cell(batch_size, interval_ms, bursts, steadies))
 
     def report(self, command: str) -> TuneReport:
@@ -180,10 +180,8 @@ class Tune:
             recommended=best,
         )
 
-    async def _round(self, scenario: Scenario, options: list[str]) -> Round:
-        return await measure_round(
-            self.mode, scenario, self.seed, work_folder=self.work_folder, options=tuple(options)
-        )
+    async def _round(self, mode: str, scenario: Scenario) -> Round:
+        return await measure_round(mode, scenario, self.seed, work_folder=self.work_folder)
 
 
 def cell(

@@ -1,0 +1,179 @@
+"""A server's job: what `chatlab serve`, the benchmark and the labs ask of a chat server.
+
+A server child gets its job as JSON on its standard input (`child_process.py`) and imports only the
+server, so that it starts quickly:
+
+    python -m chatlab.chat.server_job      prints `listening on ws://...`; ends with its stdin
+
+`chatlab serve` does the same job in its own process, under the dashboard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatlab import exit_codes
+from chatlab.chat.protocol import AckLevel
+from chatlab.chat.settings import Settings
+from chatlab.chat.user_parts import LOADED_FILES, user_line
+from chatlab.child_process import read_job, when_stdin_ends
+from chatlab.errors import ChatlabError
+
+if TYPE_CHECKING:
+    from chatlab.chat.server import ChatServer, Farewell
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server differs from the usual one; see `ChatServer`.
+
+    Attributes:
+        host, port: where it listens; port 0 picks a free one.
+        faults, disk: what it simulates: plans of `--fault`, and a name for `--disk`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    ack: AckLevel | None = None
+    token: str | None = None
+    compress: bool = False
+    settings: Settings = Settings()
+    faults: tuple[str, ...] = ()
+    disk: str | None = None
+
+
+USUAL_OPTIONS = ServerOptions()
+
+
+class ServerJob(msgspec.Struct, frozen=True):
+    """A mode to serve.
+
+    Attributes:
+        mode: its line-up.
+        data: its data folder.
+        history: generated messages to start with, in a fresh folder.
+    """
+
+    mode: str
+    data: str
+    history: int = 0
+    options: ServerOptions = USUAL_OPTIONS
+
+
+async def serve(
+    job: ServerJob,
+    stop: asyncio.Event,
+    watch: Callable[[ChatServer, asyncio.Event], Awaitable[Farewell]] | None = None,
+) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Args:
+        job: what to serve.
+        stop: tells to stop.
+        watch: shows the server meanwhile, and stops it.
+
+    Raises:
+        UsageError: it cannot start.
+    """
+    from chatlab.chat.modes import parse
+    from chatlab.chat.process import spare_the_garbage_collector
+    from chatlab.chat.server import ChatServer
+    from chatlab.data.folder import DataFolder
+    from chatlab.disk.simulated import simulate
+
+    options, path = job.options, Path(job.data)
+    line_up = parse(job.mode)
+    conditions = simulate(path, plans=options.faults, disk=options.disk)
+    data = DataFolder(path, job.history, line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
+    blocked = asyncio.create_task(_watch_for_blocking_calls())
+    async with (
+        data as folder,
+        ChatServer(
+            line_up,
+            folder,
+            settings=options.settings,
+            host=options.host,
+            port=options.port,
+            ack=options.ack,
+            token=options.token,
+            compress=options.compress,
+            starting=data.starting,
+            conditions=conditions,
+        ) as server,
+    ):
+        gc.enable()
+        spare_the_garbage_collector()
+        print(f"listening on {server.url}", flush=True)
+        if simulated := "; ".join(server.snapshot().simulated):
+            print(f"simulated: {simulated}", flush=True)
+        if watch is not None:
+            farewell = await watch(server, stop)
+        else:
+            await stop.wait()
+            farewell = await server.stop()
+    blocked.cancel()
+    print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
+    return exit_codes.of(not farewell.unsaved)
+
+
+def stop_event(with_stdin: bool) -> asyncio.Event:
+    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def set_stop(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), set_stop)
+    if with_stdin:
+        when_stdin_ends(stop.set)
+    return stop
+
+
+def main() -> None:
+    """Do the job on standard input."""
+    gc.disable()  # while the server is imported: nothing of that is garbage
+    job = read_job(ServerJob)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a learner's part prints is heard at once
+    try:
+        code = asyncio.run(_serve(job))
+    except ChatlabError as error:
+        _complain(str(error))
+        code = exit_codes.USAGE
+    except SystemExit as error:
+        called = f"sys.exit({error.code!r}) was called{user_line(error)}"
+        _complain(f"{called}: in a server, that ends it for everyone")
+        code = exit_codes.SOFTWARE
+    sys.exit(code)
+
+
+async def _serve(job: ServerJob) -> int:
+    return await serve(job, stop_event(with_stdin=True))
+
+
+async def _watch_for_blocking_calls() -> None:
+    """Only a learner's parts are watched."""
+    from chatlab.chat.loop_watchdog import LoopWatchdog
+
+    if LOADED_FILES:
+        await LoopWatchdog(LOADED_FILES, _complain, time.perf_counter).run()
+
+
+def _complain(words: str) -> None:
+    print(f"chatlab: {words}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
