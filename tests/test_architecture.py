@@ -133,7 +133,7 @@ def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
 
 def test_only_the_server_and_the_transports_import_websockets() -> None:
     others = importers("websockets") - {
-        "bench/ceiling_servers.py",  # a server, too, to compare with
+        "bench/ceilings.py",  # a server, too, to compare with
         "labs/compression/wire_client.py",  # the load generator's library does not compress
     }
     assert all(name.startswith(("chat/server/", "chat/parts/transport/")) for name in others)

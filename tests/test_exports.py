@@ -16,7 +16,6 @@ import pytest
 from rich.console import Console
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.load_result import Series
 from chatlab.bench.report import (
     Comparison,
     Curve,
@@ -27,6 +26,7 @@ from chatlab.bench.report import (
     TrustCheck,
 )
 from chatlab.bench.statistics import estimate
+from chatlab.bench.timeline import Series
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.counted import FileIO
 from chatlab.view.compare import bars, charts, claims, curves, figures, palette

@@ -1,12 +1,13 @@
-"""What may be said of the rounds: figures, comparisons, and how far to trust them.
+"""What the rounds show: the figures of each mode, and its comparison with the baseline.
 
-A round whose plan was not met is invalid: it is shown, and no estimate or verdict rests on it. A
+A round whose plan was not met is invalid: it is shown, but no estimate or verdict rests on it. A
 round that lies far from the others is noisy: it is flagged, and stays in.
+
+Read `report.py` next: the shape of the result.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
@@ -22,18 +23,14 @@ from chatlab.bench.report import (
     IOReport,
     ModeReport,
     RoundReport,
-    TrustCheck,
 )
-from chatlab.bench.rounds import LATE_MAX_MS, LATE_MAX_SHARE, SENDER_CPU_MAX_PERCENT, Round
+from chatlab.bench.rounds import Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
+from chatlab.bench.timeline import series
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
 from chatlab.disk.counted import FileIO
 
-MACHINE_BUSY_MAX_PERCENT = 25.0
-VIEW_CPU_MAX_PERCENT = 15.0
-CLOCK_STEP_MAX_MS = 0.1
 CURVE_PERCENT = (*range(0, 100, 5), 96, 97, 98, 99, 99.5, 99.9, 100)
-_IN_MEMORY = ("tmpfs", "ramfs")
 
 
 def mode_report(
@@ -110,57 +107,20 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
             floor = _spread(_ratio(measured[control], measured[baseline], figure))
         for mode in others:
             ratio = _ratio(measured[mode], measured[baseline], figure)
-            found.append(_comparison(baseline, mode, metric, ratio, more_is_better, floor))
-    return found
-
-
-def trust(
-    rounds: Sequence[Round],
-    ceilings: Sequence[CeilingRound] = (),
-    *,
-    busy_percent: float,
-    view_percent: float,
-    file_system: str,
-) -> list[TrustCheck]:
-    """Whether the instrument itself can be trusted; nothing if nothing was measured.
-
-    Args:
-        rounds: all of them.
-        ceilings: all rounds of all ceilings.
-        busy_percent: how busy the machine was before the start.
-        view_percent: how much of a core showing the progress took.
-        file_system: of the data folders.
-    """
-    if not rounds:
-        return []
-    late_ms = max(one.load.late_p99_ms for one in rounds)
-    late_max_ms = max(LATE_MAX_MS, LATE_MAX_SHARE * 1000 * min(one.load.wall_s for one in rounds))
-    sender_percent = max(one.load.sender_cpu_percent for one in rounds)
-    return [
-        _at_most("sender late, p99 of the worst round (ms)", late_ms, late_max_ms),
-        _at_most(
-            "sender CPU in the worst round (% of a core)", sender_percent, SENDER_CPU_MAX_PERCENT
-        ),
-        *[
-            _at_most(
-                "sender CPU against a ceiling (% of a core)",
-                max(one.sender_cpu_percent for one in ceilings),
-                SENDER_CPU_MAX_PERCENT,
+            found.append(
+                Comparison(
+                    baseline=baseline,
+                    mode=mode,
+                    metric=metric,
+                    ratio=ratio.median if ratio else None,
+                    low=ratio.low if ratio else None,
+                    high=ratio.high if ratio else None,
+                    verdict=verdict(ratio, more_is_better=more_is_better, noise=floor)
+                    if ratio
+                    else "unknown",
+                )
             )
-            for _ in ceilings[:1]
-        ],
-        _at_most("messages planned but not sent", sum(one.load.unsent for one in rounds), 0),
-        _at_most("rounds whose plan was not met", sum(bool(one.invalid) for one in rounds), 0),
-        _at_most("machine busy before the start (%)", busy_percent, MACHINE_BUSY_MAX_PERCENT),
-        _at_most("showing the progress (% of a core)", view_percent, VIEW_CPU_MAX_PERCENT),
-        _at_most("smallest step of the clock (ms)", _clock_step_ms(), CLOCK_STEP_MAX_MS),
-        TrustCheck(
-            "data folder on a disk (in memory, an fsync costs nothing)",
-            file_system not in _IN_MEMORY,
-            file_system,
-            "not in memory",
-        ),
-    ]
+    return found
 
 
 def _round_report(one: Round, noisy: bool) -> RoundReport:
@@ -179,7 +139,7 @@ def _round_report(one: Round, noisy: bool) -> RoundReport:
         sender_cpu_percent=one.load.sender_cpu_percent,
         audit=one.audit,
         damage=one.damage,
-        series=one.load.series(),
+        series=series(one.load),
     )
 
 
@@ -237,47 +197,3 @@ def _spread(ratio: Estimate | None) -> float:
     if ratio is None or not ratio.low or not ratio.high:
         return 1.0
     return max(ratio.high, 1 / ratio.low, 1.0)
-
-
-def _comparison(
-    baseline: str,
-    mode: str,
-    metric: str,
-    ratio: Estimate | None,
-    more_is_better: bool,
-    floor: float,
-) -> Comparison:
-    if ratio is None:
-        return Comparison(
-            baseline=baseline,
-            mode=mode,
-            metric=metric,
-            ratio=None,
-            low=None,
-            high=None,
-            verdict="unknown",
-        )
-    return Comparison(
-        baseline=baseline,
-        mode=mode,
-        metric=metric,
-        ratio=ratio.median,
-        low=ratio.low,
-        high=ratio.high,
-        verdict=verdict(ratio, more_is_better=more_is_better, noise=floor),
-    )
-
-
-def _clock_step_ms() -> float:
-    """The smallest difference that the clock of the load generator can show."""
-    steps = []
-    for _ in range(100):
-        before = after = time.perf_counter()
-        while after == before:
-            after = time.perf_counter()
-        steps.append(after - before)
-    return 1000 * min(steps)
-
-
-def _at_most(check: str, value: float, limit: float) -> TrustCheck:
-    return TrustCheck(check, value <= limit, round(value, 6), round(limit, 1))

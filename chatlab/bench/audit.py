@@ -19,7 +19,7 @@ from chatlab.data.readers import SavedMessages
 from chatlab.data.records import Message
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class AuditFault(msgspec.Struct, frozen=True, kw_only=True):
     """One way in which messages go wrong, and all that any view says of it.
 
     Attributes:
@@ -36,49 +36,49 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FAULTS = (
-    Fault(
+    AuditFault(
         name="lost",
         words="acked and lost",
         what="Messages that were acked and are missing: on disk, or with someone in the room.",
         how="The audit compares acks, files and receipts, message by message.",
         fooled="A mode that never acks loses nothing by this count: look at 'unanswered', too.",
     ),
-    Fault(
+    AuditFault(
         name="duplicated",
         words="duplicated",
         what="Surplus copies of messages, on disk or at a receiver.",
         how="Each message carries its number; the audit counts the copies of each.",
         fooled="A client that sends a message again because it missed the ack.",
     ),
-    Fault(
+    AuditFault(
         name="misdelivered",
         words="shown to outsiders",
         what="Messages shown to someone who is not in the room.",
         how="The audit compares what each receiver got with the rooms of the plan.",
         fooled="A load with only one room: then there are no outsiders.",
     ),
-    Fault(
+    AuditFault(
         name="reordered",
         words="reordered",
         what="Places where a sender's messages stand in another order than they were sent.",
         how="Checked in the file and at each receiver.",
         fooled="The order between senders: no mode promises one, and it is not counted.",
     ),
-    Fault(
+    AuditFault(
         name="corrupt",
         words="corrupt",
         what="Damaged files, and messages whose text differs from what was sent.",
         how="Each file must parse, and each text must be the planned one.",
         fooled="A file that is damaged during the run and rewritten whole before it ends.",
     ),
-    Fault(
+    AuditFault(
         name="unanswered",
         words="never answered",
         what="Messages that got neither an ack nor an error.",
         how="Those left when no answer has come for some seconds.",
         fooled="A server that is merely very slow: the wait ends.",
     ),
-    Fault(
+    AuditFault(
         name="misrefused",
         words="refused but stored anyway",
         what="Messages refused with an error that are on disk or with a receiver all the same. A "

@@ -1,32 +1,50 @@
 """Ceilings: how fast could any mode be? Measured with the same sender, in the same run.
 
-- `echo`: the barest server of the library, which sends each message back to its sender alone.
-- `memory`: the whole chat server with the fastest parts, and no disk at all.
+- `echo`: the barest server that `websockets` can be. Each message goes back to its sender, unread.
+- `memory`: the whole chat server with the fastest parts, and a store that keeps nothing on disk.
 
 No mode is expected to reach them; its share says how much is left to win. A mode that sends many
 messages in one frame can pass the echo server, which pays for a frame a message.
+
+    python -m chatlab.bench.ceilings    the echo server: prints `listening on ws://...`, ends with
+                                        its standard input
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatlab.bench import ceiling_servers
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario
 from chatlab.bench.server_process import EchoProcess
+from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer import Writer
+from chatlab.chat.protocol import AckLevel
+from chatlab.chat.settings import Settings
+from chatlab.child_process import when_stdin_ends
+from chatlab.data.records import Message
+from chatlab.disk.files import Files
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
 
 ECHO, MEMORY = "echo", "memory"
 CEILINGS = (ECHO, MEMORY)
-
-_MEMORY_MODE = f"journal+store={ceiling_servers.__file__}:MemoryStore"
+MEMORY_MODE = f"journal+store={__file__}:MemoryStore"
+MESSAGES_MAX = 10_000
 
 
 class CeilingRound(msgspec.Struct, frozen=True):
-    """A ceiling, once.
+    """One round of a ceiling.
 
     Attributes:
         throughput_per_s: messages answered (echo) or delivered (memory) per second.
@@ -40,10 +58,10 @@ class CeilingRound(msgspec.Struct, frozen=True):
 async def measure_ceiling(
     name: str, scenario: Scenario, seed: int, *, work_folder: Path | None = None
 ) -> CeilingRound:
-    """One round of a ceiling.
+    """Measure a ceiling once.
 
     Args:
-        name: of `CEILINGS`.
+        name: one of `CEILINGS`.
         scenario, seed: what load.
         work_folder: where the data folder is made.
 
@@ -52,9 +70,54 @@ async def measure_ceiling(
     """
     if name == MEMORY:
         load = msgspec.structs.replace(scenario, history=0)
-        one = await measure_round(_MEMORY_MODE, load, seed, work_folder=work_folder)
+        one = await measure_round(MEMORY_MODE, load, seed, work_folder=work_folder)
         return CeilingRound(one.load.throughput_per_s, one.load.sender_cpu_percent)
     # The generator goes first: an echo server that stops waits for those who are connected.
     async with EchoProcess() as server, LoadProcess() as worker:
         result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID, echo=True))
     return CeilingRound(result.throughput_per_s, result.sender_cpu_percent)
+
+
+class MemoryStore(Store):
+    """Keeps the latest messages, and loses them at the end: not a way to run a chat."""
+
+    kept_in = ""
+
+    def __init__(
+        self, files: Files, reader: Reader, writer: Writer, lock: Lock, settings: Settings
+    ) -> None:
+        super().__init__(files, reader, writer, lock, settings)
+        self._messages: deque[Message] = deque(maxlen=MESSAGES_MAX)
+
+    @property
+    def promise(self) -> AckLevel:
+        return "queued"
+
+    async def save(self, batch: Sequence[Message]) -> None:
+        self._messages.extend(batch)
+
+    async def history(self, room_id: str, limit: int) -> list[Message]:
+        return [one for one in self._messages if one.room_id == room_id][-limit:]
+
+
+async def echo(connection: ServerConnection) -> None:
+    """Send back what comes."""
+    async for message in connection:
+        await connection.send(message)
+
+
+async def main() -> None:
+    """Serve as the echo server until standard input ends."""
+    from websockets.asyncio.server import serve  # here: who measures needs no server
+
+    ended = asyncio.Event()
+    when_stdin_ends(ended.set)
+    # Compression is off, as it is in the chat server.
+    async with serve(echo, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        print(f"listening on ws://127.0.0.1:{port}", flush=True)
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

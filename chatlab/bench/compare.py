@@ -190,13 +190,11 @@ class Compare:
             measurement=self.measurement,
             simulated=self.simulated,
             control=self.control,
-            complete=all(
-                count == self.rounds
-                for count in (
-                    *map(len, self.rounds_done.values()),
-                    *map(len, self.ceilings_done.values()),
-                )
-            ),
+            complete={
+                *map(len, self.rounds_done.values()),
+                *map(len, self.ceilings_done.values()),
+            }
+            == {self.rounds},
             modes={
                 name: analysis.mode_report(rounds, self.ceilings_done)
                 for name, rounds in measured.items()
@@ -207,7 +205,7 @@ class Compare:
                 if rounds
             },
             comparisons=analysis.comparisons(measured, self.control),
-            trust=analysis.trust(
+            trust=environment.trust(
                 [one for rounds in measured.values() for one in rounds],
                 [one for rounds in self.ceilings_done.values() for one in rounds],
                 busy_percent=self._busy_percent,

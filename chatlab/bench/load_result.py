@@ -6,9 +6,7 @@ Everything else (percentiles, curves, the audit) is derived from them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Literal
 
 import msgspec
@@ -19,29 +17,10 @@ from chatlab.chat.snapshot import Snapshot
 from chatlab.disk.counted import FileIO
 
 NEVER = -1.0
-SERIES_POINTS = 120
 
 LatencyClock = Literal["planned", "send"]
 """Where a latency starts. `planned`: when the message was to be sent. `send`: when it was; a
 generator that is held up then stops its own clock, and the delay is hidden."""
-
-
-class Series(msgspec.Struct, frozen=True):
-    """A run over time, at evenly spaced moments; all lists are of one length.
-
-    Attributes:
-        t_s: seconds after the start.
-        sent, acked, delivered: how many so far.
-        outstanding: sent, and neither delivered nor refused.
-        oldest_s: how long the oldest of those planned and not settled had waited.
-    """
-
-    t_s: list[float]
-    sent: list[int]
-    acked: list[int]
-    delivered: list[int]
-    outstanding: list[int]
-    oldest_s: list[float]
 
 
 class LoadProgress(msgspec.Struct, frozen=True):
@@ -159,40 +138,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
         """From each send to its last delivery, of those that were delivered."""
         return since_ms(self._start_s(clock), self.delivered_s)
 
-    def series(self, points: int = SERIES_POINTS) -> Series:
-        """The run over time."""
-        step_s = self.wall_s / points
-        moments = [*(step_s * n for n in range(points)), self.wall_s]
-        sent = _counts_at(moments, self.sent_s)
-        delivered = _counts_at(moments, self.delivered_s)
-        refused = _counts_at(moments, list(self.refused_s.values()))
-        return Series(
-            t_s=moments,
-            sent=sent,
-            acked=_counts_at(moments, self.acked_s),
-            delivered=delivered,
-            outstanding=[s - d - r for s, d, r in zip(sent, delivered, refused, strict=True)],
-            oldest_s=[
-                self._oldest_s(moment, settled) for moment, settled in self._settled(moments)
-            ],
-        )
-
     def _start_s(self, clock: LatencyClock) -> list[float]:
         return self.plan_s() if clock == "planned" else self.sent_s
-
-    def _settled(self, moments: Sequence[float]) -> list[tuple[float, int]]:
-        """For each moment, how many messages from the first on were all settled by then."""
-        settled_s = [
-            at_s if at_s != NEVER else self.refused_s.get(number, float("inf"))
-            for number, at_s in enumerate(self.delivered_s)
-        ]
-        all_until_s = list(accumulate(settled_s, max))
-        return [(moment, bisect_right(all_until_s, moment)) for moment in moments]
-
-    def _oldest_s(self, moment: float, settled: int) -> float:
-        if settled == len(self.plan):
-            return 0.0
-        return max(0.0, moment - self.plan[settled].at_s)
 
 
 def since_ms(starts_s: Sequence[float], ends_s: Sequence[float]) -> list[float]:
@@ -200,9 +147,3 @@ def since_ms(starts_s: Sequence[float], ends_s: Sequence[float]) -> list[float]:
     return [
         (end - start) * 1000 for start, end in zip(starts_s, ends_s, strict=True) if end != NEVER
     ]
-
-
-def _counts_at(moments: Sequence[float], times_s: Sequence[float]) -> list[int]:
-    """How many of the times lie at or before each moment."""
-    ordered = sorted(at for at in times_s if at != NEVER)
-    return [bisect_right(ordered, moment) for moment in moments]

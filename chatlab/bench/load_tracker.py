@@ -16,7 +16,7 @@ from itertools import chain
 import msgspec
 
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult, since_ms
-from chatlab.bench.received_frames import FrameReader, ReceivedFrame
+from chatlab.bench.received_frames import FrameReader, FrameRecord
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.protocol import MessageFrame
 from chatlab.data.records import Message
@@ -59,8 +59,8 @@ class LoadTracker:
         self._covered_of = [0] * len(result.received)
         self._latest_acked: deque[int] = deque(maxlen=LATEST_ACKS)
         # For each user, the frames that it received, copies and all.
-        self._received: list[list[ReceivedFrame]] = [[] for _ in result.received]
-        self._frame_of: dict[int, ReceivedFrame] = {}
+        self._received: list[list[FrameRecord]] = [[] for _ in result.received]
+        self._frame_of: dict[int, FrameRecord] = {}
         # What each user has of the messages in frames that are not whole.
         self._seen: list[set[int]] = [set() for _ in result.received]
 
@@ -182,7 +182,7 @@ class LoadTracker:
             numbers.extend(chain.from_iterable(frame.numbers for frame in frames))
             frames.clear()
 
-    def _receive(self, user: int, frame: ReceivedFrame, now_s: float) -> None:
+    def _receive(self, user: int, frame: FrameRecord, now_s: float) -> None:
         if not frame.numbers:
             return  # somebody else is talking
         result = self._result
@@ -200,7 +200,7 @@ class LoadTracker:
             self._came_back(user, mine)
         self._look_for_the_end()
 
-    def _take_apart(self, frame: ReceivedFrame) -> None:
+    def _take_apart(self, frame: FrameRecord) -> None:
         """Account for each of a frame's messages by itself from now on."""
         if not frame.whole:
             return

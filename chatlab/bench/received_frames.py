@@ -25,7 +25,7 @@ HEAD_BYTES = 200
 
 
 @dataclass(slots=True)
-class ReceivedFrame:
+class FrameRecord:
     """What one frame with messages says, as far as this run's plan goes, and who has it.
 
     Attributes:
@@ -64,15 +64,15 @@ class FrameReader:
         self._users = [send.user for send in plan]
         self._rooms = [send.room for send in plan]
         # Frames by their first bytes; a whole frame would take longer to hash than to compare.
-        self._kept: dict[bytes, tuple[bytes, ReceivedFrame]] = {}
+        self._kept: dict[bytes, tuple[bytes, FrameRecord]] = {}
         self._kept_bytes = 0
 
-    def again(self, data: bytes) -> ReceivedFrame | None:
+    def again(self, data: bytes) -> FrameRecord | None:
         """The frame that these very bytes were read as lately, if they were."""
         data_before, frame = self._kept.get(data[:HEAD_BYTES], (None, None))
         return frame if data == data_before else None
 
-    def read(self, data: bytes, messages: Iterable[Message | MessageFrame]) -> ReceivedFrame:
+    def read(self, data: bytes, messages: Iterable[Message | MessageFrame]) -> FrameRecord:
         """Read a frame, and keep it for those who receive it too.
 
         Args:
@@ -82,7 +82,7 @@ class FrameReader:
         numbers, altered = self._recognise([message.content for message in messages])
         rooms = {self._rooms[number] for number in numbers}
         room = rooms.pop() if len(rooms) == 1 else -1
-        frame = ReceivedFrame(
+        frame = FrameRecord(
             numbers=numbers,
             altered=altered,
             own=Counter([self._users[number] for number in numbers]),
@@ -92,7 +92,7 @@ class FrameReader:
         self._keep(data, frame)
         return frame
 
-    def _keep(self, data: bytes, frame: ReceivedFrame) -> None:
+    def _keep(self, data: bytes, frame: FrameRecord) -> None:
         """Keep a frame to compare others with, in place of the oldest ones."""
         head = data[:HEAD_BYTES]
         self._forget(head)

@@ -1,4 +1,4 @@
-"""The result of a comparison: the shape that `--json` writes and everything else is drawn from."""
+"""The result of a comparison: the shape that `--json` writes and all views are drawn from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.load_result import Series
 from chatlab.bench.statistics import Estimate, Verdict
+from chatlab.bench.timeline import Series
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.counted import FileIO

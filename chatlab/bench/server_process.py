@@ -171,10 +171,10 @@ class ServerProcess(ListeningProcess):
 
 
 class EchoProcess(ListeningProcess):
-    """The barest server that `websockets` can be: see `ceiling_servers.py`."""
+    """The barest server that `websockets` can be: see `ceilings.py`."""
 
     def __init__(self) -> None:
-        super().__init__("chatlab.bench.ceiling_servers")
+        super().__init__("chatlab.bench.ceilings")
 
 
 class SinkProcess(ListeningProcess):

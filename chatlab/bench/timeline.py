@@ -10,8 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import TypeVar
+
+import msgspec
 
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.load_tracker import LATEST_ACKS
@@ -21,9 +24,28 @@ from chatlab.chat.metrics import percentiles
 SAMPLES_MAX = 2_000
 """Of one round; beyond that every other one is dropped: hours must not cost more than minutes."""
 
+SERIES_POINTS = 120
 _BEFORE = LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None)
 _T = attrgetter("t_s")
 _Point = TypeVar("_Point")
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A run over time, at evenly spaced moments; all lists are of one length.
+
+    Attributes:
+        t_s: seconds after the start.
+        sent, acked, delivered: how many so far.
+        outstanding: sent, and neither delivered nor refused.
+        oldest_s: how long the oldest of those planned and not settled had waited.
+    """
+
+    t_s: list[float]
+    sent: list[int]
+    acked: list[int]
+    delivered: list[int]
+    outstanding: list[int]
+    oldest_s: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +138,23 @@ class Timeline:
         return a.delivered + (b.delivered - a.delivered) * share
 
 
+def series(load: LoadResult, points: int = SERIES_POINTS) -> Series:
+    """A finished run over time, at `points` + 1 moments."""
+    step_s = load.wall_s / points
+    moments = [*(step_s * n for n in range(points)), load.wall_s]
+    sent = _counts_at(moments, load.sent_s)
+    delivered = _counts_at(moments, load.delivered_s)
+    refused = _counts_at(moments, list(load.refused_s.values()))
+    return Series(
+        t_s=moments,
+        sent=sent,
+        acked=_counts_at(moments, load.acked_s),
+        delivered=delivered,
+        outstanding=[s - d - r for s, d, r in zip(sent, delivered, refused, strict=True)],
+        oldest_s=_oldest_s(load, moments),
+    )
+
+
 def finished(done: Round, seen: Timeline | None = None) -> Timeline:
     """A finished round, with exact values at any moment.
 
@@ -130,23 +169,43 @@ def finished(done: Round, seen: Timeline | None = None) -> Timeline:
     return Timeline(done.number, len(done.load.plan), samples, operations, over=True)
 
 
+def _oldest_s(load: LoadResult, moments: Sequence[float]) -> list[float]:
+    """At each moment, how long the oldest message of the plan had waited; 0 if all were settled."""
+    settled_s = [
+        at_s if at_s != NEVER else load.refused_s.get(number, float("inf"))
+        for number, at_s in enumerate(load.delivered_s)
+    ]
+    all_until_s = list(accumulate(settled_s, max))
+    settled = [bisect_right(all_until_s, moment) for moment in moments]
+    return [
+        max(0.0, moment - load.plan[n].at_s) if n < len(load.plan) else 0.0
+        for moment, n in zip(moments, settled, strict=True)
+    ]
+
+
+def _counts_at(moments: Sequence[float], times_s: Sequence[float]) -> list[int]:
+    """How many of the times lie at or before each moment."""
+    ordered = sorted(at for at in times_s if at != NEVER)
+    return [bisect_right(ordered, moment) for moment in moments]
+
+
 def _samples(load: LoadResult) -> tuple[LoadProgress, ...]:
-    series = load.series()
+    over_time = series(load)
     times = zip(load.acked_s, load.plan_s(), load.sent_s, strict=True)
     acks = sorted((each for each in times if each[0] != NEVER), key=itemgetter(0))
     samples = []
-    for n, t_s in enumerate(series.t_s[:-1]):
-        delivered = series.delivered[n]
-        refused = series.sent[n] - delivered - series.outstanding[n]
+    for n, t_s in enumerate(over_time.t_s[:-1]):
+        delivered = over_time.delivered[n]
+        refused = over_time.sent[n] - delivered - over_time.outstanding[n]
         waiting = delivered + refused < len(load.plan)
         samples.append(
             LoadProgress(
                 t_s,
-                series.sent[n],
-                series.acked[n],
+                over_time.sent[n],
+                over_time.acked[n],
                 delivered,
                 refused,
-                series.oldest_s[n] if waiting else 0.0,
+                over_time.oldest_s[n] if waiting else 0.0,
                 *_p95s_ms(acks[: bisect_right(acks, t_s, key=itemgetter(0))]),
             )
         )
@@ -158,7 +217,7 @@ def _samples(load: LoadResult) -> tuple[LoadProgress, ...]:
         load.acked,
         load.delivered,
         len(load.refused),
-        series.oldest_s[-1] if waiting else 0.0,
+        over_time.oldest_s[-1] if waiting else 0.0,
         *_p95s_ms(acks),
     )
     return (*samples, last)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chatlab.bench import analysis as judge
+from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
@@ -142,13 +143,13 @@ def test_a_baseline_that_delivered_nothing_has_no_ratio() -> None:
 )
 def test_a_bad_circumstance_fails_its_own_check_alone(changes: dict[str, Any], check: str) -> None:
     values: dict[str, Any] = {"busy_percent": 0.0, "view_percent": 0.0, "file_system": "ext4"}
-    checks = judge.trust([a_round()], **(values | changes))
+    checks = environment.trust([a_round()], **(values | changes))
     assert [one.check for one in checks if not one.ok] == [check]
 
 
 def test_a_late_sender_fails_the_trust() -> None:
     late = a_round(sent_s=[0.5] * COUNT)
-    checks = judge.trust([late], busy_percent=0, view_percent=0, file_system="ext4")
+    checks = environment.trust([late], busy_percent=0, view_percent=0, file_system="ext4")
     failed = {one.check for one in checks if not one.ok}
     assert "rounds whose plan was not met" in failed
     assert "sender late, p99 of the worst round (ms)" in failed

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 
-from chatlab.bench.load_result import Series
 from chatlab.bench.report import ModeReport, Report, RoundReport
+from chatlab.bench.timeline import Series
 from chatlab.view import words
 from chatlab.view.compare.palette import colours, full, label, layout, log_axis
 
