@@ -44,6 +44,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"user_parts"},
 ]
 SHARED_PARTS = {"entry"}
+IMPLEMENTATIONS = {part.__module__ for choices in PARTS.values() for part in choices.values()}
 
 
 @functools.cache
@@ -117,9 +118,9 @@ def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
         if names[1] != "parts":
             assert names[1] in {"protocol", "settings"}, names
         elif len(names) > 3 and names[2] not in SHARED_PARTS:
-            module = PARTS_FOLDER / names[2] / f"{names[3]}.py"
-            shared_base = names[3].endswith("_base") and names[2] == path.parent.name
-            assert not module.exists() or shared_base, names
+            assert ".".join(["chatlab", *names[:4]]) not in IMPLEMENTATIONS, names
+            same_folder = names[2] == path.parent.name
+            assert same_folder or not (PARTS_FOLDER / names[2] / f"{names[3]}.py").exists(), names
 
 
 def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:

@@ -205,12 +205,9 @@ class LineUp:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A line-up put together, ready to take messages.
+    """A line-up put together, ready to take messages."""
 
-    Each part is one object for the whole server, but the transport: one is made for each client.
-    """
-
-    transport: type[Transport]
+    transport: Transport
     reader: Reader
     writer: Writer
     lock: Lock
@@ -295,7 +292,7 @@ def assemble(
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
     dispatcher = Dispatcher(ack_means, on_queueing, delivery, metrics)
     processor = make["processor"](store, dispatcher, settings, clock)
-    transport = make["transport"]
+    transport = make["transport"]()
     return Parts(transport, reader, writer, lock, store, delivery, processor, monitor, ack_means)
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -19,7 +20,8 @@ from websockets.server import ServerProtocol
 
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.transport import Transport
-from chatlab.chat.parts.transport.bulk import BulkTransport, end_of_frame, take_texts
+from chatlab.chat.parts.transport.bulk import BulkTransport
+from chatlab.chat.parts.transport.bulk_connection import end_of_frame, take_texts
 from chatlab.chat.protocol import FRAME_BYTES_MAX
 from tests.support.chat_client import ChatClient, chatting, new_contents
 from tests.support.parts import every
@@ -86,10 +88,12 @@ class FakeServer:
         pass
 
 
-def opened(part: type[Transport], before_the_answer: bytes = b"") -> tuple[Transport, FakeSocket]:
+def opened(
+    part: type[Transport], before_the_answer: bytes = b""
+) -> tuple[ServerConnection, FakeSocket]:
     """A connection that has just been opened, without a real socket."""
     protocol = ServerProtocol(max_size=FRAME_BYTES_MAX)
-    connection = part(protocol, cast("Any", FakeServer()))
+    connection = part().connection_class()(protocol, cast("Any", FakeServer()))
     socket = FakeSocket()
     connection.connection_made(socket)
     connection.data_received(HANDSHAKE + before_the_answer)
@@ -97,12 +101,12 @@ def opened(part: type[Transport], before_the_answer: bytes = b"") -> tuple[Trans
     return connection, socket
 
 
-async def what_came(connection: Transport) -> list[str | bytes]:
+async def what_came(part: type[Transport], connection: ServerConnection) -> list[str | bytes]:
     """All messages that arrived before the connection was lost."""
     connection.connection_lost(None)
     came: list[str | bytes] = []
     with suppress(ConnectionClosed):
-        async for one in connection.messages():
+        async for one in part().messages(connection):
             came.append(one)
     return came
 
@@ -132,7 +136,7 @@ def test_messages_are_the_same_wherever_the_stream_is_cut(
         connection, socket = opened(part, stream[:first])
         for begin, end in itertools.pairwise(places):
             connection.data_received(stream[begin:end])
-        return await what_came(connection), socket.written
+        return await what_came(part, connection), socket.written
 
     came, written = asyncio.run(scenario())
     pongs = sorted(b"%d" % n for n in range(len(pings)))
@@ -162,7 +166,7 @@ async def test_nothing_is_taken_after_a_close_or_a_broken_frame(
     connection.data_received(after)
 
     assert socket.written[2:4] == code.to_bytes(2)
-    assert await what_came(connection) == ["before"]
+    assert await what_came(part, connection) == ["before"]
 
 
 @EVERY
@@ -174,7 +178,7 @@ async def test_the_socket_is_not_read_while_many_messages_wait(part: type[Transp
         sent += 1
         assert sent < 100, "too many messages wait"
 
-    came = [await anext(stream) for stream in [connection.messages()] for _ in range(sent)]
+    came = [await anext(stream) for stream in [part().messages(connection)] for _ in range(sent)]
     assert came == [str(n) for n in range(sent)]
     assert not socket.paused
 
@@ -186,7 +190,7 @@ async def test_the_bulk_transport_spares_a_short_text_the_way_through_the_librar
     connection.data_received(on_the_wire(*(Frame(Opcode.TEXT, b"%d" % n) for n in range(9))))
 
     assert given_to_it == []
-    stream = connection.messages()
+    stream = BulkTransport().messages(connection)
     assert [await anext(stream) for _ in range(9)] == [str(n) for n in range(9)]
 
 
@@ -279,8 +283,8 @@ OWN = """
 from chatlab.chat.parts.transport import Transport
 
 class Shouting(Transport):
-    async def messages(self):
-        async for message in self:
+    async def messages(self, connection):
+        async for message in connection:
             if "bug" in message:
                 raise ValueError("no such luck")
             yield message.replace("hello", "HELLO")

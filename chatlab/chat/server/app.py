@@ -31,7 +31,6 @@ from websockets.protocol import State
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
-from chatlab.chat.parts.transport import Transport
 from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
 from chatlab.chat.protocol import (
@@ -180,7 +179,7 @@ class ChatServer:
                 # Costs more time than it saves, but where the network is slow: see the lab.
                 compression="deflate" if self._compress else None,
                 max_size=FRAME_BYTES_MAX,
-                create_connection=self._parts.transport,
+                create_connection=self._parts.transport.connection_class(),
                 # No send ever waits for a slow client: its buffer is bounded in `client.py`.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -289,8 +288,8 @@ class ChatServer:
             return
         try:
             await client.send(encode(await self._welcome(user, frames)))
-            assert isinstance(connection, Transport)
-            await self._conversation.hold(client, connection.messages())
+            messages = self._parts.transport.messages(connection)
+            await self._conversation.hold(client, messages)
         except StorageError as error:
             self._metrics.note(str(error))
             await self._turn_away(client, connection, Refusal("storage_failed", str(error)))

@@ -7,13 +7,17 @@ through a queue and several coroutines. Its better sibling is `bulk.py`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from chatlab.chat.parts.transport import Transport
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
 
 
 class LibraryTransport(Transport):
     """Takes one message after another from the library, which lets 16 frames wait."""
 
-    async def messages(self) -> AsyncIterator[str | bytes]:
-        async for message in self:
+    async def messages(self, connection: ServerConnection) -> AsyncIterator[str | bytes]:
+        async for message in connection:
             yield message
