@@ -724,13 +724,13 @@ def test_an_import_interrupted_anywhere_can_be_done_again(
     left = 0
 
     class Failing(Disk):
-        def before(self, operation) -> int | None:
+        def asked(self, operation):
             nonlocal left
             if self.folder.name == "data":
                 left -= 1
                 if left == 0:
                     raise OSError(5, "Input/output error")
-            return super().before(operation)
+            return super().asked(operation)
 
     monkeypatch.setattr("chatlab.chat.interchange.Disk", Failing)
     for nth in range(1, 99):

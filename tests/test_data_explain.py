@@ -11,10 +11,9 @@ import pytest
 from rich.console import Console
 
 from chatlab.cli.data_explain import explain
-from chatlab.data import database_copy
-from chatlab.data.database_copy import copy_database
+from chatlab.data import sqlite_database as database_copy
 from chatlab.data.readers import read_saved
-from chatlab.data.sqlite_database import LOG, NAME, Database
+from chatlab.data.sqlite_database import LOG, NAME, Database, copy_database
 from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
 from chatlab.labs.query_plan import data as query_plan_data

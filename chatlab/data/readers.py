@@ -2,8 +2,8 @@
 
 Readers look from outside and change nothing. They use none of the server's parts, so that the audit
 of a run does not believe the store that it audits; they go on after damage, so that an inspection
-shows what is left. `journal_format.py`, `journal_segments.py` and `database_copy.py` know the
-formats.
+shows what is left. `journal_format.py`, `journal_segments.py` and `sqlite_database.py` know
+the formats.
 
 A store of a learner's own, in a format of its own, is read by `bench/saved_by_store.py`.
 """
@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal, TypeVar
 
+import apsw
 import msgspec
 
 from chatlab.data import journal_format as form
-from chatlab.data.database_copy import database_copy
 from chatlab.data.journal_segments import SegmentFiles, is_compressed, segments_among
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, DataFile, Message
-from chatlab.data.sqlite_database import LOG
+from chatlab.data.sqlite_database import ALL, LOG, check, copy_database
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
 from chatlab.errors import CorruptFile, StorageError
@@ -102,21 +104,36 @@ class JsonReader(StoreReader):
 
 
 class SqliteReader(StoreReader):
-    """Reads a copy of the database."""
+    """Reads a copy of the database.
+
+    SQLite changes files when it opens them: it carries the log into the database, and removes it.
+    A copy is needed also when there is no log, for a server may begin one at any moment.
+    """
 
     kind = "sqlite"
     words = "the database"
 
     def messages(self) -> Iterator[Message]:
+        error: StorageError
         try:
-            with database_copy(self._disk.folder) as database:
-                try:
-                    database.check()
-                except CorruptFile as error:
-                    self.damage[DATABASE] = error
-                yield from database.messages()
-        except StorageError as error:
-            self.damage.setdefault(DATABASE, error)
+            with TemporaryDirectory() as elsewhere:
+                copy_database(self._disk.folder, Path(elsewhere))
+                path, flags = str(Path(elsewhere) / DATABASE), apsw.SQLITE_OPEN_READWRITE
+                with closing(apsw.Connection(path, flags)) as connection:
+                    try:
+                        check(connection, DATABASE, "integrity_check")
+                    except CorruptFile as damage:
+                        self.damage[DATABASE] = damage
+                    for row in connection.execute(ALL):
+                        yield Message(*row)
+            return
+        except StorageError as failed:
+            error = failed
+        except OSError as failed:
+            error = StorageError.from_os("read", DATABASE, failed)
+        except apsw.Error as failed:
+            error = CorruptFile(DATABASE, str(failed))
+        self.damage.setdefault(DATABASE, error)
 
     def _files_among(self, names: list[str]) -> list[str]:
         return [name for name in (DATABASE, LOG) if name in names] if DATABASE in names else []

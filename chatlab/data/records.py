@@ -1,7 +1,7 @@
-"""What the data files hold, and how it is written down: JSON, indented by two, as in the origin.
+"""What the data files hold, and how it is encoded: JSON, indented by two, as in the origin.
 
-Owns the records and their encoding. Knows nothing of how files are read or written: that is the
-parts' business. The names of the files stand here and nowhere else.
+Owns the records, their encoding and the names of their files. Refuses to know how files are read or
+written: the parts decide that.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from chatlab.errors import CorruptFile
 
 T = TypeVar("T")
 
+FILL_AT_ONCE = 5_000
+"""Messages that a new store takes at a time, so that memory need not hold them all."""
+
 
 class User(msgspec.Struct, frozen=True, rename="camel"):
-    """Someone known by name; anyone else may connect as a guest."""
+    """A user with a name of record; anyone else may connect as a guest."""
 
     id: str
     name: str
 
 
 class Room(msgspec.Struct, frozen=True, rename="camel"):
-    """A room and the ids of those who may speak in it."""
+    """A room and the ids of its participants."""
 
     id: str
     name: str
@@ -35,7 +38,7 @@ class Message(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """One chat message, as it lies in `messages.json`.
 
     Attributes:
-        id: unique for ever; sorts by time of acceptance within one server.
+        id: unique; ids of one server sort by the time of acceptance.
         timestamp: when the server accepted it; ISO 8601 in UTC with milliseconds.
     """
 

@@ -2,16 +2,19 @@
 
 SQLite asks the operating system through a small table of functions, its VFS. This one passes every
 call on to SQLite's own, asks the disk's conditions before it, and counts it after. So a slow disk,
-a broken one and a record of all that happens work for a database as for any other file.
+a failing one and a record of all that happens work for a database as for any other file.
 
-Refuses to know what is in the files. The store above is `stores/sqlite.py`. What each function has
-to do stands in https://sqlite.org/c3ref/io_methods.html and https://sqlite.org/c3ref/vfs.html.
+Refuses to know what is in the files. The store above is `chat/parts/store/sqlite.py`. What each
+function must do stands in https://sqlite.org/c3ref/io_methods.html and
+https://sqlite.org/c3ref/vfs.html.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -23,12 +26,6 @@ _NUMBERS = count(1)
 _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
 _FOLDERS_SYNC = os.name != "nt"
 
-READ_ERROR = apsw.SQLITE_IOERR_READ
-WRITE_ERROR = apsw.SQLITE_IOERR_WRITE
-SYNC_ERROR = apsw.SQLITE_IOERR_FSYNC
-TRUNCATE_ERROR = apsw.SQLITE_IOERR_TRUNCATE
-REMOVE_ERROR = apsw.SQLITE_IOERR_DELETE
-
 
 class SqliteFiles(apsw.VFS):
     """Opens SQLite's files in a data folder; SQLite knows it by its `name` until `unregister`.
@@ -38,64 +35,67 @@ class SqliteFiles(apsw.VFS):
 
     Attributes:
         name: to open a connection with.
-        trouble: what the system, or a condition, last refused; None it back before looking. SQLite
-            itself passes on no more than a number.
+        trouble: what the system, or a condition, last refused; set it to None before looking.
+            SQLite itself passes on no more than a number.
     """
 
     def __init__(self, disk: Disk) -> None:
         self.name = f"chatlab-{next(_NUMBERS)}"
         self.disk = disk
         self.trouble: OSError | None = None
+        self._refused: apsw.Error | None = None  # by a condition, last
         super().__init__(self.name, "", maxpathname=0)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         if name is None:
-            return apsw.VFSFile("", name, flags)  # a temporary file: no part of the data folder
+            return apsw.VFSFile("", name, flags)  # a temporary file: not part of the data folder
         path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
         if path.exists():
             return _File(self, path.name, name, flags)
-        made = Operation("truncate", path.name)
-        self.before(made, apsw.SQLITE_CANTOPEN)
-        file = _File(self, path.name, name, flags)
-        self.disk.after(made)
-        return file
+        with self.doing(Operation("truncate", path.name), apsw.SQLITE_CANTOPEN):
+            return _File(self, path.name, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        removed = Operation("remove", Path(filename).name)
-        self.before(removed, REMOVE_ERROR)
-        super().xDelete(filename, False)
-        self.disk.after(removed)
+        with self.doing(Operation("remove", Path(filename).name), apsw.SQLITE_IOERR_DELETE):
+            super().xDelete(filename, False)
         if syncdir:
             try:
                 self.disk.fsync_folder()
             except OSError as error:
                 raise self.refusal(error, apsw.SQLITE_IOERR_DIR_FSYNC) from error
 
-    def before(self, operation: Operation, code: int) -> int | None:
-        """Ask the conditions; see there.
+    @contextmanager
+    def doing(self, operation: Operation, code: int) -> Iterator[Operation]:
+        """Ask the conditions before an operation, and tell them once it has succeeded.
+
+        Gives the operation to carry out: on a full disk, with the data that fit.
 
         Raises:
             apsw.Error: with this code, if a condition refuses.
         """
         try:
-            return self.disk.before(operation)
+            operation = self.disk.asked(operation)
         except OSError as error:
             raise self.refusal(error, code) from error
+        try:
+            yield operation
+        except apsw.Error as error:
+            if error is not self._refused:  # the system has, and still knows why
+                number, _ = self.xGetLastError()
+                self.trouble = OSError(number, os.strerror(number)) if number else None
+            raise
+        self.disk.after(operation)
 
     def refusal(self, error: OSError, code: int) -> apsw.Error:
-        """What to raise, so that SQLite does as if the system had refused."""
+        """What to raise, so that SQLite acts as if the system had refused."""
         self.trouble = error
-        if error.errno == errno.ENOSPC and code == WRITE_ERROR:
+        if error.errno == errno.ENOSPC and code == apsw.SQLITE_IOERR_WRITE:
             return apsw.FullError(str(error))
-        told = apsw.exception_for(code)
-        assert isinstance(told, apsw.Error)
-        told.args = (str(error),)
-        return told
-
-    def remember(self) -> None:
-        """Keep why the system itself has just refused, while it still knows."""
-        number, _ = self.xGetLastError()
-        self.trouble = OSError(number, os.strerror(number)) if number else None
+        refused = apsw.exception_for(code)
+        assert isinstance(refused, apsw.Error)
+        refused.args = (str(error),)
+        self._refused = refused
+        return refused
 
 
 class _File(apsw.VFSFile):
@@ -124,14 +124,8 @@ class _File(apsw.VFSFile):
         self._folder_too = creates and _FOLDERS_SYNC
 
     def xRead(self, amount: int, offset: int) -> bytes:
-        operation = Operation("read", self._name)
-        self._files.before(operation, READ_ERROR)
-        try:
+        with self._files.doing(Operation("read", self._name), apsw.SQLITE_IOERR_READ):
             data = super().xRead(amount, offset)
-        except apsw.Error:
-            self._files.remember()
-            raise
-        self._disk.after(operation)
         # A short read loses the zeros at its end on the way to here: the file knows how many.
         size = len(data)
         if size < amount:
@@ -140,44 +134,26 @@ class _File(apsw.VFSFile):
         return data
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        operation = Operation("write", self._name, offset, data)
-        fits = self._files.before(operation, WRITE_ERROR)
-        full = fits is not None and fits < len(data)
-        if full:
-            data = data[:fits]
-            operation = operation._replace(data=data)
-        try:
-            super().xWrite(data, offset)
-        except apsw.Error:
-            self._files.remember()
-            raise
-        self._disk.after(operation)
-        if full:
+        code = apsw.SQLITE_IOERR_WRITE
+        with self._files.doing(Operation("write", self._name, offset, data), code) as done:
+            super().xWrite(done.data, offset)
+        if len(done.data) < len(data):
             no_space = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise self._files.refusal(no_space, WRITE_ERROR)
+            raise self._files.refusal(no_space, code)
         self._disk.count(self._name, FileIO(writes=1, bytes_written=len(data)))
 
     def xSync(self, flags: int) -> None:
-        names = [self._name, FOLDER] if self._folder_too else [self._name]
-        operations = [Operation("fsync", name) for name in names]
-        for operation in operations:
-            self._files.before(operation, SYNC_ERROR)
-        try:
+        names = [FOLDER, self._name] if self._folder_too else [self._name]
+        with ExitStack() as all_of_them:
+            for name in names:
+                operation = Operation("fsync", name)
+                all_of_them.enter_context(self._files.doing(operation, apsw.SQLITE_IOERR_FSYNC))
             super().xSync(flags)
-        except apsw.Error:
-            self._files.remember()
-            raise
         self._folder_too = False
-        for operation in operations:
-            self._disk.after(operation)
-            self._disk.count(operation.name, FileIO(fsyncs=1))
+        for name in names:
+            self._disk.count(name, FileIO(fsyncs=1))
 
     def xTruncate(self, newsize: int) -> None:
         operation = Operation("truncate", self._name, newsize)
-        self._files.before(operation, TRUNCATE_ERROR)
-        try:
+        with self._files.doing(operation, apsw.SQLITE_IOERR_TRUNCATE):
             super().xTruncate(newsize)
-        except apsw.Error:
-            self._files.remember()
-            raise
-        self._disk.after(operation)

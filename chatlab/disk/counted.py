@@ -196,16 +196,20 @@ class Disk:
             self._counts[name] = self._counts.get(name, FileIO()) + what
 
     @contextmanager
-    def doing(self, operation: Operation) -> Iterator[None]:
-        """Ask the conditions before an operation, and tell them after it has succeeded."""
-        self.before(operation)
-        yield
+    def doing(self, operation: Operation) -> Iterator[Operation]:
+        """Ask the conditions before an operation, and tell them once it has succeeded.
+
+        Gives the operation to carry out; see `asked`.
+        """
+        operation = self.asked(operation)
+        yield operation
         self.after(operation)
 
-    def before(self, operation: Operation) -> int | None:
-        """Ask every condition; see there."""
+    def asked(self, operation: Operation) -> Operation:
+        """Ask every condition; returns the operation, of a write on a full disk what fits."""
         fits = [condition.before(operation) for condition in self._conditions]
-        return min((size for size in fits if size is not None), default=None)
+        least = min((size for size in fits if size is not None), default=None)
+        return operation if least is None else operation._replace(data=operation.data[:least])
 
     def after(self, operation: Operation) -> None:
         """Tell every condition."""
@@ -251,15 +255,10 @@ class OpenFile:
 
     def append(self, data: bytes) -> None:
         """Add to the end. When it fails half-way, a part of `data` may be in the file."""
-        operation = Operation("write", self.name, self.size, data)
-        fits = self._disk.before(operation)
-        if fits is not None and fits < len(data):
-            part = data[:fits]
-            self._write(part)
-            self._disk.after(operation._replace(data=part))
+        with self._disk.doing(Operation("write", self.name, self.size, data)) as done:
+            self._write(done.data)
+        if len(done.data) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._write(data)
-        self._disk.after(operation)
         self._disk.count(self.name, FileIO(writes=1, bytes_written=len(data)))
 
     def fsync(self) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.parts.store import FILL_AT_ONCE
 from chatlab.data.folder import generated_history
 from chatlab.data.records import Message
 from chatlab.data.sqlite_database import FILLING, NAME, Database
@@ -23,12 +21,7 @@ QUIET_ROOM, QUIET_MESSAGES = "book-club", 20
 def make_database(folder: Path, count: int) -> None:
     """Make a database of generated messages."""
     disk = Disk(folder)
-    database = Database(disk, FILLING)
-    database.begin_filling()
-    rest = _example(count)
-    while part := list(islice(rest, FILL_AT_ONCE)):
-        database.fill(part)
-    database.end_filling()
+    Database.fill_new(disk, _example(count))
     disk.rename(FILLING, NAME)
 
 

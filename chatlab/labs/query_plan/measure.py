@@ -19,8 +19,7 @@ import apsw
 import msgspec
 
 from chatlab.bench.statistics import Estimate, estimate
-from chatlab.data.database_copy import copy_database
-from chatlab.data.sqlite_database import HISTORY, NAME, SETTINGS, Database
+from chatlab.data.sqlite_database import HISTORY, NAME, SETTINGS, Database, copy_database
 from chatlab.data.sqlite_files import SqliteFiles
 from chatlab.disk.counted import Disk, FileIO
 from chatlab.errors import StorageError, UsageError

@@ -14,10 +14,8 @@ from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
-from chatlab.data.records import Message
+from chatlab.data.records import FILL_AT_ONCE, Message
 from chatlab.disk.files import Files
-
-FILL_AT_ONCE = 5_000
 
 
 class Store(ABC):

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.reader import Reader
-from chatlab.chat.parts.store import FILL_AT_ONCE, Store
+from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
@@ -56,7 +55,9 @@ class SqliteStore(Store):
             for name in SIDE_FILES:
                 if name in names:
                     raise CorruptFile(name, f"it belongs to a {NAME} that is not there")
-            await self._forget([name for name in names if name.startswith(FILLING)])
+            for name in names:  # an interrupted filling left it; no ack depends on it
+                if name.startswith(FILLING):
+                    await self.files.remove(name)
             notes = await self._begin(starting, from_json=MESSAGES.name in names)
         self._database = await self.files.work("open", NAME, Database.opened, self.files.disk)
         return notes
@@ -87,7 +88,8 @@ class SqliteStore(Store):
         """
         if from_json:
             starting = MESSAGES.decode(await self.files.read(MESSAGES.name))
-        given, kept = await self._fill_new(starting)
+        disk = self.files.disk
+        given, kept = await self.files.work("write", FILLING, Database.fill_new, disk, starting)
         await self.files.rename(FILLING, NAME)
         await self.files.fsync_folder()
         if not from_json:
@@ -96,22 +98,3 @@ class SqliteStore(Store):
         if kept < given:
             notes.append(f"left out {given - kept:,} of {MESSAGES.name}: their id was taken")
         return notes
-
-    async def _fill_new(self, messages: Iterable[Message]) -> tuple[int, int]:
-        """Returns how many messages were given, and how many are in the database."""
-        work, rest, given = self.files.work, iter(messages), 0
-        database = await work("open", FILLING, Database, self.files.disk, FILLING)
-        try:
-            await work("write", FILLING, database.begin_filling)
-            while part := list(islice(rest, FILL_AT_ONCE)):
-                await work("write", FILLING, database.fill, part)
-                given += len(part)
-            return given, await work("write", FILLING, database.end_filling)
-        except BaseException:
-            database.abandon()
-            raise
-
-    async def _forget(self, names: list[str]) -> None:
-        """Remove what an interrupted filling left; nobody was told that it is safe."""
-        for name in names:
-            await self.files.remove(name)
