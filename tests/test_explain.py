@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from chatlab.bench.statistics import Estimate
-from chatlab.view import explain
+from chatlab.view import dashboard, explain
 from chatlab.view.compare import figures
-from chatlab.view.dashboard import screen as dashboard
 from tests.bench.test_compare_view import a_report
 from tests.test_view import make_snapshot
 

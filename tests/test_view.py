@@ -21,11 +21,8 @@ from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
-from chatlab.view.dashboard import series
-from chatlab.view.dashboard.captured_output import set_aside
-from chatlab.view.dashboard.live import HISTORY_MAX, every, plain_line, show
-from chatlab.view.dashboard.screen import render
-from chatlab.view.dashboard.summary import print_summary
+from chatlab.view.dashboard import measures, print_summary, render
+from chatlab.view.dashboard.live import HISTORY_MAX, every, kept_output, plain_line, show
 from chatlab.view.modes import print_modes
 
 SIZES = [(80, 24), (140, 40), (40, 12), (78, 20), (100, 30), (240, 60), (20, 5), (1, 1)]
@@ -215,21 +212,21 @@ def test_a_rate_that_the_monitor_cannot_tell_is_a_dash() -> None:
 
 def test_rates_over_time_are_differences_of_totals_on_whole_seconds() -> None:
     history = [make_snapshot(t / 2, counts=Counts(saved=t * 50)) for t in range(1, 12)]
-    assert series.rates_per_s(history, lambda s: s.counts.saved, 3) == [100, 100, 100]
+    assert measures.rates_per_s(history, lambda s: s.counts.saved, 3) == [100, 100, 100]
 
 
 def test_rates_over_time_do_not_depend_on_when_snapshots_come() -> None:
     history = [make_snapshot(at, counts=Counts(saved=int(at * 100))) for at in (0.5, 2.25, 5.5)]
-    assert series.rates_per_s(history, lambda s: s.counts.saved, 10) == [100, 100, 100, 100]
+    assert measures.rates_per_s(history, lambda s: s.counts.saved, 10) == [100, 100, 100, 100]
 
 
 def test_one_snapshot_makes_no_rate_over_time() -> None:
-    assert series.rates_per_s([make_snapshot(3.5)], lambda s: s.counts.saved, 10) == []
+    assert measures.rates_per_s([make_snapshot(3.5)], lambda s: s.counts.saved, 10) == []
 
 
 def test_a_gauge_is_the_last_value_seen_at_each_second() -> None:
     history = [make_snapshot(at, clients=clients) for at, clients in ((1, 1), (1.5, 9), (2.5, 3))]
-    assert series.gauge(history, lambda s: s.clients, 10) == [1, 9]
+    assert measures.gauge(history, lambda s: s.clients, 10) == [1, 9]
 
 
 def test_charts_of_messages_share_one_scale() -> None:
@@ -390,7 +387,7 @@ def test_summary_and_modes_have_no_escape_codes_in_a_file() -> None:
 async def test_what_is_printed_behind_the_screen_is_shown_afterwards(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with set_aside():
+    with kept_output():
         print("from a learner's part")
         print("and an error", file=sys.stderr)
         assert capsys.readouterr() == ("", "")

@@ -123,8 +123,8 @@ async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bo
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
     """Serve under the dashboard until told to stop, and leave a summary."""
+    from chatlab.view.dashboard import print_summary
     from chatlab.view.dashboard.live import REFRESH_S, every, show
-    from chatlab.view.dashboard.summary import print_summary
 
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
     stopped = asyncio.create_task(stop.wait())

@@ -36,8 +36,8 @@ def top(
 
         Console().print(explanations.render(explanations.dashboard()))
         return
+    from chatlab.view.dashboard import print_summary
     from chatlab.view.dashboard.live import show
-    from chatlab.view.dashboard.summary import print_summary
 
     last: list[Snapshot] = []
 

@@ -22,8 +22,8 @@ from chatlab.chat.server_job import ServerJob
 from chatlab.chat.snapshot import ServerNote, Snapshot
 from chatlab.cli.top import stream
 from chatlab.errors import UsageError
+from chatlab.view.dashboard import print_summary
 from chatlab.view.dashboard.live import REFRESH_S, show
-from chatlab.view.dashboard.summary import print_summary
 
 COMPLAINTS_MAX = 8
 PRINTED_MAX = 3

@@ -1,8 +1,7 @@
 """Lines of a screen, made by hand so that each has exactly the width that it was given.
 
 Owns styles, padding, headings and columns. Rich's own tables would measure and wrap every cell
-anew; a dashboard that lives in the server's event loop must be cheaper than that.
-Read `dashboard.py` for what is written on the lines.
+each time; a dashboard that runs in the server's event loop must be cheaper than that.
 """
 
 from __future__ import annotations

@@ -1,16 +1,18 @@
 """The loop that shows snapshots as they come: a dashboard on a terminal, plain lines elsewhere.
 
-Owns the terminal while it runs, and leaves it as it was. What is shown is decided in
-`dashboard.py`.
+Owns the terminal while it runs, and leaves it as it was. A learner's part may well contain a
+`print`: what a program prints meanwhile is kept, and shown once the screen is free again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -18,11 +20,12 @@ from rich.live import Live
 from chatlab.chat.metrics import STEPS
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
-from chatlab.view.dashboard.captured_output import set_aside
-from chatlab.view.dashboard.screen import render
+from chatlab.view.dashboard import render
 
 REFRESH_S = 0.5
 """Between two snapshots of a live view."""
+WRITES_MAX = 2_000
+"""Of what is printed behind the screen, only the latest are kept."""
 HISTORY_MAX = 300
 """Snapshots kept for the charts: two and a half minutes at two a second."""
 
@@ -74,6 +77,40 @@ def plain_line(now: Snapshot) -> str:
     )
 
 
+@contextmanager
+def kept_output() -> Iterator[None]:
+    """Keep what is written to the standard streams inside, and write it when leaving."""
+    out, err = sys.stdout, sys.stderr
+    kept: deque[tuple[TextIO, str]] = deque(maxlen=WRITES_MAX)
+    try:
+        with redirect_stdout(_KeptStream(out, kept)), redirect_stderr(_KeptStream(err, kept)):
+            yield
+    finally:
+        for stream, text in kept:
+            stream.write(text)
+        for stream in (out, err):
+            stream.flush()
+
+
+class _KeptStream(io.TextIOBase):
+    """Stands in for a stream; rich itself still writes to the real one."""
+
+    def __init__(self, stream: TextIO, kept: deque[tuple[TextIO, str]]) -> None:
+        self.rich_proxied_file = stream
+        self._kept = kept
+
+    def write(self, text: str) -> int:
+        self._kept.append((self.rich_proxied_file, text))
+        return len(text)
+
+    def isatty(self) -> bool:
+        return self.rich_proxied_file.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.rich_proxied_file.encoding
+
+
 async def _on_screen(snapshots: AsyncIterator[Snapshot], console: Console) -> None:
     history: deque[Snapshot] = deque(maxlen=HISTORY_MAX)
     screen = Live(
@@ -83,7 +120,7 @@ async def _on_screen(snapshots: AsyncIterator[Snapshot], console: Console) -> No
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    with set_aside(), screen as live:
+    with kept_output(), screen as live:
         async for snapshot in snapshots:
             if history and snapshot.uptime_s < history[-1].uptime_s:
                 history.clear()  # the server was started anew
