@@ -12,13 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from typer.main import get_command
 
 from chatlab import __version__
-from chatlab.cli.app import app
+from tests.support.commands import COMMANDS, LISTED
 
 CHATLAB = [sys.executable, "-m", "chatlab"]
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 TIMEOUT_S = 40
 ENVIRONMENT = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -250,6 +248,22 @@ def test_the_help_lists_every_command() -> None:
 
     assert done.returncode == 0
     assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", done.stdout)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_listed_with_the_first_paragraph_of_its_help(name: str) -> None:
+    first, *_ = COMMANDS[name].help.split("\n\n")
+
+    assert LISTED[name].help == " ".join(first.split())
+
+
+def test_the_help_imports_no_command() -> None:
+    code = "import sys, chatlab.cli; print(*(m for m in sys.modules if m.startswith('chatlab.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()) == {
+        *("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes")
+    }
 
 
 def test_an_unknown_command_ends_with_code_2() -> None:

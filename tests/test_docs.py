@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from chatlab.chat.modes import MODES, ack_means, parse
-from chatlab.cli.app import app
 from chatlab.course.workplace import make_course
+from tests.support.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = [
@@ -30,7 +29,6 @@ ELSEWHERE = {"chatlab top", "chatlab capacity"}
 """Commands that have no quick end: tests of their own run them."""
 COURSE = {"learn", "list", "check", "hint", "replay", "reset", "solution", "course"}
 """Commands that work on a course: they get a fresh one."""
-COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def shown_commands() -> list[str]:
@@ -148,7 +146,7 @@ def test_the_guides_show_every_command() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_has_help(command: str) -> None:
-    entry = get_command(app).commands[command]  # type: ignore[attr-defined]
+    entry = COMMANDS[command]
     assert entry.help
     assert all(
         getattr(option, "help", None) for option in entry.params if not getattr(option, "hidden", 0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from typer.main import get_command
 
 from chatlab.chat.modes import named
 from chatlab.chat.settings import KNOBS, Knob, Settings
-from chatlab.cli.app import app
 from chatlab.errors import UsageError
+from tests.support.commands import COMMANDS
 
-SERVE = get_command(app).commands["serve"]  # type: ignore[attr-defined]
+SERVE = COMMANDS["serve"]
 Door = Callable[[str, str], float]
 
 

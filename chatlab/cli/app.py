@@ -1,67 +1,191 @@
-"""The command line, assembled. Each command imports what it needs only when it runs, so that
-`chatlab --help` is quick."""
+"""The command line, assembled: a table with one row for each command.
+
+A command's module is imported when the command is used, so that `chatlab --help` is quick, and so
+the module may import at its top whatever the command needs.
+"""
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from chatlab.cli import (
-    chat,
-    compare,
-    compression,
-    course,
-    course_answers,
-    crash,
-    data,
-    generator,
-    labs,
-    learn,
-    load,
-    rungs,
-    serve,
-    top,
-)
-from chatlab.cli import course_teach as course_verify
+import typer
+from typer.core import TyperCommand
+from typer.main import get_group
+
+COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
+    None: [
+        ("serve", "chatlab.cli.serve:serve", "Start the chat server and watch it work."),
+        (
+            "chat",
+            "chatlab.cli.chat:chat",
+            "Chat in a terminal. Behind each of your messages: when its ack came, and when it "
+            "came back.",
+        ),
+        (
+            "top",
+            "chatlab.cli.top:top",
+            "Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on.",
+        ),
+        (
+            "load",
+            "chatlab.cli.load:load",
+            "Send planned messages to a running server, and measure acks and deliveries.",
+        ),
+        (
+            "compare",
+            "chatlab.cli.compare:compare",
+            "Race modes side by side, and audit that none cheated.",
+        ),
+        (
+            "modes",
+            "chatlab.cli.serve:modes",
+            "Print every mode's line-up: which part plays each role, and what an ack means.",
+        ),
+        (
+            "data",
+            "chatlab.cli.data:app",
+            "Look at what lies in a data folder, and move messages in and out.",
+        ),
+    ],
+    "Course": [
+        (
+            "check",
+            "chatlab.cli.course:check",
+            "Check your file of an exercise, and say what to look at next.",
+        ),
+        (
+            "hint",
+            "chatlab.cli.course_answers:hint",
+            "Show a hint; each call shows one more: a nudge, a direction, nearly the answer.",
+        ),
+        (
+            "solution",
+            "chatlab.cli.course_answers:solution",
+            "Show a solution, why it works and what it costs: the reward for having passed.",
+        ),
+        (
+            "reset",
+            "chatlab.cli.course:reset",
+            "Put the starter of an exercise back. Your file is kept in .chatlab/backups.",
+        ),
+        (
+            "replay",
+            "chatlab.cli.course:replay",
+            "Run one check again, just as it failed, and tell the whole story.",
+        ),
+        (
+            "list",
+            "chatlab.cli.course:list_exercises",
+            "List all exercises: points, what has passed, and which one is next.",
+        ),
+        (
+            "learn",
+            "chatlab.cli.learn:app",
+            "Do the course: checks your file each time you save it. `chatlab learn init` makes a "
+            "copy.",
+        ),
+        (
+            "course",
+            "chatlab.cli.course_teach:app",
+            "For those who teach: look after the course itself.",
+        ),
+    ],
+    "Labs": [
+        (
+            "growth",
+            "chatlab.cli.labs:growth",
+            "See what a long history does to the price of a message.",
+        ),
+        (
+            "tune",
+            "chatlab.cli.labs:tune",
+            "Find a good batch size and flush interval, and see why others are worse.",
+        ),
+        (
+            "capacity",
+            "chatlab.cli.labs:capacity",
+            "Find the highest steady rate that a mode keeps up with.",
+        ),
+        (
+            "pitfalls",
+            "chatlab.cli.labs:pitfalls",
+            "Make five famous mistakes, and cure each by one flag.",
+        ),
+        (
+            "crash",
+            "chatlab.cli.crash:crash",
+            "Kill servers and cut their power, and see what is left of what they acked.",
+        ),
+        (
+            "compression",
+            "chatlab.cli.compression:compression",
+            "See how many bytes compression saves, and what they cost.",
+        ),
+        (
+            "rungs",
+            "chatlab.cli.rungs:rungs",
+            "Measure what the upper rungs promise, and say which promises are kept.",
+        ),
+        (
+            "generator",
+            "chatlab.cli.generator:generator",
+            "Measure the load generator itself, against a server that does next to nothing.",
+        ),
+        (
+            "watching",
+            "chatlab.cli.generator:watching",
+            "Measure what the live dashboard costs: the same load with it and without it, in turn.",
+        ),
+    ],
+}
+"""By the heading under which `chatlab --help` lists them: a command's name, the `module:attribute`
+of its function (or of a `Typer` with commands of its own), and the first paragraph of its help."""
+
+_STYLE: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "markdown",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 app = typer.Typer(
     name="chatlab",
     help="See, do and prove server performance: one chat server, interchangeable parts, an honest "
     "benchmark.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **_STYLE,
 )
-app.command("serve")(serve.serve)
-app.command("chat")(chat.chat)
-app.command("top")(top.top)
-app.command("load")(load.load)
-app.command("compare")(compare.compare)
-app.command("modes")(serve.modes)
 
-app.add_typer(data.app, name="data")
 
-COURSE = "Course"
-app.add_typer(learn.app, name="learn", rich_help_panel=COURSE)
-app.command("check", rich_help_panel=COURSE)(course.check)
-app.command("hint", rich_help_panel=COURSE)(course_answers.hint)
-app.command("solution", rich_help_panel=COURSE)(course_answers.solution)
-app.command("reset", rich_help_panel=COURSE)(course.reset)
-app.command("replay", rich_help_panel=COURSE)(course.replay)
-app.command("list", rich_help_panel=COURSE)(course.list_exercises)
-app.add_typer(course_verify.app, name="course", rich_help_panel=COURSE)
+class LazyCommand(TyperCommand):
+    """A command of which only the name and the help are known until it is used."""
 
-LABS = "Labs"
-app.command("growth", rich_help_panel=LABS)(labs.growth)
-app.command("tune", rich_help_panel=LABS)(labs.tune)
-app.command("capacity", rich_help_panel=LABS)(labs.capacity)
-app.command("pitfalls", rich_help_panel=LABS)(labs.pitfalls)
-app.command("crash", rich_help_panel=LABS)(crash.crash)
-app.command("compression", rich_help_panel=LABS)(compression.compression)
-app.command("rungs", rich_help_panel=LABS)(rungs.rungs)
-app.command("generator", rich_help_panel=LABS)(generator.generator)
-app.command("watching", rich_help_panel=LABS)(generator.watching)
+    target = ""
+
+    def load(self) -> TyperCommand:
+        """The command itself."""
+        module, _, attribute = self.target.partition(":")
+        found = getattr(import_module(module), attribute)
+        alone = typer.Typer(**_STYLE)
+        if isinstance(found, typer.Typer):
+            alone.add_typer(found, name=self.name)
+        else:
+            alone.command(self.name)(found)
+        return get_group(alone).commands[str(self.name)]  # type: ignore[return-value]
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        return self.load().make_context(*args, **more)
+
+
+def _stub() -> None:
+    """Never called: `LazyCommand.make_context` puts the command itself in its place."""
+
+
+for _panel, _commands in COMMANDS.items():
+    for _name, _target, _help in _commands:
+        _kind = type("LazyCommand", (LazyCommand,), {"target": _target})
+        app.command(_name, cls=_kind, help=_help, rich_help_panel=_panel)(_stub)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,15 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from typer.main import get_command
 
 from chatlab.cli import main
-from chatlab.cli.app import app
 from chatlab.course import workplace as fresh
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import Progress
 from chatlab.course.workplace import Workplace, packaged
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
+from tests.support.commands import COMMANDS
 
 
 class Done(NamedTuple):
@@ -423,7 +422,7 @@ def test_verify_is_content_with_what_comes_with_chatlab(run: Run) -> None:
 @pytest.mark.parametrize("words", [("learn", "init"), ("course", "verify"), ("course", "wrong")])
 def test_commands_below_others_have_help_too(words: tuple[str, str]) -> None:
     group, name = words
-    command = get_command(app).commands[group].commands[name]  # type: ignore[attr-defined]
+    command = COMMANDS[group].commands[name]
 
     assert command.help
     assert all(option.help for option in command.params)

@@ -11,17 +11,15 @@ import shlex
 
 import msgspec
 import pytest
-from typer.main import get_command
 
 from chatlab.chat.modes import named
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
-from chatlab.cli.app import app
 from chatlab.course.catalog import Exercise, load_all
 from chatlab.course.verify import commands_in, verify
 from chatlab.course.workplace import packaged
+from tests.support.commands import COMMANDS
 
 SEEDS = 3
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 COURSE = load_all(packaged() / "exercises", packaged() / "solutions")
 
 
