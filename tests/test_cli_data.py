@@ -344,7 +344,7 @@ def test_inspect_says_when_a_journal_was_not_filled_to_the_end(
     code, said = chatlab_data("inspect", tmp_path)
 
     assert code == 0
-    assert "not filled to the end" in said
+    assert "The first start was interrupted" in said
 
 
 def test_inspect_of_an_empty_folder_and_of_none(chatlab_data: Run, tmp_path: Path) -> None:

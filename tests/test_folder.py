@@ -106,11 +106,11 @@ async def test_a_start_that_was_interrupted_while_adding_history_can_be_repeated
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise InterruptedError
 
     with monkeypatch.context() as patch:
         patch.setattr("chatlab.data.folder.generated_history", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(InterruptedError):
             await DataFolder(tmp_path, history=10).__aenter__()
 
     async with DataFolder(tmp_path, history=10) as folder:

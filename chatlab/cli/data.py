@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,12 +12,10 @@ from chatlab import exit_codes
 from chatlab.cli.data_explain import explain
 from chatlab.cli.serve import DEFAULT_FOLDER
 
-if TYPE_CHECKING:
-    from chatlab.data.inspection import Contents, JournalLines
-
 TAIL_DEFAULT = 5
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.")]
+StoreName = Literal["journal", "sqlite", "json"]
 
 app = typer.Typer(
     name="data",
@@ -33,65 +31,65 @@ def inspect(
     folder: Folder = DEFAULT_FOLDER,
     tail: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=10_000, metavar="N", help="Show the journal's last N lines, taken apart."
-        ),
+        typer.Option(min=1, max=10_000, metavar="N", help="Explain the journal's last N lines."),
     ] = None,
     segment: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="N", help="... of segment N of the journal, rather than of the last."
-        ),
+        typer.Option(min=1, metavar="N", help="... of segment N of the journal, not of the last."),
     ] = None,
     json: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write it all to FILE; - prints it."),
     ] = None,
 ) -> None:
-    """Tell what is in a data folder, without changing a byte of it.
+    """Show what is in a data folder, without changing a byte of it.
 
-    It may be asked while a server runs on the folder, and after a crash. The exit code is 1 if
-    something is damaged. A torn tail is not damage: a save was not finished, nobody was told that
-    it is safe, and the next start cuts it off.
+    Works while a server runs on the folder, and after a crash. The exit code is 1 if something is
+    damaged. A torn tail is not damage: a save was not finished, nobody was told that it is safe,
+    and the next start cuts it off.
     """
+    import msgspec
+    from rich.console import Console
+
     from chatlab.cli.options import check_writable
     from chatlab.data import inspection
-    from chatlab.data.inspection import read_lines
-    from chatlab.view.data import print_contents, print_lines
+    from chatlab.view.data import render, render_lines
 
     to_stdout = json is not None and str(json) == "-"
     if not to_stdout:
         check_writable("--json", json)
     contents = inspection.inspect(folder)
-    lines = None
+    value, shown = msgspec.to_builtins(contents), render(contents)
+    console = Console()
     if tail is not None or segment is not None:
-        lines = read_lines(folder, tail or TAIL_DEFAULT, segment)
+        lines = inspection.read_lines(folder, tail or TAIL_DEFAULT, segment)
+        value["lines"], shown = msgspec.to_builtins(lines), render_lines(lines, console.width)
+    encoded = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
     if to_stdout:
-        sys.stdout.buffer.write(_encoded(contents, lines))
+        sys.stdout.buffer.write(encoded)
         sys.stdout.flush()
-    elif lines is not None:
-        print_lines(lines)
     else:
-        print_contents(contents)
-    if json is not None and not to_stdout:
-        json.write_bytes(_encoded(contents, lines))
+        console.print(shown)
+        if json is not None:
+            json.write_bytes(encoded)
     sys.exit(exit_codes.of(not contents.damage))
 
 
 @app.command("export")
 def export(
     folder: Folder = DEFAULT_FOLDER,
+    *,
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="The file to write, such as messages.json.")
-    ] = ...,  # type: ignore[assignment]
+    ],
     kind: Annotated[
-        Literal["journal", "sqlite", "json"] | None,
+        StoreName | None,
         typer.Option(
-            "--from", metavar="STORE", help="journal, sqlite or json; the one that there is."
+            "--from", metavar="STORE", help="journal, sqlite or json; default: the one in use."
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace FILE if it is there already.")
+        bool, typer.Option("--force", help="Replace FILE if it exists already.")
     ] = False,
 ) -> None:
     """Write all messages to a file, in the JSON of messages.json.
@@ -111,18 +109,18 @@ def export(
 @app.command("import")
 def import_(
     folder: Folder = DEFAULT_FOLDER,
+    *,
     source: Annotated[
         Path, typer.Option("--from", metavar="FILE", help="A file like messages.json.")
-    ] = ...,  # type: ignore[assignment]
+    ],
     kind: Annotated[
-        Literal["journal", "sqlite", "json"],
-        typer.Option("--into", metavar="STORE", help="journal, sqlite or json."),
-    ] = ...,  # type: ignore[assignment]
+        StoreName, typer.Option("--into", metavar="STORE", help="journal, sqlite or json.")
+    ],
 ) -> None:
     """Fill an empty store of a data folder with the messages of a file.
 
     Ids, order and text stay as they are. A store that has messages is left alone, and so is a
-    folder on which a server runs. Users and rooms are not part of it: they stand in users.json and
+    folder on which a server runs. Users and rooms are not imported: they are in users.json and
     chatrooms.json.
     """
     from chatlab.chat.interchange import import_messages
@@ -130,15 +128,6 @@ def import_(
 
     count = import_messages(folder, source, kind)
     print(f"imported {count:,} messages from {source} into {READERS[kind].words} of {folder}")
-
-
-def _encoded(contents: Contents, lines: JournalLines | None) -> bytes:
-    import msgspec
-
-    value = msgspec.to_builtins(contents)
-    if lines is not None:
-        value["lines"] = msgspec.to_builtins(lines)
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 app.command("explain")(explain)

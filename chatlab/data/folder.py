@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from chatlab.data.journal_format import FILLING, PATTERN
+from chatlab.data.readers import read_list
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
-from chatlab.disk.files import Files
+from chatlab.disk.counted import Disk
+from chatlab.disk.files import to_the_end
 from chatlab.errors import StorageError, UsageError
 
 LOCK_NAME = ".chatlab.lock"
@@ -28,7 +31,7 @@ _SMALL_TALK = (
 
 
 def starting_data() -> Path:
-    """The folder of the files that a fresh data folder starts with."""
+    """The folder with the files of a fresh data folder."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "_data"
     return installed if installed.is_dir() else package.parent / "data"
@@ -67,7 +70,7 @@ class DataFolder:
     """A data folder in use by this process; an async context manager.
 
     Args:
-        path: made if missing; its missing files are filled in from the starting data.
+        path: made if missing; the starting data fill in its missing files.
         history: how many generated messages a fresh folder gets on top.
         kept_in: where the store keeps its messages; see `Store.kept_in`.
 
@@ -77,8 +80,8 @@ class DataFolder:
 
     Raises, on entering:
         UsageError: another server uses it, a file in it is unreadable or corrupt, it cannot be
-            written to, or `history` is asked for and it is not fresh. Existing files are never
-            touched.
+            written to, or `history` is wanted in a folder that is not fresh. Existing files are
+            never touched.
     """
 
     def __init__(self, path: Path, history: int = 0, kept_in: str = MESSAGES.name) -> None:
@@ -86,58 +89,62 @@ class DataFolder:
         self.starting: Iterable[Message] = ()
         self._kept_in = kept_in
         self._history = history
+        self._disk = Disk(path)
         self._locked = locked(path, "another folder with --data")
 
     async def __aenter__(self) -> Path:
         self._locked.__enter__()
         try:
-            await self._fill_and_check()
-        except BaseException:
+            await to_the_end(asyncio.to_thread(self._fill_and_check))
+        except BaseException as error:
             self._locked.__exit__(None, None, None)
+            if isinstance(error, StorageError):
+                text = f"cannot start on the data folder {self.path}: {error}"
+                raise UsageError(text) from error
             raise
         return self.path
 
     async def __aexit__(self, *_: object) -> None:
         self._locked.__exit__(None, None, None)
 
-    async def _fill_and_check(self) -> None:
-        source, target = Files(starting_data()), Files(self.path)
-        try:
-            fresh = not any(
-                list(self.path.glob(name)) for name in {self._kept_in, MESSAGES.name} if name
+    def _fill_and_check(self) -> None:
+        fresh = self._is_fresh()
+        if self._history and not fresh:
+            raise UsageError(
+                f"--history fills a fresh data folder only, and {self.path} has messages "
+                "already: choose another folder with --data"
             )
-            fresh = fresh or self._begins_anew()
-            if self._history and not fresh:
-                raise UsageError(
-                    f"--history fills a fresh data folder only, and {self.path} has messages "
-                    "already: choose another folder with --data"
-                )
-            for file in (USERS, CHATROOMS):
-                if not (self.path / file.name).exists():
-                    await _install(target, file.name, await source.read(file.name))
-                file.decode(await target.read(file.name))
+        source = Disk(starting_data())
+        for file in (USERS, CHATROOMS):
+            if not (self.path / file.name).exists():
+                self._install(file.name, source.read(file.name))
+        read_list(self._disk, USERS)
+        rooms = read_list(self._disk, CHATROOMS)
+        if fresh:
+            self.starting = chain(read_list(source, MESSAGES), self._generated(rooms))
+        if self._kept_in == MESSAGES.name:
+            # Last: until they are there, the folder is fresh.
             if fresh:
-                rooms = CHATROOMS.decode(await target.read(CHATROOMS.name))
-                first = MESSAGES.decode(await source.read(MESSAGES.name))
-                self.starting = chain(first, self._generated(rooms))
-            if self._kept_in == MESSAGES.name:
-                # Last: until they are there, the folder is fresh.
-                if fresh:
-                    await _install(target, MESSAGES.name, MESSAGES.encode(list(self.starting)))
-                MESSAGES.decode(await target.read(MESSAGES.name))
-        except StorageError as error:
-            raise UsageError(f"cannot start on the data folder {self.path}: {error}") from error
-        finally:
-            source.close()
-            target.close()
+                self._install(MESSAGES.name, MESSAGES.encode(list(self.starting)))
+            read_list(self._disk, MESSAGES)
 
-    def _begins_anew(self) -> bool:
-        """Whether the first start of a journal was interrupted, with nothing but its own messages.
+    def _is_fresh(self) -> bool:
+        """Whether it holds no messages, or only the beginning of a journal's interrupted start.
 
-        One that was taking over `messages.json` begins with that file again.
+        A journal that was taking over `messages.json` begins with that file again.
         """
+        patterns = {self._kept_in, MESSAGES.name} - {""}
+        if not any(any(self.path.glob(pattern)) for pattern in patterns):
+            return True
         unfilled = self._kept_in == PATTERN and (self.path / FILLING).exists()
         return unfilled and not (self.path / MESSAGES.name).exists()
+
+    def _install(self, name: str, data: bytes) -> None:
+        # In one step: a full disk must not leave half a file that looks like data.
+        try:
+            self._disk.replace(name, data)
+        except OSError as error:
+            raise StorageError.from_os("write", name, error) from error
 
     def _generated(self, rooms: list[Room]) -> Iterator[Message]:
         public = [room.id for room in rooms if not room.private]
@@ -164,9 +171,3 @@ def generated_history(count: int, rooms: list[str]) -> Iterator[Message]:
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and a Z, as JavaScript's `toISOString` writes it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-async def _install(files: Files, name: str, data: bytes) -> None:
-    # Through a temporary file: a full disk must not leave half a file that looks like data.
-    await files.write(name + ".tmp", data, fsync=True)
-    await files.rename(name + ".tmp", name)

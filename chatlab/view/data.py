@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -19,40 +19,28 @@ from chatlab.view import words
 ROOMS_MAX = 10
 SEGMENTS_MAX = 20
 _MARKS = {
-    "#": "the index, a segment's first line: all that came before it",
+    "#": "the index, a segment's first line: a summary of all that came before it",
     "+": "a message, the first of its batch",
     "=": "a message, saved together with the one above",
 }
 
 
-def print_contents(contents: Contents, console: Console | None = None) -> None:
-    """Print what lies in a data folder."""
-    (console or Console()).print(render(contents))
-
-
-def print_lines(lines: JournalLines, console: Console | None = None) -> None:
-    """Print lines of a journal as they lie on the disk."""
-    console = console or Console()
-    console.print(render_lines(lines, console.width))
-
-
 def render(contents: Contents) -> RenderableType:
     """What lies in a data folder."""
     blocks: list[RenderableType] = [Text(words.printable(contents.folder), style="bold")]
-    blocks += [_indented(line) for line in _others(contents)]
+    for name, count in (("users", contents.users), ("rooms", contents.rooms)):
+        if count is not None:
+            file = {"users": "users.json", "rooms": "chatrooms.json"}[name]
+            blocks.append(_indented(f"{file}: {count:,} {name}"))
     for store in contents.stores:
         blocks += [Text(), *_store(store)]
     if not contents.stores:
         blocks += [Text(), Text("No messages. A server fills the folder when it starts.")]
-    blocks.append(Text())
-    if contents.damage:
-        blocks.append(Text("Damaged:", style="bold red"))
-        blocks += [
-            _indented(Text(f"{words.printable(name)}: {what}", style="red"))
-            for name, what in contents.damage.items()
-        ]
-    else:
-        blocks.append(Text("Nothing is damaged.", style="green"))
+    if not contents.damage:
+        return Group(*blocks, Text(), Text("Nothing is damaged.", style="green"))
+    blocks += [Text(), Text("Damaged:", style="bold red")]
+    for name, what in contents.damage.items():
+        blocks.append(_indented(f"{words.printable(name)}: {what}", "red"))
     return Group(*blocks)
 
 
@@ -66,51 +54,30 @@ def render_lines(lines: JournalLines, width: int) -> RenderableType:
     return Group(*blocks)
 
 
-def _others(contents: Contents) -> Iterator[Text]:
-    for name, count, what in (
-        ("users.json", contents.users, "users"),
-        ("chatrooms.json", contents.rooms, "rooms"),
-    ):
-        if count is not None:
-            yield Text(f"{name}: {count:,} {what}")
-
-
 def _store(store: StoreContents) -> Iterator[RenderableType]:
     modes = [name for name, mode in MODES.items() if mode.parts["store"] == PART[store.kind]]
-    title = (
-        f"{READERS[store.kind].words}, {words.size(store.bytes)}; used by --mode {', '.join(modes)}"
-    )
-    yield Text(title.removeprefix("the "), style="bold cyan")
-    yield _indented(Text(_summary(store)))
+    name = READERS[store.kind].words.removeprefix("the ")
+    title = f"{name}, {words.size(store.bytes)}; used by --mode {', '.join(modes)}"
+    yield Text(title, style="bold cyan")
+    summary = f"{store.messages:,} {'message' if store.messages == 1 else 'messages'}"
+    if store.first is not None and store.last is not None:
+        first, last = (one[:19].replace("T", " ") for one in (store.first, store.last))
+        summary = words.printable(f"{summary}, from {first} to {last}")
+    yield _indented(summary)
     if store.unfinished:
-        warning = "It was not filled to the end: the next start begins it anew."
-        yield _indented(Text(warning, style="yellow"))
+        yield _indented("The first start was interrupted: the next one begins anew.", "yellow")
     if store.rooms:
         yield _indented(_rooms(store))
     if store.segments:
         yield _indented(_segments(store.segments))
     for segment in store.segments:
         if segment.torn_bytes:
-            yield _indented(Text(_torn(segment), style="yellow"))
-
-
-def _summary(store: StoreContents) -> str:
-    summary = f"{store.messages:,} {'message' if store.messages == 1 else 'messages'}"
-    if store.first is None or store.last is None:
-        return summary
-    return words.printable(f"{summary}, from {_moment(store.first)} to {_moment(store.last)}")
-
-
-def _moment(timestamp: str) -> str:
-    return timestamp[:19].replace("T", " ")
-
-
-def _torn(segment: Segment) -> str:
-    return (
-        f"Segment {segment.number} ends with a torn tail of {segment.torn_bytes:,} bytes: a save "
-        "that was not finished, and that nobody was told is safe. The next start cuts it off. (Or "
-        "a server is writing it just now.)"
-    )
+            yield _indented(
+                f"Segment {segment.number} ends with a torn tail of {segment.torn_bytes:,} bytes: "
+                "an unfinished save, which nobody was told is safe. The next start cuts it off. "
+                "(Or a server is writing it at this moment.)",
+                "yellow",
+            )
 
 
 def _rooms(store: StoreContents) -> Table:
@@ -120,12 +87,12 @@ def _rooms(store: StoreContents) -> Table:
         table.add_row(Text(words.shorten(words.printable(room), 40)), f"{count:,}")
     if rest := len(store.rooms) - len(shown):
         others = store.messages - sum(count for _, count in shown)
-        table.add_row(Text(f"{rest:,} other rooms"), f"{others:,}")
+        table.add_row(f"{rest:,} other rooms", f"{others:,}")
     return table
 
 
 def _segments(segments: list[Segment]) -> Table:
-    """All of them, or those that matter most: the last ones, and whatever is not whole."""
+    """All of them, or those that matter most: the last ones, and every one that is not whole."""
     table = _table("segment", "position", "messages", "batches", "bytes", "state")
     table.columns[-1].justify = "left"
     shown = [
@@ -134,45 +101,39 @@ def _segments(segments: list[Segment]) -> Table:
         if one.damage or one.torn_bytes or one.number > len(segments) - SEGMENTS_MAX
     ]
     for one in shown[-2 * SEGMENTS_MAX :]:
-        table.add_row(
-            f"{one.number:,}",
-            f"{one.position:x}",
-            f"{one.messages:,}",
-            f"{one.batches:,}",
-            words.size(one.bytes),
-            _state(one),
-        )
+        figures = f"{one.number:,}", f"{one.position:x}", f"{one.messages:,}", f"{one.batches:,}"
+        table.add_row(*figures, words.size(one.bytes), Text(*_state(one)))
     if rest := len(segments) - table.row_count:
-        table.add_row("...", "", "", "", "", f"{rest:,} more: --json has them all")
+        table.add_row("...", "", "", "", "", f"{rest:,} more: --json lists them all")
     return table
 
 
-def _state(segment: Segment) -> Text:
+def _state(segment: Segment) -> tuple[str, str]:
+    """What to say of a segment, and the style."""
     if segment.damage:
         at = "" if segment.damaged_at is None else f" at byte {segment.damaged_at:,}"
-        return Text(f"damaged{at}", style="bold red")
+        return f"damaged{at}", "bold red"
     if segment.torn_bytes:
-        return Text(f"torn tail of {segment.torn_bytes:,} bytes", style="yellow")
-    if segment.compressed:
-        return Text(f"whole, compressed to {words.size(segment.file_bytes)}", style="green")
-    return Text("whole", style="green")
+        return f"torn tail of {segment.torn_bytes:,} bytes", "yellow"
+    compressed = f", compressed to {words.size(segment.file_bytes)}" if segment.compressed else ""
+    return f"whole{compressed}", "green"
 
 
 def _line(line: JournalLine) -> Iterator[tuple[str, str]]:
     yield f"at position {line.position:x}, {line.bytes:,} bytes", "cyan"
+    text = words.printable(line.text)
     if not line.whole:
         yield f"  {_what_is_wrong(line)}", "bold red"
-        yield f"  {words.printable(line.text)}", ""
+        yield f"  {text}", ""
         return
     yield f"  {line.checksum}  the CRC-32 of the rest of the line: right", ""
     yield f"  {line.mark:<8}  {_MARKS[line.mark]}", ""
-    if line.mark.encode() != form.HEADER:
-        room = words.printable(line.room)
-        if line.link is None:
-            yield f"  {'-':<8}  the first message of the room {room}", ""
-        else:
-            yield f"  {line.link:<8x}  where the message before it in {room} begins", ""
-    yield f"  {words.printable(line.text)}", ""
+    room = words.printable(line.room)
+    if line.link is not None:
+        yield f"  {line.link:<8x}  where the message before it in {room} begins", ""
+    elif line.mark.encode() != form.HEADER:
+        yield f"  {'-':<8}  the first message of the room {room}", ""
+    yield f"  {text}", ""
 
 
 def _what_is_wrong(line: JournalLine) -> str:
@@ -194,5 +155,6 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _indented(what: RenderableType) -> Padding:
-    return Padding(what, (0, 0, 0, 2), expand=False)
+def _indented(what: RenderableType, style: str = "") -> Padding:
+    shown = Text(what, style) if isinstance(what, str) else what
+    return Padding(shown, (0, 0, 0, 2), expand=False)
