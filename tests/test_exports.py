@@ -29,10 +29,9 @@ from chatlab.bench.statistics import estimate
 from chatlab.bench.timeline import Series
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.counted import FileIO
-from chatlab.view.compare import bars, charts, claims, curves, figures, palette
+from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, figures
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
-from chatlab.view.compare.gallery import CHARTS
-from chatlab.view.compare.html import to_html
+from chatlab.view.compare.html import CHARTS, to_html
 from chatlab.view.compare.table import render
 
 HOSTILE = "naive+store=<b>a|b</b>&`x`$body:\"'S"
@@ -255,7 +254,7 @@ def test_the_page_has_every_section() -> None:
     headings = (
         *("Verdict", "Can the instrument be trusted?", "Speed, cost and truth", "Charts"),
         *("Audit: what became of every message", "Repeat it", "Environment"),
-        *(chart.title for chart in CHARTS),
+        *(one.title for one in CHARTS),
     )
 
     for heading in headings:
@@ -304,8 +303,8 @@ def test_a_name_cannot_end_the_script_that_holds_a_chart() -> None:
 def test_no_chart_takes_a_name_for_markup() -> None:
     report = a_report({"naive": a_mode(), "<b>x": a_mode(456)})
 
-    for chart in CHARTS:
-        drawn = str(json.loads(chart.draw(report).to_json()))
+    for one in CHARTS:
+        drawn = str(json.loads(one.draw(report).to_json()))
         assert "<b>" not in drawn
         assert "&lt;b&gt;x" in drawn
 
@@ -316,7 +315,7 @@ def test_every_chart_has_its_reading_and_its_figures_in_words() -> None:
 
     assert len(plots) == len(CHARTS) == page.text.count("How to read this")
     assert all("naive" in plot["aria-label"] for plot in plots)
-    assert len({chart.key for chart in CHARTS}) == len(CHARTS)
+    assert len({one.key for one in CHARTS}) == len(CHARTS)
 
 
 def test_every_cell_of_a_heading_says_what_it_heads() -> None:
@@ -332,7 +331,7 @@ def test_trust_shows_each_check_with_value_and_limit() -> None:
     assert len(page.all("li", **{"class": "failed"})) == 1
 
 
-# The charts.
+# The charts_by_round.
 
 
 def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
@@ -341,11 +340,11 @@ def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
         *(a_round(3, 300), a_round(4, 200), a_round(5, 100)),
     ]
 
-    assert charts.typical(a_mode(rounds=rounds)).number == 4
+    assert charts_by_round.typical(a_mode(rounds=rounds)).number == 4
 
 
 def test_throughput_is_what_was_delivered_in_each_slot_of_the_round() -> None:
-    ends, rates = charts.delivered_per_s(a_round().series, slot_s=0.1)
+    ends, rates = charts_by_round.delivered_per_s(a_round().series, slot_s=0.1)
 
     assert ends == pytest.approx([0.0, 0.1, *(n / 10 for n in range(1, 11)), 1.0])
     assert rates == pytest.approx([0.0, *[10.0] * 11, 0.0])
@@ -353,11 +352,11 @@ def test_throughput_is_what_was_delivered_in_each_slot_of_the_round() -> None:
 
 @pytest.mark.parametrize("slot_s", [0.01, 0.1, 0.3, 50.0])
 def test_the_area_under_the_throughput_is_the_number_delivered(slot_s: float) -> None:
-    ends, rates = charts.delivered_per_s(a_round().series, slot_s)
+    ends, rates = charts_by_round.delivered_per_s(a_round().series, slot_s)
     widths = [b - a for a, b in pairwise(ends)]
 
     assert sum(w * r for w, r in zip(widths, rates[1:], strict=True)) == pytest.approx(10)
-    assert len(ends) - 3 >= charts.SLOTS_MIN
+    assert len(ends) - 3 >= charts_by_round.SLOTS_MIN
 
 
 def test_a_short_round_is_not_cut_finer_than_a_long_one() -> None:
@@ -366,11 +365,11 @@ def test_a_short_round_is_not_cut_finer_than_a_long_one() -> None:
     long = a_round(series=Series(ends, zeros, zeros, zeros, zeros, tenths))
     report = a_report({"short": a_mode(), "long": a_mode(rounds=[long])})
 
-    assert charts.slot_of(report) == pytest.approx(1.0)
+    assert charts_by_round.slot_of(report) == pytest.approx(1.0)
 
 
 def test_one_line_of_each_mode_is_strong_and_the_others_are_faint() -> None:
-    lines = charts.outstanding_over_time(a_report({"naive": a_mode(1, 2, 3)})).data
+    lines = charts_by_round.outstanding_over_time(a_report({"naive": a_mode(1, 2, 3)})).data
 
     assert [line.opacity for line in lines] == [0.4, 0.4, 1]
     assert [line.line.width for line in lines] == [1, 1, 3]
@@ -378,22 +377,24 @@ def test_one_line_of_each_mode_is_strong_and_the_others_are_faint() -> None:
 
 def test_a_spike_of_a_faint_line_does_not_flatten_the_strong_ones() -> None:
     spike = a_round(2, series=msgspec.structs.replace(a_round().series, outstanding=[5_000] * 11))
-    figure = charts.outstanding_over_time(a_report({"naive": a_mode(rounds=[a_round(), spike])}))
+    figure = charts_by_round.outstanding_over_time(
+        a_report({"naive": a_mode(rounds=[a_round(), spike])})
+    )
 
     assert figure.layout.yaxis.range[1] < 50
 
 
 def test_a_mode_has_one_colour_in_every_chart() -> None:
     report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(3, 4)})
-    colours = set(palette.colours(report).values())
+    colours = set(chart.colours(report).values())
 
-    for chart in CHARTS:
-        found = re.findall(r'"#[0-9a-f]{6}"', chart.draw(report).to_json())
+    for one in CHARTS:
+        found = re.findall(r'"#[0-9a-f]{6}"', one.draw(report).to_json())
         assert {colour.strip('"') for colour in found} == colours
 
 
 def test_both_clocks_are_drawn_from_their_own_figures() -> None:
-    planned, send = curves.ack_curve(a_report({"naive": a_mode()})).data
+    planned, send = charts_by_mode.ack_curve(a_report({"naive": a_mode()})).data
 
     assert (list(planned.y), planned.line.dash) == ([1, 2, 3, 9], "solid")
     assert (list(send.y), send.line.dash) == ([1, 1, 2, 8], "dot")
@@ -401,14 +402,14 @@ def test_both_clocks_are_drawn_from_their_own_figures() -> None:
 
 def test_rounds_that_are_compared_are_joined() -> None:
     report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(30, 40)})
-    joined = [list(line.y) for line in charts.rounds(report).data if line.mode == "lines"]
+    joined = [list(line.y) for line in charts_by_round.rounds(report).data if line.mode == "lines"]
 
     assert joined == [[1, 30], [2, 40]]
 
 
 def test_an_invalid_round_is_hollow_and_a_noisy_one_a_diamond() -> None:
     rounds = [a_round(), a_round(invalid=["late"]), a_round(noisy=True)]
-    dots = charts.rounds(a_report({"naive": a_mode(rounds=rounds)})).data[-1]
+    dots = charts_by_round.rounds(a_report({"naive": a_mode(rounds=rounds)})).data[-1]
 
     assert list(dots.marker.symbol) == ["circle", "circle-open", "diamond"]
     assert "invalid: late" in dots.text[1]
@@ -417,8 +418,10 @@ def test_an_invalid_round_is_hollow_and_a_noisy_one_a_diamond() -> None:
 def test_the_lag_shown_is_the_highest_percentile_that_all_rounds_can_name() -> None:
     better = a_round(loop_lag_ms=Percentiles(1.0, 2.0, None, 300))
 
-    assert bars.lag_percentile(a_report({"a": a_mode(rounds=[better])})) == "p95"
-    assert bars.lag_percentile(a_report({"a": a_mode(rounds=[better, a_round()])})) == "p50"
+    assert charts_by_mode.lag_percentile(a_report({"a": a_mode(rounds=[better])})) == "p95"
+    assert (
+        charts_by_mode.lag_percentile(a_report({"a": a_mode(rounds=[better, a_round()])})) == "p50"
+    )
 
 
 def test_charts_of_blank_figures_are_drawn_all_the_same() -> None:
@@ -430,8 +433,8 @@ def test_charts_of_blank_figures_are_drawn_all_the_same() -> None:
     )
     mode = a_mode(rounds=[blank], ack_curve=Curve([], [], []), delivery_curve=Curve([], [], []))
 
-    for chart in CHARTS:
-        assert json.loads(chart.draw(a_report({"naive": mode})).to_json())
+    for one in CHARTS:
+        assert json.loads(one.draw(a_report({"naive": mode})).to_json())
 
 
 # CSV and Markdown.
@@ -485,8 +488,8 @@ def test_partial_says_how_many_rounds_were_done() -> None:
 
 
 def test_a_logarithmic_axis_writes_its_figures_out_and_is_not_crowded() -> None:
-    narrow = charts.rounds(a_report({"naive": a_mode(50, 900)})).layout.yaxis
-    wide = charts.rounds(a_report({"naive": a_mode(1, 90_000)})).layout.yaxis
+    narrow = charts_by_round.rounds(a_report({"naive": a_mode(50, 900)})).layout.yaxis
+    wide = charts_by_round.rounds(a_report({"naive": a_mode(1, 90_000)})).layout.yaxis
 
     assert {"50", "100", "200", "500"} <= set(narrow.ticktext)
     assert {"100", "1,000"} <= set(wide.ticktext)

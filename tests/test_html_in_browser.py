@@ -12,8 +12,7 @@ import pytest
 
 from chatlab.bench.compare import Compare
 from chatlab.bench.scenario import load
-from chatlab.view.compare.gallery import CHARTS
-from chatlab.view.compare.html import to_html
+from chatlab.view.compare.html import CHARTS, to_html
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)

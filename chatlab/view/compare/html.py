@@ -2,7 +2,7 @@
 
 Owns the page's outline and its safety. Everything from the report is text and is escaped; on top of
 that the page's own policy allows no request at all, and no script but the two written into it.
-Read `gallery.py` for the charts; `page.html`, `page.css` and `page.js` are the page's own files.
+Read `chart.py` for the charts; `page.html`, `page.css` and `page.js` are the page's own files.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
 from chatlab.bench.report import Report
 from chatlab.view import words
-from chatlab.view.compare import claims, figures
-from chatlab.view.compare.gallery import CHARTS, Chart
-from chatlab.view.compare.palette import colours
+from chatlab.view.compare import charts_by_mode, charts_by_round, claims, figures
+from chatlab.view.compare.chart import Chart, colours, in_order
 
+CHARTS = in_order([*charts_by_round.CHARTS, *charts_by_mode.CHARTS])
 CHART_ID = "chart-"
 METRICS = {
     "throughput_per_s": "delivered per second",
@@ -31,9 +33,6 @@ METRICS = {
 
 def to_html(report: Report) -> str:
     """The whole comparison as one HTML file of about 5 MB, nearly all of it plotly's script."""
-    # Imported here: the figures need plotly only once a page is asked for.
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-
     plotly, script = _normal(get_plotlyjs()), _normal(_file("page.js"))
     return Template(_file("page.html")).substitute(
         policy=_policy(plotly, script),

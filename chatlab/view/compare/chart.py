@@ -1,4 +1,7 @@
-"""One colour for each mode, everywhere on the page, and the look that all charts share.
+"""What a chart of the page is, and the look that all of them share: one colour for each mode.
+
+Titles and readings are prose, in `charts.md`; they are in the order in which the page shows them.
+Read `charts_by_round.py` and `charts_by_mode.py` for what is drawn.
 
 The colours keep a contrast of 3:1 on the light and on the dark page, and stay apart for people who
 see no red or no green (chosen by search over simulated vision: Machado, Oliveira and Fernandes,
@@ -8,11 +11,14 @@ see no red or no green (chosen by search over simulated vision: Machado, Oliveir
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from html import escape
+from importlib.resources import files
 from typing import Any
 
-from chatlab.bench.report import Report
+from chatlab.bench.report import ModeReport, Report
 from chatlab.view import words
 
 COLOURS = ("#317fc4", "#cb720b", "#089176", "#6e3df5", "#c43131", "#257d93")
@@ -27,6 +33,50 @@ _AXIS = {
 }
 LOG_DECADES_MAX = 2.5
 """From here on a logarithmic axis shows only powers of ten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        key: its name on the page and in `charts.md`, a word.
+        draw: report to plotly figure.
+        said: a mode's main figure, for the words in place of the picture: people who cannot see it
+            get these.
+        log_axes: which axes get a switch to a logarithmic scale: "x", "y" or both.
+        starts_log: whether those axes begin as logarithmic ones.
+        small: whether it stands beside others in a row.
+    """
+
+    key: str
+    draw: Callable[[Report], Any]
+    said: Callable[[ModeReport], str]
+    log_axes: str = ""
+    starts_log: bool = False
+    small: bool = False
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        return _prose()[self.key][0]
+
+    @property
+    def reading(self) -> list[str]:
+        """How to read it, in plain sentences, one a paragraph."""
+        return _prose()[self.key][1]
+
+    def alternative(self, report: Report) -> str:
+        """The chart in words."""
+        said = "; ".join(
+            f"{words.printable(name)} {self.said(mode)}" for name, mode in report.modes.items()
+        )
+        return f"Chart: {self.title}. {said}."
+
+
+def in_order(charts: Sequence[Chart]) -> list[Chart]:
+    """Charts in the order of `charts.md`."""
+    return sorted(charts, key=lambda chart: list(_prose()).index(chart.key))
 
 
 def colours(report: Report) -> dict[str, str]:
@@ -87,3 +137,15 @@ def log_axis(values: Sequence[float]) -> dict[str, Any]:
         ticks = ticks[::3]
     texts = [f"{tick:,g}" for tick in ticks]
     return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": ends}
+
+
+@cache
+def _prose() -> dict[str, tuple[str, list[str]]]:
+    """Of each chart in `charts.md`, by its key: title and paragraphs."""
+    text = files("chatlab.view.compare").joinpath("charts.md").read_text(encoding="utf-8")
+    found = {}
+    for entry in text.split("\n## ")[1:]:
+        head, *paragraphs = (" ".join(part.split()) for part in entry.strip().split("\n\n"))
+        key, _, title = head.partition(": ")
+        found[key] = title, paragraphs
+    return found

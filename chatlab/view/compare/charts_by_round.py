@@ -1,8 +1,4 @@
-"""The rounds of a comparison, over time and side by side: from a report to a plotly figure.
-
-`curves.py` has the percentiles, `bars.py` the bars. Read `gallery.py` next: what stands beside each
-chart, in words.
-"""
+"""The rounds of a comparison, over time and side by side: from a report to a plotly figure."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.bench.timeline import Series
 from chatlab.view import words
-from chatlab.view.compare.palette import colours, full, label, layout, log_axis
+from chatlab.view.compare.chart import Chart, colours, full, label, layout, log_axis
 
 FAINT_MAX = 20
 """Rounds of a mode drawn faintly behind its typical one: more would only make the file bigger."""
@@ -222,3 +218,32 @@ def _wide(values: Sequence[float]) -> bool:
     """Whether values differ so much that the small ones would lie on the axis."""
     above = [value for value in values if value > 0]
     return bool(above) and max(above) > LOG_FROM_RATIO * min(above)
+
+
+CHARTS = (
+    Chart(
+        "throughput",
+        throughput_over_time,
+        lambda mode: f"{mode.throughput_per_s.median:,.0f} delivered per second (median of rounds)",
+        log_axes="xy",
+    ),
+    Chart(
+        "outstanding",
+        outstanding_over_time,
+        lambda mode: f"at most {max(typical(mode).series.outstanding, default=0):,} waiting",
+        log_axes="xy",
+    ),
+    Chart(
+        "oldest",
+        oldest_over_time,
+        lambda mode: f"at most {max(typical(mode).series.oldest_s, default=0):.3g} s",
+        log_axes="xy",
+    ),
+    Chart(
+        "rounds",
+        rounds,
+        lambda mode: (
+            f"{', '.join(f'{one.throughput_per_s:,.0f}' for one in mode.rounds)} per second"
+        ),
+    ),
+)
