@@ -11,22 +11,16 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import MODES, PARTS, SEAMS, Parts, ack_means, assemble, parse
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import KNOBS, Settings
+from chatlab.data.records import USERS
 from chatlab.errors import UsageError
 from tests.support.parts import FakeClock, InlineFiles, fill
-
-HEAD = "from chatlab.chat.parts.reader import Reader\n"
-GOOD = HEAD + (
-    "class Mine(Reader):\n"
-    "    async def read(self, file):\n"
-    "        return file.decode(await self.files.read(file.name))\n"
-)
 
 
 def put_together(text: str, folder: Path, ack: AckLevel | None = None) -> Parts:
     clock = FakeClock()
     return assemble(
         parse(text),
-        files=InlineFiles(fill(folder)),
+        files=InlineFiles(folder if (folder / USERS.name).exists() else fill(folder)),
         settings=Settings(),
         clock=clock,
         metrics=Metrics(clock),
@@ -79,53 +73,24 @@ async def test_every_line_up_can_be_put_together(tmp_path: Path) -> None:
 # Swaps.
 
 
-def test_a_mode_without_swaps_is_what_the_table_says() -> None:
-    line_up = parse("naive")
+@pytest.mark.parametrize(
+    "swapped",
+    [{}, {"reader": "ttl"}, {"reader": "ttl", "processor": "queueing"}],
+)
+def test_swaps_change_these_parts_no_other_and_not_the_table(swapped: dict[str, str]) -> None:
+    text = "naive" + "".join(f"+{role}={part}" for role, part in swapped.items())
+    line_up = parse(text)
 
-    assert line_up.name == "naive"
-    assert line_up.parts == MODES["naive"].parts
-
-
-def test_a_swap_changes_one_part_and_no_other() -> None:
-    line_up = parse("naive+reader=ttl")
-
-    assert line_up.name == "naive+reader=ttl"
-    assert line_up.parts == MODES["naive"].parts | {"reader": "ttl"}
-    assert line_up.classes["reader"] is PARTS["reader"]["ttl"]
-
-
-def test_several_parts_can_be_swapped() -> None:
-    assert parse("naive+reader=ttl+processor=queueing").parts == MODES["naive"].parts | {
-        "reader": "ttl",
-        "processor": "queueing",
-    }
-
-
-def test_a_swap_does_not_change_the_table() -> None:
-    parse("naive+reader=ttl")
-
+    assert line_up.name == text
+    assert line_up.parts == MODES["naive"].parts | swapped
+    assert all(line_up.classes[role] is PARTS[role][part] for role, part in swapped.items())
     assert MODES["naive"].parts["reader"] == "direct"
 
 
 # Knobs.
 
 
-def test_a_mode_without_knobs_leaves_the_settings_as_they_are() -> None:
-    settings = Settings(batch_size_max=7)
-
-    assert parse("optimized").knobs == {}
-    assert parse("optimized").turned(settings) == settings
-
-
-def test_a_knob_is_turned_and_no_part_is_swapped() -> None:
-    line_up = parse("optimized+batch-size=10")
-
-    assert line_up.name == "optimized+batch-size=10"
-    assert line_up.parts == MODES["optimized"].parts
-    assert line_up.turned(Settings()) == Settings(batch_size_max=10)
-
-
-def test_every_knob_turns_a_setting_of_its_own() -> None:
+def test_every_knob_turns_a_setting_of_its_own_and_swaps_no_part() -> None:
     turned = parse(
         "cached+batch-size=2+flush-interval=0.5+cache-ttl=1e-1+processor=queueing+queue-limit=9"
         "+segment-size=5"
@@ -143,15 +108,11 @@ def test_every_knob_turns_a_setting_of_its_own() -> None:
 
 
 def test_the_name_wins_over_the_option_and_the_last_of_two_over_the_first() -> None:
+    settings = Settings(batch_size_max=99)
+
+    assert parse("optimized").turned(settings) == settings
     line_up = parse("optimized+batch-size=10+batch-size=20")
-
-    assert line_up.turned(Settings(batch_size_max=99)).batch_size_max == 20
-
-
-def test_an_unknown_knob_names_all_knobs() -> None:
-    told = complaint("optimized+batchsize=10")
-
-    assert all(name in told for name in KNOBS)
+    assert line_up.turned(settings).batch_size_max == 20
 
 
 async def test_the_parts_get_the_turned_settings(tmp_path: Path) -> None:
@@ -164,41 +125,25 @@ async def test_the_parts_get_the_turned_settings(tmp_path: Path) -> None:
 # What is wrong is explained.
 
 
-def test_an_unknown_mode_names_all_modes_and_a_close_match() -> None:
-    text = complaint("optimised")
-
-    assert "did you mean 'optimized'?" in text
-    assert all(name in text for name in MODES)
-
-
-def test_an_unknown_mode_like_nothing_names_all_modes_and_no_match() -> None:
-    assert "did you mean" not in complaint("zzz")
-
-
-@pytest.mark.parametrize("role", PARTS)
-def test_an_unknown_implementation_names_all_of_the_role_and_how_to_bring_ones_own(
-    role: str,
-) -> None:
-    text = complaint(f"naive+{role}=zzz")
-
-    assert all(name in text for name in PARTS[role])
-    assert f"{role}=path/to/file.py:Class" in text
-
-
-def test_an_unknown_implementation_names_a_close_match() -> None:
-    assert "did you mean 'queueing'?" in complaint("naive+processor=queuing")
-
-
-@pytest.mark.parametrize("text", ["naive+raeder=ttl", "naive+ttl", "naive+", "naive+reader"])
-def test_an_unknown_part_names_all_parts(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        ("optimised", ["did you mean 'optimized'?", *MODES]),
+        ("zzz", list(MODES)),
+        *((f"naive+{role}=zzz", [*PARTS[role], f"{role}=path/to/file.py:Class"]) for role in PARTS),
+        ("naive+processor=queuing", ["did you mean 'queueing'?"]),
+        *((wrong, list(PARTS)) for wrong in ("naive+raeder=ttl", "naive+ttl", "naive+")),
+        ("naive+reader", list(PARTS)),
+        ("optimized+batchsize=10", list(KNOBS)),
+        *((nonsense, ["there are:"]) for nonsense in ("", "+reader=ttl", "naive+reader=")),
+        *((nonsense, ["did you mean 'naive'?", "there are:"]) for nonsense in ("Naive", " naive")),
+    ],
+)
+def test_what_is_unknown_is_answered_with_all_that_there_is(text: str, hints: list[str]) -> None:
     told = complaint(text)
 
-    assert all(role in told for role in PARTS)
-
-
-@pytest.mark.parametrize("text", ["", "+reader=ttl", "naive+reader=", "Naive", " naive"])
-def test_nonsense_is_a_usage_error(text: str) -> None:
-    assert "there are:" in complaint(text)
+    assert [hint for hint in hints if hint not in told] == []
+    assert ("did you mean" in told) == ("did you mean" in hints[0])
 
 
 # What an ack means.
@@ -249,107 +194,3 @@ async def test_an_impossible_ack_is_refused_with_the_swap_that_makes_it_possible
     hint = str(caught.value).rpartition("--mode ")[2]
 
     assert put_together(hint, tmp_path, ack="synced").ack_means == "synced"
-
-
-# A class of one's own.
-
-
-async def test_a_class_of_ones_own_is_loaded_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(GOOD)
-    mode = f"naive+reader={tmp_path / 'mine.py'}:Mine"
-    parts = put_together(mode, tmp_path / "data")
-
-    assert type(parts.reader).__name__ == "Mine"
-    assert parse(mode).parts["reader"] == f"{tmp_path / 'mine.py'}:Mine"
-
-
-async def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_path: Path) -> None:
-    folder = tmp_path / "a+b"
-    folder.mkdir()
-    (folder / "mine.py").write_text(GOOD)
-    line_up = parse(f"naive+reader={folder / 'mine.py'}:Mine+writer=atomic")
-
-    assert line_up.classes["reader"].__name__ == "Mine"
-    assert line_up.parts["writer"] == "atomic"
-
-
-@pytest.mark.parametrize(
-    ("code", "told"),
-    [
-        ("class Mine(Reader:", "cannot be loaded: SyntaxError"),
-        (GOOD + "1 / 0", "cannot be loaded: ZeroDivisionError"),
-        (GOOD + "import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
-        ("", "has no class Mine that extends chatlab.chat.parts.reader.Reader"),
-        ("Mine = 5", "has no class Mine that extends"),
-        ("class Mine: pass", "has no class Mine that extends"),
-        (HEAD + "class Mine(Reader): pass", "does not yet have: read"),
-    ],
-    ids=["syntax", "raises", "import", "missing", "no class", "wrong base", "abstract"],
-)
-def test_what_is_wrong_with_a_class_of_ones_own_is_said(
-    tmp_path: Path, code: str, told: str
-) -> None:
-    (tmp_path / "mine.py").write_text(code)
-
-    text = complaint(f"naive+reader={tmp_path / 'mine.py'}:Mine")
-    assert told in text
-    assert "mine.py" in text
-
-
-def test_a_part_of_another_role_does_not_fit(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(GOOD)
-
-    assert "extends chatlab.chat.parts.writer.Writer" in complaint(
-        f"naive+writer={tmp_path / 'mine.py'}:Mine"
-    )
-
-
-def test_a_file_that_does_not_exist_is_said_to(tmp_path: Path) -> None:
-    assert "there is no file" in complaint(f"naive+reader={tmp_path / 'none.py'}:Mine")
-
-
-def test_a_file_of_ones_own_may_hold_a_dataclass(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from __future__ import annotations\n"
-        "from dataclasses import dataclass\n"
-        + GOOD
-        + "@dataclass\nclass Slot:\n    value: int = 0\n"
-    )
-
-    assert parse(f"naive+reader={tmp_path / 'mine.py'}:Mine").classes["reader"].__name__ == "Mine"
-
-
-@pytest.mark.parametrize(
-    ("role", "code", "missing"),
-    [
-        (
-            "writer",
-            "from chatlab.chat.parts.writer import Writer\n"
-            "class Mine(Writer):\n    async def replace(self, name, data): pass\n",
-            "promise",
-        ),
-        (
-            "processor",
-            "from chatlab.chat.parts.processor.immediate import ImmediateProcessor\n"
-            "from chatlab.chat.parts.processor import Processor\n"
-            "class Mine(Processor):\n"
-            "    async def submit(self, entry): pass\n"
-            "    async def drain(self): return []\n"
-            "    def statistics(self): pass\n",
-            "acks_queued",
-        ),
-    ],
-)
-def test_a_class_of_ones_own_that_promises_nothing_is_a_usage_error(
-    tmp_path: Path, role: str, code: str, missing: str
-) -> None:
-    (tmp_path / "mine.py").write_text(code)
-
-    with pytest.raises(UsageError, match=missing):
-        ack_means(parse(f"naive+{role}={tmp_path / 'mine.py'}:Mine"))
-
-
-def test_a_file_of_ones_own_that_exits_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(GOOD + "raise SystemExit(0)\n")
-
-    assert "cannot be loaded" in complaint(f"naive+reader={tmp_path / 'mine.py'}:Mine")

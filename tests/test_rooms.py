@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,130 +48,86 @@ def writes(files: InlineFiles) -> int:
     return files.statistics()[CHATROOMS.name].writes
 
 
-async def test_a_participant_may_speak(rooms: Rooms) -> None:
+@contextmanager
+def refused(code: str, text: str | None = None) -> Iterator[None]:
+    """Expects a refusal by that code, whose text says what to do."""
+    with pytest.raises(Refusal, match=text) as caught:
+        yield
+    assert caught.value.code == code
+
+
+async def test_only_participants_may_speak_and_others_are_told_how_to(rooms: Rooms) -> None:
     assert (await rooms.require_member("general", "alice")).id == "general"
-
-
-async def test_someone_else_may_not_speak_and_is_told_how_to(rooms: Rooms) -> None:
-    with pytest.raises(Refusal, match="send join_room first") as caught:
+    with refused("not_a_member", "send join_room first"):
         await rooms.require_member("general", "carol")
-    assert caught.value.code == "not_a_member"
+    for act in (rooms.require_member, rooms.join, rooms.leave):
+        with refused("no_such_room", "create_room"):
+            await act("nowhere", "alice")
 
 
-@pytest.mark.parametrize("act", ["require_member", "join", "leave"])
-async def test_a_room_that_does_not_exist_is_refused(rooms: Rooms, act: str) -> None:
-    with pytest.raises(Refusal, match="create_room") as caught:
-        await getattr(rooms, act)("nowhere", "alice")
-    assert caught.value.code == "no_such_room"
-
-
-async def test_whoever_joins_may_speak_and_it_is_on_the_disk(rooms: Rooms, files) -> None:
+async def test_whoever_joins_or_leaves_does_so_on_the_disk(rooms: Rooms, files) -> None:
     await rooms.join("general", "carol")
-
     await rooms.require_member("general", "carol")
     assert on_disk(files, "general").participants == ("alice", "bob", "carol")
+    await rooms.leave("general", "alice")
+    with refused("not_a_member"):
+        await rooms.require_member("general", "alice")
+    assert on_disk(files, "general").participants == ("bob", "carol")
 
 
-async def test_joining_twice_changes_nothing_and_writes_nothing(rooms: Rooms, files) -> None:
+async def test_what_changes_nothing_writes_nothing(rooms: Rooms, files) -> None:
     await rooms.join("general", "alice")
+    await rooms.leave("general", "carol")
 
     assert on_disk(files, "general").participants == ("alice", "bob")
     assert writes(files) == 0
 
 
-async def test_whoever_leaves_may_not_speak_any_more(rooms: Rooms, files) -> None:
-    await rooms.leave("general", "alice")
-
-    with pytest.raises(Refusal):
-        await rooms.require_member("general", "alice")
-    assert on_disk(files, "general").participants == ("bob",)
-
-
-async def test_leaving_a_room_that_one_is_not_in_is_no_mistake(rooms: Rooms, files) -> None:
-    await rooms.leave("general", "carol")
-
-    assert writes(files) == 0
-
-
-async def test_a_private_room_cannot_be_joined(rooms: Rooms, files) -> None:
-    with pytest.raises(Refusal, match="ask to be invited") as caught:
+async def test_a_private_room_is_for_those_invited_until_they_leave(rooms: Rooms, files) -> None:
+    await rooms.join("staff", "alice")  # who is in already, may
+    with refused("not_a_member", "ask to be invited"):
         await rooms.join("staff", "bob")
-
-    assert caught.value.code == "not_a_member"
-    assert on_disk(files, "staff").participants == ("alice",)
-
-
-async def test_a_participant_of_a_private_room_may_join_again(rooms: Rooms) -> None:
-    await rooms.join("staff", "alice")
-
-
-async def test_an_invited_guest_may_speak_in_a_private_room(rooms: Rooms, files) -> None:
-    await rooms.invite("staff", "alice", "bob")
-
-    await rooms.require_member("staff", "bob")
-    await rooms.join("staff", "bob")
-    assert on_disk(files, "staff") == Room("staff", "Staff", ("alice", "bob"), private=True)
-
-
-async def test_only_a_participant_may_invite(rooms: Rooms, files) -> None:
     for host in ("bob", "carol"):
-        with pytest.raises(Refusal, match="may invite") as caught:
+        with refused("not_a_member", "may invite"):
             await rooms.invite("staff", host, "carol")
-        assert caught.value.code == "not_a_member"
     assert on_disk(files, "staff").participants == ("alice",)
 
-
-async def test_an_invited_guest_may_invite_others(rooms: Rooms) -> None:
     await rooms.invite("staff", "alice", "bob")
     await rooms.invite("staff", "bob", "carol")
-
     await rooms.require_member("staff", "carol")
-
-
-async def test_whoever_left_a_private_room_needs_an_invitation_again(rooms: Rooms) -> None:
-    await rooms.invite("staff", "alice", "bob")
+    await rooms.join("staff", "bob")
+    assert on_disk(files, "staff") == Room(
+        "staff", "Staff", ("alice", "bob", "carol"), private=True
+    )
     await rooms.leave("staff", "bob")
-
-    with pytest.raises(Refusal):
+    with refused("not_a_member"):
         await rooms.join("staff", "bob")
 
 
-async def test_a_room_that_was_created_is_there(rooms: Rooms, files) -> None:
+async def test_a_room_is_created_once(rooms: Rooms, files) -> None:
     room = Room("new", "New", ("carol",), private=True)
     await rooms.create(room)
-
     assert on_disk(files, "new") == room
     assert await rooms.require_member("new", "carol") == room
 
-
-async def test_a_room_cannot_be_created_twice(rooms: Rooms, files) -> None:
-    with pytest.raises(Refusal) as caught:
+    with refused("room_exists"):
         await rooms.create(Room("general", "Mine now", ("carol",)))
-
-    assert caught.value.code == "room_exists"
     assert on_disk(files, "general").name == "General"
 
 
-async def test_there_is_a_limit_on_rooms(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 4)
-    await rooms.create(Room("fourth", "Fourth"))
-
-    with pytest.raises(Refusal) as caught:
-        await rooms.create(Room("fifth", "Fifth"))
-    assert caught.value.code == "too_many_rooms"
-
-
-@pytest.mark.parametrize("act", ["join", "invite"])
-async def test_there_is_a_limit_on_participants(
-    rooms: Rooms, act: str, monkeypatch: pytest.MonkeyPatch
+async def test_there_is_a_limit_on_rooms_and_on_participants(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 4)
     monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 2)
+    await rooms.create(Room("fourth", "Fourth"))
+    with refused("too_many_rooms"):
+        await rooms.create(Room("fifth", "Fifth"))
 
-    with pytest.raises(Refusal) as caught:
-        await (rooms.join if act == "join" else rooms.invite)(
-            "general", *["alice", "carol"][act == "join" :]
-        )
-    assert caught.value.code == "room_full"
+    with refused("room_full"):
+        await rooms.join("general", "carol")
+    with refused("room_full"):
+        await rooms.invite("general", "alice", "carol")
     await rooms.join("general", "alice")  # who is in already, stays
 
 
@@ -212,20 +169,15 @@ async def test_a_change_that_cannot_be_written_did_not_happen(rooms: Rooms, file
         await rooms.require_member("general", "carol")
 
 
-async def test_a_membership_check_costs_a_read_where_nothing_is_cached(open_rooms, files) -> None:
-    naive = open_rooms("naive")
+@pytest.mark.parametrize(("mode", "reads"), [("naive", 10), ("cached", 1)])
+async def test_a_membership_check_costs_what_the_reader_costs(
+    open_rooms, files, mode: str, reads: int
+) -> None:
+    asked = open_rooms(mode)
     for _ in range(10):
-        await naive.require_member("general", "alice")
+        await asked.require_member("general", "alice")
 
-    assert files.statistics()[CHATROOMS.name].reads == 10
-
-
-async def test_a_membership_check_costs_nothing_behind_a_cache(open_rooms, files) -> None:
-    cached = open_rooms("cached")
-    for _ in range(10):
-        await cached.require_member("general", "alice")
-
-    assert files.statistics()[CHATROOMS.name].reads == 1
+    assert files.statistics()[CHATROOMS.name].reads == reads
 
 
 @pytest.mark.parametrize(("mode", "level"), [("naive", "written"), ("optimized", "synced")])
@@ -236,24 +188,16 @@ def test_a_change_promises_what_the_writer_does(open_rooms, mode: str, level: st
 # Presence: who is live.
 
 
-def test_a_user_can_be_connected_once() -> None:
+def test_a_user_can_be_connected_once_and_again_after_leaving() -> None:
     presence = Presence()
     first, second = FakeClient("alice"), FakeClient("alice")
 
     assert presence.arrive(first)
     assert not presence.arrive(second)
+    presence.leave(second)  # one who was turned away does not take the other along
     assert list(presence.clients()) == [first]
-
-
-def test_one_who_was_turned_away_does_not_take_the_other_along() -> None:
-    presence = Presence()
-    first, second = FakeClient("alice"), FakeClient("alice")
-    presence.arrive(first)
-    presence.arrive(second)
-    presence.leave(second)
-
-    assert len(presence) == 1
     presence.leave(first)
+    assert len(presence) == 0
     assert presence.arrive(second)
 
 

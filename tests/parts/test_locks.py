@@ -11,6 +11,7 @@ from chatlab.chat.parts.lock.none import NoLock
 from tests.support.parts import every
 from tests.support.virtual_clock import settle
 
+EVERY = pytest.mark.parametrize("part", every("lock"))
 GUARDS = pytest.mark.parametrize("part", every("lock", without="none"))
 
 
@@ -24,7 +25,7 @@ class Visitors:
         self.inside_max = 0
         self.may_leave = asyncio.Event()
 
-    async def visit(self, who: str, name: str = "a.json") -> None:
+    async def visit(self, who: str, name: str) -> None:
         async with self.lock.hold(name):
             self.came_in.append(who)
             self.inside.add(who)
@@ -36,42 +37,44 @@ class Visitors:
                 self.inside.remove(who)
 
 
-@GUARDS
-async def test_only_one_is_inside_at_a_time(part) -> None:
-    visitors = Visitors(part())
-    tasks = [asyncio.create_task(visitors.visit(str(n))) for n in range(20)]
+async def enter(lock: Lock, *visits: tuple[str, str]) -> tuple[Visitors, list[asyncio.Task[None]]]:
+    """Visitors who have come one after another: (who, file)."""
+    visitors = Visitors(lock)
+    tasks = [asyncio.create_task(visitors.visit(who, name)) for who, name in visits]
     await settle()
-    assert visitors.inside == {"0"}
+    return visitors, tasks
+
+
+@GUARDS
+async def test_one_is_inside_at_a_time_in_the_order_of_their_coming(part) -> None:
+    names = [f"{n:02}" for n in range(20)]
+    visitors, tasks = await enter(part(), *((name, "a.json") for name in names))
+    assert visitors.inside == {"00"}
 
     visitors.may_leave.set()
     await asyncio.gather(*tasks)
     assert visitors.inside_max == 1
-    assert len(visitors.came_in) == 20
+    assert visitors.came_in == names
 
 
-@GUARDS
-async def test_they_get_in_in_the_order_of_their_coming(part) -> None:
-    visitors = Visitors(part())
-    tasks = [asyncio.create_task(visitors.visit(f"{n:02}")) for n in range(20)]
-    await settle()
+async def test_without_a_lock_both_are_inside_at_once() -> None:
+    visitors, tasks = await enter(NoLock(), ("1", "a.json"), ("2", "a.json"))
+    assert visitors.inside == {"1", "2"}
+
     visitors.may_leave.set()
     await asyncio.gather(*tasks)
 
-    assert visitors.came_in == sorted(visitors.came_in)
 
-
-@pytest.mark.parametrize("part", every("lock"))
+@EVERY
 async def test_different_files_go_side_by_side(part) -> None:
-    visitors = Visitors(part())
-    tasks = [asyncio.create_task(visitors.visit(name, name)) for name in ("a.json", "b.json")]
-    await settle()
-    assert visitors.inside == {"a.json", "b.json"}
+    visitors, tasks = await enter(part(), ("1", "a.json"), ("2", "b.json"))
+    assert visitors.inside == {"1", "2"}
 
     visitors.may_leave.set()
     await asyncio.gather(*tasks)
 
 
-@pytest.mark.parametrize("part", every("lock"))
+@EVERY
 async def test_a_body_that_raises_gives_the_lock_back(part) -> None:
     lock = part()
     with pytest.raises(ZeroDivisionError):
@@ -82,16 +85,12 @@ async def test_a_body_that_raises_gives_the_lock_back(part) -> None:
         pass
 
 
-@pytest.mark.parametrize("part", every("lock"))
+@EVERY
 async def test_a_body_that_is_cancelled_gives_the_lock_back(part) -> None:
-    visitors = Visitors(part())
-    first = asyncio.create_task(visitors.visit("first"))
-    await settle()
-    second = asyncio.create_task(visitors.visit("second"))
-    await settle()
+    visitors, (first, second) = await enter(part(), ("1", "a.json"), ("2", "a.json"))
     first.cancel()
     await settle()
-    assert visitors.inside == {"second"}
+    assert visitors.inside == {"2"}
 
     visitors.may_leave.set()
     await second
@@ -99,22 +98,10 @@ async def test_a_body_that_is_cancelled_gives_the_lock_back(part) -> None:
 
 @GUARDS
 async def test_a_waiter_who_is_cancelled_does_not_block_those_behind(part) -> None:
-    visitors = Visitors(part())
-    first, second, third = (asyncio.create_task(visitors.visit(who)) for who in "123")
-    await settle()
+    visitors, (first, second, third) = await enter(part(), *((who, "a.json") for who in "123"))
     second.cancel()
     await settle()
     visitors.may_leave.set()
     await asyncio.gather(first, third)
 
     assert visitors.came_in == ["1", "3"]
-
-
-async def test_without_a_lock_both_are_inside_at_once() -> None:
-    visitors = Visitors(NoLock())
-    tasks = [asyncio.create_task(visitors.visit(who)) for who in "12"]
-    await settle()
-    assert visitors.inside == {"1", "2"}
-
-    visitors.may_leave.set()
-    await asyncio.gather(*tasks)

@@ -62,12 +62,16 @@ class Bench:
 
 @EVERY
 @on_virtual_clock
-async def test_each_message_is_saved_once(part) -> None:
+async def test_each_message_is_saved_once_and_reported_queued_if_it_can_be_and_then_saved(
+    part,
+) -> None:
     bench = Bench(part)
     await bench.submit(*range(250))
     await bench.drain()
 
     assert bench.store.kept == [message(n) for n in range(250)]
+    expected = ["queued", "saved"] if part.acks_queued else ["saved"]
+    assert [bench.outcome.story(message(n).id) for n in range(250)] == [expected] * 250
 
 
 @EVERY
@@ -90,82 +94,62 @@ async def test_messages_of_one_sender_are_saved_in_the_order_of_submission(part)
 
 @EVERY
 @on_virtual_clock
-async def test_each_message_is_reported_queued_if_it_can_be_and_then_saved(part) -> None:
-    bench = Bench(part)
-    await bench.submit(*range(7))
-    await bench.drain()
-
-    expected = ["queued", "saved"] if part.acks_queued else ["saved"]
-    assert [bench.outcome.story(message(n).id) for n in range(7)] == [expected] * 7
-
-
-@EVERY
-@on_virtual_clock
-async def test_nothing_is_reported_saved_before_it_is(part) -> None:
+async def test_nothing_is_reported_saved_before_it_is_and_the_statistics_agree(part) -> None:
     bench = Bench(part, takes_s=1.0)
     submitting = asyncio.create_task(bench.submit(1))
     await asyncio.sleep(0.9)
     assert bench.outcome.of("saved") == []
+    busy = bench.processor.statistics()
+    assert (busy.depth, busy.oldest_s, busy.flushes) == (1, pytest.approx(0.9), 0)
 
     await submitting
     await bench.drain()
     assert bench.outcome.of("saved") == ["m-000001"]
+    idle = bench.processor.statistics()
+    assert (idle.depth, idle.oldest_s, idle.flushes, idle.failures) == (0, 0, 1, 0)
 
 
 @EVERY
 @on_virtual_clock
 async def test_the_drain_saves_everything_and_leaves_nothing(part) -> None:
+    idle = Bench(part)
+    assert await idle.drain() == []
+    assert now() == 0
+
     bench = Bench(part, takes_s=0.1, batch_size_max=10)
     submitting = [asyncio.create_task(bench.submit(n)) for n in range(35)]
     await settle()
-
     assert await bench.drain() == []
     await asyncio.gather(*submitting)
     assert len(bench.store.kept) == 35
     assert bench.processor.statistics().depth == 0
 
 
-@EVERY
-@on_virtual_clock
-async def test_the_drain_of_an_idle_processor_returns_at_once(part) -> None:
-    bench = Bench(part)
-    assert await bench.drain() == []
-    assert now() == 0
-
-
-NEVER_SAVED = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("part", "trouble"),
     [
         (ImmediateProcessor, {"takes_s": 3600}),
         (QueueingProcessor, {"failures": [DISK_FULL] * 999, "retry_max_s": 1}),
+        (GroupCommitProcessor, {"failures": [DISK_FULL] * 999, "retry_max_s": 1}),
     ],
 )
-
-
-@NEVER_SAVED
 @on_virtual_clock
-async def test_the_drain_returns_after_its_timeout_with_what_it_could_not_save(
+async def test_the_drain_gives_up_after_its_timeout_and_reports_what_it_could_not_save(
     part, trouble
 ) -> None:
-    bench = Bench(part, **trouble, drain_timeout_s=10)
-    submitting = asyncio.create_task(bench.submit(1))
+    bench = Bench(part, **trouble, drain_timeout_s=10, batch_size_max=2)
+    submitting = [asyncio.create_task(bench.submit(n)) for n in (1, 2, 3)]
     await settle()
 
-    assert await bench.drain() == ["m-000001"]
+    assert await bench.drain() == ["m-000001", "m-000002", "m-000003"]
     assert now() == pytest.approx(10)
-    submitting.cancel()
-
-
-@NEVER_SAVED
-@on_virtual_clock
-async def test_whoever_was_not_saved_by_the_drain_hears_of_it(part, trouble) -> None:
-    bench = Bench(part, **trouble, drain_timeout_s=10)
-    submitting = asyncio.create_task(bench.submit(1))
-    await settle()
-    await bench.drain()
-    submitting.cancel()
-
-    assert bench.outcome.of("failed") == ["m-000001"]
+    assert bench.outcome.of("failed") == ["m-000001", "m-000002", "m-000003"]
+    attempts = len(bench.store.attempts)
+    await asyncio.sleep(100)
+    assert bench.store.kept == []
+    assert len(bench.store.attempts) == attempts, "it stops trying"
+    for one in submitting:
+        one.cancel()
 
 
 @EVERY
@@ -182,22 +166,6 @@ async def test_a_failing_save_is_reported_and_the_next_message_is_saved(part, fa
     assert [type(error) for error in bench.outcome.errors] == [StorageError]
     assert str(failure) in str(bench.outcome.errors[0])
     assert bench.processor.statistics().failures == 1
-
-
-@EVERY
-@on_virtual_clock
-async def test_the_statistics_tell_the_state_of_the_queue(part) -> None:
-    bench = Bench(part, takes_s=5.0)
-    submitting = asyncio.create_task(bench.submit(1))
-    await asyncio.sleep(2)
-    busy = bench.processor.statistics()
-    await submitting
-    await bench.drain()
-    idle = bench.processor.statistics()
-
-    assert (busy.depth, busy.flushes) == (1, 0)
-    assert busy.oldest_s == pytest.approx(2)
-    assert (idle.depth, idle.oldest_s, idle.flushes, idle.failures) == (0, 0, 1, 0)
 
 
 @EVERY
@@ -257,42 +225,31 @@ async def test_immediate_gives_up_on_a_message_that_cannot_be_saved() -> None:
     assert len(bench.store.attempts) == 1
 
 
-# The queueing processor.
+# The queueing processor: when a batch is due.
 
 
+@pytest.mark.parametrize(
+    ("knobs", "said", "saved_at"),
+    [
+        # said: (at, number of messages); a full batch goes at once, ...
+        ({"batch_size_max": 100}, [(0, 99), (0, 1)], [(0, 100)]),
+        ({"batch_size_max": 100}, [(0, 250)], [(0, 100), (0, 100), (0.05, 50)]),
+        # ... another one when its oldest message has waited for the interval.
+        ({}, [(0, 1)], [(0.05, 1)]),
+        ({}, [(1, 1), (1.02, 1), (1.04, 1), (1.06, 1)], [(1.05, 3), (1.11, 1)]),
+        # What comes while a save is under way goes with the next one.
+        ({"takes_s": 1}, [(0, 1), (0.5, 2)], [(0.05, 1), (1.05, 2)]),
+    ],
+)
 @on_virtual_clock
-async def test_queueing_saves_a_full_batch_at_once() -> None:
-    bench = Bench(QueueingProcessor, batch_size_max=100)
-    await bench.submit(*range(99))
-    await settle()
-    assert bench.saved_at == []
+async def test_queueing_saves_a_batch_when_it_is_due_and_no_earlier(knobs, said, saved_at) -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=0.05, **knobs)
+    for at, count in said:
+        await asyncio.sleep(at - now())
+        await bench.submit(*range(count))
+    await asyncio.sleep(3600)
 
-    await bench.submit(99)
-    await settle()
-    assert bench.saved_at == [(0, 100)]
-
-
-@on_virtual_clock
-async def test_queueing_saves_when_the_oldest_has_waited_for_the_interval() -> None:
-    bench = Bench(QueueingProcessor, flush_interval_s=0.05)
-    await asyncio.sleep(1)
-    for n in range(4):  # the fourth comes at 1.06
-        await bench.submit(n)
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(1)
-
-    assert bench.saved_at == [(1.05, 3), (1.11, 1)]
-
-
-@on_virtual_clock
-async def test_queueing_does_not_save_any_earlier() -> None:
-    bench = Bench(QueueingProcessor, flush_interval_s=0.05)
-    await bench.submit(1)
-    await asyncio.sleep(0.0499)
-    assert bench.saved_at == []
-
-    await asyncio.sleep(0.0002)
-    assert bench.saved_at == [(0.05, 1)]
+    assert bench.saved_at == saved_at
 
 
 @on_virtual_clock
@@ -306,85 +263,44 @@ async def test_queueing_counts_the_interval_from_the_acceptance_of_the_message()
 
 
 @on_virtual_clock
-async def test_queueing_writes_nothing_while_nothing_is_said() -> None:
-    bench = Bench(QueueingProcessor)
-    await bench.submit(1)
-    await asyncio.sleep(3600)
-
-    assert len(bench.store.attempts) == 1
-
-
-@on_virtual_clock
-async def test_queueing_splits_a_burst_into_full_batches() -> None:
-    bench = Bench(QueueingProcessor, batch_size_max=100, flush_interval_s=0.05)
-    await bench.submit(*range(250))
-    await asyncio.sleep(1)
-
-    assert bench.saved_at == [(0, 100), (0, 100), (0.05, 50)]
-
-
-@on_virtual_clock
-async def test_queueing_never_has_two_saves_under_way() -> None:
-    bench = Bench(QueueingProcessor, takes_s=1, batch_size_max=10, drain_timeout_s=60)
-    for n in range(100):
-        await bench.submit(n)
-        await asyncio.sleep(0.01)
+async def test_queueing_the_drain_does_not_wait_for_the_interval() -> None:
+    bench = Bench(QueueingProcessor, flush_interval_s=30)
+    await bench.submit(1, 2)
     await bench.drain()
 
-    assert bench.store.under_way_max == 1
-    assert ids(bench.store.kept) == [message(n).id for n in range(100)]
+    assert bench.saved_at == [(0, 2)]
+    assert now() == 0
+
+
+# ... its bound, ...
 
 
 @on_virtual_clock
-async def test_queueing_what_comes_during_a_save_goes_with_the_next_one() -> None:
-    bench = Bench(QueueingProcessor, takes_s=1, flush_interval_s=0.05)
-    await bench.submit(1)
-    await asyncio.sleep(0.5)  # a save is under way, from 0.05 to 1.05
-    await bench.submit(2, 3)
-    await asyncio.sleep(9)
-
-    assert bench.saved_at == [(0.05, 1), (1.05, 2)]
-
-
-@on_virtual_clock
-async def test_queueing_turns_away_one_message_too_many_and_takes_nothing_of_it() -> None:
-    bench = Bench(QueueingProcessor, queue_limit=3, batch_size_max=10)
+async def test_queueing_turns_away_one_message_too_many_and_takes_others_once_there_is_room() -> (
+    None
+):
+    bench = Bench(QueueingProcessor, takes_s=10, queue_limit=3, batch_size_max=3)
     await bench.submit(1, 2, 3)
+    await asyncio.sleep(5)  # what is being saved still counts as queued
     with pytest.raises(Overloaded, match="3 messages wait"):
         await bench.submit(4)
     assert bench.processor.statistics().depth == 3
+    await asyncio.sleep(6)
+    await bench.submit(5)
     await bench.drain()
 
-    assert ids(bench.store.kept) == ["m-000001", "m-000002", "m-000003"]
+    assert ids(bench.store.kept) == ["m-000001", "m-000002", "m-000003", "m-000005"]
     assert bench.outcome.story("m-000004") == []
 
 
-@on_virtual_clock
-async def test_queueing_takes_messages_again_once_there_is_room() -> None:
-    bench = Bench(QueueingProcessor, queue_limit=2)
-    await bench.submit(1, 2)
-    await asyncio.sleep(1)
-    await bench.submit(3)
-    await bench.drain()
-
-    assert len(bench.store.kept) == 3
-
-
-@on_virtual_clock
-async def test_queueing_what_is_being_saved_still_counts_as_queued() -> None:
-    bench = Bench(QueueingProcessor, takes_s=10, queue_limit=2, batch_size_max=2)
-    await bench.submit(1, 2)
-    await asyncio.sleep(5)
-
-    with pytest.raises(Overloaded):
-        await bench.submit(3)
+# ... and its patience.
 
 
 @on_virtual_clock
 async def test_queueing_tries_again_with_pauses_that_double_up_to_the_limit() -> None:
     bench = Bench(
         QueueingProcessor,
-        failures=[DISK_FULL] * 8,
+        failures=[*[DISK_FULL] * 8, None, DISK_FULL],
         flush_interval_s=0.05,
         retry_first_s=0.1,
         retry_max_s=5,
@@ -397,88 +313,20 @@ async def test_queueing_tries_again_with_pauses_that_double_up_to_the_limit() ->
     at = [0.05 + sum(pauses_s[:n]) for n in range(9)]
     assert bench.saved_at == [(pytest.approx(one), 1) for one in at]
     assert bench.outcome.story("m-000001") == ["queued", *["delayed"] * 8, "saved"]
-
-
-@on_virtual_clock
-async def test_queueing_pauses_are_short_again_after_a_success() -> None:
-    bench = Bench(QueueingProcessor, failures=[DISK_FULL, DISK_FULL, None, DISK_FULL])
-    await bench.submit(1)
+    await bench.submit(2, 3)
     await asyncio.sleep(60)
-    await bench.submit(2)
-    await asyncio.sleep(60)
-
-    assert bench.outcome.pauses_s == pytest.approx([0.1, 0.2, 0.1])
-
-
-@on_virtual_clock
-async def test_queueing_keeps_the_order_through_a_failure() -> None:
-    bench = Bench(QueueingProcessor, failures=[DISK_FULL] * 3, batch_size_max=4)
-    for n in range(20):
-        await bench.submit(n)
-        await asyncio.sleep(0.03)
-    await bench.drain()
-
-    assert ids(bench.store.kept) == [message(n).id for n in range(20)]
-    assert bench.outcome.of("saved") == ids(bench.store.kept)
-
-
-@on_virtual_clock
-async def test_queueing_tells_each_sender_of_a_batch_that_it_is_delayed() -> None:
-    bench = Bench(QueueingProcessor, failures=[DISK_FULL])
-    await bench.submit(1, 2, 3)
-    await asyncio.sleep(1)
-
-    assert bench.outcome.of("delayed") == ["m-000001", "m-000002", "m-000003"]
-    assert bench.outcome.errors == [DISK_FULL]
-
-
-@on_virtual_clock
-async def test_queueing_the_drain_does_not_wait_for_the_interval() -> None:
-    bench = Bench(QueueingProcessor, flush_interval_s=30)
-    await bench.submit(1, 2)
-    await bench.drain()
-
-    assert bench.saved_at == [(0, 2)]
-    assert now() == 0
-
-
-@on_virtual_clock
-async def test_queueing_the_drain_gives_up_after_its_timeout_and_says_what_is_unsaved() -> None:
-    bench = Bench(
-        QueueingProcessor, failures=[DISK_FULL] * 99, drain_timeout_s=10, batch_size_max=2
-    )
-    await bench.submit(1, 2, 3)
-    await settle()
-
-    assert await bench.drain() == ["m-000001", "m-000002", "m-000003"]
-    assert now() == pytest.approx(10)
-    assert bench.outcome.of("failed") == ["m-000001", "m-000002", "m-000003"]
-    assert bench.store.kept == []
+    assert bench.outcome.pauses_s[8:] == [pytest.approx(0.1)], "short again after a success"
+    assert bench.outcome.of("delayed")[8:] == ["m-000002", "m-000003"], "each sender is told"
 
 
 @on_virtual_clock
 async def test_queueing_the_drain_reports_only_what_is_unsaved() -> None:
-    bench = Bench(
-        QueueingProcessor,
-        failures=[None, *[DISK_FULL] * 99],
-        drain_timeout_s=10,
-        batch_size_max=2,
-    )
+    failures = [None, *[DISK_FULL] * 99]
+    bench = Bench(QueueingProcessor, failures=failures, drain_timeout_s=10, batch_size_max=2)
     await bench.submit(1, 2, 3)
 
     assert await bench.drain() == ["m-000003"]
     assert bench.outcome.of("saved") == ["m-000001", "m-000002"]
-
-
-@on_virtual_clock
-async def test_queueing_stops_trying_after_the_drain_gave_up() -> None:
-    bench = Bench(QueueingProcessor, failures=[DISK_FULL] * 99, drain_timeout_s=1)
-    await bench.submit(1)
-    await bench.drain()
-    attempts = len(bench.store.attempts)
-    await asyncio.sleep(100)
-
-    assert len(bench.store.attempts) == attempts
 
 
 @on_virtual_clock

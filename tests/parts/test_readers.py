@@ -16,10 +16,11 @@ from chatlab.data.records import CHATROOMS, MESSAGES
 from chatlab.disk.counted import FileIO
 from chatlab.disk.files import Files
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, ids, message
+from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, message
 from tests.support.virtual_clock import settle
 
 TTL_S = 3.0
+EVERY = pytest.mark.parametrize("part", every("reader"))
 
 
 @pytest.fixture
@@ -55,41 +56,30 @@ def reads(files: Files) -> int:
 # The contract of every reader.
 
 
-@pytest.mark.parametrize("part", every("reader"))
-async def test_reads_what_is_on_the_disk(make, part) -> None:
-    assert await make(part).read(MESSAGES) == [message(1), message(2)]
-
-
-@pytest.mark.parametrize("part", every("reader"))
-async def test_keeps_the_files_apart(make, part) -> None:
+@EVERY
+async def test_reads_each_file_from_the_disk_also_for_many_at_once(make, part) -> None:
     reader = make(part)
-    messages, rooms = await reader.read(MESSAGES), await reader.read(CHATROOMS)
+    answers = await asyncio.gather(*(reader.read(MESSAGES) for _ in range(50)))
+    assert answers == [[message(1), message(2)]] * 50
+    assert [room.id for room in await reader.read(CHATROOMS)] == ["general", "other", "staff"]
 
-    assert len(messages) == 2
-    assert [room.id for room in rooms] == ["general", "other", "staff"]
 
-
-@pytest.mark.parametrize("part", every("reader"))
-async def test_sees_a_write_at_once(make, part, files) -> None:
+@EVERY
+async def test_sees_its_own_writes_at_once_and_those_of_others_after_the_time_to_live(
+    make, part, files, clock
+) -> None:
     reader = make(part)
     await reader.read(MESSAGES)
     write_outside(files, 3)
     reader.written(MESSAGES, [message(1), message(2), message(3)])
-
     assert len(await reader.read(MESSAGES)) == 3
 
-
-@pytest.mark.parametrize("part", every("reader"))
-async def test_sees_changes_by_others_after_the_time_to_live(make, part, files, clock) -> None:
-    reader = make(part)
-    await reader.read(MESSAGES)
-    write_outside(files, 3)
+    write_outside(files, 4)
     clock.advance(TTL_S)
+    assert len(await reader.read(MESSAGES)) == 4
 
-    assert len(await reader.read(MESSAGES)) == 3
 
-
-@pytest.mark.parametrize("part", every("reader"))
+@EVERY
 @pytest.mark.parametrize(
     "content",
     [b"", b"[", b'{"id": 1}', b'[{"id": 1}]', b"\xff", b"[" * 9999, b'[{"x":' + b"[" * 9999],
@@ -102,62 +92,39 @@ async def test_a_file_that_does_not_parse_is_corrupt(make, part, files, content)
     assert (files.folder / MESSAGES.name).read_bytes() == content
 
 
-@pytest.mark.parametrize("part", every("reader"))
-async def test_a_missing_file_is_a_storage_error(make, part, files) -> None:
-    (files.folder / MESSAGES.name).unlink()
-
-    with pytest.raises(StorageError, match=r"cannot read messages\.json"):
-        await make(part).read(MESSAGES)
-
-
-@pytest.mark.parametrize("part", every("reader"))
-async def test_reads_again_once_a_missing_file_is_back(make, part, files) -> None:
+@EVERY
+async def test_a_missing_file_is_a_storage_error_until_it_is_back(make, part, files) -> None:
     reader = make(part)
     (files.folder / MESSAGES.name).unlink()
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match=r"cannot read messages\.json"):
         await reader.read(MESSAGES)
     write_outside(files, 1)
 
     assert len(await reader.read(MESSAGES)) == 1
 
 
-@pytest.mark.parametrize("part", every("reader"))
-async def test_many_readers_at_once_all_get_the_content(make, part) -> None:
-    reader = make(part)
-    answers = await asyncio.gather(*(reader.read(MESSAGES) for _ in range(50)))
-
-    assert all(ids(answer) == ["m-000001", "m-000002"] for answer in answers)
-
-
 # What the caching reader adds.
 
 
-async def test_ttl_does_not_read_twice_within_the_time_to_live(ttl, files, clock) -> None:
+@pytest.mark.parametrize(
+    ("pauses_s", "read"),
+    [
+        ([TTL_S - 0.001], ReaderStatistics(hits=1, misses=1)),
+        ([TTL_S, 0], ReaderStatistics(hits=1, misses=2)),
+        # A hit does not prolong the time to live.
+        ([TTL_S / 2] * 3, ReaderStatistics(hits=2, misses=2)),
+    ],
+)
+async def test_ttl_reads_again_once_the_time_to_live_is_over(
+    ttl, files, clock, pauses_s, read
+) -> None:
     await ttl.read(MESSAGES)
-    clock.advance(TTL_S - 0.001)
-    await ttl.read(MESSAGES)
-
-    assert reads(files) == 1
-    assert ttl.statistics() == ReaderStatistics(hits=1, misses=1)
-
-
-async def test_ttl_reads_once_more_after_the_time_to_live(ttl, files, clock) -> None:
-    await ttl.read(MESSAGES)
-    clock.advance(TTL_S)
-    await ttl.read(MESSAGES)
-    await ttl.read(MESSAGES)
-
-    assert reads(files) == 2
-    assert ttl.statistics() == ReaderStatistics(hits=1, misses=2)
-
-
-async def test_ttl_a_hit_does_not_prolong_the_time_to_live(ttl, files, clock) -> None:
-    for _ in range(3):
+    for pause_s in pauses_s:
+        clock.advance(pause_s)
         await ttl.read(MESSAGES)
-        clock.advance(TTL_S / 2)
-    await ttl.read(MESSAGES)
 
-    assert reads(files) == 2
+    assert ttl.statistics() == read
+    assert reads(files) == read.misses
 
 
 async def test_ttl_a_write_starts_the_time_to_live_anew(ttl, files, clock) -> None:
@@ -317,40 +284,21 @@ async def test_ttl_at_most_five_reads_of_one_file_are_under_way(ttl, files, cloc
     assert reads(files) == 12
 
 
-async def test_ttl_serves_an_old_value_when_the_disk_fails_and_counts_it(ttl, files, clock) -> None:
+@pytest.mark.parametrize("corrupt", [False, True])
+async def test_ttl_serves_an_old_value_while_the_disk_fails_and_counts_each(
+    ttl, files, clock, corrupt
+) -> None:
     await ttl.read(MESSAGES)
-    files.fail = lambda _operation, _name: DISK_FULL
+    if corrupt:
+        (files.folder / MESSAGES.name).write_bytes(b"[")
+    else:
+        files.fail = lambda _operation, _name: DISK_FULL
     clock.advance(TTL_S)
+    answers = await asyncio.gather(*(ttl.read(MESSAGES) for _ in range(10)))
+    assert answers == [[message(1), message(2)]] * 10
+    assert ttl.statistics() == ReaderStatistics(misses=11, stale_served=10)
 
-    assert len(await ttl.read(MESSAGES)) == 2
-    assert ttl.statistics() == ReaderStatistics(misses=2, stale_served=1)
-
-
-async def test_ttl_serves_an_old_value_when_the_file_is_corrupt(ttl, files, clock) -> None:
-    await ttl.read(MESSAGES)
-    (files.folder / MESSAGES.name).write_bytes(b"[")
-    clock.advance(TTL_S)
-
-    assert len(await ttl.read(MESSAGES)) == 2
-    assert ttl.statistics().stale_served == 1
-
-
-async def test_ttl_gives_the_new_value_again_once_the_disk_is_well(ttl, files, clock) -> None:
-    await ttl.read(MESSAGES)
-    files.fail = lambda _operation, _name: DISK_FULL
-    clock.advance(TTL_S)
-    await ttl.read(MESSAGES)
     write_outside(files, 3)
     files.fail = lambda _operation, _name: None
-
     assert len(await ttl.read(MESSAGES)) == 3
-    assert ttl.statistics().stale_served == 1
-
-
-async def test_ttl_counts_each_read_that_was_answered_with_an_old_value(ttl, files, clock) -> None:
-    await ttl.read(MESSAGES)
-    files.fail = lambda _operation, _name: DISK_FULL
-    clock.advance(TTL_S)
-    await asyncio.gather(*(ttl.read(MESSAGES) for _ in range(10)))
-
-    assert ttl.statistics() == ReaderStatistics(misses=11, stale_served=10)
+    assert ttl.statistics().stale_served == 10

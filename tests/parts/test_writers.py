@@ -18,6 +18,7 @@ from chatlab.errors import StorageError
 from tests.support.parts import every
 
 NAME = "messages.json"
+EVERY = pytest.mark.parametrize("part", every("writer"))
 OLD, NEW = b"the old content, which is longer", b"the new one"
 
 
@@ -26,32 +27,36 @@ class RecordingFiles(Files):
 
     Attributes:
         record: the operations asked for, in order.
+        seen: the file's content after each write.
         refuse: the operation that fails, if any; a refused write leaves half of its data.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.record: list[tuple[object, ...]] = []
+        self.record: list[tuple[str, ...]] = []
+        self.seen: list[bytes] = []
         self.refuse: str | None = None
 
     async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
-        self.record.append(("write", name, "fsync" if fsync else "no fsync"))
         if self.refuse == "write":
             (self.folder / name).write_bytes(data[: len(data) // 2])
-            raise StorageError("write", name, "No space left on device")
+        self._note("write", name, "fsync" if fsync else "no fsync")
         await super().write(name, data, fsync=fsync)
+        if (self.folder / NAME).exists():
+            self.seen.append(on_disk(self))
 
     async def rename(self, source: str, target: str) -> None:
-        self.record.append(("rename", source, target))
-        if self.refuse == "rename":
-            raise StorageError("rename", source, "Input/output error")
+        self._note("rename", source, target)
         await super().rename(source, target)
 
     async def fsync_folder(self) -> None:
-        self.record.append(("fsync folder",))
-        if self.refuse == "fsync folder":
-            raise StorageError("fsync", FOLDER, "Input/output error")
+        self._note("fsync folder")
         await super().fsync_folder()
+
+    def _note(self, *operation: str) -> None:
+        self.record.append(operation)
+        if self.refuse == operation[0]:
+            raise StorageError(operation[0], NAME, "Input/output error")
 
 
 @pytest.fixture
@@ -69,41 +74,25 @@ def on_disk(files: Files) -> bytes:
 # The contract of every writer.
 
 
-@pytest.mark.parametrize("part", every("writer"))
+@EVERY
 @pytest.mark.parametrize("data", [NEW, OLD * 10_000, b"", b"\x00\xff\r\n"])
-async def test_the_file_then_holds_exactly_the_data(files, part, data) -> None:
-    await part(files).replace(NAME, data)
-
-    assert on_disk(files) == data
-
-
-@pytest.mark.parametrize("part", every("writer"))
-async def test_makes_a_file_that_does_not_exist(files, part) -> None:
-    (files.folder / NAME).unlink()
-    await part(files).replace(NAME, NEW)
-
-    assert on_disk(files) == NEW
-
-
-@pytest.mark.parametrize("part", every("writer"))
-async def test_leaves_nothing_else_behind(files, part) -> None:
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_file_then_holds_exactly_the_data_and_nothing_else_has_changed(
+    files, part, data, there
+) -> None:
     (files.folder / "other.json").write_bytes(b"other")
-    await part(files).replace(NAME, NEW)
+    if not there:
+        (files.folder / NAME).unlink()
+    writer = part(files)
+    for content in (b"an earlier one", data):
+        await writer.replace(NAME, content)
+        assert on_disk(files) == content
 
     assert sorted(path.name for path in files.folder.iterdir()) == [NAME, "other.json"]
     assert (files.folder / "other.json").read_bytes() == b"other"
 
 
-@pytest.mark.parametrize("part", every("writer"))
-async def test_the_last_of_several_wins(files, part) -> None:
-    writer = part(files)
-    for n in range(5):
-        await writer.replace(NAME, b"content %d" % n)
-
-    assert on_disk(files) == b"content 4"
-
-
-@pytest.mark.parametrize("part", every("writer"))
+@EVERY
 async def test_promises_no_more_than_it_does(files, part) -> None:
     await part(files).replace(NAME, NEW)
     io = files.statistics()
@@ -116,23 +105,21 @@ async def test_promises_no_more_than_it_does(files, part) -> None:
             assert io[FOLDER].fsyncs >= 1
 
 
-@pytest.mark.parametrize("part", every("writer"))
-async def test_a_failure_is_a_storage_error(tmp_path, part) -> None:
-    files = Files(tmp_path / "missing")
+@EVERY
+async def test_a_failure_is_a_storage_error_and_the_next_try_may_succeed(
+    files, part, tmp_path
+) -> None:
+    missing = Files(tmp_path / "missing")
     with pytest.raises(StorageError):
-        await part(files).replace(NAME, NEW)
-    files.close()
+        await part(missing).replace(NAME, NEW)
+    missing.close()
 
-
-@pytest.mark.parametrize("part", every("writer"))
-async def test_works_again_after_a_failure(files, part) -> None:
     writer = part(files)
     files.refuse = "write"
     with pytest.raises(StorageError):
         await writer.replace(NAME, NEW)
     files.refuse = None
     await writer.replace(NAME, NEW)
-
     assert on_disk(files) == NEW
 
 
@@ -185,6 +172,7 @@ async def test_atomic_writes_syncs_renames_and_syncs_the_folder_in_this_order(fi
         ("rename", NAME + ".tmp", NAME),
         ("fsync folder",),
     ]
+    assert files.seen == [OLD], "a reader sees the old content while it writes"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
@@ -197,13 +185,15 @@ async def test_atomic_costs_one_write_and_two_fsyncs(files) -> None:
     }
 
 
-@pytest.mark.parametrize("step", ["write", "rename"])
-async def test_atomic_keeps_the_old_content_if_a_step_before_the_rename_fails(files, step) -> None:
+@pytest.mark.parametrize(("step", "left"), [("write", OLD), ("rename", OLD), ("fsync folder", NEW)])
+async def test_atomic_leaves_the_old_content_or_the_new_whichever_step_fails(
+    files, step, left
+) -> None:
     files.refuse = step
     with pytest.raises(StorageError):
         await AtomicWriter(files).replace(NAME, NEW)
 
-    assert on_disk(files) == OLD
+    assert on_disk(files) == left
 
 
 async def test_atomic_keeps_the_old_content_if_the_data_cannot_be_synced(
@@ -217,27 +207,3 @@ async def test_atomic_keeps_the_old_content_if_the_data_cannot_be_synced(
         await AtomicWriter(files).replace(NAME, NEW)
 
     assert on_disk(files) == OLD
-
-
-async def test_atomic_says_so_if_the_folder_cannot_be_synced_and_the_file_is_whole(files) -> None:
-    files.refuse = "fsync folder"
-    with pytest.raises(StorageError):
-        await AtomicWriter(files).replace(NAME, NEW)
-
-    assert on_disk(files) == NEW
-
-
-async def test_atomic_shows_a_reader_the_old_content_while_it_writes(
-    files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-    true_write = Files.write
-
-    async def write_and_look(self, name, data, *, fsync=False):
-        await true_write(self, name, data, fsync=fsync)
-        seen.append(on_disk(files))
-
-    monkeypatch.setattr(Files, "write", write_and_look)
-    await AtomicWriter(files).replace(NAME, NEW)
-
-    assert seen == [OLD]

@@ -1,4 +1,4 @@
-"""Parts of someone's own: what stands behind `mine`, and that looking at a file does not run it."""
+"""Parts that users wrote: how a file is read, run and refused, and what `mine` stands for."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chatlab.chat.user_parts import (
 )
 from chatlab.errors import UsageError
 
-GOOD = """
-from chatlab.chat.parts.reader import Reader
-class Mine(Reader):
+HEAD = "from chatlab.chat.parts.reader import Reader\n"
+GOOD = f"""
+{HEAD}class Mine(Reader):
     async def read(self, file):
         return file.decode(await self.files.read(file.name))
 """
@@ -101,6 +101,58 @@ def test_a_file_that_is_not_there_or_cannot_be_read_is_said_to_be_so(tmp_path: P
     assert "there is no file" in complaint(f"{tmp_path / 'none.py'}:Mine")
     (tmp_path / "folder.py").mkdir()
     assert "cannot read" in complaint(f"{tmp_path / 'folder.py'}:Mine")
+
+
+# Run.
+
+
+def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_path: Path) -> None:
+    (tmp_path / "a+b").mkdir()
+    code = f"from dataclasses import dataclass\n{GOOD}@dataclass\nclass Slot:\n    value: int = 0\n"
+    path = part(tmp_path / "a+b", "from __future__ import annotations\n" + code)
+    line_up = parse(f"naive+reader={path}:Mine+writer=atomic")
+
+    assert line_up.classes["reader"].__name__ == "Mine"
+    assert line_up.parts["reader"] == f"{path}:Mine"
+    assert line_up.parts["writer"] == "atomic"
+
+
+@pytest.mark.parametrize(
+    ("role", "code", "told"),
+    [
+        ("reader", GOOD + "1 / 0", "cannot be loaded: ZeroDivisionError"),
+        ("reader", GOOD + "import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        ("reader", GOOD + "raise SystemExit(0)", "cannot be loaded: SystemExit"),
+        ("reader", "", "has no class Mine that extends chatlab.chat.parts.reader.Reader"),
+        ("reader", "Mine = 5", "has no class Mine that extends"),
+        ("reader", "class Mine: pass", "has no class Mine that extends"),
+        ("reader", HEAD + "class Mine(Reader): pass", "does not yet have: read"),
+        ("writer", GOOD, "extends chatlab.chat.parts.writer.Writer"),
+        (
+            "writer",
+            "from chatlab.chat.parts.writer import Writer\n"
+            "class Mine(Writer):\n    async def replace(self, name, data): pass\n",
+            "does not say its promise",
+        ),
+        (
+            "processor",
+            "from chatlab.chat.parts.processor import Processor\n"
+            "class Mine(Processor):\n"
+            "    async def submit(self, entry): pass\n"
+            "    async def drain(self): return []\n"
+            "    def statistics(self): pass\n",
+            "does not say its acks_queued",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_users_class_is_said(
+    tmp_path: Path, role: str, code: str, told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(f"naive+{role}={part(tmp_path, code)}:Mine")
+
+    assert told in str(caught.value)
+    assert "work.py" in str(caught.value)
 
 
 # What `mine` stands for.
