@@ -50,50 +50,53 @@ class Files:
 
     async def names(self) -> list[str]:
         """The files in the folder, sorted."""
-        return await self._off_loop("list", FOLDER, self.disk.names)
+        return await self.work("list", FOLDER, self.disk.names)
 
     async def read(self, name: str) -> bytes:
         """The whole content of a file."""
-        return await self._off_loop("read", name, self.disk.read, name)
+        return await self.work("read", name, self.disk.read, name)
 
     async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Make a file hold just `data`: opened, cut to nothing, written.
 
         A crash half-way leaves a torn file. With `fsync`, the data are on the disk on return.
         """
-        await self._off_loop("write", name, self.disk.write, name, data, fsync=fsync)
+        await self.work("write", name, self.disk.write, name, data, fsync=fsync)
 
     async def append(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Add `data` to the end of a file; with `fsync`, they are on the disk on return."""
-        await self._off_loop("append to", name, self.disk.append, name, data, fsync=fsync)
+        await self.work("append to", name, self.disk.append, name, data, fsync=fsync)
 
     async def open_log(self, name: str) -> LogFile:
         """A file to append to again and again; made if there is none."""
-        opened = await self._off_loop("open", name, self.disk.open, name)
+        opened = await self.work("open", name, self.disk.open, name)
         return LogFile(self, opened)
 
     async def rename(self, source: str, target: str) -> None:
         """Give a file another name; readers of `target` see the old file or the new, never half."""
-        await self._off_loop("rename", source, self.disk.rename, source, target)
+        await self.work("rename", source, self.disk.rename, source, target)
 
     async def remove(self, name: str) -> None:
         """Remove a file."""
-        await self._off_loop("remove", name, self.disk.remove, name)
+        await self.work("remove", name, self.disk.remove, name)
 
     async def fsync_folder(self) -> None:
         """Put the folder itself on the disk, without which a power cut can undo a rename."""
-        await self._off_loop("fsync", FOLDER, self.disk.fsync_folder)
+        await self.work("fsync", FOLDER, self.disk.fsync_folder)
 
     async def work(
         self, operation: str, name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Run something else that waits for the disk, such as a database.
+        """Run a function that waits for the disk: one of those above, or a database's.
 
         Args:
             operation, name: what the error says if it fails.
             function: may raise `OSError`; the caller handles anything else.
         """
-        return await self._off_loop(operation, name, function, *args, **kwargs)
+        try:
+            return await self.perform(partial(function, *args, **kwargs))
+        except OSError as error:
+            raise StorageError.from_os(operation, name, error) from error
 
     async def perform(self, call: Callable[[], R]) -> R:
         """Run a call that waits for the disk, and return what it returns: here in a thread."""
@@ -102,19 +105,6 @@ class Files:
     def close(self) -> None:
         """End the threads, once they have finished their work."""
         self._threads.shutdown(wait=True)
-
-    async def _off_loop(
-        self,
-        operation: str,
-        name: str,
-        function: Callable[P, R],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        try:
-            return await self.perform(partial(function, *args, **kwargs))
-        except OSError as error:
-            raise StorageError.from_os(operation, name, error) from error
 
 
 class LogFile:

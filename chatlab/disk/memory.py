@@ -160,12 +160,12 @@ class SimulatedFiles(Files):
 
     async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Replace a file in place; half-way through, half of the data is all there is."""
-        await self._off_loop("write", name, self._tear, name, data, fsync)
+        await self.work("write", name, self._tear, name, data, fsync)
 
     async def perform(self, call: Callable[[], R]) -> R:
         return await to_the_end(self._take_time(call))
 
-    async def _off_loop(
+    async def work(
         self,
         operation: str,
         name: str,
@@ -177,7 +177,7 @@ class SimulatedFiles(Files):
         self.under_way += 1
         self.under_way_max = max(self.under_way_max, self.under_way)
         try:
-            return await super()._off_loop(operation, name, function, *args, **kwargs)
+            return await super().work(operation, name, function, *args, **kwargs)
         except StorageError as error:
             self._tell(f"{operation} {name}: {error.reason}")
             raise

@@ -14,6 +14,7 @@ from chatlab.chat.parts.entry import Entry
 from chatlab.chat.parts.store import Store
 from chatlab.chat.protocol import FrameStyle, Outgoing, Ref, decode_outgoing
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
+from chatlab.disk.counted import Disk
 from chatlab.disk.files import Files
 from chatlab.errors import StorageError
 
@@ -72,30 +73,34 @@ class InlineFiles(Files):
         fail: told (operation, name) before each operation; may return an error to raise.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        super().__init__(folder, disk=disk)
         self.operations: list[tuple[str, str]] = []
         self.under_way = self.under_way_max = 0
         self.gate: asyncio.Event | None = None
         self.fail: Callable[[str, str], OSError | None] = lambda _operation, _name: None
 
-    async def _off_loop(
+    async def work(
         self, operation: str, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
+        def act() -> Any:
+            if (error := self.fail(operation, name)) is not None:
+                raise error
+            return function(*args, **kwargs)
+
         self.operations.append((operation, name))
         self.under_way += 1
         self.under_way_max = max(self.under_way_max, self.under_way)
         try:
-            if (error := self.fail(operation, name)) is not None:
-                raise error
-            result = function(*args, **kwargs)
-            if self.gate is not None:
-                await self.gate.wait()
-            return result
-        except OSError as error:
-            raise StorageError(operation, name, error.strerror or str(error)) from error
+            return await super().work(operation, name, act)
         finally:
             self.under_way -= 1
+
+    async def perform(self, call: Callable[[], Any]) -> Any:
+        result = call()
+        if self.gate is not None:
+            await self.gate.wait()
+        return result
 
 
 class HalfWayFiles(InlineFiles):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -30,7 +30,7 @@ from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.records import CHATROOMS, Message
 from chatlab.disk.files import Files
 from chatlab.disk.recording import RecordedStep, Recorder
-from chatlab.errors import Overloaded, StorageError
+from chatlab.errors import Overloaded
 
 MESSAGES_SENT = 40
 SENDERS = ("alice", "bob", "carol")
@@ -49,7 +49,6 @@ SETTINGS = Settings(
     drain_timeout_s=5.0,
 )
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -80,19 +79,10 @@ class Recording:
 class StepByStep(Files):
     """Files without threads: one operation after another, in an order that a seed repeats."""
 
-    async def _off_loop(
-        self,
-        operation: str,
-        name: str,
-        function: Callable[P, R],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
+    async def perform(self, call: Callable[[], R]) -> R:
         await asyncio.sleep(0)  # others may go on meanwhile, as they do while a thread works
         try:
-            return function(*args, **kwargs)
-        except OSError as error:
-            raise StorageError(operation, name, error.strerror or str(error)) from error
+            return call()
         finally:
             await asyncio.sleep(0)
 
