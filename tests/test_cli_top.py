@@ -133,4 +133,4 @@ async def test_an_address_that_is_none_is_one_clear_line() -> None:
 
     assert (code, out) == (2, "")
     [line] = errors.splitlines()
-    assert line == "chatlab: localhost is no server address: write it as ws://127.0.0.1:8765"
+    assert line == "chatlab: localhost is not a server address: write it as ws://127.0.0.1:8765"

@@ -38,7 +38,7 @@ def mode_report(
 ) -> ModeReport:
     """Everything measured of one mode, in at least one round.
 
-    Estimates rest on the valid rounds; if there is none, on all (each says that it is invalid).
+    Estimates rest on the valid rounds; if there are none, on all, each marked as invalid.
 
     Args:
         rounds: of this mode.
@@ -86,7 +86,7 @@ METRICS: dict[str, tuple[Callable[[Round], float | None], bool]] = {
     "delivery_ms.p50": (lambda one: percentiles(one.load.delivery_ms()).p50, False),
     "cpu_s": (lambda one: one.cpu_s, False),
 }
-"""What is compared, and whether more of it is better."""
+"""What is compared, and whether more is better."""
 
 
 def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[Comparison]:
@@ -95,7 +95,7 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
     Args:
         measured: the rounds of each mode; the first is the baseline.
         control: the name of the baseline's second run, if there was one: a difference no larger
-            than the one between these two is noise.
+            than that between these two is noise.
     """
     if not measured:
         return []
@@ -148,7 +148,7 @@ def _pooled(
     figure: Callable[[LoadResult, LatencyClock], list[float]],
     clock: LatencyClock,
 ) -> list[float]:
-    """The raw samples of all rounds together: percentiles are never averaged."""
+    """The raw samples of all rounds: percentiles are never averaged."""
     return [ms for one in rounds for ms in figure(one.load, clock)]
 
 
@@ -182,7 +182,7 @@ def _io_report(one: Round) -> IOReport:
 def _ratio(
     rounds: Sequence[Round], baseline: Sequence[Round], figure: Callable[[Round], float | None]
 ) -> Estimate | None:
-    """The estimate of mode / baseline over the pairs of valid rounds; None if there is none."""
+    """The estimate of mode / baseline over the pairs of valid rounds; None without such pairs."""
     ratios = []
     for ours, theirs in zip(rounds, baseline, strict=False):
         if not ours.invalid and not theirs.invalid:
@@ -193,7 +193,7 @@ def _ratio(
 
 
 def _spread(ratio: Estimate | None) -> float:
-    """How far from 1 the control's interval reaches, as a factor of at least 1."""
+    """How far from 1 the interval of the control reaches, as a factor of at least 1."""
     if ratio is None or not ratio.low or not ratio.high:
         return 1.0
     return max(ratio.high, 1 / ratio.low, 1.0)

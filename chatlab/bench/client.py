@@ -1,8 +1,8 @@
-"""One WebSocket connection to a chat server, for everything that is a client: the load generator,
-`chatlab chat` and `chatlab top`.
+"""One WebSocket connection to a chat server, for all clients: the load generator, `chatlab chat`
+and `chatlab top`.
 
 Built on `picows`, whose parsing is compiled: a load generator in Python must spend its time on
-measuring, not on frames. Frames are handed over by a callback, in the event loop, as they arrive.
+measuring, not on frames. A callback gets each frame, in the event loop, as it arrives.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Connection(WSListener):
         on_frame: called with each text frame's bytes.
 
     Attributes:
-        closed: set when the connection has ended, from whichever side.
+        closed: set when either side has ended the connection.
         close_reason: what the server said when it closed; empty if it said nothing.
     """
 
@@ -55,27 +55,27 @@ class Connection(WSListener):
         self.close_reason = ""
 
     def send(self, frame: bytes) -> None:
-        """Hand a text frame to the socket; silently nothing once the connection has ended."""
+        """Hand a text frame to the socket; does nothing once the connection has ended."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.send(WSMsgType.TEXT, frame)
 
     def send_framed(self, frames: bytes) -> None:
-        """Hand over frames that are ready for the wire, as `framed` makes them, all at once."""
+        """Send frames as `framed` makes them, all at once."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.underlying_transport.write(frames)
 
     def pause_reading(self) -> None:
-        """Leave what comes in unread from now on, as a client on a bad line does."""
+        """Stop reading, as a client on a bad line does."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.underlying_transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """... and read again."""
+        """Read again."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.underlying_transport.resume_reading()
 
     async def close(self) -> None:
-        """Say goodbye and wait until the connection has ended."""
+        """Close the connection, and wait until it has ended."""
         if self._transport is not None and not self.closed.is_set():
             self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect()
@@ -94,11 +94,11 @@ class Connection(WSListener):
 
     def _hand_over(self, data: bytes, transport: WSTransport) -> None:
         if self.close_reason:
-            return  # it is being left
+            return  # the connection is being closed
         try:
             self._on_frame(data)
         except msgspec.MsgspecError as error:
-            # Raised from here, it would be lost in the event loop.
+            # If it were raised here, the event loop would swallow it.
             self.close_reason = f"a frame that cannot be understood: {error}"
             transport.disconnect()
 
@@ -107,7 +107,7 @@ class Connection(WSListener):
 
 
 def framed(payload: bytes) -> bytes:
-    """A client's text frame, masked as such must be (RFC 6455, sections 5.2 and 5.3)."""
+    """A client's text frame, masked as RFC 6455 demands (sections 5.2 and 5.3)."""
     size = len(payload)
     if size <= SHORT:
         head = bytes((TEXT_FRAME, MASKED | size))
@@ -124,7 +124,7 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
     """Open a connection.
 
     Raises:
-        UsageError: there is no chat server at `url`, or it says no; the text says which.
+        UsageError: no chat server answers at `url`, or it refuses; the text says which.
     """
     try:
         _, connection = await ws_connect(lambda: Connection(on_frame), url)
@@ -147,24 +147,24 @@ def check_url(url: str) -> None:
     except ValueError:
         fine = False
     if not fine:
-        raise UsageError(f"{_shown(url)} is no server address: write it as ws://127.0.0.1:8765")
+        raise UsageError(f"{_shown(url)} is not a server address: write it as ws://127.0.0.1:8765")
 
 
 def chat_url(url: str, user: str) -> str:
-    """The address at which `user` talks; keeps a `?token=...` that `url` has.
+    """The address where `user` connects; keeps the `?token=...` of `url`.
 
     Raises:
-        UsageError: `url` is no server's address.
+        UsageError: `url` is not a server address.
     """
     check_url(url)
     return f"{_with_path(url, '/')}&user={quote(user)}"
 
 
 def stats_url(url: str, interval_s: float) -> str:
-    """The address at which snapshots are streamed.
+    """The address that streams snapshots.
 
     Raises:
-        UsageError: `url` is no server's address.
+        UsageError: `url` is not a server address.
     """
     check_url(url)
     return f"{_with_path(url, '/stats')}&interval_s={interval_s}"
@@ -174,7 +174,7 @@ async def fetch_snapshot(url: str) -> Snapshot:
     """One snapshot of the server at `url`.
 
     Raises:
-        UsageError: it cannot be had.
+        UsageError: the server does not give one.
     """
     address = _with_path(url, "/stats").replace("ws", "http", 1)
     try:
@@ -184,7 +184,7 @@ async def fetch_snapshot(url: str) -> Snapshot:
 
 
 def _get(address: str) -> bytes:
-    # No proxy: the address is what the user named, and nothing else is ever contacted.
+    # No proxy: nothing but the address that the user named is ever contacted.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(address, timeout=HTTP_TIMEOUT_S) as answer:
         data: bytes = answer.read()
@@ -197,12 +197,12 @@ def _with_path(url: str, path: str) -> str:
 
 
 def _shown(url: str) -> str:
-    """The address as its user knows it: without our path, and without the token."""
+    """The address as the user wrote it, without our path and without the token."""
     return url.partition("?")[0].removesuffix("/stats").rstrip("/")
 
 
 def _words(error: WSError) -> str:
-    """What the server said in its HTTP answer, if it said something."""
+    """The message in the server's HTTP answer, if there is one."""
     body = getattr(error, "raw_body", None)
     try:
         return str(json.loads(body or b"")["message"])

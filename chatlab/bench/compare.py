@@ -1,9 +1,9 @@
 """The comparison: rounds of each mode in turn, each on a fresh server and a fresh data folder.
 
-Rounds alternate A B B A, so that a machine that slows down or warms up favours nobody. Two modes
-never run at the same time. Each round is audited and shown, also one that no verdict may rest on.
+Rounds alternate A B B A, so that a machine that slows down or warms up favours no mode. Two modes
+never run at the same time. Each round is audited and shown, even an invalid one.
 
-Read `analysis.py` next: it says what may be claimed from the rounds.
+Read `rounds.py` next: one round. The README of this folder names the files after that.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from chatlab.disk.simulated import describe
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """Where a comparison stands.
+    """A round that is running.
 
     Attributes:
-        number, total: rounds begun, and of how many.
-        mode: of the round under way, by its name in the report.
-        step: what is happening in it.
+        number, total: rounds begun, and rounds planned.
+        mode: its name in the report.
+        step: what it is doing.
         url: its server's address, once it has one.
         worker: its load generator, once it runs.
     """
@@ -51,27 +51,27 @@ class RoundProgress:
 
     @property
     def load(self) -> LoadProgress | None:
-        """Where the load stands, once messages flow."""
+        """How far the load is, once messages flow."""
         return self.worker.progress if self.worker else None
 
 
 class Compare:
-    """A comparison under way; what was measured so far can be reported at any moment.
+    """A running comparison; it can report at any moment what was measured so far.
 
     Args:
         modes: the line-ups; the first is the baseline.
         scenario, seed: what load.
         rounds: for each mode.
-        control: whether to run the baseline twice, to see how different the same can look.
-        ceiling: whether to measure the ceilings, too: see `ceilings.py`.
-        work_folder: where data folders are made; the system's place for temporary files if None.
+        control: whether to run the baseline twice, to see how much the same mode varies.
+        ceiling: whether to measure the ceilings too: see `ceilings.py`.
+        work_folder: where to make data folders; the system's temporary folder if None.
         options: of each server.
 
     Attributes:
-        simulated: what the servers simulate, in words, one phrase for each thing.
-        under_way: the rounds under way, by name: one, or all modes in a demonstration.
+        simulated: what is simulated, one phrase each.
+        under_way: the running rounds, by name: one, or all modes in a demonstration.
         rounds_done: the rounds so far, by name.
-        ceilings_done: those of the ceilings.
+        ceilings_done: the same for the ceilings.
         measurement: False once modes have run at the same time.
     """
 
@@ -125,14 +125,14 @@ class Compare:
                 starting = RoundProgress(number, len(order), name, "starting")
                 await (self._round if name in self.entrants else self._ceiling)(starting)
         finally:
-            # What this process does while the others are measured is showing where they stand.
+            # While others are measured, this process does nothing but show the progress.
             cpu_s = time.process_time() - cpu_before_s
             self._view_percent = 100 * cpu_s / (time.perf_counter() - started_at)
 
     async def demonstrate(self) -> None:
-        """Run all modes at once, once: something to see, and no measurement.
+        """Run all modes at once, once: to see, not to measure.
 
-        They take processor time and disk from each other, so that the figures say little.
+        They take processor time and disk from each other, so the figures mean little.
         """
         self.measurement = False
         try:

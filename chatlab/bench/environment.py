@@ -27,10 +27,10 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Everything that a reader needs to judge a figure, or to repeat it.
+    """Everything a reader needs to judge a figure or to repeat it.
 
     Args:
-        folder: where the data folders lie: what an fsync costs depends on its file system.
+        folder: where the data folders are: the cost of an fsync depends on the file system.
     """
     return {
         "chatlab": __version__,
@@ -47,7 +47,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system that `folder` lies on, such as "ext4"; or "unknown"."""
+    """The type of the file system of `folder`, such as "ext4"; or "unknown"."""
     try:
         here = folder.resolve()
         mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
@@ -67,13 +67,13 @@ def trust(
     view_percent: float,
     file_system: str,
 ) -> list[TrustCheck]:
-    """Whether the instrument itself can be trusted; nothing if nothing was measured.
+    """Whether the instrument itself can be trusted; empty if nothing was measured.
 
     Args:
         rounds: all of them.
         ceilings: all rounds of all ceilings.
         busy_percent: how busy the machine was before the start.
-        view_percent: how much of a core showing the progress took.
+        view_percent: what showing the progress took, of one core.
         file_system: of the data folders.
     """
     if not rounds:
@@ -119,7 +119,7 @@ def _processor() -> str:
 
 
 def _clock_step_ms() -> float:
-    """The smallest difference that the clock of the load generator can show."""
+    """The smallest step of the clock that the load generator uses."""
     steps = []
     for _ in range(100):
         before = after = time.perf_counter()

@@ -4,7 +4,7 @@ Every send time is planned before the start, and latency counts from the planned
 that cannot keep up cannot make the generator wait, and so cannot hide its delay (the trap known
 as coordinated omission). What the generator itself costs, and how late it was, is in its result.
 
-Read `audit.py` next: it judges what is noted here.
+Read `load_tracker.py` for the bookkeeping, or `audit.py` next: it judges what is noted here.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Load:
     Args:
         url: the server's address, `ws://HOST:PORT`.
         scenario, plan: what to do.
-        run_id: marks this run's users, rooms and messages, so that runs do not mix.
+        run_id: marks the users, rooms and messages of this run, to keep runs apart.
         clock: seconds.
-        settle_s: seconds without any news after which a run that is not complete is given up.
+        settle_s: give up an incomplete run after so many seconds without an answer.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Load:
             received=[[] for _ in range(scenario.users)],
         )
         self.tracker = LoadTracker(run_id, self.result, self._send_next)
-        # Each message as it goes over the wire.
+        # Each message as it is sent over the wire.
         self._frames: list[bytes] = []
 
     async def run(self) -> LoadResult:
@@ -99,8 +99,8 @@ class Load:
         """
         try:
             await self.set_up()
-            # A server without statistics, or one that died meanwhile, leaves no account of itself;
-            # what is measured here stays.
+            # A server without statistics, or one that died, gives no snapshot; what is measured
+            # here stays valid.
             with suppress(UsageError):
                 self.result.before = await fetch_snapshot(self.url)
             await self._measure()
@@ -114,7 +114,7 @@ class Load:
         return self.result
 
     def progress(self) -> LoadProgress:
-        """Where the run stands."""
+        """How far the run is."""
         return self.tracker.progress(self.now_s() if self._start else 0.0)
 
     def now_s(self) -> float:
@@ -122,7 +122,7 @@ class Load:
         return self._clock() - self._start
 
     async def set_up(self) -> None:
-        """Connect everyone, each in its room."""
+        """Connect all users, each in its room."""
         users, rooms = self.scenario.users, self.scenario.rooms
         for user in range(users + self.scenario.slow_readers):
             welcomed = self._expect(-1)
@@ -177,12 +177,12 @@ class Load:
             self._send(send.user, [number])
 
     def _send_closed(self, in_flight: int) -> None:
-        """Closed loop: so many for each user now, and one more whenever one has come back."""
+        """Closed loop: `in_flight` per user now, and one more whenever one comes back."""
         for user in range(self.scenario.users):
             self._send_next(user, in_flight)
 
     def _send_next(self, user: int, count: int) -> None:
-        """In a closed loop a message is due at the moment when another one has come back."""
+        """In a closed loop a message is due when another one has come back."""
         numbers = self.tracker.unsent(user, count) if self.scenario.in_flight else []
         if numbers:
             self._send(user, numbers, due_s=self.now_s())
@@ -192,12 +192,12 @@ class Load:
         return all(connection.closed.is_set() for connection in self.connections)
 
     def _send(self, user: int, numbers: list[int], due_s: float | None = None) -> None:
-        """Hand messages of one user to its socket, at once."""
+        """Hand messages of one user to its socket, all at once."""
         self.connections[user].send_framed(b"".join([self._frames[n] for n in numbers]))
         self.tracker.sent(user, numbers, self.now_s(), due_s)
 
     async def _read_slowly(self) -> None:
-        """Let the slow readers read a little, now and then."""
+        """Let the slow readers read a little from time to time."""
         while self._slow:
             for connection in self._slow:
                 connection.pause_reading()
@@ -231,7 +231,7 @@ class Load:
         await asyncio.gather(*(connection.close() for connection in everyone))
 
     def listener(self, user: int) -> Callable[[bytes], None]:
-        """What hears the frames that a user gets."""
+        """The callback for the frames that a user gets."""
         tracker, slow = self.tracker, user >= self.scenario.users
 
         def on_frame(data: bytes) -> None:
@@ -259,7 +259,7 @@ class Load:
     def _on_error(self, frame: ErrorFrame, now_s: float) -> None:
         if isinstance(frame.ref, int) and 0 <= frame.ref < len(self.result.plan):
             self.tracker.last_news_s = now_s
-            # `storage_delayed` is news, not an answer: the server goes on trying.
+            # `storage_delayed` is no answer: the server keeps trying.
             if frame.code != "storage_delayed":
                 self.tracker.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":

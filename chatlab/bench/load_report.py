@@ -19,17 +19,17 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command, seed: repeat it.
         complete: whether the plan was carried out and everything answered.
-        interrupted: whether the user ended it early. What was then still under way is neither lost
-            nor left unanswered, though the audit cannot tell the two apart.
+        interrupted: whether the user ended it early. Messages still in flight then are neither lost
+            nor unanswered, but the audit cannot tell.
         mode, ack_means: of the server; "unknown" if it could not be asked.
-        simulated: what the server said was wrong with its disk on purpose; empty if nothing.
+        simulated: the disk and faults that the server simulates; empty if none.
         throughput_per_s: messages delivered to their room per second.
         ack_ms, delivery_ms: from the planned send.
         io: what the server's files cost from the first message to the last; empty if unknown.
-        audit: what became of the messages; `saved` is None, as the server's files are not ours.
-        refusals: error codes and how often each came.
-        disconnected: reasons for which the server closed connections, and how often.
-        sender_late_p99_ms, sender_cpu_percent: what the load generator itself was like.
+        audit: what became of the messages; `saved` is None: the server's files are not ours.
+        refusals: error codes, and how often each came.
+        disconnected: why the server closed connections, and how often.
+        sender_late_p99_ms, sender_cpu_percent: of the load generator itself.
     """
 
     schema: str = SCHEMA
@@ -54,7 +54,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
 def load_report(
     result: LoadResult, run_id: str, *, command: str, seed: int, interrupted: bool
 ) -> LoadReport:
-    """What a run, complete or not, amounts to.
+    """The report of a run, complete or not.
 
     Args:
         result: what the load generator noted.

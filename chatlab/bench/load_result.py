@@ -1,7 +1,7 @@
 """What a load generator notes: for each message of a plan, what happened to it and when.
 
-Raw samples only, as plain lists, so that they can travel between processes and be looked at again.
-Everything else (percentiles, curves, the audit) is derived from them.
+Only raw samples, as plain lists, so that they can travel between processes. Everything else
+(percentiles, curves, the audit) is derived from them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from chatlab.disk.counted import FileIO
 NEVER = -1.0
 
 LatencyClock = Literal["planned", "send"]
-"""Where a latency starts. `planned`: when the message was to be sent. `send`: when it was; a
-generator that is held up then stops its own clock, and the delay is hidden."""
+"""Where a latency starts. `planned`: when the message was due. `send`: when it was really sent; a
+generator that is held up then stops its own clock, which hides the delay."""
 
 
 class LoadProgress(msgspec.Struct, frozen=True):
-    """Where a run stands.
+    """How far a run is.
 
     Attributes:
         t_s: seconds after the start.
         sent, acked, delivered, refused: how many so far.
-        oldest_s: how long the oldest of those planned and not settled has waited.
+        oldest_s: how long the oldest message that was due and is not settled has waited.
         ack_p95_ms: 95th percentile of the latest acks, from the planned send; None if too few.
         ack_p95_send_ms: ... of the same acks, from the real send.
     """
@@ -58,15 +58,15 @@ class LoadResult(msgspec.Struct, kw_only=True):
         receivers: for each message, how many should receive it.
         sent_s, acked_s, delivered_s: seconds after the start at which it was sent, acked, and
             received by the last of its room; `NEVER` where that did not happen.
-        refused: number to error code, of those that were turned down.
-        refused_s: ... and when.
+        refused: number to error code, of the messages that were refused.
+        refused_s: number to the time of the refusal.
         receipts: how many receivers have it.
-        received: for each user, the numbers of the messages as they came in, copies and all.
-        sent, acked, delivered: how many were so far; delivered means to everyone in the room.
-        altered: messages that came back with another text than was sent.
+        received: for each user, the numbers of the messages as they came, copies included.
+        sent, acked, delivered: how many so far; delivered means to everyone in the room.
+        altered: messages whose text differed from what was sent.
         wall_s: seconds from the start to the last event.
         sender_cpu_s: processor time that the generator used meanwhile.
-        before, after: the server's own account, before the first message and at the end.
+        before, after: the server's snapshots, before the first message and at the end.
         complete: whether the plan was carried out and everything answered.
         disconnected: the server's reasons for closing connections, and how often each.
     """
@@ -106,7 +106,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     @property
     def late_p99_ms(self) -> float:
-        """How late the generator itself was: the 99th percentile, from planned to sent."""
+        """How late the generator itself was: p99 of the time from planned to sent."""
         late_ms = sorted(since_ms(self.plan_s(), self.sent_s))
         return percentile(late_ms, 0.99) if late_ms else 0.0
 
@@ -117,7 +117,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     @property
     def io(self) -> dict[str, FileIO]:
-        """What the server's files cost meanwhile; files that were left alone are left out."""
+        """What the server's files cost during the run; without files that were not touched."""
         before = self.before.files if self.before else {}
         after = self.after.files if self.after else {}
         return {
@@ -127,7 +127,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
         }
 
     def plan_s(self) -> list[float]:
-        """When each message was to be sent."""
+        """When each message was due."""
         return [send.at_s for send in self.plan]
 
     def ack_ms(self, clock: LatencyClock = "planned") -> list[float]:

@@ -1,8 +1,10 @@
-"""What a load generator writes down as answers come in: acks, messages, refusals, and when.
+"""The bookkeeping of a load: which messages were acked, delivered or refused, and when.
 
-Owns the bookkeeping of a run; knows nothing of sockets. Built for speed where it counts: a frame
-with a hundred messages that ten users receive is noted ten times, not a thousand times. Only when
-a message turns up in two frames is each receipt of each of its messages looked at by itself.
+Knows nothing of sockets. Built for speed where it counts: a frame with a hundred messages that ten
+users receive is noted ten times, not a thousand times. Only when a message turns up in a second
+frame is each receipt of each message counted by itself.
+
+Read `received_frames.py` next: it finds out which messages a frame holds.
 """
 
 from __future__ import annotations
@@ -25,18 +27,18 @@ LATEST_ACKS = 400
 
 
 class LoadTracker:
-    """The account of one run.
+    """The bookkeeping of one run.
 
     Args:
-        run_id: of the run; messages of anybody else are passed over.
-        result: where everything is written down. What was received, the receipts and the times at
-            which the messages of a closed loop were due are there after `finish` only.
-        came_back: hears how many of a user's messages have come back to it, or were refused.
+        run_id: of the run; other messages are ignored.
+        result: where everything is noted. What was received, the receipts, and the times at which
+            the messages of a closed loop were due are complete only after `finish`.
+        came_back: called with a user and how many of its messages came back or were refused.
 
     Attributes:
-        contents: what each message of the plan says.
-        all_settled: set when each message is refused, or acked and with everyone in the room.
-        last_news_s: when anything was heard last; seconds after the start.
+        contents: the text of each message of the plan.
+        all_settled: set once each message is refused, or acked and delivered to its whole room.
+        last_news_s: when the last answer came, in seconds after the start.
     """
 
     def __init__(
@@ -50,8 +52,8 @@ class LoadTracker:
         self.last_news_s = 0.0
         self._oldest = 0  # all messages before this one are settled
         self._due_s = [send.at_s for send in result.plan]
-        # For each user, the numbers of its messages; how many of them were sent, and how many of
-        # them an ack of several has covered.
+        # For each user, the numbers of its messages; how many were sent, and how many a
+        # cumulative ack has covered.
         self._of_user: list[list[int]] = [[] for _ in result.received]
         for number, send in enumerate(result.plan):
             self._of_user[send.user].append(number)
@@ -65,20 +67,20 @@ class LoadTracker:
         self._seen: list[set[int]] = [set() for _ in result.received]
 
     def unsent(self, user: int, count: int) -> list[int]:
-        """The next messages of a user, so many if there are."""
+        """Up to `count` of the user's unsent messages."""
         first = self._sent_of[user]
         return self._of_user[user][first : first + count]
 
     def sent(
         self, user: int, numbers: Sequence[int], now_s: float, due_s: float | None = None
     ) -> None:
-        """The next messages of a user were handed to the socket.
+        """Note that a user's next messages were handed to the socket.
 
         Args:
             user: their sender.
-            numbers: which.
+            numbers: of the messages.
             now_s: when; seconds after the start.
-            due_s: when they were to be sent, if that is not what is planned.
+            due_s: when they were due, if not at the planned time.
         """
         result = self._result
         result.sent += len(numbers)
@@ -90,7 +92,7 @@ class LoadTracker:
                 self._due_s[number] = due_s
 
     def same_again(self, user: int, data: bytes, now_s: float) -> bool:
-        """Take a copy of a frame that was read before, without reading it; False if it is none."""
+        """Note a copy of a frame without parsing it again; False if this frame is new."""
         frame = self._frames.again(data)
         if frame is None:
             return False
@@ -100,7 +102,7 @@ class LoadTracker:
     def messages(
         self, user: int, data: bytes, messages: Iterable[Message | MessageFrame], now_s: float
     ) -> None:
-        """A user received a frame with messages, whose bytes are `data`."""
+        """Note that a user received a frame with messages, whose bytes are `data`."""
         frame = self._frames.read(data, messages)
         known = self._frame_of
         if frame.whole and known.keys().isdisjoint(frame.numbers):
@@ -108,15 +110,15 @@ class LoadTracker:
         else:
             frame.whole = False
             for number in frame.numbers:
-                self._take_apart(known.setdefault(number, frame))
+                self._count_each(known.setdefault(number, frame))
         self._receive(user, frame, now_s)
 
     def ack(self, number: int, now_s: float) -> None:
-        """A message was acked."""
+        """Note the ack of a message."""
         self._ack([number], now_s)
 
     def ack_up_to(self, user: int, number: int, now_s: float) -> None:
-        """All of a user's messages up to one were acked, but for those that were refused."""
+        """Note an ack of all messages of a user up to one, except those that were refused."""
         mine, first = self._of_user[user], self._covered_of[user]
         last = bisect_right(mine, number, first, self._sent_of[user])
         self._covered_of[user] = last
@@ -127,7 +129,7 @@ class LoadTracker:
             self._ack(numbers, now_s)
 
     def echo(self, user: int, number: int, content: str, now_s: float) -> None:
-        """A message came back to its sender: acked and delivered at once."""
+        """Note that a message came back to its sender: acked and delivered at once."""
         result = self._result
         result.received[user].append(number)
         result.altered += content != self.contents[number]
@@ -140,7 +142,7 @@ class LoadTracker:
             self._came_back(user, 1)
 
     def refusal(self, number: int, code: str, now_s: float) -> None:
-        """A message was turned down, for good."""
+        """Note that a message was refused for good."""
         result = self._result
         self.last_news_s = now_s
         if number not in result.refused:
@@ -150,7 +152,7 @@ class LoadTracker:
             self._look_for_the_end()
 
     def progress(self, now_s: float) -> LoadProgress:
-        """Where the run stands."""
+        """How far the run is."""
         result = self._result
         all_settled = self._settled() == len(result.plan)
         due_s = now_s if all_settled else self._due_s[self._oldest]
@@ -170,7 +172,7 @@ class LoadTracker:
         )
 
     def finish(self) -> None:
-        """Write down, message by message, what was noted for whole frames. Safe to repeat."""
+        """Note for each message what was noted for whole frames. Safe to repeat."""
         result = self._result
         for number, (send, due_s) in enumerate(zip(result.plan, self._due_s, strict=True)):
             if send.at_s != due_s:
@@ -184,14 +186,14 @@ class LoadTracker:
 
     def _receive(self, user: int, frame: FrameRecord, now_s: float) -> None:
         if not frame.numbers:
-            return  # somebody else is talking
+            return  # messages of others
         result = self._result
         self.last_news_s = now_s
         self._received[user].append(frame)
         result.altered += frame.altered
         room = user % result.rooms
         if not frame.whole:
-            self._receive_apart(user, frame.numbers, room, now_s)
+            self._receive_each(user, frame.numbers, room, now_s)
         elif frame.room == room and user not in frame.had_by:
             frame.had_by.add(user)
             if len(frame.had_by) == result.receivers[frame.numbers[0]]:
@@ -200,8 +202,8 @@ class LoadTracker:
             self._came_back(user, mine)
         self._look_for_the_end()
 
-    def _take_apart(self, frame: FrameRecord) -> None:
-        """Account for each of a frame's messages by itself from now on."""
+    def _count_each(self, frame: FrameRecord) -> None:
+        """Count each of a frame's messages by itself from now on."""
         if not frame.whole:
             return
         frame.whole = False
@@ -210,8 +212,8 @@ class LoadTracker:
         for number in frame.numbers:
             self._result.receipts[number] = len(frame.had_by)
 
-    def _receive_apart(self, user: int, numbers: list[int], room: int, now_s: float) -> None:
-        """A second copy for one is no first copy for another; nor is one shown to a stranger."""
+    def _receive_each(self, user: int, numbers: list[int], room: int, now_s: float) -> None:
+        """A second copy does not count, nor does one shown to someone outside the room."""
         result, seen = self._result, self._seen[user]
         for number in numbers:
             if number in seen or result.plan[number].room != room:
@@ -222,7 +224,7 @@ class LoadTracker:
                 self._deliver([number], now_s)
 
     def _deliver(self, numbers: list[int], now_s: float) -> None:
-        """Messages are with everyone in their room."""
+        """Note that everyone in the room has these messages."""
         result = self._result
         result.delivered += len(numbers)
         for number in numbers:
@@ -232,7 +234,7 @@ class LoadTracker:
         result = self._result
         self.last_news_s = now_s
         for number in numbers:
-            # A second ack of the same message is no second message.
+            # A second ack of a message does not count.
             if result.acked_s[number] == NEVER:
                 result.acked_s[number] = now_s
                 result.acked += 1
@@ -240,14 +242,14 @@ class LoadTracker:
         self._look_for_the_end()
 
     def _look_for_the_end(self) -> None:
-        """See whether all is settled; message by message only once the counts allow it."""
+        """Check whether all is settled; message by message only once the counts allow it."""
         result, planned = self._result, len(self._result.plan)
         enough = min(result.acked, result.delivered) + len(result.refused) >= planned
         if enough and self._settled() == planned:
             self.all_settled.set()
 
     def _settled(self) -> int:
-        """How many messages from the first on are all settled."""
+        """How many messages, from the first on, are settled without a gap."""
         result = self._result
         oldest = self._oldest
         while oldest < len(result.plan) and (

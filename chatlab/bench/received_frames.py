@@ -1,10 +1,8 @@
-"""Reading the frames with messages that the users of a run receive: which messages each one has.
+"""The frames with messages that the users of a run receive: which messages each frame holds.
 
-A frame that ten users receive is read once: the other nine copies are compared with it, byte by
-byte. The users' copies come interleaved (three frames for one, then the same three for the next),
-so that a number of the latest frames is kept to compare with.
-
-Read `load_tracker.py` next: it notes who has received what.
+A frame that ten users receive is parsed once: the other nine copies are compared with it, byte by
+byte. The copies come interleaved (three frames for one user, then the same three for the next), so
+the latest frames are kept to compare with.
 """
 
 from __future__ import annotations
@@ -18,24 +16,24 @@ from chatlab.chat.protocol import MessageFrame
 from chatlab.data.records import Message
 
 KEPT_MAX = 1_024
-"""Frames. A mode that sends each message in a frame of its own brings a user a whole batch of them
-before the next user's turn comes."""
+"""Frames. A mode that sends one frame per message sends a user a whole batch of them before the
+next user's turn."""
 KEPT_BYTES_MAX = 2_000_000
 HEAD_BYTES = 200
 
 
 @dataclass(slots=True)
 class FrameRecord:
-    """What one frame with messages says, as far as this run's plan goes, and who has it.
+    """The messages of the plan that one frame holds, and who received it.
 
     Attributes:
-        numbers: which messages, in order.
-        altered: how many have another text than was sent.
-        own: for each sender, how many of them are its own.
-        room: in which room they were sent; -1 if not all in one.
-        whole: whether it can be accounted for as a whole: its messages are of one room, and none
-            of them is in it twice or has been seen in another frame.
-        had_by: while it is whole, those in the room who have it.
+        numbers: of the messages, in order.
+        altered: how many differ from the text that was sent.
+        own: for each sender, how many of them it sent.
+        room: where they were sent; -1 if not all in one room.
+        whole: whether it can be counted as a whole: its messages are of one room, and each was
+            seen only once, in this frame.
+        had_by: while it is whole, the members of the room who received it.
     """
 
     numbers: list[int]
@@ -47,14 +45,14 @@ class FrameRecord:
 
 
 class FrameReader:
-    """All frames with messages of one run.
+    """Parses the frames of one run, each only once.
 
     Args:
-        run_id: of the run; messages of anybody else are passed over.
+        run_id: of the run; other messages are ignored.
         plan: its messages.
 
     Attributes:
-        contents: what each message of the plan says.
+        contents: the text of each message of the plan.
     """
 
     def __init__(self, run_id: str, plan: Sequence[PlannedSend]) -> None:
@@ -68,16 +66,16 @@ class FrameReader:
         self._kept_bytes = 0
 
     def again(self, data: bytes) -> FrameRecord | None:
-        """The frame that these very bytes were read as lately, if they were."""
+        """The frame with exactly these bytes, if it was read lately."""
         data_before, frame = self._kept.get(data[:HEAD_BYTES], (None, None))
         return frame if data == data_before else None
 
     def read(self, data: bytes, messages: Iterable[Message | MessageFrame]) -> FrameRecord:
-        """Read a frame, and keep it for those who receive it too.
+        """Read a frame, and keep it to compare others with.
 
         Args:
             data: its bytes.
-            messages: what it holds.
+            messages: its messages.
         """
         numbers, altered = self._recognise([message.content for message in messages])
         rooms = {self._rooms[number] for number in numbers}
@@ -93,7 +91,7 @@ class FrameReader:
         return frame
 
     def _keep(self, data: bytes, frame: FrameRecord) -> None:
-        """Keep a frame to compare others with, in place of the oldest ones."""
+        """Keep a frame instead of the oldest ones."""
         head = data[:HEAD_BYTES]
         self._forget(head)
         while self._kept and (
@@ -108,9 +106,9 @@ class FrameReader:
         self._kept_bytes -= len(data)
 
     def _recognise(self, contents: list[str]) -> tuple[list[int], int]:
-        """The numbers of those that are ours, and how many of these were altered."""
+        """The numbers of this run's messages, and how many of these were altered."""
         try:
-            # Nearly always: all are ours, and as they were sent.
+            # The usual case: all are ours, and unaltered.
             return [self._number_of[content] for content in contents], 0
         except KeyError:
             found = [(number_of(self._run_id, content), content) for content in contents]

@@ -19,7 +19,7 @@ SCHEMA = "chatlab.compare/1"
 class IOReport(msgspec.Struct, frozen=True):
     """What the files cost in one round: the one whose total is the median of all rounds.
 
-    A real round's exact counts, so that they need no interval.
+    These are the exact counts of a real round, so they need no interval.
 
     Attributes:
         per_message: reads and writes for each saved message; None if none was saved.
@@ -40,14 +40,14 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: from 1, in the order in which all rounds were run.
-        invalid: why no verdict may rest on it: its plan was not met. Empty if it was.
+        invalid: why its plan was not met, so that no verdict may rest on it; empty if it was.
         noisy: whether its throughput lies far from the other rounds'. Shown, never removed.
         throughput_per_s, ack_ms, delivery_ms: of this round.
         operations_per_message: reads and writes for each saved message.
         cpu_s, rss_peak_bytes, loop_lag_ms: of the server.
         late_p99_ms, sender_cpu_percent: of the load generator.
         audit: of this round.
-        damage: why not all that was saved could be read; empty if it could.
+        damage: why what was saved could not all be read; empty if it could.
         series: the round over time.
     """
 
@@ -86,7 +86,7 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
             send to the last delivery; one sample a round.
         ack_ms, delivery_ms: from the planned send to the ack, or to the last delivery in the
             room; percentiles of the raw samples of all rounds.
-        ack_send_ms, delivery_send_ms: the same from the real send: the clock that hides delay.
+        ack_send_ms, delivery_send_ms: the same from the real send, the clock that hides delay.
         ack_curve, delivery_curve: more percentiles, on both clocks.
         io: the files' cost.
         cpu_s: processor time of the server in a round; the median of rounds.
@@ -131,13 +131,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrustCheck(msgspec.Struct, frozen=True):
-    """Whether the instrument itself can be trusted.
+    """One check of whether the instrument can be trusted.
 
     Attributes:
         check: what was checked.
         ok: whether it held.
-        value: what was found.
-        limit: how much is allowed.
+        value: what was measured.
+        limit: what is allowed.
     """
 
     check: str
@@ -156,11 +156,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         history: messages in the data folder before each round.
         rounds: asked for, for each mode.
         measurement: False if modes ran at the same time: a demonstration, not a measurement.
-        simulated: what was wrong with the modes' disk on purpose; empty for the disk as it is.
-        control: the name of the baseline's second run, against which noise is judged; or None.
+        simulated: the simulated disk and faults; empty for the real disk.
+        control: the name of the baseline's second run, which shows the noise; or None.
         ceilings: of `--ceiling`: messages per second of a bare echo server, and of the whole server
             without a disk.
-        complete: False after Ctrl-C: what is here was measured, but not all that was asked for.
+        complete: False after Ctrl-C: not all rounds were measured.
     """
 
     schema: str = SCHEMA

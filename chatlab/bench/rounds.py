@@ -1,4 +1,8 @@
-"""One round: a fresh server on a fresh data folder, a load, an audit. What every lab is made of."""
+"""One round: a fresh server on a fresh data folder, a load, an audit. Every lab is made of these.
+
+A round is invalid if the load generator did not do what was planned: then its figures tell of the
+generator, not of the server. Read `load.py` next (the generator), or `audit.py`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ SENDER_CPU_MAX_PERCENT = 90.0
 
 Step = Literal["starting", "measuring", "stopping"]
 Tell = Callable[[Step, str, LoadProcess | None], None]
-"""Hears of each step of a round, with the server's address and the load generator."""
+"""Called at each step of a round, with the server's address and the load generator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +44,8 @@ class Round:
         number: from 1, in the order in which all rounds were run.
         load: what the load generator noted.
         audit: what became of the messages.
-        after: the server's account of itself, after the last message.
-        damage: why not all that was saved could be read; empty if it could.
+        after: the server's snapshot after the last message.
+        damage: why what was saved could not all be read; empty if it could.
     """
 
     number: int
@@ -67,7 +71,7 @@ class Round:
 
     @property
     def invalid(self) -> list[str]:
-        """Why no verdict may rest on this round; empty if one may."""
+        """Why the plan was not met, so that no verdict may rest on this round; empty if it was."""
         load = self.load
         late_max_ms = max(LATE_MAX_MS, LATE_MAX_SHARE * load.wall_s * 1000)
         reasons = {
@@ -96,11 +100,12 @@ async def measure_round(
         mode: its line-up.
         scenario, seed: what load.
         number: of the round.
-        work_folder: where its data folder is made (and removed); the system's place for
-            temporary files if None.
+        work_folder: where to make its data folder, which is removed at the end; the system's
+            temporary folder if None.
         options: of its server.
-        prepared: a data folder to start on a copy of, in place of one with `scenario.history`.
-        tell: hears of each step.
+        prepared: a data folder to copy and start on, instead of a new one with
+            `scenario.history` messages.
+        tell: called at each step.
 
     Raises:
         UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
@@ -120,7 +125,7 @@ async def measure_round(
             tell("stopping", server.url, worker)
             await server.stop()
         if result.after is None:
-            raise ServerFailed("the server stopped answering in the middle of a round")
+            raise ServerFailed("the server stopped answering during a round")
         saved = await _saved(mode, folder)
         return Round(
             number=number,
@@ -134,14 +139,14 @@ async def measure_round(
 
 
 async def _saved(mode: str, folder: Path) -> SavedMessages | None:
-    """What a stopped server has left; None if its store keeps nothing in files."""
+    """What a stopped server has saved; None if its store keeps nothing in files."""
     if named(mode).sources["store"] in PARTS["store"]:
         return await asyncio.to_thread(read_saved, folder, _is_ours)
     return await read_saved_by_store(mode, folder, _is_ours)
 
 
 async def prepare(mode: str, history: int, folder: Path) -> None:
-    """Make a data folder with so many messages in it, for `measure_round` to start on.
+    """Make a data folder with `history` messages, for `measure_round` to start on.
 
     Raises:
         UsageError, ServerFailed: a server would not start, or not stop.
@@ -151,7 +156,7 @@ async def prepare(mode: str, history: int, folder: Path) -> None:
 
 
 def _copy(prepared: Path, folder: Path) -> None:
-    """Copy a data folder onto the disk: else its writing would go on while a round is measured."""
+    """Copy a data folder and fsync it: else the system would write it while a round is measured."""
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
     for path in folder.iterdir():
         with path.open("rb+") as file:
@@ -159,5 +164,5 @@ def _copy(prepared: Path, folder: Path) -> None:
 
 
 def _is_ours(message: Message) -> bool:
-    """Whether a message was sent by a round, so that an audit need not hold all of the history."""
+    """Whether a round sent this message; an audit need not hold the history."""
     return number_of(RUN_ID, message.content) is not None

@@ -1,8 +1,7 @@
-"""What load is applied: a scenario, and the plan that a seed makes of it.
+"""The load: a scenario, and the plan that a seed makes of it.
 
-A plan lists every message before the first is sent: when, by whom, where and what. The same
-scenario and seed give the same plan, message for message. Open loop: the plan does not care how
-the server keeps up.
+A plan lists every message before the first is sent: when, by whom, in which room, which text. The
+same scenario and seed give the same plan, message for message.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ _GREETINGS = (
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A load, described.
+    """The description of a load.
 
-    Open loop, unless `in_flight` is given: the plan does not care how the server keeps up. In a
-    closed loop each user sends the next message only when one of theirs has come back, so that a
-    slow server is asked for less: good for finding a ceiling, bad for judging latency.
+    Open loop, unless `in_flight` is given: messages are sent on time, however slow the server is.
+    In a closed loop each user sends the next message only when one of theirs has come back, so a
+    slow server gets less load: good for finding a ceiling, bad for judging latency.
 
     Attributes:
-        name: what it is called.
+        name: of the scenario.
         words: one sentence about it.
-        messages: how many in all.
+        messages: how many in total.
         users: how many connections; user n is in room n modulo `rooms`.
         rooms: how many rooms.
         rate_per_s: messages per second, evenly spaced; None: all at once, at midnight.
-        rate_end_per_s: if given, the rate grows (or falls) to this, evenly over the run.
-        in_flight: if given, a closed loop, with so many messages under way for each user.
-        slow_readers: further connections in the rooms that hardly read what they are sent. They
-            are there to be in the way, and count neither as users nor as receivers.
-        history: messages that the server's data folder holds before the start.
+        rate_end_per_s: if given, the rate changes evenly to this over the run.
+        in_flight: if given, a closed loop with so many messages in flight per user.
+        slow_readers: further connections in the rooms that hardly read what they get. They are
+            obstacles, and count neither as users nor as receivers.
+        history: messages in the server's data folder before the start.
     """
 
     name: str
@@ -67,10 +66,10 @@ class PlannedSend(msgspec.Struct, frozen=True, gc=False):
     """One message of a plan.
 
     Attributes:
-        at_s: when, in seconds after the start.
-        user: its sender's number.
-        room: its room's number.
-        text: what it says.
+        at_s: when to send it, in seconds after the start.
+        user: number of its sender.
+        room: number of its room.
+        text: its text.
     """
 
     at_s: float
@@ -139,7 +138,7 @@ def load(name: str) -> Scenario:
         name: one of `names()`, or a path that ends in `.toml`.
 
     Raises:
-        UsageError: there is none of that name, or the file is no scenario.
+        UsageError: no scenario has that name, or the file is not one.
     """
     path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
     if not path.is_file():
@@ -150,11 +149,11 @@ def load(name: str) -> Scenario:
         described = tomllib.loads(path.read_text(encoding="utf-8"))
         return _sensible(msgspec.convert(described, Scenario))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
-        raise UsageError(f"{path} is no scenario: {error}") from error
+        raise UsageError(f"{path} is not a scenario: {error}") from error
 
 
 def override(scenario: Scenario, **fields: float | None) -> Scenario:
-    """The scenario with other values in the fields that are not None.
+    """The scenario with the given fields replaced; None leaves a field as it is.
 
     Raises:
         UsageError: the result makes no sense; the text says why.

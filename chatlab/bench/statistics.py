@@ -1,7 +1,7 @@
-"""Medians, intervals and verdicts: what may be claimed from a few rounds.
+"""Medians, intervals and verdicts: what a few rounds allow to claim.
 
-The round is the unit: thousands of messages in one round share its luck, and count as one.
-No distribution is assumed: intervals come from the order of the samples alone.
+The round is the unit: the thousands of messages in a round share its luck, and count as one. No
+distribution is assumed: intervals come from the order of the samples alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Verdict = Literal["better", "worse", "same", "unknown"]
 class Estimate(msgspec.Struct, frozen=True):
     """A median and the interval that holds the true one with 95% confidence.
 
-    `low` and `high` are None where the samples are too few for one: fewer than six.
+    `low` and `high` are None for fewer than `ROUNDS_FOR_A_CLAIM` samples.
     """
 
     median: float
@@ -52,12 +52,12 @@ def estimate(samples: Sequence[float]) -> Estimate:
 def verdict(ratio: Estimate, *, more_is_better: bool, noise: float = 1.0) -> Verdict:
     """What a ratio to the baseline allows to claim.
 
-    Nothing, if its interval includes 1, or if it is no further from 1 than noise.
+    "same" if its interval includes 1, or if the ratio is no further from 1 than noise.
 
     Args:
         ratio: mode / baseline.
         more_is_better: of the metric.
-        noise: at least 1; how far from 1, as a factor, the ratio of a mode to itself was seen.
+        noise: at least 1; how far from 1, as a factor, the ratio of a mode to itself was.
     """
     if ratio.low is None or ratio.high is None:
         return "unknown"

@@ -1,9 +1,8 @@
 """Thresholds: `--fail-if 'optimized.throughput_per_s < 5 * naive.throughput_per_s'`.
 
-A threshold is a comparison of numbers taken from the result. It is read as Python's own grammar
-reads it, and then only the pieces that are named below are carried out: no name, call or operator
-beyond them exists. A threshold that needs a figure which the result does not have fails: silence
-must never pass for success.
+A threshold compares numbers taken from the result. Python's own grammar parses it, but only the
+kinds of node named below are evaluated: there is no other name, call or operator. A threshold whose
+figure is not in the result counts as missed: silence must never pass for success.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ class Missed(msgspec.Struct, frozen=True):
     """A threshold that was missed.
 
     Attributes:
-        text: as it was given.
-        why: the values on its two sides, or what was missing.
+        text: as given.
+        why: the values of its two sides, or what the result lacks.
     """
 
     text: str
@@ -80,13 +79,13 @@ class Threshold:
             self._check(side)
 
     def missed(self, modes: dict[str, Any]) -> Missed | None:
-        """Hold it against a result.
+        """Check it against a result.
 
         Args:
             modes: the part `modes` of a report, as plain dicts.
 
         Returns:
-            None if the threshold holds; else what was found.
+            None if the result meets it; else why not.
         """
         assert self._compare is not None
         try:

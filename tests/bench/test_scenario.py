@@ -162,7 +162,7 @@ def test_a_scenario_can_come_from_a_file_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("this is no TOML", "is no scenario"),
+        ("this is no TOML", "is not a scenario"),
         ('name = "mine"', "words"),
         ('name = "mine"\nwords = "w"\nmesages = 5', "mesages"),
         ('name = "mine"\nwords = "w"\nusers = "ten"', "users"),
@@ -180,5 +180,5 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes('name = "Zoë"'.encode("utf-16"))
 
-    with pytest.raises(UsageError, match="is no scenario"):
+    with pytest.raises(UsageError, match="is not a scenario"):
         load(str(path))

@@ -129,7 +129,7 @@ async def test_no_message_can_command_the_terminal_of_another(tmp_path: Path) ->
     ("url", "words"),
     [
         ("ws://127.0.0.1:1", "no server answers at ws://127.0.0.1:1"),
-        ("nonsense", "is no server address"),
+        ("nonsense", "is not a server address"),
     ],
 )
 async def test_a_server_that_is_not_there_is_one_clear_line_and_exit_code_2(
