@@ -25,7 +25,7 @@ import msgspec
 from chatlab import exit_codes
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
-from chatlab.chat.user_parts import LOADED_FILES, user_line
+from chatlab.chat.user_parts import LOADED_FILES, exit_call
 from chatlab.child_process import read_job, when_stdin_ends
 from chatlab.errors import ChatlabError
 
@@ -153,8 +153,7 @@ def main() -> None:
         _complain(str(error))
         code = exit_codes.USAGE
     except SystemExit as error:
-        called = f"sys.exit({error.code!r}) was called{user_line(error)}"
-        _complain(f"{called}: in a server, that ends it for everyone")
+        _complain(exit_call(error))
         code = exit_codes.SOFTWARE
     sys.exit(code)
 

@@ -71,6 +71,12 @@ def user_line(error: BaseException) -> str:
     return ""
 
 
+def exit_call(error: SystemExit) -> str:
+    """What to say of a user's part that calls `sys.exit`."""
+    called = f"sys.exit({error.code!r}) was called{user_line(error)}"
+    return f"{called}: in a server, that ends it for everyone"
+
+
 def find_class(role: str, choice: str, seam: str) -> tuple[Path, str]:
     """The file and the class that `path/to/file.py:Class` names. Reads the file, does not run it.
 

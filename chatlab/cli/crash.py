@@ -47,7 +47,7 @@ def crash(
     code 1 if a mode that acks as synced lost or damaged anything; 70 if a part of your own ended
     the lab.
     """
-    from chatlab.cli import apart
+    from chatlab.cli import child_command
     from chatlab.labs.crash import view
     from chatlab.labs.crash.measure import DEFAULT_HISTORY, DEFAULT_MODES, Crash
     from chatlab.labs.narrator import Narrator
@@ -55,8 +55,8 @@ def crash(
     names = list(dict.fromkeys(modes or DEFAULT_MODES))
     asked = check_modes(*names)
     check_writable("--json", json)
-    if any(one.user_parts for one in asked) and not apart.here.is_set():
-        sys.exit(apart.run_apart())
+    if any(one.user_parts for one in asked) and not child_command.is_child.is_set():
+        sys.exit(child_command.run_in_child())
     with Narrator() as narrator:
         lab = Crash(
             names,
@@ -71,6 +71,6 @@ def crash(
         try:
             measure(lab)
         except SystemExit as error:
-            sys.exit(apart.own_exit(error))
+            sys.exit(child_command.explain_exit(error))
     report = finish(lab, view.render, json)
     sys.exit(exit_code(report.complete, not report.broken))
