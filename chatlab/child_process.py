@@ -74,7 +74,7 @@ class ChildProcess:
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.reading: asyncio.Future[Any] | None = None
+        self.reading: asyncio.Task[None] | None = None
         self._command = command
         self._job = job
         self._stderr = stderr

@@ -112,9 +112,7 @@ class ListeningProcess(ChildProcess):
 
     async def _until_listening(self) -> None:
         listening = asyncio.Event()
-        self.reading = reading = asyncio.gather(
-            self._read_output(listening), self._read_errors(listening)
-        )
+        self.reading = reading = asyncio.create_task(self._read(listening))
         waiting = asyncio.ensure_future(listening.wait())
         both: list[asyncio.Future[Any]] = [waiting, reading]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -123,6 +121,9 @@ class ListeningProcess(ChildProcess):
             await self.process.wait()
             words = "\n".join(self._complaints) or self._last_words
             raise UsageError(words or "the server ended without a word")
+
+    async def _read(self, listening: asyncio.Event) -> None:
+        await asyncio.gather(self._read_output(listening), self._read_errors(listening))
 
     async def _read_output(self, listening: asyncio.Event) -> None:
         async for line in lines(self.process.stdout):

@@ -13,12 +13,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from msgspec import UNSET
+from prompt_toolkit import PromptSession
+from prompt_toolkit.patch_stdout import patch_stdout
 
 from chatlab import exit_codes
+from chatlab.bench.client import Connection, chat_url, connect
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -36,11 +39,8 @@ from chatlab.chat.protocol import (
     decode_outgoing,
     encode,
 )
-from chatlab.cli.top import DEFAULT_URL
+from chatlab.cli.options import DEFAULT_URL
 from chatlab.data.records import Message
-
-if TYPE_CHECKING:
-    from chatlab.bench.client import Connection
 
 ANSWER_TIMEOUT_S = 10.0
 HISTORY_LINES = 10
@@ -77,7 +77,7 @@ def chat(
 
 @dataclass
 class _Pending:
-    """A message of ours that has not come back yet."""
+    """One of our messages that has not come back yet."""
 
     sent_at: float
     ack_ms: float | None = None
@@ -100,10 +100,6 @@ class _Chat:
 
     async def run(self) -> int:
         """Talk until the person or the server ends it; returns the exit code."""
-        from prompt_toolkit.patch_stdout import patch_stdout
-
-        from chatlab.bench.client import chat_url, connect
-
         self._connection = await connect(chat_url(self._url, self._user), self._on_frame)
         self._enter(self._room)
         typing = asyncio.ensure_future(self._read_lines())
@@ -120,8 +116,7 @@ class _Chat:
         if ended_by_server:
             reason = self._connection.close_reason or "it is gone"
             print(f"chatlab: the server ended the connection: {reason}", file=sys.stderr)
-            return exit_codes.NOT_CLEAN
-        return 0
+        return exit_codes.of(not ended_by_server)
 
     async def _read_lines(self) -> None:
         """Hand each typed line on, until the end of the input."""
@@ -132,7 +127,7 @@ class _Chat:
         await self._until_answered()
 
     async def _until_answered(self) -> None:
-        """The last line is done only when its answer has come."""
+        """Wait: the last line is done only when its answer has come."""
         deadline = time.perf_counter() + ANSWER_TIMEOUT_S
         # Polling is good enough: a person cannot tell 20 ms.
         while (self._pending or self._asked) and time.perf_counter() < deadline:  # noqa: ASYNC110
@@ -222,7 +217,7 @@ class _Chat:
         )
 
     def _timing(self) -> str:
-        """How long the oldest message of ours took, which has just come back."""
+        """How long our oldest message took, which has just come back."""
         if not self._pending:
             return ""
         pending = self._pending.pop(next(iter(self._pending)))
@@ -233,8 +228,6 @@ class _Chat:
 
 
 async def _typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:
-    from prompt_toolkit import PromptSession
-
     # The typed line goes away: the message itself is shown when the server has sent it back.
     session: PromptSession[str] = PromptSession(erase_when_done=True)
     while True:
@@ -245,13 +238,13 @@ async def _typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:
 
 
 async def _piped_lines() -> AsyncIterator[str]:
-    # A thread of our own, which may be left behind: one of the event loop's would keep the program
-    # from ending until somebody writes another line. And not through `sys.stdin`: a thread inside
-    # its buffer makes Python abort at the exit.
+    # A daemon thread: one of the event loop's would keep the program from ending until somebody
+    # writes a line. And not through `sys.stdin`: a thread inside its buffer makes Python abort
+    # at the exit.
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
-    # Bounds the queue. A coroutine that waits for room in it would be left behind, unawaited, when
-    # the event loop ends; a call that nobody makes any more just goes.
+    # Bounds the queue. A coroutine that waits for room in it would be left unawaited when the event
+    # loop ends; a call that never happens does no harm.
     room = threading.Semaphore(PIPED_LINES_MAX)
 
     def hand_over(line: str) -> None:
@@ -277,7 +270,7 @@ def _line(message: MessageFrame | Message) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Without control characters: nobody else's message may command this terminal."""
+    """Without control characters: no message may command this terminal."""
     return _CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.cli.data_explain import explain
-from chatlab.cli.serve import DEFAULT_FOLDER
+from chatlab.cli.options import DEFAULT_FOLDER
 
 TAIL_DEFAULT = 5
 

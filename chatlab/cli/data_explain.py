@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chatlab.cli.options import JsonFile, check_writable
-from chatlab.cli.serve import DEFAULT_FOLDER
+from chatlab.cli.options import DEFAULT_FOLDER, JsonFile, check_writable
 
 MESSAGES = 100_000
 

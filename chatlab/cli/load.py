@@ -6,23 +6,18 @@ import asyncio
 import secrets
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import typer
 
 from chatlab import exit_codes
+from chatlab.bench.client import check_url
+from chatlab.bench.load import Load
+from chatlab.bench.load_report import encode, load_report
 from chatlab.bench.scenario import Scenario, plan
-from chatlab.cli.options import (
-    SCENARIO,
-    JsonFile,
-    Seed,
-    check_writable,
-    with_groups,
-)
-from chatlab.cli.top import DEFAULT_URL
-
-if TYPE_CHECKING:
-    from chatlab.bench.load import Load
+from chatlab.cli.options import DEFAULT_URL, SCENARIO, JsonFile, Seed, check_writable, with_groups
+from chatlab.view.load import follow_load, print_load
 
 
 @with_groups
@@ -34,22 +29,17 @@ def load(
 ) -> None:
     """Send planned messages to a running server, and measure acks and deliveries.
 
-    Latency counts from the planned time of each message, so that a slow server cannot slow the
-    measuring down. Ctrl-C keeps what was measured so far.
+    Latency counts from the planned time of each message, so that a slow server cannot slow down
+    the measurement. Ctrl-C keeps what was measured so far.
     """
-    from chatlab.bench.client import check_url
-    from chatlab.bench.load import Load
-    from chatlab.bench.load_report import encode, load_report
-    from chatlab.view.load import print_load
-
     check_url(url)
     check_writable("--json", json)
-    # Two loads at once must not take each other's names; the plan itself depends on the seed only.
+    # Two loads at once must not use the same names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
     run = Load(url, scenario, plan(scenario, seed), run_id=run_id)
     interrupted = False
     try:
-        asyncio.run(_run(run))
+        asyncio.run(while_drawing(follow_load(run.result), run.run()))
     except KeyboardInterrupt:
         interrupted = True
     report = load_report(
@@ -67,12 +57,15 @@ def load(
     sys.exit(exit_codes.of(report.audit.clean, complete=complete))
 
 
-async def _run(run: Load) -> None:
-    from chatlab.view.load import follow_load
-
-    drawing = asyncio.create_task(follow_load(run.result))
+async def while_drawing(
+    view: Coroutine[Any, Any, object], work: Coroutine[Any, Any, object]
+) -> None:
+    """Do some work while a view shows it."""
+    drawing = asyncio.create_task(view)
     try:
-        await run.run()
+        await work
     finally:
         drawing.cancel()
         await asyncio.wait([drawing])
+        if not drawing.cancelled() and (error := drawing.exception()):
+            raise error  # a view that fails must be heard of

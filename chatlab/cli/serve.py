@@ -6,21 +6,26 @@ import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from chatlab.chat.protocol import AckLevel
+from chatlab.chat.server import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import SETTINGS, DiskName, FaultPlans, with_groups
-
-if TYPE_CHECKING:
-    from chatlab.chat.server import ChatServer, Farewell
-
-DEFAULT_FOLDER = Path("chatlab-data")
-DEFAULT_PORT = 8765
+from chatlab.cli.options import (
+    DEFAULT_FOLDER,
+    DEFAULT_PORT,
+    SETTINGS,
+    DiskName,
+    FaultPlans,
+    with_groups,
+)
+from chatlab.view.dashboard import print_summary
+from chatlab.view.dashboard.live import REFRESH_S, every, show
 
 
 @with_groups
@@ -58,19 +63,19 @@ def serve(
     ] = 0,
     settings: Settings = SETTINGS,
     ack: Annotated[
-        Literal["queued", "written", "synced"] | None,
+        AckLevel | None,
         typer.Option(
-            metavar="LEVEL", help="queued, written or synced: raise what an ack promises."
+            metavar="LEVEL", help="Raise what an ack promises: queued, written or synced."
         ),
     ] = None,
     compress: Annotated[
-        bool, typer.Option("--compress", help="Offer clients to compress what goes over the wire.")
+        bool, typer.Option("--compress", help="Let clients compress what goes over the wire.")
     ] = False,
     compress_segments: Annotated[
         bool,
         typer.Option(
             "--compress-segments",
-            help="Journal only: compress each segment once the next one has begun.",
+            help="Journal only: compress each segment once the next one has started.",
         ),
     ] = False,
     token: Annotated[
@@ -123,9 +128,6 @@ async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bo
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
     """Serve under the dashboard until told to stop, and leave a summary."""
-    from chatlab.view.dashboard import print_summary
-    from chatlab.view.dashboard.live import REFRESH_S, every, show
-
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
     stopped = asyncio.create_task(stop.wait())
     # A view that fails must be heard of, not leave a server that looks alive and shows nothing.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from chatlab.cli.options import finite
-
-if TYPE_CHECKING:
-    from chatlab.chat.snapshot import Snapshot
-
-DEFAULT_URL = "ws://127.0.0.1:8765"
+from chatlab.bench.client import connect, stats_url
+from chatlab.chat import snapshot as snapshots
+from chatlab.chat.snapshot import Snapshot
+from chatlab.cli.options import DEFAULT_URL, finite
+from chatlab.view import explain as explanations
+from chatlab.view.dashboard import print_summary
+from chatlab.view.dashboard.live import show
 
 
 def top(
@@ -21,7 +23,7 @@ def top(
     interval: Annotated[
         float,
         typer.Option(
-            min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two looks."
+            min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two snapshots."
         ),
     ] = 0.5,
     explain: Annotated[
@@ -30,40 +32,27 @@ def top(
 ) -> None:
     """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
     if explain:
-        from rich.console import Console
-
-        from chatlab.view import explain as explanations
-
         Console().print(explanations.render(explanations.dashboard()))
         return
-    from chatlab.view.dashboard import print_summary
-    from chatlab.view.dashboard.live import show
+    last: Snapshot | None = None
 
-    last: list[Snapshot] = []
-
-    async def watch() -> None:
-        async def remembered() -> AsyncIterator[Snapshot]:
-            async for snapshot in stream(url, interval):
-                last[:] = [snapshot]
-                yield snapshot
-
-        await show(remembered())
+    async def remembered() -> AsyncIterator[Snapshot]:
+        nonlocal last
+        async for last in stream(url, interval):
+            yield last
 
     try:
-        asyncio.run(watch())
+        asyncio.run(show(remembered()))
         print(f"the server at {url} has stopped")
     except KeyboardInterrupt:
         pass
-    if last:
-        print_summary(last[0])
+    if last is not None:
+        print_summary(last)
 
 
 async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:
     """Snapshots of a server, until it closes."""
-    from chatlab.bench.client import connect, stats_url
-    from chatlab.chat import snapshot as snapshots
-
-    # Only the latest matters: a viewer that is slow skips what it missed.
+    # Only the latest matters: a slow viewer skips what it missed.
     arrived: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
 
     def on_frame(frame: bytes) -> None:
