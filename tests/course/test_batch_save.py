@@ -105,12 +105,12 @@ async def save(self, batch):
 }
 
 WRONG = {
-    "keeps nothing": ("keeps", "async def save(self, batch): pass", "missing: alice-3"),
+    "keeps nothing": ("keeps", "async def save(self, batch): pass", "missing: 3 messages (alice-3"),
     "not a coroutine": ("keeps", "def save(self, batch): pass", "NoneType"),
     "history of nothing": (
         "keeps",
         LEAVES_OUT + "\nasync def history(self, room_id, limit): return None",
-        "it returned None",
+        "history: a list of messages",
     ),
     "history of all rooms": (
         "keeps",
@@ -128,7 +128,7 @@ WRONG = {
         "keeps",
         LEAVES_OUT.replace("async def save", "async def really_save")
         + "\nasync def save(self, batch): asyncio.create_task(self.really_save(batch))",
-        "missing: alice-3",
+        "missing: 3 messages (alice-3",
     ),
     "promises more than the writer": (
         "keeps",
@@ -159,7 +159,7 @@ WRONG = {
     "tells the reader of the batch alone": (
         "tells_the_reader",
         LEAVES_OUT.replace("written(MESSAGES, messages)", "written(MESSAGES, list(batch))"),
-        "missing: zoe-1",
+        "missing: 2 messages (zoe-1",
     ),
     "a lock of its own for each save": (
         "at_once",

@@ -1,34 +1,42 @@
-"""What a check is, what it works with, and how it says that something is not as it should be.
+"""What a check is, what it works with, and how it reports what is not as it should be.
 
-A check is a coroutine over a `CheckBench`. It runs on a virtual clock, once a seed, and ends:
+A check is a coroutine function over a `CheckBench`. It runs on a virtual clock, once a seed, and
+ends in one of four ways:
 
-- by returning: what was asked for is so;
-- by `bench.expect(...)`, `bench.equal(...)` or `bench.spend(...)`, when it is not so;
-- by an exception out of the learner's code: that is told as one, with its line;
-- by an exception that has nothing to do with the learner's code: then nobody can tell.
+- it returns: the code does what was asked for;
+- `bench.expect(...)`, `bench.equal(...)` or `bench.spend(...)` finds that it does not;
+- an exception leaves the learner's code: the feedback names it, and its line;
+- an exception has nothing to do with the learner's code: the verdict is `unsure`.
 
-    @check("counts", asked="Many who ask at once cost one read.", why="...")
-    async def single_flight(bench: CheckBench) -> None: ...
+    @check("counts")
+    async def single_flight(bench: CheckBench) -> None:
+        \"""Many who ask at once cost one read.
 
-`asked` and `why` are sentences for the learner. Which checks an exercise has, and what each is
-worth, stands in its `exercise.toml`.
+        A thousand reads in the same moment are called a cache stampede.
+        \"""
+
+The first paragraph of the docstring is what is asked, the rest is why it matters: both are
+sentences for the learner. Which checks an exercise has, and what each is worth, stands in its
+`exercise.toml`. A check decides by behaviour and by counts, never by real seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import isawaitable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from chatlab.course.simulation import Story, now, places_of
-from chatlab.disk.counted import Condition, FileIO
+from chatlab.disk.counted import Condition
 from chatlab.disk.memory import OPERATION_S, SimulatedFiles
+from chatlab.errors import StorageError
 
 R = TypeVar("R")
 
@@ -41,11 +49,13 @@ SEEDS: dict[CheckKind, int] = {
     "crash states": 2,
     "faults": 3,
 }
-"""How many seeds a learner's check runs with; the more depends on chance, the more."""
+"""How many seeds a learner's check runs with: the more depends on chance, the more."""
+
+PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
 
 
 class Mismatch(Exception):
-    """Something is not as it was asked for.
+    """The code does not do what was asked for.
 
     Args:
         expected, actual: sentences, or figures with their unit.
@@ -69,7 +79,7 @@ class Check:
 
     Attributes:
         name: inside its module, which is named after its exercise.
-        kind: by which means it decides.
+        kind: the means by which it decides.
         asked: what is asked for, in one sentence.
         why: why that matters to someone who runs a server.
         run: asks; see the head of this file.
@@ -83,12 +93,19 @@ class Check:
 
 
 def check(
-    kind: CheckKind, *, asked: str, why: str
+    kind: CheckKind, *, asked: str = "", why: str = ""
 ) -> Callable[[Callable[[CheckBench], Coroutine[Any, Any, None]]], Check]:
-    """Make a check of a coroutine function, under that function's name."""
+    """Make a check of a coroutine function, under that function's name.
+
+    Args:
+        asked, why: in place of the docstring's first paragraph and its rest, e.g. for figures
+            that a constant gives.
+    """
 
     def made(run: Callable[[CheckBench], Coroutine[Any, Any, None]]) -> Check:
-        return Check(run.__name__, kind, asked, why, run)
+        first, _, rest = inspect.cleandoc(run.__doc__ or "").partition("\n\n")
+        texts = asked or " ".join(first.split()), why or " ".join(rest.split())
+        return Check(run.__name__, kind, *texts, run)
 
     return made
 
@@ -106,6 +123,7 @@ class CheckBench:
         chance: seeded by `seed`; a check that needs more than one stream makes its own from it.
         story: what has happened so far; the learner sees its end when something is missing.
         share: of the points, between 0 and 1; only `spend` lowers it.
+        spent: what `spend` found when it lowered the share; None if it did not.
     """
 
     def __init__(
@@ -137,14 +155,18 @@ class CheckBench:
 
     @property
     def seed_matters(self) -> bool:
-        """Whether anything was left to chance so far, by the check or by the learner's own code;
-        otherwise every seed gives the same run."""
+        """Whether the check, or the learner's code, has left anything to chance so far; otherwise
+        every seed gives the same run."""
         return self._seed_asked or (self.chance.getstate(), random.getstate()) != self._undrawn
 
     @property
     def part(self) -> Any:
         """The learner's class."""
         return getattr(self.work, self._class_name)
+
+    def new_chance(self) -> random.Random:
+        """A stream of its own, drawn by the seed."""
+        return random.Random(self.chance.random())
 
     def files(
         self,
@@ -158,19 +180,19 @@ class CheckBench:
 
         Args:
             contents: name to bytes, at the beginning.
-            operation_s: how long an operation takes, in virtual seconds: the mean.
+            operation_s: mean duration of an operation, in virtual seconds.
             conditions: faults, recorders.
             steady: every operation takes just as long; otherwise the seed decides.
         """
         return SimulatedFiles(
             contents,
-            chance=None if steady else random.Random(self.chance.random()),
+            chance=None if steady else self.new_chance(),
             tell=self.story.tell,
             operation_s=operation_s,
             conditions=conditions,
         )
 
-    def expect(self, holds: object, *, expected: str, actual: str, line: int = 0) -> None:
+    def expect(self, holds: object, expected: str, actual: str, line: int = 0) -> None:
         """Go on if it holds.
 
         Raises:
@@ -179,45 +201,59 @@ class CheckBench:
         if not holds:
             raise Mismatch(expected, actual, line)
 
+    def expect_none(self, found: Sequence[str], expected: str, actual: str) -> None:
+        """Go on if there are none.
+
+        Args:
+            found: ids that should not be there.
+            actual: with `{}` where their `words` belong.
+        """
+        self.expect(not found, expected, actual.replace("{}", words(found)))
+
     def equal(self, found: Any, wanted: Any, what: str) -> None:
         """Go on if both are the same; `what` names the thing, e.g. "the cached value"."""
-        if found != wanted:
-            raise Mismatch(f"{what}: {_short(wanted)}", f"{_short(found)}", 0)
+        self.expect(found == wanted, f"{what}: {_short(wanted)}", _short(found))
+
+    def at_most(self, found: float, limit: float, what: str) -> None:
+        """Go on if a count is within a limit.
+
+        Args:
+            what: its unit, e.g. "reads of chatrooms.json".
+        """
+        self.expect(found <= limit, *_over(found, limit, what))
 
     def spend(self, found: float, what: str) -> None:
         """Hold a count against the budget of this check.
 
         All points at or below `full`, none at or above `zero`, linear between.
 
-        Args:
-            found: e.g. 12.
-            what: its unit, e.g. "reads of chatrooms.json".
-
         Raises:
-            Mismatch: there are no points left.
+            Mismatch: no points are left.
         """
         if self._full is None or self._zero is None:
             raise ValueError("exercise.toml gives this check no budget: it needs full and zero")
-        if found <= self._full:
-            return
-        miss = Mismatch(f"at most {_figure(self._full)} {what}", f"{_figure(found)} {what}")
-        if found >= self._zero:
-            raise miss
-        share = (self._zero - found) / (self._zero - self._full)
+        self.expect(found <= self._full or found < self._zero, *_over(found, self._full, what))
+        share = (self._zero - found) / (self._zero - self._full) if found > self._full else 1.0
         if share < self.share:
-            self.share, self.spent = share, miss
+            self.share, self.spent = share, Mismatch(*_over(found, self._full, what))
 
-    async def within(self, seconds: float, work: Awaitable[R], what: str) -> R:
-        """Wait for `work`, but no longer than so many virtual seconds.
+    def awaitable(self, work: Awaitable[R], what: str) -> Awaitable[R]:
+        """The same, if it can be awaited.
 
         Raises:
-            Mismatch: it took longer; `what` says what should have ended, e.g. "a read". Or it is
-                nothing to wait for: the learner's method is no coroutine function.
+            Mismatch: the learner's method is no coroutine function; `what` names it.
         """
-        if not isawaitable(work):
-            returned = f"it returned an object of type {type(work).__name__} at once"
-            raise Mismatch(f"{what} to be waited for: `async def`", returned)
-        task = asyncio.ensure_future(work)
+        returned = f"it returned an object of type {type(work).__name__} at once"
+        self.expect(inspect.isawaitable(work), f"{what} to be waited for: `async def`", returned)
+        return work
+
+    async def within(self, seconds: float, work: Awaitable[R], what: str) -> R:
+        """Await `work`, but no longer than some virtual seconds.
+
+        Raises:
+            Mismatch: it took longer, or cannot be awaited; `what` names it, e.g. "a read".
+        """
+        task = asyncio.ensure_future(self.awaitable(work, what))
         began_s = now()
         await asyncio.wait([task], timeout=seconds)
         if task.done():
@@ -225,14 +261,14 @@ class CheckBench:
         waits = [place.line for place in places_of(task) if place.file == self.work.__file__]
         task.cancel()
         raise Mismatch(
-            f"{what} to end within {seconds * 1000:,.0f} ms",
-            f"it had not ended after {(now() - began_s) * 1000:,.0f} ms",
+            f"{what} to end within {ms(seconds)}",
+            f"it had not ended after {ms(now() - began_s)}",
             waits[0] if waits else 0,
         )
 
-    @asynccontextmanager
-    async def fails_with(self, kind: type[BaseException], what: str) -> AsyncIterator[None]:
-        """What stands inside must raise `kind`.
+    @contextmanager
+    def fails_with(self, kind: type[BaseException], what: str) -> Iterator[None]:
+        """The code inside must raise `kind`.
 
         Raises:
             Mismatch: nothing was raised.
@@ -243,13 +279,28 @@ class CheckBench:
             return
         raise Mismatch(f"{what} to raise {kind.__name__}", "nothing was raised")
 
-    async def together(self, *work: Coroutine[Any, Any, R], apart_s: float = 0.0) -> list[R]:
-        """Start all of them, each at a moment of its own, and wait for all.
-
-        Each is told in the story as one person: alice, bob and so on.
+    @contextmanager
+    def no_error(self, expected: str, actual: str = "{}") -> Iterator[None]:
+        """The code inside must not raise `StorageError`.
 
         Args:
-            apart_s: virtual seconds; the last starts at most so long after the first.
+            actual: with `{}` where the error belongs.
+
+        Raises:
+            Mismatch: it did.
+        """
+        try:
+            yield
+        except StorageError as error:
+            raise Mismatch(expected, actual.replace("{}", str(error))) from error
+
+    async def together(self, *work: Coroutine[Any, Any, R], apart_s: float = 0.0) -> list[R]:
+        """Start all of them, each at its own moment, and wait for all.
+
+        In the story, each is the doing of one person: alice, bob and so on.
+
+        Args:
+            apart_s: virtual seconds between the first start and the last, at most.
         """
         names = [PEOPLE[number % len(PEOPLE)] for number in range(len(work))]
         delays = [self.chance.random() * apart_s for _ in work]
@@ -268,16 +319,25 @@ class CheckBench:
                 task.cancel()
 
 
-PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
+def words(ids: Sequence[str]) -> str:
+    """Messages, named or counted: `alice's message 3`, `100 messages (m-001 to m-100)`."""
+    if len(ids) <= 1:
+        return ids[0] if ids else "no messages"
+    return f"{len(ids):,} messages ({ids[0]} to {ids[-1]})"
 
 
-def io_of(files: SimulatedFiles, name: str) -> FileIO:
-    """What a file has cost so far."""
-    return files.statistics().get(name, FileIO())
+def repeated(ids: Sequence[str]) -> list[str]:
+    """Those that stand there more than once, each of them once."""
+    return [one for one, times in Counter(ids).items() if times > 1]
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,g}"
+def ms(seconds: float) -> str:
+    """`0.05` as "50 ms"."""
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def _over(found: float, limit: float, what: str) -> tuple[str, str]:
+    return f"at most {limit:,.10g} {what}", f"{found:,.10g} {what}"
 
 
 def _short(value: object) -> str:

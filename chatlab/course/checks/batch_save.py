@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader import Reader
@@ -14,11 +14,19 @@ from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
-from chatlab.course.checks import PEOPLE, CheckBench, Mismatch, check
-from chatlab.course.checks.failing import FailingDisk
+from chatlab.course.checks import PEOPLE, CheckBench, Mismatch, check, ms
+from chatlab.course.checks.messages import (
+    by_id,
+    difference,
+    expect_messages,
+    ids_of,
+    must_be_messages,
+    one,
+    whole_for,
+)
 from chatlab.course.simulation import now
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.counted import FileIO
+from chatlab.disk.failing import FailingDisk
 from chatlab.errors import StorageError
 
 NAME = MESSAGES.name
@@ -27,24 +35,26 @@ ALL = 1_000
 WITHIN_S = 1.0
 QUICK_S = 0.020
 """What a read and a write of a millisecond each may take, with room for a safer writer."""
+OPERATIONS_MAX = 40
+"""A save that needs more has failed another check before."""
 
 
-@check(
-    "examples",
-    asked="What is saved is there when `save` returns: in order, after what was there before; "
-    "`history` finds the last of a room.",
-    why="A store that is fast and forgets is no store.",
-)
+@check("examples")
 async def keeps(bench: CheckBench) -> None:
+    """What is saved is there when `save` returns: in order, after what was there before; `history`
+    finds the last of a room.
+
+    A store that is fast and forgets is no store.
+    """
     _promises(bench)
-    stand = _Stand(bench)
-    for batch in (stand.batch("alice", 3), stand.batch("bob", 2, OTHER_ROOM), []):
-        await stand.save(batch)
-        stand.expect_kept(stand.saved, "after save has returned")
+    harness = StoreHarness(bench)
+    for batch in (harness.batch("alice", 3), harness.batch("bob", 2, OTHER_ROOM), []):
+        await harness.save(batch)
+        harness.expect_kept("after save has returned")
     for room, limit in ((ROOM, ALL), (ROOM, 2), (OTHER_ROOM, 1), ("no such room", 5)):
-        wanted = [one.id for one in stand.saved if one.room_id == room][-limit:]
-        found = await stand.history(room, limit)
-        bench.equal(_ids(found), wanted, f"history({room!r}, {limit})")
+        wanted = [one.id for one in harness.saved if one.room_id == room][-limit:]
+        found = await harness.history(room, limit)
+        bench.equal(ids_of(found), wanted, f"history({room!r}, {limit})")
 
 
 def _promises(bench: CheckBench) -> None:
@@ -56,164 +66,146 @@ def _promises(bench: CheckBench) -> None:
         bench.equal(store.promise, writer.promise, what)
 
 
-@check(
-    "counts",
-    asked="A batch of 100 messages costs one read and one write, and does not wait for more.",
-    why="The naive server pays a read and a write of the whole history for each message. In one "
-    "go, a hundred messages cost what one costs.",
-)
+@check("counts")
 async def one_write(bench: CheckBench) -> None:
-    stand = _Stand(bench, steady=True)
-    batch = stand.batch("alice", 100)
-    await stand.save(batch)
+    """A batch of 100 messages costs one read and one write, and does not wait for more.
+
+    The naive server pays a read and a write of the whole history for each message. In one go, a
+    hundred messages cost what one costs.
+    """
+    harness = StoreHarness(bench, steady=True)
+    await harness.save(harness.batch("alice", 100))
     took_s = now()
-    stand.expect_kept(stand.saved, "after save has returned")
-    bench.spend(stand.operations, "reads and writes for a batch of 100 messages")
-    bench.expect(
-        took_s <= QUICK_S,
-        expected=f"a save within {QUICK_S * 1000:.0f} ms: one operation takes 1 ms",
-        actual=f"{took_s * 1000:.0f} ms",
-    )
+    harness.expect_kept("after save has returned")
+    operations = harness.files.total().operations
+    bench.spend(operations, "reads and writes for a batch of 100 messages")
+    expected = f"a save within {ms(QUICK_S)}: one operation takes 1 ms"
+    bench.expect(took_s <= QUICK_S, expected, ms(took_s))
 
 
-@check(
-    "counts",
-    asked="With a reader that caches, a second batch costs no read, and one write.",
-    why="A cache that is not told what was written holds what was there before. The next save adds "
-    "to that, and writes it back: the batch in between is gone.",
-)
+@check("counts")
 async def tells_the_reader(bench: CheckBench) -> None:
-    stand = _Stand(bench, TTLReader)
+    """With a reader that caches, a second batch costs no read, and one write.
+
+    A cache that is not told what was written holds what was there before. The next save adds to
+    that, and writes it back: the batch in between is gone.
+    """
+    harness = StoreHarness(bench, TTLReader)
     for who in ("alice", "bob"):
-        before = stand.io
-        await stand.save(stand.batch(who, 10))
-        stand.expect_kept(stand.saved, f"after {who}'s batch")
-    second = stand.io - before
+        before = harness.files.total()
+        await harness.save(harness.batch(who, 10))
+        harness.expect_kept(f"after {who}'s batch")
+    second = harness.files.total() - before
     bench.equal(second.reads, 0, "reads for the second batch of 10 messages")
     bench.equal(second.writes, 1, "writes for the second batch of 10 messages")
 
 
-@check(
-    "interleavings",
-    asked="Batches that are saved at the same time all stay, and each comes in whole: whoever "
-    "reads meanwhile finds all of it or nothing.",
-    why="The reader, the writer and the lock are made to be used together. A save without the lock "
-    "loses what others save; a history without it finds half a file.",
-)
+@check("interleavings")
 async def at_once(bench: CheckBench) -> None:
-    stand = _Stand(bench)
-    await _all_save(stand, PEOPLE[:2], apart_s=0.0)
-    await _all_save(stand, PEOPLE[:3], PEOPLE[3:6], apart_s=0.004)
+    """Batches that are saved at the same time all stay, and each comes in whole: whoever reads
+    meanwhile finds all of it or nothing.
+
+    The reader, the writer and the lock are made to be used together. A save without the lock loses
+    what others save; a history without it finds half a file.
+    """
+    harness = StoreHarness(bench)
+    await _all_save(harness, PEOPLE[:2], apart_s=0.0)
+    await _all_save(harness, PEOPLE[:3], PEOPLE[3:6], apart_s=0.004)
 
 
 async def _all_save(
-    stand: _Stand, savers: Sequence[str], readers: Sequence[str] = (), *, apart_s: float
+    harness: StoreHarness, savers: Sequence[str], readers: Sequence[str] = (), *, apart_s: float
 ) -> None:
     """Some save a batch each, while others read again and again what is there."""
-    batches = [stand.batch(who, 3) for who in savers]
+    bench = harness.bench
+    batches = [harness.batch(who, 3) for who in savers]
 
     async def saves(who: str, batch: Sequence[Message]) -> None:
-        try:
-            await stand.save(batch)
-        except StorageError as error:
-            raise _half(who, error) from error
+        with whole_for(bench, who):
+            await harness.save(batch)
 
     async def reads(who: str) -> None:
         for _ in range(3):
-            try:
-                found = await stand.history()
-            except StorageError as error:
-                raise _half(who, error) from error
+            with whole_for(bench, who):
+                found = await harness.history()
             for batch in batches:
-                there = set(_ids(batch)) & set(_ids(found))
-                stand.bench.expect(
+                there = set(ids_of(batch)) & set(ids_of(found))
+                bench.expect(
                     len(there) in (0, len(batch)),
-                    expected=f"{who} to find all of {batch[0].sender}'s batch, or nothing",
-                    actual=f"{len(there)} of {len(batch)} messages",
+                    f"{who} to find all of {batch[0].sender}'s batch, or nothing",
+                    f"{len(there)} of {len(batch)} messages",
                 )
 
     work = [*map(saves, savers, batches), *map(reads, readers)]
-    together = stand.bench.together(*work, apart_s=apart_s)
-    await stand.bench.within(WITHIN_S, together, f"saves of {len(savers)} people")
-    stand.expect_kept(stand.saved, "after all saves have returned", in_order=False)
+    together = bench.together(*work, apart_s=apart_s)
+    await bench.within(WITHIN_S, together, f"saves of {len(savers)} people")
+    harness.expect_kept("after all saves have returned", in_order=False)
 
 
-@check(
-    "faults",
-    asked="When the disk fails, `save` raises StorageError and nothing of the batch shows; what "
-    "was saved before stays.",
-    why="A save that fails is told to the sender. If half of the batch is there all the same, or "
-    "the old messages are not, then nobody knows any more what was said.",
-)
+@check("faults")
 async def all_or_nothing(bench: CheckBench) -> None:
-    for reader, number, once in await _troubles(bench):
-        stand, batch = await _in_trouble(bench, reader, number, once=once)
-        before = [*stand.saved]
-        if not await stand.tries_to_save(batch):
-            stand.trouble.heal()
-            wholly = _is_there(stand.kept(), batch)
+    """When the disk fails, `save` raises StorageError and nothing of the batch shows; what was
+    saved before stays.
+
+    A save that fails is told to the sender. If half of the batch is there all the same, or the old
+    messages are not, then nobody knows any more what was said.
+    """
+    async for harness, batch in _troubles(bench, (1, None)):
+        before = [*harness.saved]
+        if not await harness.tries_to_save(batch):
+            harness.trouble.heal()
             # A rename that is done and a folder that is not synced leave the batch in the file.
-            there = [*before, *batch] if wholly else before
-            stand.expect_kept(there, "after a save that has failed")
-            found = await stand.history()
+            wholly = harness.has(batch)
+            harness.saved += batch if wholly else []
+            harness.expect_kept("after a save that has failed")
+            found = await harness.history()
             if not wholly:
-                bench.equal(_ids(found), _ids(before), "history after a save that has failed")
+                expect_messages(found, before, "history after a save that has failed")
 
 
-@check(
-    "faults",
-    asked="The same batch is saved again after a failure: then each of its messages is there once.",
-    why="Whoever gets an error tries again. A writer may fail at its last step, when the new file "
-    "is in its place already: then the first try is in the file, and the second one doubles it.",
-)
+@check("faults")
 async def no_doubles(bench: CheckBench) -> None:
-    for reader, number, once in await _troubles(bench):
-        if not once:
-            continue  # where that leads, `all_or_nothing` has seen
-        stand, batch = await _in_trouble(bench, reader, number)
-        if not await stand.tries_to_save(batch):
-            stand.trouble.heal()
+    """The same batch is saved again after a failure: then each of its messages is there once.
+
+    Whoever gets an error tries again. A writer may fail at its last step, when the new file is in
+    its place already: then the first try is in the file, and the second one doubles it.
+    """
+    # What a disk that goes on failing leads to, `all_or_nothing` has seen.
+    async for harness, batch in _troubles(bench, (1,)):
+        if not await harness.tries_to_save(batch):
+            harness.trouble.heal()
             bench.story.tell("the disk is well again, and the batch is saved again")
-            await stand.save(batch)
-        stand.trouble.heal()
-        stand.expect_kept(stand.saved, "after the second try has returned")
-        await stand.save(stand.batch("carol", 2))
-        stand.expect_kept(stand.saved, "after one more batch")
-        found = await stand.history()
-        bench.equal(_ids(found), _ids(stand.saved), "history at the end")
+            await harness.save(batch)
+        harness.trouble.heal()
+        harness.expect_kept("after the second try has returned")
+        await harness.save(harness.batch("carol", 2))
+        harness.expect_kept("after one more batch")
+        expect_messages(await harness.history(), harness.saved, "history at the end")
 
 
-async def _troubles(bench: CheckBench) -> list[tuple[type[Reader], int, bool]]:
-    """Each operation of a save may fail, once or for a while, with each of two readers."""
-    found: list[tuple[type[Reader], int, bool]] = []
+async def _troubles(
+    bench: CheckBench, counts: Sequence[int | None]
+) -> AsyncIterator[tuple[StoreHarness, list[Message]]]:
+    """A store in use, and bob's batch: each operation of its save fails, with each of two readers.
+
+    Args:
+        counts: how many operations fail; None for all from there on.
+    """
     for reader in (DirectReader, TTLReader):
-        stand, batch = await _in_trouble(bench, reader, 0)
-        await stand.save(batch)
-        numbers = range(1, min(stand.trouble.seen, OPERATIONS_MAX) + 1)
-        found += [(reader, *each) for each in itertools.product(numbers, (True, False))]
-    return found
+        harness = await StoreHarness(bench, reader, AtomicWriter).in_use()
+        await harness.save(harness.batch("bob", 3))
+        for number in range(1, min(harness.trouble.seen, OPERATIONS_MAX) + 1):
+            for count in counts:
+                harness = await StoreHarness(bench, reader, AtomicWriter).in_use()
+                how = "until it is well again" if count is None else "once"
+                where = f"operation {number} of bob's save"
+                bench.story.tell(f"a new try: the disk fails at {where}, {how}")
+                harness.trouble.fail(number, count=count)
+                yield harness, harness.batch("bob", 3)
 
 
-OPERATIONS_MAX = 40
-"""Whoever needs more has failed another check before."""
-
-
-async def _in_trouble(
-    bench: CheckBench, reader: type[Reader], number: int, *, once: bool = True
-) -> tuple[_Stand, list[Message]]:
-    """A store in use, and bob's batch, at which the disk will fail; it never fails if 0."""
-    stand = _Stand(bench, reader, AtomicWriter)
-    await stand.history()
-    stand.trouble.heal()
-    if number:
-        how = "once" if once else "until it is well again"
-        bench.story.tell(f"a new try: the disk fails at operation {number} of bob's save, {how}")
-        stand.trouble.fail(number, once=once)
-    return stand, stand.batch("bob", 3)
-
-
-class _Stand:
-    """A learner's store over parts that work, on a disk in memory.
+class StoreHarness:
+    """The learner's store over parts that work, on a disk in memory.
 
     Attributes:
         saved: what must be there: what was from the beginning, then every save that returned.
@@ -233,19 +225,26 @@ class _Stand:
         self.saved = self.batch("zoe", 2)
         self.trouble = FailingDisk()
         contents = {NAME: MESSAGES.encode(self.saved)}
-        self._files = bench.files(contents, conditions=[self.trouble], steady=steady)
+        self.files = bench.files(contents, conditions=[self.trouble], steady=steady)
         settings = Settings()
-        parts = reader(self._files, settings, now), writer(self._files), PerFileLock()
-        self.store: Store = bench.part(self._files, *parts, settings)
+        parts = reader(self.files, settings, now), writer(self.files), PerFileLock()
+        self.store: Store = bench.part(self.files, *parts, settings)
+
+    async def in_use(self) -> StoreHarness:
+        """The same, once it has been read from; from now on, `trouble` counts."""
+        await self.history()
+        self.trouble.arm()
+        return self
 
     def batch(self, who: str, count: int, room: str = ROOM) -> list[Message]:
         """Messages that there have not been yet."""
         numbers = itertools.islice(self._numbers, count)
-        return [_message(who, room, number) for number in numbers]
+        return [one(f"{who}-{number}", room, sender=who) for number in numbers]
 
     async def save(self, batch: Sequence[Message]) -> None:
         """Have the learner's store do it; from then on it must be there."""
-        self.bench.story.tell(f"save({_words(batch)})")
+        whose = f" of {batch[0].sender}'s" if batch else ""
+        self.bench.story.tell(f"save({len(batch)} messages{whose})")
         await self.bench.within(WITHIN_S, self.store.save(batch), "save")
         self.bench.story.tell("save returns")
         self.saved += batch
@@ -258,91 +257,32 @@ class _Stand:
             self.bench.story.tell(f"save raises StorageError: {error}")
             return False
         self.bench.expect(
-            self.trouble.over and _is_there(self.kept(), self.saved),
-            expected="save to raise StorageError when the disk fails",
-            actual=f"it returned; in {NAME} there are {_found(self.kept(), self.saved)}",
+            self.trouble.over and self.has(self.saved),
+            "save to raise StorageError when the disk fails",
+            f"it returned; in {NAME} there are {difference(self.kept(), self.saved)}",
         )
         return True
 
     async def history(self, room: str = ROOM, limit: int = ALL) -> list[Message]:
         """What the learner's store finds."""
         found = await self.bench.within(WITHIN_S, self.store.history(room, limit), "history")
-        self.bench.expect(
-            isinstance(found, list) and all(isinstance(one, Message) for one in found),
-            expected="history to return a list of messages",
-            actual=f"it returned {str(found)[:100]}",
-        )
-        return found
-
-    @property
-    def io(self) -> FileIO:
-        """What all files have cost so far."""
-        return sum(self._files.statistics().values(), FileIO())
-
-    @property
-    def operations(self) -> int:
-        """Reads and writes so far."""
-        return self.io.operations
+        return must_be_messages(found, "history")
 
     def kept(self) -> list[Message]:
         """What lies in the file now."""
-        try:
-            return MESSAGES.decode(self._files.disk.contents[NAME])
-        except (StorageError, KeyError) as error:
-            raise Mismatch(f"{NAME} to hold all messages", str(error)) from error
+        expected = f"{NAME} to hold all messages"
+        if (data := self.files.disk.contents.get(NAME)) is None:
+            raise Mismatch(expected, "there is no such file")
+        with self.bench.no_error(expected):
+            return MESSAGES.decode(data)
 
-    def expect_kept(self, wanted: Sequence[Message], when: str, *, in_order: bool = True) -> None:
-        """Whether just these lie in the file."""
-        kept = self.kept()
-        self.bench.expect(
-            sorted(_ids(kept)) == sorted(_ids(wanted)),
-            expected=f"{len(wanted)} messages in {NAME}, each once, {when}",
-            actual=_found(kept, wanted),
-        )
-        self.bench.expect(
-            not in_order or kept == list(wanted),
-            expected=f"the messages in {NAME} in the order in which they were saved, {when}",
-            actual=f"they stand in another order: {_short_list(_ids(kept))}",
-        )
+    def has(self, batch: Sequence[Message]) -> bool:
+        """Whether all of these lie in the file now."""
+        return set(ids_of(batch)) <= set(ids_of(self.kept()))
 
-
-def _message(who: str, room: str, number: int) -> Message:
-    timestamp = "2026-12-31T23:59:59.000Z"
-    return Message(f"{who}-{number}", room, who, f"{who} says hello", timestamp)
-
-
-def _ids(messages: Sequence[Message]) -> list[str]:
-    return [message.id for message in messages]
-
-
-def _is_there(kept: Sequence[Message], batch: Sequence[Message]) -> bool:
-    return set(_ids(batch)) <= set(_ids(kept))
-
-
-def _words(batch: Sequence[Message]) -> str:
-    whose = f" of {batch[0].sender}'s" if batch else ""
-    return f"{len(batch)} messages{whose}"
-
-
-def _found(kept: Sequence[Message], wanted: Sequence[Message]) -> str:
-    """What is missing, doubled or too much, in words."""
-    ids, right = _ids(kept), _ids(wanted)
-    unlike = {
-        "missing": [one for one in right if one not in ids],
-        "there more than once": [one for one in dict.fromkeys(ids) if ids.count(one) > 1],
-        "too many": [one for one in ids if one not in right],
-    }
-    said = [f"{what}: {_short_list(those)}" for what, those in unlike.items() if those]
-    return f"{len(ids)} messages{'; ' if said else ''}{'; '.join(said)}"
-
-
-def _short_list(names: Sequence[str], at_most: int = 8) -> str:
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(names[:at_most]) + more
-
-
-def _half(who: str, error: StorageError) -> Mismatch:
-    return Mismatch(
-        f"{who} to find {NAME} whole",
-        f"{who} read it while someone else was writing it, and found half of it ({error})",
-    )
+    def expect_kept(self, when: str, *, in_order: bool = True) -> None:
+        """Go on if just what was saved lies in the file."""
+        kept, wanted = self.kept(), self.saved
+        if not in_order:
+            kept, wanted = by_id(kept), by_id(wanted)
+        expect_messages(kept, wanted, f"the messages in {NAME} {when}")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 
 from chatlab.chat.parts.reader import Reader
 from chatlab.chat.settings import Settings
-from chatlab.course.checks import CheckBench, check, io_of
+from chatlab.course.checks import CheckBench, check
 from chatlab.course.simulation import now
 from chatlab.data.records import CHATROOMS, Room
-from chatlab.disk.counted import Operation
-from chatlab.disk.memory import SimulatedFiles
+from chatlab.disk.failing import FailingDisk
 from chatlab.errors import StorageError
 
 TTL_S = 3.0
@@ -20,168 +17,164 @@ OLD = [Room("general", "General", ("alice",))]
 NEW = [Room("general", "General", ("alice", "bob"))]
 
 
-class _Moody:
-    """A disk that fails when it is told to."""
+class ReaderHarness:
+    """The learner's reader over a disk that holds the old rooms at first.
 
-    fails = False
+    Attributes:
+        trouble: makes reads fail.
+    """
 
-    def before(self, operation: Operation) -> int | None:
-        if self.fails and operation.kind == "read":
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return None
+    def __init__(self, bench: CheckBench) -> None:
+        self._bench = bench
+        self.trouble = FailingDisk()
+        contents = {CHATROOMS.name: CHATROOMS.encode(OLD)}
+        self.files = bench.files(contents, conditions=[self.trouble])
+        self.reader: Reader = bench.part(self.files, Settings(cache_ttl_s=TTL_S), now)
 
-    def after(self, operation: Operation) -> None:
-        pass
+    @property
+    def reads(self) -> int:
+        """Reads of the file so far."""
+        return self.files.total().reads
+
+    async def expect(self, wanted: list[Room], what: str = "the rooms") -> None:
+        """Go on if that is what the reader reads; `what` names it."""
+        self._bench.equal(await self.reader.read(CHATROOMS), wanted, what)
+
+    def expect_reads(self, reads: int, which: str) -> None:
+        """Go on if the file was read that often; `which` says what for."""
+        self._bench.equal(self.reads, reads, f"reads of chatrooms.json {which}".strip())
+
+    def put(self, rooms: list[Room]) -> None:
+        """Change the file as another program would."""
+        self.files.disk.put(CHATROOMS.name, CHATROOMS.encode(rooms))
+
+    def fail_reads(self) -> None:
+        """From now on, every read fails."""
+        self.trouble.fail(count=None, kind="read")
 
 
-def _reader(bench: CheckBench, files: SimulatedFiles) -> Reader:
-    made: Reader = bench.part(files, Settings(cache_ttl_s=TTL_S), now)
-    return made
-
-
-def _rooms_files(bench: CheckBench, moody: _Moody | None = None) -> SimulatedFiles:
-    return bench.files({CHATROOMS.name: CHATROOMS.encode(OLD)}, conditions=[moody] if moody else ())
-
-
-def _reads(files: SimulatedFiles) -> int:
-    return io_of(files, CHATROOMS.name).reads
-
-
-@check(
-    "examples",
-    asked="A read returns what the file holds.",
-    why="A cache that gives the wrong answer is worse than none.",
-)
+@check("examples")
 async def reads(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
-    bench.equal(await reader.read(CHATROOMS), OLD, "the rooms")
-    bench.expect(_reads(files) > 0, expected="the file to be read through self.files", actual="no")
+    """A read returns what the file holds.
+
+    A cache that gives the wrong answer is worse than none.
+    """
+    harness = ReaderHarness(bench)
+    await harness.expect(OLD)
+    bench.expect(harness.reads > 0, "the file to be read through self.files", "no")
 
 
-@check(
-    "counts",
-    asked="A thousand reads within the time to live go to the disk once.",
-    why="The naive server reads chatrooms.json for each message: a thousand messages, a thousand "
-    "reads of a file that did not change.",
-)
+@check("counts")
 async def few_reads(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
+    """A thousand reads within the time to live go to the disk once.
+
+    The naive server reads chatrooms.json for each message: a thousand messages, a thousand reads of
+    a file that did not change.
+    """
+    harness = ReaderHarness(bench)
     for _ in range(1_000):
-        bench.equal(await reader.read(CHATROOMS), OLD, "the rooms")
-    bench.spend(_reads(files), "reads of chatrooms.json for 1,000 questions")
+        await harness.expect(OLD)
+    bench.spend(harness.reads, "reads of chatrooms.json for 1,000 questions")
 
 
-@check(
-    "counts",
-    asked="When the copy is older than the time to live, the file is read again, once.",
-    why="Other programs change files, too. Without an end to trust, a cache serves what was true "
-    "once: a user who was removed from a room goes on talking in it.",
-)
+@check("counts")
 async def expires(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
-    await reader.read(CHATROOMS)
-    files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
+    """When the copy is older than the time to live, the file is read again, once.
+
+    Other programs change files, too. Without an end to trust, a cache serves what was true once: a
+    user who was removed from a room goes on talking in it.
+    """
+    harness = ReaderHarness(bench)
+    await harness.reader.read(CHATROOMS)
+    harness.put(NEW)
     bench.story.tell("another program changes chatrooms.json")
     await asyncio.sleep(TTL_S - 1)
-    await reader.read(CHATROOMS)
-    bench.equal(_reads(files), 1, "reads of chatrooms.json before the time to live is over")
+    await harness.reader.read(CHATROOMS)
+    harness.expect_reads(1, "before the time to live is over")
     await asyncio.sleep(1.1)
     bench.story.tell(f"the copy is older than {TTL_S:g} s")
-    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after the time to live")
-    await reader.read(CHATROOMS)
-    bench.equal(_reads(files), 2, "reads of chatrooms.json in all")
+    await harness.expect(NEW, "the rooms after the time to live")
+    await harness.reader.read(CHATROOMS)
+    harness.expect_reads(2, "in all")
 
 
-@check(
-    "counts",
-    asked="What the server has written itself is known at once, without a trip to the disk.",
-    why="Someone who joins a room must be let in at once, not three seconds later.",
-)
+@check("counts")
 async def own_writes(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
-    await reader.read(CHATROOMS)
-    await files.write(CHATROOMS.name, CHATROOMS.encode(NEW))
-    reader.written(CHATROOMS, NEW)
-    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after a write")
-    bench.equal(_reads(files), 1, "reads of chatrooms.json")
+    """What the server has written itself is known at once, without a trip to the disk.
+
+    Someone who joins a room must be let in at once, not three seconds later.
+    """
+    harness = ReaderHarness(bench)
+    await harness.reader.read(CHATROOMS)
+    await harness.files.write(CHATROOMS.name, CHATROOMS.encode(NEW))
+    harness.reader.written(CHATROOMS, NEW)
+    await harness.expect(NEW, "the rooms after a write")
+    harness.expect_reads(1, "")
 
 
-@check(
-    "interleavings",
-    asked="Of many who miss at the same moment, one goes to the disk and the others wait for it; "
-    "one who gives up takes nobody along.",
-    why="When a popular entry expires, everyone misses at once. A thousand reads in that moment "
-    "are called a cache stampede, and they come just when the server is busy.",
-)
+@check("interleavings")
 async def single_flight(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
-    first = asyncio.create_task(reader.read(CHATROOMS))
-    others = [asyncio.create_task(reader.read(CHATROOMS)) for _ in range(20)]
+    """Of many who miss at the same moment, one goes to the disk and the others wait for it; one who
+    gives up takes nobody along.
+
+    When a popular entry expires, everyone misses at once. A thousand reads in that moment are
+    called a cache stampede, and they come just when the server is busy.
+    """
+    harness = ReaderHarness(bench)
+    waiting = [asyncio.create_task(harness.reader.read(CHATROOMS)) for _ in range(21)]
     await asyncio.sleep(0)
-    gives_up = bench.chance.choice([first, *others])
+    gives_up = bench.chance.choice(waiting)
     gives_up.cancel()
     bench.story.tell("one of 21 who wait for the same read gives up")
-    answers = await asyncio.gather(first, *others, return_exceptions=True)
-    answers.remove(answers[[first, *others].index(gives_up)])
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    answers.remove(answers[waiting.index(gives_up)])
     for answer in answers:
         bench.equal(answer, OLD, "the rooms, for those who did not give up")
-    bench.equal(_reads(files), 1, "reads of chatrooms.json for 21 who ask at once")
+    harness.expect_reads(1, "for 21 who ask at once")
 
 
-@check(
-    "interleavings",
-    asked="A slow read that began before a write does not bring the old content back.",
-    why="The read comes home last, with what was there before. Put into the cache, it hides a "
-    "write that has succeeded: a lost update that no lock on the file prevents.",
-)
+@check("interleavings")
 async def late_read(bench: CheckBench) -> None:
-    files = _rooms_files(bench)
-    reader = _reader(bench, files)
-    before = asyncio.create_task(reader.read(CHATROOMS))
+    """A slow read that began before a write does not bring the old content back.
+
+    The read comes home last, with what was there before. Put into the cache, it hides a write that
+    has succeeded: a lost update that no lock on the file prevents.
+    """
+    harness = ReaderHarness(bench)
+    before = asyncio.create_task(harness.reader.read(CHATROOMS))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    files.disk.put(CHATROOMS.name, CHATROOMS.encode(OLD))
-    reader.written(CHATROOMS, NEW)
+    harness.put(OLD)
+    harness.reader.written(CHATROOMS, NEW)
     bench.story.tell("while a read is under way, the server writes chatrooms.json")
     await before
-    files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
-    reads_before = _reads(files)
-    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms after the write")
-    bench.equal(_reads(files) - reads_before, 0, "further reads of chatrooms.json")
+    harness.put(NEW)
+    reads_before = harness.reads
+    await harness.expect(NEW, "the rooms after the write")
+    bench.equal(harness.reads - reads_before, 0, "further reads of chatrooms.json")
 
 
-@check(
-    "faults",
-    asked="When the disk fails, an old copy is served, and counted as stale; without a copy, the "
-    "error is passed on.",
-    why="For a moment, three-second-old rooms are better than no chat. But it must show: a figure "
-    "on the dashboard, not silence.",
-)
+@check("faults")
 async def stale_on_error(bench: CheckBench) -> None:
-    moody = _Moody()
-    files = _rooms_files(bench, moody)
-    reader = _reader(bench, files)
-    moody.fails = True
-    async with bench.fails_with(StorageError, "a first read from a disk that fails"):
-        await reader.read(CHATROOMS)
-    moody.fails = False
-    bench.equal(await reader.read(CHATROOMS), OLD, "the rooms once the disk is well again")
+    """When the disk fails, an old copy is served, and counted as stale; without a copy, the error
+    is passed on.
+
+    For a moment, three-second-old rooms are better than no chat. But it must show: a figure on the
+    dashboard, not silence.
+    """
+    harness = ReaderHarness(bench)
+    harness.fail_reads()
+    with bench.fails_with(StorageError, "a first read from a disk that fails"):
+        await harness.reader.read(CHATROOMS)
+    harness.trouble.heal()
+    await harness.expect(OLD, "the rooms once the disk is well again")
     await asyncio.sleep(TTL_S + 0.1)
-    moody.fails = True
+    harness.fail_reads()
     bench.story.tell("the copy is too old, and the disk fails")
-    try:
-        found = await reader.read(CHATROOMS)
-    except StorageError as error:
-        bench.expect(False, expected="the old rooms", actual=f"StorageError: {error}")
-        return
-    bench.equal(found, OLD, "the rooms while the disk fails")
-    bench.equal(reader.statistics().stale_served, 1, "statistics().stale_served")
-    moody.fails = False
-    files.disk.put(CHATROOMS.name, CHATROOMS.encode(NEW))
+    with bench.no_error("the old rooms", "StorageError: {}"):
+        await harness.expect(OLD, "the rooms while the disk fails")
+    bench.equal(harness.reader.statistics().stale_served, 1, "statistics().stale_served")
+    harness.trouble.heal()
+    harness.put(NEW)
     await asyncio.sleep(TTL_S + 0.1)
-    bench.equal(await reader.read(CHATROOMS), NEW, "the rooms when the disk is well again")
+    await harness.expect(NEW, "the rooms when the disk is well again")

@@ -9,8 +9,7 @@ from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle
 from chatlab.course.checks import CheckBench, check
-from chatlab.course.checks.listeners import Listener, expect_heard, opened
-from chatlab.course.checks.messages import said
+from chatlab.course.checks.messages import Listener, said
 from chatlab.course.simulation import settle
 from chatlab.data.records import Message
 
@@ -18,10 +17,13 @@ AT_ONCE_S = 0.001
 SLOW_S = 5.0
 
 
-class _House:
-    """Rooms with people in them, and the learner's delivery before them.
+class DeliveryHarness:
+    """The learner's delivery before rooms with people in them.
 
-    It keeps them as the server does, so that who comes and goes changes what `members` has given.
+    The rooms are kept as the server keeps them: joining and leaving changes what `members` gave.
+
+    Attributes:
+        people: all who were ever there.
     """
 
     def __init__(self, bench: CheckBench) -> None:
@@ -34,191 +36,191 @@ class _House:
         self, user: str, *rooms: str, style: FrameStyle = "single", slow_s: float = 0.0
     ) -> Listener:
         """Someone new comes into rooms."""
-        listener = Listener(self._bench, user, style, slow_s)
+        listener = Listener(self._bench.story, user, style, slow_s)
         for room_id in rooms:
             self._presence.enter(listener, room_id)
         self.people.append(listener)
         return listener
 
-    def join(self, listener: Listener, room_id: str) -> None:
-        self._bench.story.tell(f"{listener.user} joins {room_id}")
-        self._presence.enter(listener, room_id)
-
-    def leave(self, listener: Listener) -> None:
+    def replace(self, listener: Listener) -> None:
+        """Someone leaves, and a friend joins general."""
         self._bench.story.tell(f"{listener.user} leaves")
         self._presence.leave(listener)
+        friend = self.enter(f"a friend of {listener.user}")
+        self._bench.story.tell(f"{friend.user} joins general")
+        self._presence.enter(friend, "general")
 
     async def deliver(self, batch: Sequence[Message], within_s: float = 60.0) -> int:
-        """Have a batch delivered; returns the number of frames that was given back.
+        """Have a batch delivered; returns the number of frames that `deliver` returned.
 
         Raises:
-            Miss: it took longer, or gave back no number.
+            Mismatch: it took longer, or returned no number.
         """
         rooms = len({message.room_id for message in batch})
         self._bench.story.tell(
             f"deliver {len(batch):,} messages{f' of {rooms} rooms' if rooms > 1 else ''}"
         )
         sent = await self._bench.within(within_s, self.delivery.deliver(batch), "deliver")
+        returned = f"it returned {sent!r:.80}"
         self._bench.expect(
-            isinstance(sent, int),
-            expected="deliver to return the number of frames sent",
-            actual=f"it returned {sent!r:.80}",
+            isinstance(sent, int), "deliver to return the number of frames sent", returned
         )
         return sent
 
-    def frames(self) -> int:
-        """How many frames all people together have been given."""
-        return sum(len(listener.frames) for listener in self.people)
+    async def deliver_to_all(self, batch: Sequence[Message]) -> int:
+        """Have a batch delivered, all of which everyone must hear; returns what `deliver` does."""
+        sent = await self.deliver(batch)
+        await settle()
+        for listener in self.people:
+            listener.expect_heard(batch, f"what {listener.user} hears")
+        return sent
+
+    def expect_sent(self, sent: int) -> None:
+        """Go on if that is how many frames all people together were given."""
+        frames = sum(len(listener.frames) for listener in self.people)
+        self._bench.equal(sent, frames, "the number of frames that deliver returns")
 
     def forget(self) -> None:
-        """Begin anew to count, and to listen."""
+        """Start counting, and listening, anew."""
         for listener in self.people:
             listener.frames.clear()
 
 
-@check(
-    "examples",
-    asked="Every member of a room gets every message, in order, and nobody else does; the number "
-    "of frames sent is returned.",
-    why="A message that is saved and not delivered is as good as lost for those in the room. One "
-    "that is delivered to a stranger is worse.",
-)
+@check("examples")
 async def everyone(bench: CheckBench) -> None:
-    house = _House(bench)
-    bob, carol = house.enter("bob", "general"), house.enter("carol", "general", "secret")
-    dave, erin = house.enter("dave", "secret"), house.enter("erin")
+    """Every member of a room gets every message, in order, and nobody else does; the number of
+    frames sent is returned.
+
+    A message that is saved and not delivered is as good as lost for those in the room. One that is
+    delivered to a stranger is worse.
+    """
+    harness = DeliveryHarness(bench)
+    bob, carol = harness.enter("bob", "general"), harness.enter("carol", "general", "secret")
+    dave, erin = harness.enter("dave", "secret"), harness.enter("erin")
     general, secret, empty = said(3), said(2, "secret"), said(1, "empty")
-    sent = await house.deliver([general[0], secret[0], general[1], *empty, secret[1], general[2]])
+    sent = await harness.deliver([general[0], secret[0], general[1], *empty, secret[1], general[2]])
     await settle()
-    expect_heard(bob, general, "what bob hears, who is in general")
-    expect_heard(dave, secret, "what dave hears, who is in secret")
+    bob.expect_heard(general, "what bob hears, who is in general")
+    dave.expect_heard(secret, "what dave hears, who is in secret")
     bench.equal(len(erin.frames), 0, "frames to erin, who is in no room")
     for messages in (general, secret):
         room_id = messages[0].room_id
         what = f"what carol hears of {room_id}, who is in both rooms"
-        expect_heard(carol, messages, what, room_id=room_id)
-    bench.equal(sent, house.frames(), "the number of frames that deliver returns")
-    bench.equal(await house.deliver([]), 0, "the number of frames for an empty batch")
+        carol.expect_heard(messages, what, room_id=room_id)
+    harness.expect_sent(sent)
+    bench.equal(await harness.deliver([]), 0, "the number of frames for an empty batch")
 
 
-@check(
-    "interleavings",
-    asked="People may join and leave while a batch is being delivered.",
-    why="In a busy room, there is always someone who is just coming or going. An error then ends "
-    "the delivery of the whole batch, for everyone.",
-)
+@check("interleavings")
 async def come_and_go(bench: CheckBench) -> None:
-    house = _House(bench)
-    stays = house.enter("bob", "general")
-    goers = [house.enter(f"guest {n + 1}", "general") for n in range(5)]
+    """People may join and leave while a batch is being delivered.
+
+    In a busy room, there is always someone who is just coming or going. An error then ends the
+    delivery of the whole batch, for everyone.
+    """
+    harness = DeliveryHarness(bench)
+    stays = harness.enter("bob", "general")
+    goers = [harness.enter(f"guest {n + 1}", "general") for n in range(5)]
     batch = said(5)
-    delivering = asyncio.create_task(house.deliver(batch))
+    delivering = asyncio.create_task(harness.deliver(batch))
     for goer in goers:
         for _ in range(bench.chance.randrange(1, 5)):
             await asyncio.sleep(0)
-        house.leave(goer)
-        house.join(house.enter(f"a friend of {goer.user}"), "general")
+        harness.replace(goer)
     await delivering
     await settle()
-    expect_heard(stays, batch, "what bob hears, who stays")
+    stays.expect_heard(batch, "what bob hears, who stays")
 
 
-@check(
-    "interleavings",
-    asked="One who reads slowly holds up nobody: when deliver returns, every frame has been handed "
-    "to every member, and no time has passed.",
-    why="One phone on a bad line would stop the room for everyone. Nor may frames be left to tasks "
-    "that go on later: they pile up behind the slow one, and a server that stops loses them.",
-)
+@check("interleavings")
 async def slow_client(bench: CheckBench) -> None:
-    house = _House(bench)
+    """One who reads slowly holds up nobody: when deliver returns, every frame has been handed to
+    every member, and no time has passed.
+
+    One phone on a bad line would stop the room for everyone. Nor may frames be left to tasks that
+    go on later: they pile up behind the slow one, and a server that stops loses them.
+    """
+    harness = DeliveryHarness(bench)
     styles: list[FrameStyle] = ["single", "batch"]
     people = [(f"reader {n + 1}", styles[n % 2], 0.0) for n in range(6)]
     people += [(f"slow reader {n + 1}", styles[n], SLOW_S) for n in range(2)]
     bench.chance.shuffle(people)
     for user, style, slow_s in people:
-        house.enter(user, "general", style=style, slow_s=slow_s)
+        harness.enter(user, "general", style=style, slow_s=slow_s)
     for batch in (said(3), said(1, sender="bob")):
-        house.forget()
-        await house.deliver(batch, within_s=AT_ONCE_S)
-        for listener in house.people:
-            expect_heard(listener, batch, f"what {listener.user} has been handed by now")
+        harness.forget()
+        await harness.deliver(batch, within_s=AT_ONCE_S)
+        for listener in harness.people:
+            listener.expect_heard(batch, f"what {listener.user} has been handed by now")
 
 
-@check(
-    "counts",
-    asked="What many receive is encoded once, and not once for each of them.",
-    why="To turn a message into JSON costs as much for one receiver as for all. In a room of 50, "
-    "49 of 50 encodings make bytes that were there already.",
-)
+@check("counts")
 async def encode_once(bench: CheckBench) -> None:
-    house = _House(bench)
+    """What many receive is encoded once, and not once for each of them.
+
+    To turn a message into JSON costs as much for one receiver as for all. In a room of 50, 49 of 50
+    encodings make bytes that were there already.
+    """
+    harness = DeliveryHarness(bench)
     styles: tuple[FrameStyle, ...] = ("single",) * 30 + ("batch",) * 20
     for n, style in enumerate(styles):
-        house.enter(f"reader {n + 1}", "general", style=style)
-    batch = said(20)
-    await house.deliver(batch)
-    await settle()
-    for listener in house.people:
-        expect_heard(listener, batch, f"what {listener.user} hears")
-    different = {id(frame.data) for listener in house.people for frame in listener.frames}
+        harness.enter(f"reader {n + 1}", "general", style=style)
+    await harness.deliver_to_all(said(20))
+    different = {id(frame.data) for listener in harness.people for frame in listener.frames}
     bench.spend(len(different), "encodings of 20 messages, for 50 readers of both kinds")
 
 
-@check(
-    "counts",
-    asked='frames = "batch": who asks for batch frames gets all messages of a batch in one frame; '
-    "who does not gets a frame a message, as before.",
-    why="A frame costs a header, a call to the system and a wake-up at the other end: far more "
-    "than the bytes of a short message. A hundred messages can share all that.",
-)
+@check("counts")
 async def batch_frames(bench: CheckBench) -> None:
-    house = _House(bench)
+    """frames = "batch": who asks for batch frames gets all messages of a batch in one frame; who
+    does not gets a frame a message, as before.
+
+    A frame costs a header, a call to the system and a wake-up at the other end: far more than the
+    bytes of a short message. A hundred messages can share all that.
+    """
+    harness = DeliveryHarness(bench)
+    frames = getattr(harness.delivery, "frames", None)
     bench.expect(
-        getattr(house.delivery, "frames", None) == "batch",
-        expected='the attribute frames of your class to be "batch": else the server offers batch '
-        "frames to nobody",
-        actual=f"it is {getattr(house.delivery, 'frames', None)!r}",
+        frames == "batch",
+        'the attribute frames of your class to be "batch": else the server offers batch frames to '
+        "nobody",
+        f"it is {frames!r}",
     )
-    takers = [house.enter(user, "general", style="batch") for user in ("bob", "carol")]
-    plain = house.enter("dave", "general")
-    batch = said(100)
-    sent = await house.deliver(batch)
-    await settle()
-    for listener in house.people:
-        expect_heard(listener, batch, f"what {listener.user} hears")
+    takers = [harness.enter(user, "general", style="batch") for user in ("bob", "carol")]
+    plain = harness.enter("dave", "general")
+    sent = await harness.deliver_to_all(said(100))
     bench.equal(len(plain.frames), 100, "frames to dave, who did not ask for batches")
     bench.spend(
         max(len(listener.frames) for listener in takers),
         "frame(s) for 100 messages, to someone who takes batches",
     )
-    bench.equal(sent, house.frames(), "the number of frames that deliver returns")
-    house.forget()
+    harness.expect_sent(sent)
+    harness.forget()
     alone = said(1, sender="carol")
-    await house.deliver(alone, within_s=AT_ONCE_S)
+    await harness.deliver(alone, within_s=AT_ONCE_S)
     await settle()
-    expect_heard(takers[0], alone, "what bob hears at once of a message that comes alone")
+    takers[0].expect_heard(alone, "what bob hears at once of a message that comes alone")
 
 
-@check(
-    "counts",
-    asked="A batch of several rooms becomes a frame for each room, in each room's own order.",
-    why="What is saved together comes from everywhere. A frame that holds it all shows a private "
-    "room's messages to everyone; a frame for each change of room is hardly better than none.",
-)
+@check("counts")
 async def rooms_apart(bench: CheckBench) -> None:
-    house = _House(bench)
+    """A batch of several rooms becomes a frame for each room, in each room's own order.
+
+    What is saved together comes from everywhere. A frame that holds it all shows a private room's
+    messages to everyone; a frame for each change of room is hardly better than none.
+    """
+    harness = DeliveryHarness(bench)
     rooms = {room_id: said(30, room_id) for room_id in ("general", "random", "secret")}
     batch = _shuffled_together(bench, list(rooms.values()))
     members = {
-        room_id: [house.enter(f"{user} in {room_id}", room_id, style="batch") for user in "ab"]
+        room_id: [harness.enter(f"{user} in {room_id}", room_id, style="batch") for user in "ab"]
         for room_id in rooms
     }
-    await house.deliver(batch)
+    await harness.deliver(batch)
     await settle()
     for room_id, messages in rooms.items():
         for listener in members[room_id]:
-            expect_heard(listener, messages, f"what {listener.user} hears")
+            listener.expect_heard(messages, f"what {listener.user} hears")
             frames = len(listener.frames)
             bench.equal(
                 frames, 1, f"frames for the {len(messages)} messages of one room in a batch"
@@ -229,31 +231,26 @@ async def rooms_apart(bench: CheckBench) -> None:
     "counts",
     asked=f"A large batch is cut: no frame holds more than {FRAME_CHARS_MAX:,} characters of text, "
     "and hardly more frames are made than that takes.",
-    why="A client whose buffer overflows is disconnected. One huge frame would do that to people "
-    "who read as fast as anyone can.",
 )
 async def large_batch(bench: CheckBench) -> None:
-    house = _House(bench)
-    reader = house.enter("bob", "general", style="batch")
+    """A large batch is cut into frames of at most `FRAME_CHARS_MAX` characters of text.
+
+    A client whose buffer overflows is disconnected. One huge frame would do that to people who read
+    as fast as anyone can.
+    """
+    harness = DeliveryHarness(bench)
+    reader = harness.enter("bob", "general", style="batch")
     chars = [bench.chance.randrange(2_000, 4_000) for _ in range(150)]
     batch = [
         one for n, size in enumerate(chars) for one in said(1, content="x" * size, sender=f"{n}")
     ]
-    await house.deliver(batch)
+    await harness.deliver(batch)
     await settle()
-    expect_heard(reader, batch, "what bob hears of 150 long messages")
-    largest = max(sum(len(message.content) for message in frame) for frame in opened(reader))
-    bench.expect(
-        largest <= FRAME_CHARS_MAX,
-        expected=f"at most {FRAME_CHARS_MAX:,} characters of text in a frame",
-        actual=f"a frame with {largest:,} characters",
-    )
+    reader.expect_heard(batch, "what bob hears of 150 long messages")
+    largest = max(sum(len(message.content) for message in frame) for frame in reader.opened())
+    bench.at_most(largest, FRAME_CHARS_MAX, "characters of text in a frame")
     fewest = -(-sum(chars) // FRAME_CHARS_MAX)
-    bench.expect(
-        len(reader.frames) <= 2 * fewest,
-        expected=f"at most {2 * fewest} frames, where {fewest} could do",
-        actual=f"{len(reader.frames)} frames",
-    )
+    bench.at_most(len(reader.frames), 2 * fewest, f"frames, where {fewest} could do")
 
 
 def _shuffled_together(bench: CheckBench, rooms: list[list[Message]]) -> list[Message]:

@@ -62,13 +62,13 @@ def _tell(bench: CheckBench, pair: KnobPair, part: str, seen: PartFigures) -> No
     bench.story.tell(f"{part}, with {pair}: {said}")
 
 
-@check(
-    "examples",
-    asked="BATCH_SIZE and FLUSH_INTERVAL_S are plain numbers: the server reads them, and does not "
-    "run the file.",
-    why="Numbers that others depend on should be found at once, and mean what they say.",
-)
+@check("examples")
 async def numbers(bench: CheckBench) -> None:
+    """BATCH_SIZE and FLUSH_INTERVAL_S are plain numbers: the server reads them, and does not run
+    the file.
+
+    Numbers that others depend on should be found at once, and mean what they say.
+    """
     _pair(bench)
 
 
@@ -153,14 +153,14 @@ async def measured(bench: CheckBench) -> None:
         )
 
 
-@check(
-    "examples",
-    asked="REJECTED has four pairs that you tried: each breaks the limits of the part under whose "
-    "name it stands, and keeps all others.",
-    why="To defend a choice is to know its neighbours. A pair that breaks just one limit shows "
-    "what that limit is good for, and which knob it holds back.",
-)
+@check("examples")
 async def rejected(bench: CheckBench) -> None:
+    """REJECTED has four pairs that you tried: each breaks the limits of the part under whose name
+    it stands, and keeps all others.
+
+    To defend a choice is to know its neighbours. A pair that breaks just one limit shows what that
+    limit is good for, and which knob it holds back.
+    """
     pairs = _dictionary(bench, "REJECTED", PARTS)
     for name in PARTS:
         pair = _as_pair(pairs[name], name)

@@ -1,13 +1,13 @@
-"""Power cuts for a store: all that it does to the disk is recorded, and cut off at every moment.
+"""The harness of a journal: a store over files in memory, restarted, and cut off from its power.
 
-What a disk may hold after a cut says `disk/power_loss.py`, and
-what must hold then, its judge (`promises.py`). Each such folder is opened by a fresh store.
+All that the store does to the disk is recorded, and the power fails at every moment of it. What a
+disk may hold then stands in `disk/power_loss.py`, and what must hold in `bench/crash/promises.py`.
+A fresh store opens each such folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 
 from chatlab.bench.crash.promises import Cut, cuts_of, what_is_wrong
@@ -18,45 +18,53 @@ from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, Mismatch
-from chatlab.course.checks.messages import expect_messages, said
+from chatlab.course.checks.messages import expect_messages, one, said
 from chatlab.course.simulation import Story, StoryStep, now
 from chatlab.data.records import Message
-from chatlab.disk.counted import Condition, Operation
+from chatlab.disk.counted import Operation
 from chatlab.disk.memory import SimulatedFiles
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.recording import Recorder
-from chatlab.errors import StorageError
 
 STEP_S = 5.0
 """Virtual seconds that one call of a store may take where the disk takes none."""
 ALL = 1_000_000
-FIRST = said(2, "general", sender="carol", content="before {}")
+FIRST = said(2, sender="carol", content="before {}")
 """What a store that was never used begins with."""
-ONE_MORE = Message("one-more", "general", "carol", "still here", "2026-01-01T00:01:00Z")
 
 
 class JournalHarness:
     """The learner's store over files in memory, started as a server would start it.
 
     Args:
-        bench: has its class.
-        files: what it works on.
+        contents: name to bytes: of a disk whose operations take no time and are not told.
         starting: for a store that has never been used.
+        files: what it works on, in place of `contents`.
 
     Attributes:
         notes: what its start had to say.
     """
 
     def __init__(
-        self, bench: CheckBench, files: SimulatedFiles, starting: Sequence[Message] = ()
+        self,
+        bench: CheckBench,
+        contents: Mapping[str, bytes] | None = None,
+        starting: Sequence[Message] = (),
+        *,
+        files: SimulatedFiles | None = None,
     ) -> None:
-        self.files = files
+        self.files = files or SimulatedFiles(contents, operation_s=0.0)
         self.notes: list[str] = []
         self._bench = bench
         self._starting = starting
         settings = Settings()
-        reader, writer = DirectReader(files, settings, now), AtomicWriter(files)
-        self.store: Store = bench.part(files, reader, writer, PerFileLock(), settings)
+        parts = DirectReader(self.files, settings, now), AtomicWriter(self.files), PerFileLock()
+        self.store: Store = bench.part(self.files, *parts, settings)
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """What the disk holds now."""
+        return self.files.disk.contents
 
     @property
     def kept_in(self) -> str:
@@ -73,31 +81,33 @@ class JournalHarness:
     @property
     def own_files(self) -> dict[str, bytes]:
         """The files that it keeps messages in."""
-        return {
-            name: data
-            for name, data in self.files.disk.contents.items()
-            if fnmatch(name, self.kept_in)
-        }
+        pattern = self.kept_in
+        return {name: data for name, data in self.contents.items() if fnmatch(name, pattern)}
 
     async def start(self) -> JournalHarness:
         """Raises what the store raises."""
         first_use = not self.own_files
         work = self.store.start(self._starting if first_use else ())
         notes = await self._bench.within(STEP_S, work, "start")
-        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise Mismatch(
-                "start to return a list of sentences, [] if there is nothing to say",
-                f"it returned {notes!r:.80}",
-            )
+        self._bench.expect(
+            isinstance(notes, list) and all(isinstance(note, str) for note in notes),
+            "start to return a list of sentences, [] if there is nothing to say",
+            f"it returned {notes!r:.80}",
+        )
         self.notes = notes
         return self
+
+    async def restarted(self) -> JournalHarness:
+        """A fresh store over the same files; this one does not hear of it, as after a kill."""
+        self._bench.story.tell("the server is killed, and starts again")
+        return await JournalHarness(self._bench, self.contents).start()
 
     async def save(self, *batch: Message) -> None:
         """Raises what the store raises."""
         await self._bench.within(STEP_S, self.store.save(list(batch)), "a save")
 
     async def history(self, room_id: str = "general", limit: int = ALL) -> list[Message]:
-        """Whatever the store gives back; raises what it raises."""
+        """Whatever the store returns; raises what it raises."""
         return await self._bench.within(STEP_S, self.store.history(room_id, limit), "history")
 
     async def expect(self, wanted: Sequence[Message], when: str, room_id: str = "general") -> None:
@@ -107,21 +117,6 @@ class JournalHarness:
     async def close(self) -> None:
         """Raises what the store raises."""
         await self._bench.within(STEP_S, self.store.close(), "close")
-
-
-async def restarted(bench: CheckBench, store: JournalHarness) -> JournalHarness:
-    """A fresh store over the same files; the one before does not hear of it, as after a kill."""
-    bench.story.tell("the server is killed, and starts again")
-    return await JournalHarness(bench, quiet_files(store.files.disk.contents)).start()
-
-
-@contextmanager
-def must_succeed(what: str) -> Iterator[None]:
-    """A StorageError inside is not what was asked for: it becomes a `Mismatch`."""
-    try:
-        yield
-    except StorageError as error:
-        raise Mismatch(f"{what}, to succeed", str(error)) from error
 
 
 class StoryRecorder(Recorder):
@@ -154,13 +149,8 @@ class StoryRecorder(Recorder):
         self._told += [len(self._story.steps)] * (len(self.steps) - len(self._told))
 
 
-def quiet_files(contents: dict[str, bytes], *conditions: Condition) -> SimulatedFiles:
-    """A folder whose operations take no time and are not told: for the many that are opened."""
-    return SimulatedFiles(contents, operation_s=0.0, conditions=conditions)
-
-
-def folders_of(recording: Recording, part: int, parts: int) -> Iterator[tuple[Cut, State]]:
-    """What the disk may hold after a cut: of all the cuts of a recording, one of so many parts.
+def states_of(recording: Recording, part: int, parts: int) -> Iterator[tuple[Cut, State]]:
+    """What the disk may hold after a cut; of all of it, one part of several.
 
     The same folder comes once for all cuts with the same promises.
     """
@@ -190,15 +180,14 @@ async def survives(
     Raises:
         Mismatch: it cannot, or does not. The story then ends with the cut.
     """
-    place = f"on the disk: {state.words or 'all that was written'}"
     try:
         names = {message.room_id for message in recording.known.values()}
-        rooms = await _reopened(bench, state.files, sorted(names))
+        with bench.no_error("a start on what a power cut has left, to succeed"):
+            rooms = await _reopened(bench, state.files, sorted(names))
         _judge(rooms, cut, recording)
-    except BaseException as error:
+    except BaseException:
+        place = f"on the disk: {state.words or 'all that was written'}"
         recorder.end_at(cut.step, "the power fails", place)
-        if isinstance(error, StorageError):
-            raise Mismatch("a start on what a power cut has left", str(error)) from error
         raise
 
 
@@ -206,16 +195,17 @@ async def _reopened(
     bench: CheckBench, contents: dict[str, bytes], rooms: list[str]
 ) -> dict[str, list[Message]]:
     """What a fresh store finds, and goes on finding after one more message and one more start."""
-    store = await JournalHarness(bench, quiet_files(contents)).start()
+    store = await JournalHarness(bench, contents).start()
     found = {room_id: await store.history(room_id) for room_id in rooms}
     for room_id, messages in found.items():
         if not isinstance(messages, list):
             expect_messages(messages, [], f"the messages of {room_id}")
-    await store.save(ONE_MORE)
+    one_more = one("one-more", sender="carol", content="still here")
+    await store.save(one_more)
     await store.close()
-    again = await JournalHarness(bench, quiet_files(store.files.disk.contents)).start()
+    again = await JournalHarness(bench, store.contents).start()
     for room_id, messages in found.items():
-        wanted = [*messages, ONE_MORE] if room_id == ONE_MORE.room_id else messages
+        wanted = [*messages, one_more] if room_id == one_more.room_id else messages
         await again.expect(wanted, "after a power cut, one more save and another start", room_id)
     await again.close()
     return found
