@@ -1,4 +1,4 @@
-"""Lines of a screen, made by hand so that each has exactly the width that it was given.
+"""Lines of a screen, built so that each has exactly the given width.
 
 Owns styles, padding, headings and columns. Rich's own tables would measure and wrap every cell
 each time; a dashboard that runs in the server's event loop must be cheaper than that.
@@ -30,12 +30,12 @@ BAD = Style.parse("bold red")
 
 LABEL_WIDTH = 9
 TEXT_WIDTH = 40
-"""Columns of a row's words; what a block has beyond that becomes a chart."""
+"""Columns of a row's words; the rest of a block becomes a chart."""
 CHART_MIN = 6
 
 
 class Page:
-    """Lines for a console to print, in ASCII where the console knows nothing else."""
+    """Lines for a console to print, in ASCII where the console shows nothing else."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.lines = list(lines)
@@ -63,7 +63,7 @@ def cut(content: Line, width: int) -> Line:
 
 
 def heading(title: str, width: int, aside: str = "") -> Line:
-    """A rule with a title in it, going on through the gaps between the title's columns.
+    """A rule with a title in it; it also fills the gaps between the title's columns.
 
     Args:
         title: at the left.

@@ -14,7 +14,7 @@ _PLAIN = "naive"
 
 
 def print_modes(console: Console | None = None) -> None:
-    """Print every mode's line-up, what an ack then means, how to swap a part and turn a knob.
+    """Print every mode's line-up, what an ack means, how to swap a part and how to turn a knob.
 
     Args:
         console: where to; by default the standard output.

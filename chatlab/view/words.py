@@ -1,7 +1,7 @@
 """Figures as people read them: small pure functions, each with its unit.
 
-Owns how a count, a size, a time, a ratio and a row of bars are written. Knows nothing of what they
-are figures of. Read `lines.py` for how words become lines.
+Owns how a count, a size, a time, a ratio and a row of bars are written, whatever they measure. Read
+`lines.py` for how words become lines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from chatlab.chat.protocol import AckLevel
 
 DASH = "–"
-"""Stands where there is nothing to say: a percentile of too few samples, a ratio without a base."""
+"""Where there is no figure: a percentile of too few samples, a ratio without a base."""
 
 ACK_WORDS: dict[AckLevel, str] = {
     "queued": "in memory: a crash loses it",
@@ -82,7 +82,7 @@ def duration(seconds: float) -> str:
 
 
 def ratio(value: float, of: float) -> str:
-    """`3.00` or `0.020`: so much for each; a dash if there is none to share it."""
+    """`3.00` or `0.020`: `value` for each of `of`; a dash if `of` is 0."""
     if not of:
         return DASH
     each = value / of
@@ -92,16 +92,16 @@ def ratio(value: float, of: float) -> str:
 
 
 def size_ratio(value: float, of: float) -> str:
-    """`1.20 kB`: so many bytes for each; a dash if there is none to share them."""
+    """`1.20 kB`: bytes for each of `of`; a dash if `of` is 0."""
     if not of:
         return DASH
     return "<1 B" if 0 < value / of < 0.5 else size(value / of)
 
 
 def printable(text: str) -> str:
-    """Text in one line, without anything that would steer a terminal.
+    """Text in one line, without any character that controls a terminal.
 
-    File names, notes and modes can come from others: from clients, or from another server.
+    File names, notes and modes can come from clients or from another server.
     """
     return "".join(c if c.isprintable() else "?" for c in text)
 
@@ -114,7 +114,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int) -> str:
-    """Text of at most `width` columns, its middle cut out: a path's end tells the most."""
+    """Text of at most `width` columns, its middle cut out: the end of a path says most."""
     if cell_len(text) <= width:
         return text
     tail = max(0, width - 1) * 2 // 3
@@ -126,7 +126,7 @@ def shorten_middle(text: str, width: int) -> str:
 
 
 def first_that_fits(width: int, *candidates: str) -> str:
-    """The first of several wordings that needs at most `width` columns, or the last one cut."""
+    """The first of several wordings that fits into `width` columns, or the last one cut."""
     for text in candidates:
         if cell_len(text) <= width:
             return text
@@ -136,7 +136,7 @@ def first_that_fits(width: int, *candidates: str) -> str:
 def bars(
     values: Sequence[float | None], width: int, *, highest: float | None = None, rows: int = 1
 ) -> list[str]:
-    """A bar chart out of block characters, newest value rightmost.
+    """A bar chart of block characters, the newest value rightmost.
 
     Args:
         values: one for each column; None leaves it empty. More than `width` lose their oldest.
@@ -160,7 +160,7 @@ def bars(
 
 
 def to_ascii(text: str) -> str:
-    """The same columns for a console that cannot show anything else."""
+    """The same text, column for column, for a console that shows only ASCII."""
     return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 

@@ -13,7 +13,7 @@ from chatlab.view import words
 from chatlab.view.compare.chart import Chart, colours, full, label, layout, log_axis
 
 FAINT_MAX = 20
-"""Rounds of a mode drawn faintly behind its typical one: more would only make the file bigger."""
+"""Rounds of a mode drawn faintly behind its typical one; more would only make the file bigger."""
 SLOTS = 24
 """Parts of the longest round over which a rate is taken: fewer points than the series', so less
 jagged. Equal for all, so that a spike is no taller only because its round was short."""
@@ -25,7 +25,7 @@ NAMES_MAX = 34
 
 
 def typical(mode: ModeReport) -> RoundReport:
-    """The round to show for all: of median throughput among the valid ones, else among all."""
+    """The round to show for the mode: of median throughput among the valid ones, or among all."""
     among = [one for one in mode.rounds if not one.invalid] or mode.rounds
     return sorted(among, key=lambda one: one.throughput_per_s)[(len(among) - 1) // 2]
 
@@ -54,7 +54,7 @@ def oldest_over_time(report: Report) -> go.Figure:
 
 
 def slot_of(report: Report) -> float:
-    """Over how many seconds a rate is taken, in every round of this report."""
+    """The seconds over which a rate is taken, in every round of this report."""
     modes = report.modes.values()
     return max((typical(mode).series.t_s[-1] for mode in modes), default=0.0) / SLOTS
 
@@ -210,12 +210,12 @@ def _round_words(name: str, one: RoundReport) -> str:
 
 
 def _aside(pair: int, pairs: int) -> float:
-    """How far beside its mode a round stands, so that equal ones can be told apart."""
+    """How far beside its mode a round stands, so that equal rounds stay visible."""
     return 0.3 * (pair / (pairs - 1) - 0.5) if pairs > 1 else 0.0
 
 
 def _wide(values: Sequence[float]) -> bool:
-    """Whether values differ so much that the small ones would lie on the axis."""
+    """Whether the values differ so much that small ones would lie on the axis."""
     above = [value for value in values if value > 0]
     return bool(above) and max(above) > LOG_FROM_RATIO * min(above)
 

@@ -69,7 +69,7 @@ means is in the README of `chatlab/view`."""
 
 
 def to_csv(report: Report) -> str:
-    """Every round on a line of its own, `CSV_COLUMNS` wide; `true` and `false`, empty for unknown.
+    """One row for each round, `CSV_COLUMNS` wide; `true` and `false`, empty for unknown.
 
     Args:
         report: may hold no rounds; then only the header is returned.
@@ -141,7 +141,7 @@ def _trust(report: Report) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes for nothing but text; a name can hold any character."""
+    """Text with all Markdown characters escaped; a name can hold any character."""
     text = words.printable(text).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*_|~\[\]])", r"\\\1", text)
 

@@ -1,7 +1,7 @@
 """A comparison as one page that needs no network: it can be mailed, archived, opened in ten years.
 
-Owns the page's outline and its safety. Everything from the report is text and is escaped; on top of
-that the page's own policy allows no request at all, and no script but the two written into it.
+Owns the page's outline and its safety. Everything from the report is text and is escaped; besides,
+the page's own policy allows no request at all, and no script but the two written into it.
 Read `chart.py` for the charts; `page.html`, `page.css` and `page.js` are the page's own files.
 """
 
@@ -64,8 +64,8 @@ def _body(report: Report) -> Iterator[str]:
     yield "</div>"
     yield "<h2>Audit: what became of every message</h2>"
     yield (
-        "<p>After each round, everything sent is held against everything acknowledged, found in "
-        "the data files, and received. Speed without this says nothing.</p>"
+        "<p>After each round, what was sent is compared with what was acknowledged, what is in the "
+        "data files, and what was received. Speed without this proves nothing.</p>"
     )
     yield from _table(report, figures.audit_rows(report))
     yield from _repeat(report)
@@ -132,7 +132,7 @@ def _table(report: Report, rows: list[figures.TableRow]) -> Iterator[str]:
 
 
 def _comparisons(report: Report) -> Iterator[str]:
-    """Every ratio, so that speed is not read without what it cost."""
+    """Every ratio, so that speed is not read without its cost."""
     metrics = list(dict.fromkeys(one.metric for one in report.comparisons))
     if not metrics:
         return
@@ -208,7 +208,7 @@ def _json(chart: Chart, report: Report) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """No request to anywhere, and no script but these, even if escaping were once forgotten."""
+    """No request to anywhere, and no script but these, even where escaping is forgotten."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
         for script in scripts
@@ -220,7 +220,7 @@ def _policy(*scripts: str) -> str:
 
 
 def _normal(script: str) -> str:
-    """As the browser reads it: its hash is taken over line ends of one kind."""
+    """Line ends as the browser reads them, since it hashes the script."""
     return script.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -1,7 +1,7 @@
 """The result of a comparison on a terminal: speed and truth in one table.
 
-Pure: a report goes in, something to print comes out. Its rows are those of `figures.py`, its
-sentences those of `claims.py`, which every export shares.
+Pure: a report goes in, something to print comes out. Its rows are from `figures.py`, its sentences
+from `claims.py`, which all exports share.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def render(report: Report, *, both_clocks: bool = False) -> RenderableType:
 
     Args:
         report: what was measured.
-        both_clocks: whether to show latency from the real send, too.
+        both_clocks: whether to show latency from the real send too.
     """
     if not report.modes:
         return Text("Nothing was measured: stopped before the first round ended.")
@@ -48,7 +48,7 @@ def render(report: Report, *, both_clocks: bool = False) -> RenderableType:
 
 
 class _Tables:
-    """The figures, in as many tables as the modes need at the terminal's width."""
+    """The figures, in as many tables as the terminal's width demands."""
 
     def __init__(self, report: Report, both_clocks: bool) -> None:
         self._names = list(report.modes)
@@ -82,8 +82,7 @@ def _cautions(report: Report) -> Iterator[Text]:
 
 
 def _operations_chart(report: Report) -> RenderableType:
-    """Reads and writes in one round, wherever a mode keeps its messages: the chart that started it
-    all."""
+    """Reads and writes in one round, wherever a mode keeps its messages."""
     counts = {
         name: sum(io.operations for file, io in mode.io.files.items() if file not in NOT_MESSAGES)
         for name, mode in report.modes.items()
@@ -113,7 +112,7 @@ def _claims(report: Report) -> Iterator[Text]:
         if one.noisy
     ]
     if noisy:
-        yield Text(f"Far from the others, and still counted: round {', '.join(noisy)}.", "dim")
+        yield Text(f"Far from the other rounds, but counted: round {', '.join(noisy)}.", "dim")
 
 
 def _trust(report: Report) -> Iterator[Text]:

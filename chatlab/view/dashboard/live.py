@@ -31,7 +31,7 @@ HISTORY_MAX = 300
 
 
 async def every(interval_s: float, take: Callable[[], Snapshot]) -> AsyncIterator[Snapshot]:
-    """Snapshots for ever, the first one now, then one every `interval_s` seconds."""
+    """Snapshots without end: one now, then one every `interval_s` seconds."""
     while True:
         yield take()
         await asyncio.sleep(interval_s)
@@ -55,7 +55,7 @@ async def show(snapshots: AsyncIterator[Snapshot], console: Console | None = Non
 
 
 def plain_line(now: Snapshot) -> str:
-    """A snapshot in one line, without anything but words and figures."""
+    """A snapshot in one line of words and figures."""
     counts, rates = now.counts, now.rates
     steps = " ".join(
         f"{name} {words.count(getattr(counts, name))} "

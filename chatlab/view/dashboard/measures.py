@@ -47,7 +47,7 @@ NAME_WIDTH_MAX = 40
 
 
 class Column(NamedTuple):
-    """One figure: how wide it is, where it comes from, and how it is said, in all and for each."""
+    """One figure: its width, where it comes from, and how its total and its share are written."""
 
     title: str
     width: int
@@ -97,7 +97,7 @@ def latencies(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Li
 
 
 def files(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
-    """What each file has cost, all together, and for each message.
+    """What each file has cost, all files together, and each message.
 
     Args:
         now: the snapshot.

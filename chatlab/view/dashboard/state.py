@@ -51,9 +51,9 @@ def title(now: Snapshot, width: int) -> Line:
 
 
 def line_up(now: Snapshot, width: int) -> list[Line]:
-    """Who plays each part; what is not as in the naive mode stands out. One line, or two.
+    """The implementation of each part; those that differ from the naive mode stand out.
 
-    One more if the disk itself is not as it seems.
+    One line or two, and one more if a disk is simulated.
     """
     parts = [
         (role, f"{role} " if width >= NARROW else "", _choice(choice))
@@ -76,7 +76,7 @@ def ack(now: Snapshot, width: int) -> Line:
 
 
 def queue(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
-    """What waits to be saved, what is saved together, and the cache."""
+    """The queue, the batches, and the cache."""
     now = history[-1]
     seconds = chart_width(width)
     depth = gauge(history, lambda s: s.queue.depth, seconds)
@@ -112,7 +112,7 @@ def process(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line
 
 
 def refusals(now: Snapshot, width: int) -> Line:
-    """How many requests were refused, and with which codes, the commonest first."""
+    """How many requests were refused, and with which codes, the most frequent first."""
     total = now.counts.refused
     if not total:
         return line("refused  0")
@@ -123,7 +123,7 @@ def refusals(now: Snapshot, width: int) -> Line:
 
 
 def notes(now: Snapshot, width: int, rows_max: int = 100, hint: str = "") -> list[Line]:
-    """The latest things that a person should know, newest first.
+    """The latest events that a person should know of, newest first.
 
     Args:
         now: the snapshot.
