@@ -1,4 +1,4 @@
-"""An event loop that stands still is noticed, with the line, and in the end not suffered."""
+"""A blocked event loop is reported with its line, and in the end not suffered."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_stall_is_told_once_with_its_line(tmp_path: Path, watched: Watched) ->
     blocked(tmp_path / "work.py", watched, 10)
 
     assert watched.told == [
-        "the event loop stands still, and nobody is served, in work.py, line 3: meanwhile()  # here"
+        "the event loop is blocked, and nobody is served, in work.py, line 3: meanwhile()  # here"
     ]
     assert watched.ended == []
 
@@ -91,7 +91,7 @@ def test_a_stall_without_an_end_ends_the_process(tmp_path: Path, watched: Watche
     blocked(tmp_path / "work.py", watched, 15)
 
     assert watched.ended == [exit_codes.SOFTWARE]
-    assert "the server was ended: its event loop had stood still for 15 s" in watched.told[-1]
+    assert "the server was ended: its event loop was blocked for 15 s" in watched.told[-1]
     assert "work.py, line 3" in watched.told[-1]
 
 

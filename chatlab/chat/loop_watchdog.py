@@ -1,6 +1,6 @@
-"""Notices that the event loop stands still, and in which line: for parts of someone's own.
+"""Reports a blocked event loop, with the line that blocks it: for parts that users wrote.
 
-A call that blocks stops the whole server, its statistics too. So a thread watches, and tells.
+A blocking call stops the whole server, its statistics too. So a thread watches.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class LoopWatchdog:
     """Watches the event loop it runs in.
 
     Args:
-        files: the paths of someone's own parts: a line in them is what is looked for.
-        tell: hears a sentence, in another thread.
+        files: the paths of users' files; a line in one of them is what to report.
+        tell: gets each report, in another thread.
         clock: seconds.
-        end: ends the process; called when the loop has stood still for `ended_after_s`.
-        told_after_s, ended_after_s: for how long it stands still until then.
+        end: ends the process.
+        told_after_s, ended_after_s: how long the loop is blocked before a report, and the end.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class LoopWatchdog:
             over.set()
 
     def look(self) -> None:
-        """Tell if the loop has stood still for long; called every `LOOK_S`."""
+        """Report a loop that is blocked for long; called every `LOOK_S`."""
         now = self._clock()
-        if now - self._looked_at > self._told_after_s / 2:  # nobody looked: the machine was
-            self._beat_at = now  # asleep, or has no time for anyone
+        if now - self._looked_at > self._told_after_s / 2:  # this thread did not run, either: the
+            self._beat_at = now  # machine was asleep, or is overloaded
         self._looked_at = now
         still_s = now - self._beat_at
         if still_s < self._told_after_s:
             self._told = False
         elif not self._told:
             self._told = True
-            self._tell(f"the event loop stands still, and nobody is served, {self._where()}")
+            self._tell(f"the event loop is blocked, and nobody is served, {self._where()}")
         if still_s >= self._ended_after_s:
             self._tell(
-                f"the server was ended: its event loop had stood still for {still_s:.0f} s, "
+                f"the server was ended: its event loop was blocked for {still_s:.0f} s, "
                 f"{self._where()}"
             )
             self._end(exit_codes.SOFTWARE)

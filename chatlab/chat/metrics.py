@@ -1,11 +1,8 @@
-"""Counts, rates and percentiles, kept while the server runs.
+"""What the server counts while it runs: totals, and raw samples of its latencies.
 
-Owns the totals, the raw samples, and the rule from how many samples on a percentile may be named.
-What a rate and a percentile are, the monitor decides, a part (`parts/monitors/`). Knows nothing of
-how they are shown. Everything here is bounded: a server that is watched for a week uses no more
-memory than after a minute.
-
-Read `snapshot.py` for what comes out of it.
+Owns the rule how many samples a percentile needs. The monitor, a part (`parts/monitor/`), makes
+rates and percentiles; `snapshot.py` says what comes out. Everything here is bounded: after a week
+a server uses no more memory than after a minute.
 """
 
 from __future__ import annotations
@@ -16,18 +13,18 @@ from collections.abc import Callable, Sequence
 
 from chatlab.chat.parts.monitor import Monitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
-from chatlab.chat.parts.monitor.window import percentile as percentile  # the instruments' own
+from chatlab.chat.parts.monitor.window import percentile as percentile  # for the instruments
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote
 
 STEPS = ("accepted", "acked", "saved", "delivered")
-"""Of a message, of which the monitor hears."""
+"""The steps of a message that the monitor counts."""
 SAMPLES_MAX = 4_096
 SAMPLE_AGE_MAX_S = 10.0
 NOTES_MAX = 8
 BEYOND_MIN = 10
-"""A percentile is named only if at least so many samples lie beyond it: below that, one odd
-sample decides it. So p50 needs 20 samples, p95 200 and p99 1,000."""
+"""A percentile needs this many samples beyond it: with fewer, one odd sample decides it. So p50
+needs 20 samples, p95 200 and p99 1,000."""
 
 
 PercentileOf = Callable[[Sequence[float], float], float | None]
@@ -38,9 +35,9 @@ def percentiles(samples: Sequence[float], percentile_of: PercentileOf = percenti
 
     Args:
         samples: in any order.
-        percentile_of: makes one, of samples that it may count on to be sorted.
+        percentile_of: makes one percentile of sorted samples.
     """
-    ordered = sorted(samples)  # once for all three: to sort what is sorted costs next to nothing
+    ordered = sorted(samples)  # once for all three
 
     def at(fraction: float) -> float | None:
         enough = len(ordered) * (1 - fraction) >= BEYOND_MIN - 1e-9
@@ -60,12 +57,12 @@ class Samples:
     def __init__(self, clock: Clock, percentile_of: PercentileOf = percentile) -> None:
         self._clock = clock
         self._percentile_of = percentile_of
-        # Together, because most come together: a batch of hundreds is kept at the price of one.
+        # In groups, because most come as a batch: hundreds are kept at the price of one.
         self._groups: deque[tuple[float, Sequence[float]]] = deque()
         self._size = 0
 
     def add(self, *values: float) -> None:
-        """Keep samples that were taken now."""
+        """Keep samples taken now."""
         self._groups.append((self._clock(), values[-SAMPLES_MAX:]))
         self._size += len(self._groups[-1][1])
         while self._size > SAMPLES_MAX:
@@ -76,7 +73,7 @@ class Samples:
                 self._groups.appendleft((at, kept))
 
     def percentiles(self) -> Percentiles:
-        """Of the samples that are young enough."""
+        """Of the samples that are not too old."""
         oldest = self._clock() - SAMPLE_AGE_MAX_S
         young = [one for at, values in self._groups if at >= oldest for one in values]
         return percentiles(young, self._percentile_of)
@@ -85,21 +82,21 @@ class Samples:
 class Metrics:
     """What the server counts as messages pass.
 
-    A monitor that fails takes nothing with it: the totals go on, a note says so once, and what it
-    could not tell is None, for which a dash is shown.
+    If a monitor fails, the totals go on, a note says so once, and what it could not tell is None,
+    shown as a dash.
 
     Args:
         clock: seconds.
 
     Attributes:
-        monitor: makes the rates and the percentiles; a line-up brings its own.
+        monitor: makes rates and percentiles; a line-up brings its own.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.started_at = clock()
         self.monitor: Monitor = WindowMonitor(clock)
-        self._monitor_faults: set[str] = set()  # its methods that have failed: at most three
+        self._monitor_faults: set[str] = set()  # its methods that failed: at most three
         self._counts: Counter[str] = Counter()
         self.ack_ms = Samples(clock, self._percentile)
         self.save_ms = Samples(clock, self._percentile)
@@ -111,16 +108,16 @@ class Metrics:
         self._batch_count = 0
 
     def accepted(self, count: int = 1) -> None:
-        """A message passed every check; -1 takes one back that the processor had no room for."""
+        """A message passed every check; -1 takes one back that the processor refused."""
         self._event("accepted", count)
 
     def acked(self, accepted_at: Sequence[float]) -> None:
-        """The acks of some messages were sent; `accepted_at` has one time for each of them."""
+        """Acks were sent; `accepted_at` has one time for each message."""
         self._event("acked", len(accepted_at))
         self.ack_ms.add(*self._ms_since(accepted_at))
 
     def saved(self, accepted_at: Sequence[float]) -> None:
-        """A batch was saved; `accepted_at` has one time for each of its messages."""
+        """A batch was saved; `accepted_at` has one time for each message."""
         size = len(accepted_at)
         self._event("saved", size)
         self.save_ms.add(*self._ms_since(accepted_at))
@@ -132,7 +129,7 @@ class Metrics:
         )
 
     def delivered(self, accepted_at: Sequence[float], frames: int) -> None:
-        """A batch was sent to its rooms, with so many frames."""
+        """A batch was sent to its rooms in `frames` frames."""
         self._event("delivered", len(accepted_at))
         self._counts["frames"] += frames
         self.delivery_ms.add(*self._ms_since(accepted_at))
@@ -143,7 +140,7 @@ class Metrics:
         self._refusals[code] += 1
 
     def note(self, text: str) -> None:
-        """Remember a sentence for people; the same one again only counts."""
+        """Keep a sentence for people; a repeated one is counted."""
         before = self._notes.pop(text, None)
         times = before.times + 1 if before else 1
         self._notes[text] = ServerNote(self.clock() - self.started_at, text, times)
@@ -162,7 +159,7 @@ class Metrics:
 
     @property
     def batches(self) -> Batches:
-        """The sizes of what was saved together."""
+        """The sizes of the batches saved."""
         return self._batches
 
     @property
@@ -184,7 +181,7 @@ class Metrics:
 
     def _per_s(self, name: str) -> float | None:
         if "count" in self._monitor_faults:
-            return None  # it has missed some, and what it says is wrong
+            return None  # it missed some events, so its rate is wrong
         try:
             return _number(self.monitor.per_s(name))
         except Exception as error:
@@ -210,11 +207,11 @@ class Metrics:
 
 
 def _number(found: object) -> float:
-    """What a monitor has returned, if it is a number that can be shown.
+    """What a monitor returned, if that is a finite number.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not.
     """
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise TypeError(f"it returned {str(found)[:50]!r}, which is no number")
+        raise TypeError(f"it returned {str(found)[:50]!r}, which is not a number")
     return found

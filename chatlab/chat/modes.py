@@ -5,13 +5,13 @@ one file beside its siblings and one line in `PARTS`. To add a mode: one line in
 
     naive                       a mode
     naive+reader=ttl            the same with one part swapped
-    naive+store=my.py:MyStore   ... by a class of your own
+    naive+store=my.py:MyStore   ... for a class of your own
     optimized+batch-size=10     the same with one knob turned (`settings.py`)
     mine                        the exercises that you have solved, naive for the rest
     naive+reader=mine           ... one part of them
 
-`named` says what a mode is made of; `parse` also loads it. Only `parse` runs code of someone's own,
-so that a command which only starts servers and draws tables never does.
+`named` says what a mode is made of; `parse` also loads it. Only `parse` runs users' code: a command
+that only starts servers and draws tables never does.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _NAIVE = {
     "store": "rewrite",
     "processor": "immediate",
     "delivery": "each",
-    # Not the plain one, in any mode: it would make the slow modes hard to see, and not slower.
+    # Not the plain one, in any mode: it would hide how slow a mode is, and not make it slower.
     "monitor": "window",
 }
 
@@ -164,10 +164,10 @@ class Named:
     """What a mode is made of, by name.
 
     Attributes:
-        name: as it was asked for.
-        parts: role to implementation's name, as people are shown it.
-        sources: role to implementation's name, or its `path/to/file.py:Class`.
-        knobs: knob to the value that it is turned to.
+        name: as given to `--mode`.
+        parts: role to the implementation's name, as people see it.
+        sources: role to the implementation's name, or its `path/to/file.py:Class`.
+        knobs: knob to value.
     """
 
     name: str
@@ -177,19 +177,19 @@ class Named:
 
     @property
     def user_parts(self) -> dict[str, str]:
-        """Role to `path/to/file.py:Class`, for the parts of someone's own."""
+        """Role to `path/to/file.py:Class`, for the parts that users wrote."""
         return {role: choice for role, choice in self.sources.items() if is_user_part(choice)}
 
 
 @dataclass(frozen=True, slots=True)
 class LineUp:
-    """One choice for each role, as asked for with `--mode`, ready to be put together.
+    """One implementation for each role, ready to be put together.
 
     Attributes:
-        name: as it was asked for.
-        parts: role to implementation's name.
+        name: as given to `--mode`.
+        parts: role to the implementation's name, as people see it.
         classes: role to implementation.
-        knobs: those that the name turns, and to what; see `settings.py`.
+        knobs: knob to value.
     """
 
     name: str
@@ -198,7 +198,7 @@ class LineUp:
     knobs: dict[str, float] = field(default_factory=dict)
 
     def turned(self, settings: Settings) -> Settings:
-        """The settings with the knobs of this line-up turned: its name says so, so it wins."""
+        """The settings with the knobs in this line-up's name, which win."""
         changes: dict[str, Any] = {KNOBS[name].field: value for name, value in self.knobs.items()}
         return replace(settings, **changes)
 
@@ -219,10 +219,10 @@ class Parts:
 
 
 def parse(text: str) -> LineUp:
-    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`, and load what it names: code of someone's own is run.
+    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`, and load its parts: this runs users' code.
 
     Raises:
-        UsageError: as `named`, or what it names cannot be loaded.
+        UsageError: as `named`; or a part cannot be loaded.
     """
     found = named(text)
     classes = {role: _implementation(role, found.sources[role]) for role in PARTS}
@@ -230,13 +230,11 @@ def parse(text: str) -> LineUp:
 
 
 def named(text: str) -> Named:
-    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`; of two for the same, the last one counts.
-
-    No code of anybody's is run.
+    """Read `NAME[+PART=IMPL|+KNOB=VALUE]...`; the last of two for the same wins. Runs no code.
 
     Raises:
-        UsageError: an unknown mode, part, implementation or knob; says which ones there are. Or a
-            value that a knob cannot be turned to.
+        UsageError: an unknown mode, part, implementation or knob (the text lists those that
+            exist), or a value that a knob does not take.
     """
     known = "|".join((*PARTS, *KNOBS))
     name, *swaps = re.split(rf"\+(?=(?:{known})=)", text)
@@ -271,11 +269,10 @@ def assemble(
     """Build the parts of a line-up and connect them.
 
     Args:
-        line_up: what to build.
-        files, settings, clock: what the parts work with; knobs in the line-up's name are turned.
-        metrics: where they are counted; gets the line-up's monitor.
-        members: who is live in a room.
-        ack: what acks shall promise, if more than the line-up promises by itself.
+        files, settings, clock: what the parts work with; knobs in the line-up's name win.
+        metrics: what counts; gets the line-up's monitor.
+        members: the clients live in a room.
+        ack: what acks promise, if more than the line-up's default.
 
     Raises:
         UsageError: the line-up cannot promise `ack`.
@@ -297,7 +294,7 @@ def assemble(
 
 
 def ack_means(line_up: LineUp) -> AckLevel:
-    """What an ack of this line-up promises when nobody asks for more."""
+    """What an ack of this line-up promises by default."""
     writer = line_up.classes["writer"](None)
     store = line_up.classes["store"](None, None, writer, None, None)
     return _ack_means(line_up, store, None)
@@ -309,12 +306,12 @@ def _ack_means(line_up: LineUp, store: Store, wanted: AckLevel | None) -> AckLev
         return lowest
     if ACK_LEVELS.index(wanted) < ACK_LEVELS.index(lowest):
         raise UsageError(
-            f"--ack {wanted} is less than mode {line_up.name!r} promises anyway ({lowest}): "
-            "it can only be raised"
+            f"--ack {wanted} is less than mode {line_up.name!r} promises by default ({lowest}): "
+            "an ack can only be raised"
         )
     if ACK_LEVELS.index(wanted) > ACK_LEVELS.index(store.promise):
         raise UsageError(
-            f"mode {line_up.name!r} cannot promise {wanted!r}: its store and writer end at "
+            f"mode {line_up.name!r} cannot promise {wanted!r}: its store and writer reach "
             f"{store.promise!r}. Swap the writer: --mode {line_up.name}+writer=atomic"
         )
     return wanted
@@ -329,7 +326,7 @@ def _mine() -> UserParts:
     found = current_user_parts()
     if found is None:
         raise UsageError(
-            f"{MINE!r} is what you have made of the exercises, and there is no course here: "
+            f"{MINE!r} stands for your answers to the exercises, and there is no course here: "
             "`chatlab learn init chatlab-course` makes one"
         )
     return found
@@ -340,10 +337,10 @@ def _shown(role: str, choice: str) -> str:
 
 
 def _source(role: str, choice: str) -> str:
-    """Where an implementation comes from: one of ours by name, or a file and a class in it.
+    """Where an implementation comes from: a name in `PARTS`, or `path/to/file.py:Class`.
 
     Raises:
-        UsageError: from nowhere.
+        UsageError: there is no such implementation.
     """
     if choice in PARTS[role]:
         return choice

@@ -1,4 +1,4 @@
-"""Who is connected now, and live in which rooms: memory only, gone with the process."""
+"""Who is connected, and live in which rooms: in memory only."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from chatlab.chat.parts.entry import Client
 
 
 class Presence:
-    """Knows the connected clients. Bounded by the server's limit on connections."""
+    """The connected clients; bounded by the server's limit on connections."""
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
-        # Dicts rather than sets: members are served in the order of their coming.
+        # Dicts rather than sets: members are served in the order in which they came.
         self._rooms: dict[str, dict[Client, None]] = {}
 
     def arrive(self, client: Client) -> bool:
-        """Note a new connection; False, and nothing noted, if its user is connected already."""
+        """Add a new connection; returns False, and adds nothing, if its user is connected."""
         if client.user in self._clients:
             return False
         self._clients[client.user] = client
         return True
 
     def leave(self, client: Client) -> None:
-        """Forget a connection, in every room."""
+        """Remove a connection, from every room."""
         if self._clients.get(client.user) is client:
             del self._clients[client.user]
         for room_id in [room for room, members in self._rooms.items() if client in members]:
             self.exit(client, room_id)
 
     def enter(self, client: Client, room_id: str) -> None:
-        """From now on, the client receives what is said in the room."""
+        """The client receives the room's messages from now on."""
         self._rooms.setdefault(room_id, {})[client] = None
 
     def exit(self, client: Client, room_id: str) -> None:
-        """... and now no longer."""
+        """The client receives the room's messages no longer."""
         members = self._rooms.get(room_id, {})
         members.pop(client, None)
         if not members:
             self._rooms.pop(room_id, None)
 
     def members(self, room_id: str) -> Collection[Client]:
-        """Who is live in a room, in the order of their coming."""
+        """The clients live in a room, in the order in which they came."""
         return self._rooms.get(room_id, {}).keys()
 
     def clients(self) -> Iterable[Client]:
-        """Everyone."""
+        """All connected clients."""
         return tuple(self._clients.values())
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What the server's process costs: processor time, memory, and how late its event loop runs."""
+"""What the server's process costs: processor time, memory, and event loop lag."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chatlab.chat.settings import Clock
 LAG_INTERVAL_S = 0.02
 USAGE_INTERVAL_S = 0.5
 YOUNG_OBJECTS_MAX = 10_000
-"""Made and not yet gone, at which garbage is looked for. The default of 700 is less than one batch
-of messages keeps alive, so that each of them would be looked through, in vain."""
+"""New objects that start a garbage collection. The default of 700 is fewer than one batch of
+messages keeps alive: every batch would be searched in vain."""
 
 
 class ProcessWatch:
@@ -23,8 +23,8 @@ class ProcessWatch:
 
     Args:
         clock: seconds.
-        lag_ms: gets one sample every `LAG_INTERVAL_S`: how much later than asked the event loop
-            woke this task up. Whatever blocks the loop blocks every client for as long.
+        lag_ms: gets one sample every `LAG_INTERVAL_S`: how much too late the event loop woke this
+            task. Whatever blocks the loop blocks every client for as long.
     """
 
     def __init__(self, clock: Clock, lag_ms: Samples) -> None:
@@ -35,8 +35,8 @@ class ProcessWatch:
         self.cpu_percent = 0.0
         self.rss_bytes = self._process.memory_info().rss
         self._highest_seen_bytes = self.rss_bytes
-        # On Linux, a process begins with the record of the one that started it (getrusage(2):
-        # maxrss outlives execve): until it is passed, it says nothing of this process.
+        # On Linux, a process inherits the peak of the one that started it (getrusage(2): maxrss
+        # outlives execve): until it is passed, it says nothing about this process.
         self._record_at_start_bytes = _recorded_peak_bytes()
 
     @property
@@ -46,7 +46,7 @@ class ProcessWatch:
 
     @property
     def rss_peak_bytes(self) -> int:
-        """The highest resident memory: the system's own record of it, or the highest seen."""
+        """The highest resident memory: as the system recorded it, or the highest seen."""
         self._highest_seen_bytes = max(self._highest_seen_bytes, self._process.memory_info().rss)
         record = _recorded_peak_bytes()
         if record <= self._record_at_start_bytes:
@@ -83,11 +83,11 @@ def _recorded_peak_bytes() -> int:
 
 
 def spare_the_garbage_collector() -> None:
-    """Have what was made up to now never again be looked through for garbage.
+    """Exclude all objects made so far from garbage collection.
 
-    A server lives on what it made at its start. Looking through all of that again and again, as the
-    garbage collector does while messages come and go, took an eighth of the fastest mode's time.
-    What garbage a start leaves stays, too: looking for it would only delay the start.
+    A server keeps what it made at its start. Searching all of it again and again while messages
+    come and go took an eighth of the fastest mode's time. The start's own garbage stays, too:
+    collecting it would only delay the start.
     """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX)

@@ -1,9 +1,9 @@
 """What travels on the wire: JSON text frames, one typed struct for each kind.
 
-Owns the names and types of every frame and the refusals that broken frames earn.
-Knows nothing of sockets, files or time. Field names are camelCase on the wire (`roomId`).
+Owns the names and types of every frame, and the refusals of broken ones. Knows nothing of sockets,
+files or time. Field names are camelCase on the wire (`roomId`).
 
-Read `session.py` next: it is the conversation held in these frames.
+Read `session.py` next: the conversation in these frames.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ the server, not a power cut. `synced`: fsynced; survives a power cut.
 ACK_LEVELS: tuple[AckLevel, ...] = ("queued", "written", "synced")
 
 FrameStyle = Literal["single", "batch"]
-"""How a server sends what was said: a frame a message, or a frame for all that was saved together.
+"""How a server delivers messages: one frame each, or one for all that were saved together.
 
 A client asks for `batch` with `?frames=batch`; the welcome says what it gets.
 """
 
 Ref = int | str | None
-"""The client's own mark on a request, given back on the answer."""
+"""The client's own mark on a request; the answer carries it."""
 
 FRAME_BYTES_MAX = 64 * 1024
-"""A larger frame closes the connection with code 1009, as RFC 6455 section 7.4.1 has it."""
+"""A larger frame closes the connection with code 1009 (RFC 6455, section 7.4.1)."""
 FRAME_CHARS_MAX = 64 * 1024
 """Characters of text in one `messages` frame: a large batch of long messages must not overrun the
 buffer of a client that reads well."""
@@ -58,7 +58,7 @@ class LeaveRoom(_Incoming, frozen=True, tag="leave_room"):
 
 
 class CreateRoom(_Incoming, frozen=True, tag="create_room"):
-    """Open a new room with the sender in it; a private one can be joined by invitation only."""
+    """Open a new room with the sender in it; a private one takes invited users only."""
 
     room_id: str
     name: str = ""
@@ -116,8 +116,8 @@ class Welcome(_Outgoing, frozen=True, tag="welcome"):
 class Ack(_Outgoing, frozen=True, tag="ack", kw_only=True):
     """The request with this `ref` was done; for a message, as safely as `means` says.
 
-    With `up_to` in place of `ref`: so were all of the client's messages whose refs are not above
-    it, but for those that were answered with an error.
+    With `up_to` in place of `ref`: so were all of the client's messages with refs up to this one,
+    except those that got an error.
     """
 
     ref: Ref | msgspec.UnsetType = msgspec.UNSET
@@ -126,7 +126,7 @@ class Ack(_Outgoing, frozen=True, tag="ack", kw_only=True):
 
 
 class MessageFrame(_Outgoing, frozen=True, tag="message"):
-    """A message, delivered live to everyone in its room (its sender too)."""
+    """A message, delivered to everyone live in its room, its sender too."""
 
     id: str
     room_id: str
@@ -188,7 +188,7 @@ def decode_outgoing(frame: str | bytes) -> Outgoing:
     """Read a server's frame, on the client's side.
 
     Raises:
-        msgspec.MsgspecError: it is not one; a client should not go on with such a server.
+        msgspec.MsgspecError: it is not one; a client should leave such a server.
     """
     return _outgoing_decoder.decode(frame)
 
@@ -208,7 +208,7 @@ def decode_request(frame: str | bytes) -> Request:
 
 
 def ref_of(frame: str | bytes) -> Ref:
-    """The `ref` of a frame that was refused, so that its sender knows which one it was."""
+    """The `ref` of a refused frame, so that its sender knows which one it was."""
     try:
         return msgspec.json.decode(frame, type=_RefOnly).ref
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
@@ -218,8 +218,8 @@ def ref_of(frame: str | bytes) -> Ref:
 def _explain(frame: str, error: Exception) -> Refusal:
     """What is wrong with a frame.
 
-    Decoding stops at the first fault that it meets: a wrong field may stand before broken JSON. So
-    the frame is read once more, as plain JSON.
+    Decoding stops at the first fault, and a wrong field may stand before broken JSON. So this reads
+    the frame once more, as plain JSON.
     """
     try:
         value = msgspec.json.decode(frame)

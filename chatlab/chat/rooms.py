@@ -1,7 +1,7 @@
-"""Rooms and who may speak in them: the rules over `chatrooms.json`.
+"""Rooms, and who may speak in them: the rules over `chatrooms.json`.
 
-Every question is asked through the mode's reader, and every change goes through its lock and
-writer: so the price of a membership check is the mode's price.
+Every question goes through the mode's reader, every change through its lock and writer: a
+membership check costs what the mode costs.
 """
 
 from __future__ import annotations
@@ -24,31 +24,33 @@ PARTICIPANTS_MAX = 10_000
 class Rooms:
     """The rooms of one server.
 
-    Each method raises `Refusal` when the rules say no, and `StorageError` when the disk does.
+    Each method raises `Refusal` when a rule forbids it, and `StorageError` when the disk fails.
     """
 
     def __init__(self, reader: Reader, writer: Writer, lock: Lock) -> None:
         self._reader = reader
         self._writer = writer
         self._lock = lock
-        # Whom `surely_member` has found in `_sure_of`; a change makes a new list.
+        # Members that `surely_member` found in the list `_sure_of`; a change makes a new list.
         self._sure: set[tuple[str, str]] = set()
         self._sure_of: list[Room] = []
 
     @property
     def promise(self) -> AckLevel:
-        """What is true of a change once its method has returned."""
+        """How safe a change is once its method has returned."""
         return self._writer.promise
 
     async def all(self) -> list[Room]:
         """Every room."""
-        # Under the lock: while a plain writer rewrites the file, half of it is all there is.
+        # Under the lock: while a plain writer rewrites the file, only half of it exists.
         async with self._lock.hold(CHATROOMS.name):
             return await self._reader.read(CHATROOMS)
 
     def surely_member(self, room_id: str, user: str) -> bool:
-        """Whether `user` may speak in the room, as far as is known without the disk; if this says
-        no, `require_member` knows better."""
+        """Whether `user` is known to be a participant without reading the disk.
+
+        If not, ask `require_member`.
+        """
         rooms = self._reader.at_hand(CHATROOMS)
         if rooms is None:
             return False
@@ -73,7 +75,7 @@ class Rooms:
         return room
 
     async def join(self, room_id: str, user: str) -> None:
-        """Make `user` a participant of a public room; one who is already stays one.
+        """Make `user` a participant of a public room, if it is not one already.
 
         Raises:
             Refusal: `no_such_room`; `not_a_member` if it is private; `room_full`.
@@ -87,7 +89,7 @@ class Rooms:
         await self._change(room_id, joined)
 
     async def leave(self, room_id: str, user: str) -> None:
-        """Make `user` no participant any more."""
+        """Remove `user` from the participants."""
 
         def left(room: Room) -> Room:
             others = tuple(name for name in room.participants if name != user)
@@ -96,7 +98,7 @@ class Rooms:
         await self._change(room_id, left)
 
     async def invite(self, room_id: str, host: str, guest: str) -> None:
-        """Make `guest` a participant, on the word of `host`, who is one."""
+        """Make `guest` a participant; `host` must be one."""
 
         def invited(room: Room) -> Room:
             if host not in room.participants:

@@ -1,15 +1,16 @@
 """One client's conversation: each request is checked, done and answered, one after another.
 
-Owns the rules of the protocol. Knows frames, not sockets: it is given the frames that come in and
-a client to answer to. A request that breaks a rule earns an `error`; the conversation goes on.
+Owns the rules of the protocol. Knows frames, not sockets: it gets the frames that come in and a
+client to answer to. A request that breaks a rule gets an `error`; the conversation goes on.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import AsyncIterable, Callable
-from itertools import accumulate
+from datetime import UTC, datetime
 from typing import Protocol
 
 from chatlab.chat.metrics import Metrics
@@ -36,7 +37,9 @@ from chatlab.chat.protocol import (
     ref_of,
 )
 from chatlab.chat.rooms import Rooms
+from chatlab.chat.settings import Clock
 from chatlab.chat.user_parts import user_line
+from chatlab.data.folder import utc_text
 from chatlab.data.records import Message, Room
 from chatlab.errors import Overloaded, Refusal, StorageError
 
@@ -47,13 +50,13 @@ HISTORY_CHARS_MAX = 100_000
 
 
 class Conversation:
-    """What all sessions of a server share: the parts, and the rules.
+    """What all clients of a server share: the parts and the rules.
 
     Args:
         rooms, presence, store, processor: what requests act upon.
         metrics: counts.
-        new_message: makes a message of (room, sender, content): gives it its id and time.
-        stopping: whether the server takes no more messages.
+        new_message: makes a message of (room, sender, content), with an id and a time.
+        stopping: whether the server refuses new messages.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Conversation:
         self._stopping = stopping
 
     async def hold(self, client: Talker, frames: AsyncIterable[str | bytes]) -> None:
-        """Answer each frame, until there are no more."""
+        """Answer each frame until the client leaves."""
         async for frame in frames:
             arrived_at = self._metrics.clock()
             try:
@@ -93,7 +96,7 @@ class Conversation:
                 await self._refuse(client, refusal.code, refusal.message, request.ref)
             except StorageError as error:
                 await self._storage_failed(client, error, request.ref)
-            except Exception as error:  # a bug in a part must not hang up on anyone
+            except Exception as error:  # a bug in a part must not end the connection
                 text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
@@ -102,7 +105,7 @@ class Conversation:
         match request:
             case GetHistory():
                 await self._history(client, request)
-                return  # it has an answer of its own
+                return  # its answer is the history
             case JoinRoom(room_id=room_id):
                 await self._rooms.join(room_id, client.user)
                 self._presence.enter(client, room_id)
@@ -118,17 +121,17 @@ class Conversation:
         await client.send(encode(Ack(ref=request.ref, means=self._rooms.promise)))
 
     async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
-        """Hand a message on; its ack is the journey's business."""
+        """Give a message to the processor; `outcome.py` sends its ack."""
         if client.frame_style == "batch":
             client.latest_ref = _growing(request.ref, client.latest_ref)
         _check_content(request.content)
-        # What can be known without the disk, and had without a wait, is not waited for.
+        # Awaiting costs time even when there is nothing to wait for: ask without first.
         if not self._rooms.surely_member(request.room_id, client.user):
             await self._rooms.require_member(request.room_id, client.user)
         if not client.reserved_at_once():
             await client.reserve()
-        # No await between this check and the processor's taking charge: else a message could
-        # slip in after the drain, and its ack would be a lie.
+        # No await between this check and the processor: else a message could slip in after the
+        # drain, and its ack would be a lie.
         if self._stopping():
             client.release()
             raise Refusal("shutting_down", "the server is stopping: connect again later")
@@ -140,7 +143,7 @@ class Conversation:
             client.release()
             self._metrics.accepted(-1)
             raise Refusal("overloaded", f"{error}: wait a moment, then send it again") from None
-        except Exception:  # a bug in a processor: it will never report this message's end
+        except Exception:  # a bug in a processor: it will never report this message
             client.release()
             raise
 
@@ -163,33 +166,34 @@ class Conversation:
 
 
 class Talker(Client, Protocol):
-    """A client who also asks: before each message it waits for its share of the queue.
+    """A client that also sends: each message waits for the client's share of the queue.
 
     Attributes:
-        latest_ref: of its messages; only for one that takes batches, and so cumulative acks.
+        latest_ref: of its messages, if it takes batches and so gets cumulative acks.
     """
 
     latest_ref: int
 
     def reserved_at_once(self) -> bool:
-        """Take a share of the queue if there is one; see `reserve`."""
+        """Reserve if that needs no wait; returns whether it did."""
 
     async def reserve(self) -> None:
-        """Wait until this client has fewer unsaved messages than `client_queue_limit`."""
+        """Wait until the client has fewer unsaved messages than `client_queue_limit`; count one
+        more."""
 
 
 def check_user(user: str) -> None:
-    """Raises `Refusal` unless `user` can be a user's name."""
+    """Raises `Refusal` unless `user` is a valid name."""
     _check_name("user", user)
 
 
 def _check_name(field: str, value: str) -> None:
     if not NAME_PATTERN.fullmatch(value):
-        raise Refusal("invalid_field", f"{field} {value[:80]!r} is no name: use {NAME_RULE}")
+        raise Refusal("invalid_field", f"{field} {value[:80]!r} is not a name: use {NAME_RULE}")
 
 
 def _growing(ref: Ref, latest: int) -> int:
-    """A cumulative ack speaks of all refs up to one: so they must be numbers, and grow."""
+    """The ref, which must be a number above the latest: a cumulative ack covers all up to one."""
     if not isinstance(ref, int) or ref <= latest:
         raise Refusal(
             "invalid_field",
@@ -211,9 +215,9 @@ def _check_content(content: str) -> None:
 
 
 def _fitting(messages: list[Message]) -> list[Message]:
-    """The latest of them that fit into one answer: a few long messages must not make a frame that
-    overruns its reader's send buffer."""
-    chars = list(accumulate(len(message.content) for message in reversed(messages)))
+    """The latest messages that fit into one answer, so that long ones do not overrun the client's
+    send buffer."""
+    chars = list(itertools.accumulate(len(message.content) for message in reversed(messages)))
     return messages[len(messages) - bisect_right(chars, HISTORY_CHARS_MAX) :]
 
 
@@ -223,3 +227,31 @@ def _new_room(request: CreateRoom, creator: str) -> Room:
     if len(title) > ROOM_TITLE_CHARS_MAX:
         raise Refusal("too_large", f"name has more than {ROOM_TITLE_CHARS_MAX} characters")
     return Room(request.room_id, title, (creator,), request.private)
+
+
+def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
+    """A function that makes a message of (room, sender, content): gives it its id and time.
+
+    An id is the server's start time and a counter, so that ids are unique over restarts and sort in
+    order of acceptance.
+
+    Args:
+        now: tells seconds since 1970, in UTC.
+    """
+    prefix = f"{int(now() * 1000):012x}"
+    counter = itertools.count(1)
+    latest_ms, text = -1, ""
+    latest_s, second = -1, ""
+
+    def new_message(room_id: str, sender: str, content: str) -> Message:
+        nonlocal latest_ms, text, latest_s, second
+        now_ms = int(now() * 1000)
+        if now_ms != latest_ms:  # formatting a date takes longer than all the rest
+            latest_ms = now_ms
+            if now_ms // 1000 != latest_s:
+                latest_s = now_ms // 1000
+                second = utc_text(datetime.fromtimestamp(latest_s, UTC)).removesuffix("000Z")
+            text = f"{second}{now_ms % 1000:03}Z"
+        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
+
+    return new_message

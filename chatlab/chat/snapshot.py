@@ -1,10 +1,10 @@
-"""What can be seen of a running server at one moment: frozen, and ready for JSON.
+"""Everything that a running server shows of itself at one moment: frozen, and ready for JSON.
 
 `GET /stats` sends it, the `/stats` socket streams it, the dashboard draws it and `compare`
-subtracts two of them. It is the only thing about a server that any view may know.
+subtracts two of them. A view knows nothing else about a server.
 
-Units stand last in each name. Plain counts count since the server's start; rates and percentiles
-are what the line-up's monitor makes of it.
+Units stand last in each name. Counts start with the server; the line-up's monitor makes rates and
+percentiles.
 """
 
 from __future__ import annotations
@@ -20,10 +20,7 @@ SCHEMA = "chatlab.stats/1"
 
 
 class Percentiles(msgspec.Struct, frozen=True):
-    """Percentiles of `n` raw samples; None where `n` is too small to name one.
-
-    Each is in the unit that the field's name says.
-    """
+    """Percentiles of `n` raw samples, in the unit of the field's name; None if `n` is too small."""
 
     p50: float | None = None
     p95: float | None = None
@@ -38,9 +35,9 @@ class Counts(msgspec.Struct, frozen=True):
         accepted: passed every check and was handed to the processor.
         acked: an ack was sent for it.
         saved: the store has it.
-        delivered: was sent to everyone live in its room.
-        frames: `message` frames sent for that, one for each receiver.
-        refused: requests (of any kind) answered with an `error`.
+        delivered: it was sent to everyone live in its room.
+        frames: frames sent for that, one or more for each receiver.
+        refused: requests of any kind answered with an `error`.
     """
 
     accepted: int = 0
@@ -52,10 +49,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Per second, as the monitor sees it; None where it cannot tell.
-
-    The monitor of every built-in mode looks back over a sliding window.
-    """
+    """Per second, over the monitor's sliding window; None where it cannot tell."""
 
     accepted_per_s: float | None = 0.0
     acked_per_s: float | None = 0.0
@@ -64,7 +58,7 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Batches(msgspec.Struct, frozen=True):
-    """How many messages were saved together: of the last batch, the largest, and the mean."""
+    """Messages saved together: in the last batch, in the largest, and on average."""
 
     last: int = 0
     largest: int = 0
@@ -72,10 +66,10 @@ class Batches(msgspec.Struct, frozen=True):
 
 
 class ServerNote(msgspec.Struct, frozen=True):
-    """Something that a person should know: a failed flush, a client that was too slow.
+    """Something that people should know: a failed flush, a client that was too slow.
 
     Attributes:
-        at_s: seconds since the server's start, of the last time that it happened.
+        at_s: seconds since the server's start, when it last happened.
         text: one sentence.
         times: how often it happened.
     """
@@ -92,26 +86,24 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         schema: names and versions this shape.
         url: where clients connect.
         mode: as given to `--mode`.
-        parts: the line-up, part to implementation.
+        parts: the line-up: role to implementation.
         ack_means: the promise of an ack.
         uptime_s: seconds since the start.
         clients: connections now.
-        counts, rates, batches: see there.
-        queue: what is accepted and not yet saved.
+        queue: messages accepted and not yet saved.
         cache: of the reader.
         files: what each data file has cost since the server was ready.
-        ack_ms: from the moment when the server read a message to the sending of its ack. How
-            long the message waited in the socket before that, the server cannot know; its sender
-            can, and `chatlab load` tells.
+        ack_ms: from reading a message to sending its ack. The server cannot know how long the
+            message waited in the socket before; its sender can, and `chatlab load` says.
         save_ms: ... to the end of its save.
         delivery_ms: ... to the last send to its room.
-        loop_lag_ms: how late the event loop ran a timer; p50, p95 and p99 of the last seconds.
-        cpu_s: processor time used by the server since its start, in seconds.
+        loop_lag_ms: how late the event loop ran a timer, over the last seconds.
+        cpu_s: processor time of the server since its start, in seconds.
         cpu_percent: of one core, since the snapshot before.
         rss_bytes, rss_peak_bytes: resident memory, now and at its highest.
         refusals: how often each error code was sent.
-        notes: the latest things that a person should know, newest last.
-        simulated: what is not so in truth: a slower disk, planned faults; one phrase for each.
+        notes: the latest, newest last.
+        simulated: a slower disk, planned faults: one phrase for each.
     """
 
     schema: str = SCHEMA

@@ -160,11 +160,11 @@ async def test_a_call_that_blocks_is_told_with_its_line_and_the_server_goes_on(
     async with ServeProcess(tmp_path / "data", "--mode", mode) as server:
         alice = await ChatClient.connect(server.url, "alice", "general")
         await alice.shout("block")
-        told = await heard(server, "stands still")
+        told = await heard(server, "is blocked")
         await alice.until(lambda: "block" in alice.heard(), "a message after the stall")
         await alice.close()
     assert told == (
-        "chatlab: the event loop stands still, and nobody is served, in work.py, line "
+        "chatlab: the event loop is blocked, and nobody is served, in work.py, line "
         f"{line_of(mode, '#!block')}: time.sleep(3)  #!block\n"
     )
 

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.modes import MODES
+from chatlab.chat.server import http
 from chatlab.chat.snapshot import Snapshot
 from tests.support.chat_client import ServeProcess, chatting, get, running
 
@@ -159,10 +160,11 @@ async def test_metrics_of_a_fresh_server_and_of_an_awkward_mode_name_are_valid_t
     assert any('we\\"ird' in key for key in samples)
 
 
-@pytest.mark.parametrize("interval", ["0.05", "0", "nan"])
+@pytest.mark.parametrize("interval", ["0.05", "0", "nan", "soon"])
 async def test_the_stats_stream_sends_one_snapshot_after_another(
-    interval: str, tmp_path: Path
+    interval: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(http, "STATS_INTERVAL_S", 0.05)
     async with (
         chatting("naive", tmp_path, "alice") as (server, alice),
         connect(f"{server.url}/stats?interval_s={interval}", proxy=None) as stream,

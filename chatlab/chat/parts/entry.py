@@ -1,4 +1,4 @@
-"""A message on its way: what processors pass along and deliveries send to."""
+"""A message on its way, and those who send and receive: what the parts pass to each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from chatlab.data.records import Message
 
 
 class Client(Protocol):
-    """Someone connected. No method ever raises: who has gone simply hears no more.
+    """A connected user. No method raises: frames to a client that has gone are dropped.
 
-    Each client has a bounded send buffer. One that does not read is disconnected when its buffer
-    is full, so that no method ever waits for a slow client.
+    Each client has a bounded send buffer. One that does not read is disconnected when the buffer is
+    full, so that no method waits for a slow client.
     """
 
     user: str
@@ -25,14 +25,14 @@ class Client(Protocol):
         """Send one frame the ordinary way."""
 
     def push(self, frame: bytes) -> None:
-        """Put a frame into the send buffer, at once and without giving way to anyone else."""
+        """Put a frame into the send buffer, without an await."""
 
     def release(self) -> None:
-        """One message of this client is saved or given up, so that it may have another one."""
+        """One message of this client is saved or given up: it may send another one."""
 
 
 class Members(Protocol):
-    """Who is live in a room, right now."""
+    """The clients live in a room, now."""
 
     def __call__(self, room_id: str) -> Collection[Client]: ...
 
@@ -42,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     Attributes:
         message: what was said.
-        ref: its sender's mark, for the answer.
+        ref: its sender's mark on it, for the answer.
         sender: who gets the answer.
         accepted_at: seconds, on the server's clock.
     """

@@ -1,7 +1,6 @@
-"""The server, put together: start and stop, who is let in, what can be seen.
+"""The server, put together: how it starts and stops, who is let in, what it shows.
 
-What it does with a message stands in `session.py` (what comes in) and `outcome.py` (what becomes
-of it).
+What it does with a message: `session.py` (what comes in) and `outcome.py` (what goes out).
 
     ws://HOST:PORT/?user=alice     the chat
     ws://HOST:PORT/stats           a snapshot every second (or ?interval_s=0.2)
@@ -11,13 +10,10 @@ of it).
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,9 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
 
-from chatlab.chat import snapshot as snapshots
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
 from chatlab.chat.presence import Presence
@@ -45,11 +39,10 @@ from chatlab.chat.protocol import (
 from chatlab.chat.rooms import Rooms
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.http import HttpDesk
-from chatlab.chat.session import Conversation, check_user
+from chatlab.chat.session import Conversation, check_user, message_maker
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.user_parts import user_line
-from chatlab.data.folder import utc_text
 from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
 from chatlab.disk.files import Files
@@ -57,26 +50,23 @@ from chatlab.disk.simulated import Simulation
 from chatlab.errors import Refusal, StorageError, UsageError
 
 CLOSE_TIMEOUT_S = 2.0
-STATS_INTERVAL_MIN_S = 0.05
-STATS_INTERVAL_MAX_S = 60.0
 NO_LIMIT = 2**62
 
-# A page from elsewhere must not be able to talk to a server on its reader's own machine
-# (cross-site WebSocket hijacking); programs send no Origin at all.
+# A web page from elsewhere must not talk to a server on its reader's machine (cross-site WebSocket
+# hijacking). Programs send no Origin at all.
 _LOCAL_PAGES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
-# Broken handshakes and vanished clients are everyday life for a server, and counted; the log is
-# for bugs.
+# Broken handshakes and lost clients are normal for a server, and counted; the log is for bugs.
 _logger = logging.getLogger("chatlab.server")
 _logger.setLevel(logging.CRITICAL)
 
 
 class Farewell(msgspec.Struct, frozen=True):
-    """What a stopping server leaves behind.
+    """What a server did while it stopped.
 
     Attributes:
-        saved: messages saved while it stopped.
-        unsaved: messages that could not be; their senders were told.
+        saved: messages that it saved.
+        unsaved: messages that it could not save; it told their senders.
     """
 
     saved: int
@@ -89,18 +79,18 @@ class ChatServer:
     Args:
         line_up: its parts.
         folder: the data folder, ready for use.
-        settings: the parts' knobs, where the line-up's name does not say otherwise.
+        settings: of the parts; knobs in the line-up's name win over them.
         host, port: where to listen; port 0 picks a free one.
-        ack: what acks shall promise, if more than the line-up does by itself.
+        ack: what acks promise, if more than the line-up's default.
         token: a secret that clients must show, if any.
-        compress: whether clients may have their frames compressed, both ways, if they ask for it.
-        starting: messages that a store begins with if it has never been used.
-        conditions: what stands between the parts and the disk. What is simulated begins once the
-            server listens, and every snapshot tells of it.
+        compress: whether frames are compressed, both ways, for clients that ask for it.
+        starting: the first messages of a store that was never used.
+        conditions: what stands between the parts and the disk. Simulations begin once the server
+            listens, and every snapshot names them.
         clock: seconds.
 
     Raises, on entering:
-        UsageError: the address cannot be used, or the store cannot use what is in the folder.
+        UsageError: it cannot listen there, or the store cannot use what is in the folder.
     """
 
     def __init__(
@@ -176,15 +166,15 @@ class ChatServer:
                 self._port,
                 process_request=self._desk.answer,
                 origins=[None, _LOCAL_PAGES],
-                # Costs more time than it saves, but where the network is slow: see the lab.
+                # Costs more time than it saves, except on a slow network: see the lab.
                 compression="deflate" if self._compress else None,
                 max_size=FRAME_BYTES_MAX,
                 create_connection=self._parts.transport.connection_class(),
-                # No send ever waits for a slow client: its buffer is bounded in `client.py`.
+                # No send waits for a slow client: `client.py` bounds its buffer.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
-                # The pong of a client who waits its turn is stuck behind its own messages: a
-                # missing one is no sign of death. Of those who are gone, TCP tells.
+                # A busy client's pong waits behind its own messages, so a missing pong does not
+                # mean that the client is gone. TCP reports those that are.
                 ping_timeout=None,
                 logger=_logger,
             )
@@ -211,7 +201,7 @@ class ChatServer:
         await self.stop()
 
     async def stop(self) -> Farewell:
-        """Take no more messages, save those that were taken, say goodbye to everyone."""
+        """Refuse new messages, save those that were accepted, close every connection."""
         saved_before = self._metrics.counts.saved
         self._stopping = True
         unsaved = await self._parts.processor.drain()
@@ -222,7 +212,7 @@ class ChatServer:
             self._watching.cancel()
         try:
             await self._parts.store.close()
-        except StorageError as error:  # nothing more can be saved, and the senders know already
+        except StorageError as error:  # the senders have been told already
             self._metrics.note(str(error))
         self._files.close()
         return Farewell(self._metrics.counts.saved - saved_before, len(unsaved))
@@ -271,10 +261,12 @@ class ChatServer:
         url = urlsplit(connection.request.path)
         query = parse_qs(url.query)
         if url.path == "/stats":
-            await self._stream_stats(connection, query.get("interval_s", ["1"])[0])
+            watcher = SocketClient(connection, "a watcher", self.settings, self._metrics.note)
+            interval = query.get("interval_s", [""])[0]
+            await self._desk.stream_stats(connection, watcher.push, interval)
         else:
-            batches = query.get("frames") == ["batch"] and self._parts.delivery.frames == "batch"
-            style: FrameStyle = "batch" if batches else "single"
+            wants_batches = query.get("frames") == ["batch"]
+            style: FrameStyle = self._parts.delivery.frames if wants_batches else "single"
             await self._chat(connection, query.get("user", [""])[0], style)
 
     async def _chat(self, connection: ServerConnection, user: str, frames: FrameStyle) -> None:
@@ -294,7 +286,7 @@ class ChatServer:
             self._metrics.note(str(error))
             await self._turn_away(client, connection, Refusal("storage_failed", str(error)))
         except ConnectionClosed:
-            pass  # it went without a goodbye
+            pass  # the client went without a closing handshake
         except Exception as error:  # a bug in a part: this connection ends, and says why
             text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
             self._metrics.note(text)
@@ -319,40 +311,3 @@ class ChatServer:
         name = names.get(user, user)
         ack_means = self._parts.ack_means
         return Welcome(user, name, self.line_up.name, ack_means, rooms, frames)
-
-    async def _stream_stats(self, connection: ServerConnection, interval: str) -> None:
-        try:
-            interval_s = min(STATS_INTERVAL_MAX_S, max(STATS_INTERVAL_MIN_S, float(interval)))
-        except ValueError:
-            interval_s = 1.0
-        watcher = SocketClient(connection, "a watcher", self.settings, self._metrics.note)
-        while connection.state is State.OPEN:
-            watcher.push(snapshots.encode(self.snapshot()))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
-                    await connection.wait_closed()
-
-
-def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
-    """What gives messages their id and time; `now` tells seconds since 1970, in UTC.
-
-    Ids start with the moment when the server started and go on with a counter, so that they are
-    unique over restarts and sort in order of acceptance.
-    """
-    prefix = f"{int(now() * 1000):012x}"
-    counter = itertools.count(1)
-    latest_ms, text = -1, ""
-    latest_s, second = -1, ""
-
-    def new_message(room_id: str, sender: str, content: str) -> Message:
-        nonlocal latest_ms, text, latest_s, second
-        now_ms = int(now() * 1000)
-        if now_ms != latest_ms:  # writing a date down takes longer than all the rest
-            latest_ms = now_ms
-            if now_ms // 1000 != latest_s:
-                latest_s = now_ms // 1000
-                second = utc_text(datetime.fromtimestamp(latest_s, UTC)).removesuffix("000Z")
-            text = f"{second}{now_ms % 1000:03}Z"
-        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
-
-    return new_message

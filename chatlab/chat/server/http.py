@@ -1,20 +1,26 @@
-"""Plain HTTP on the chat's port: health, statistics, Prometheus metrics, refusals."""
+"""Everything but the chat on its port: health, statistics (as a page or a stream), Prometheus
+metrics, and refused handshakes."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import ErrorFrame, encode
 from chatlab.chat.snapshot import Snapshot
 
+STATS_INTERVAL_S = 1.0
+STATS_INTERVAL_MIN_S, STATS_INTERVAL_MAX_S = 0.05, 60.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -43,14 +49,26 @@ class HttpDesk:
             return _refuse(
                 connection, HTTPStatus.UNAUTHORIZED, "bad_token", "add &token=... to the address"
             )
-        if request.headers.get("Upgrade", "").lower() == "websocket" and url.path in (
-            "/",
-            "/stats",
-        ):
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if upgrade and url.path in ("/", "/stats"):
             if reason := self._closed():
                 return _refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "server_full", reason)
             return None
         return self._page(connection, url.path)
+
+    async def stream_stats(
+        self, connection: ServerConnection, push: Callable[[bytes], None], interval: str
+    ) -> None:
+        """Push a snapshot every `interval` seconds, until the watcher leaves or is too slow."""
+        try:
+            interval_s = min(STATS_INTERVAL_MAX_S, max(STATS_INTERVAL_MIN_S, float(interval)))
+        except ValueError:
+            interval_s = STATS_INTERVAL_S
+        while connection.state is State.OPEN:
+            push(snapshots.encode(self._snapshot()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await connection.wait_closed()
 
     def _page(self, connection: ServerConnection, path: str) -> Response:
         match path:

@@ -1,5 +1,5 @@
 """How does a message reach its room? `each.py`: one awaited send after another. `broadcast.py`:
-encoded once, pushed to all. `batch.py`: one frame for a batch.
+encoded once, pushed to all. `batch.py`: one frame for a whole batch.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from chatlab.data.records import Message
 
 
 class Delivery(ABC):
-    """Brings saved messages to those who are live in their rooms.
+    """Sends saved messages to the clients live in their rooms.
 
     Args:
-        members: tells who is live in a room.
+        members: lists the clients live in a room.
 
     Attributes:
         frames: `batch` if clients that ask for it get batch frames and cumulative acks.
@@ -32,6 +32,5 @@ class Delivery(ABC):
     async def deliver(self, batch: Sequence[Message]) -> int:
         """Send each message to each member of its room, in order.
 
-        Returns the number of frames sent. Never raises because of a client; a room with nobody
-        in it costs nothing.
+        Returns the number of frames sent. No client makes it raise; an empty room costs nothing.
         """

@@ -1,7 +1,7 @@
-"""The batching delivery: what was saved together is sent together, a frame a room.
+"""The batching delivery: messages saved together are sent together, one frame for each room.
 
-A frame costs far more than the bytes in it: a header, a call to the system, a wake-up at the other
-end. Here a hundred messages share one. Clients that did not ask for it get a frame a message.
+A frame costs far more than the bytes in it: a header, a system call, a wake-up at the other end.
+Here a hundred messages share one. Clients that did not ask for that get a frame for each message.
 Its plain sibling is `broadcast.py`.
 """
 
@@ -16,7 +16,7 @@ from chatlab.data.records import Message
 
 
 class BatchDelivery(Delivery):
-    """Encodes a batch once for those who take batches, and pushes to everyone."""
+    """Encodes a batch once for all clients that take batches, and pushes to everyone."""
 
     frames = "batch"
 
@@ -34,7 +34,7 @@ class BatchDelivery(Delivery):
         return sent
 
     def _one_by_one(self, batch: Sequence[Message]) -> int:
-        """A frame a message, for those who did not ask for more."""
+        """A frame for each message, for clients that did not ask for batches."""
         sent = 0
         for message in batch:
             frame = encode_message(message)
@@ -48,7 +48,7 @@ class BatchDelivery(Delivery):
 
 
 def _parts(batch: Sequence[Message]) -> Iterator[list[Message]]:
-    """A batch room by room, cut where a frame would become too large; each room's order is kept."""
+    """A batch split by room, and where a frame would become too large; keeps each room's order."""
     rooms: dict[str, list[Message]] = {}
     for message in batch:
         rooms.setdefault(message.room_id, []).append(message)

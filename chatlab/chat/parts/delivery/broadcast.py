@@ -1,6 +1,6 @@
-"""The broadcasting delivery: each message is encoded once and pushed to all without a pause.
+"""The broadcasting delivery: each message is encoded once and pushed to all without an await.
 
-No member can come or go in between, and nothing waits for anyone. Its plain sibling is `each.py`.
+No member can come or go in between, and nobody waits for anybody. Its plain sibling is `each.py`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from chatlab.data.records import Message
 
 
 class EachDelivery(Delivery):
-    """Encodes and sends for every member anew."""
+    """Encodes and sends each message anew for every member."""
 
     async def deliver(self, batch: Sequence[Message]) -> int:
         sent = 0

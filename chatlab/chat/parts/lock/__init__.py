@@ -1,4 +1,4 @@
-"""Who may read, change and write back at once? `none.py`: everyone. `per_file.py`: one a file."""
+"""Who may read, change and write back a file at once? `none.py`: everyone. `per_file.py`: one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 
 
 class Lock(ABC):
-    """Guards files that are read, changed and written back, from those who do the same and from
-    those who only read: a file that is being written over is, for a moment, half a file."""
+    """Guards a file that is read, changed and written back against others who do the same, and
+    against readers: for a moment, a file that is being rewritten is half a file."""
 
     @abstractmethod
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
         """`async with lock.hold("messages.json"):` reads, changes and writes back that file.
 
-        Waiters get in in the order of their coming. A body that raises, or is cancelled, gives
-        the lock back like any other.
+        Waiters get the lock in the order in which they came. A body that raises or is cancelled
+        releases it like any other.
         """

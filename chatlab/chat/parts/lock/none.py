@@ -1,7 +1,7 @@
-"""No lock at all: here is how updates get lost.
+"""No lock: here updates get lost.
 
-A reads [1], B reads [1], A writes [1, A], B writes [1, B]: A's message is gone, and A was told
-that it was saved. Its better sibling is `per_file.py`.
+A reads [1], B reads [1], A writes [1, A], B writes [1, B]: A's message is lost, and A got an ack.
+Its better sibling is `per_file.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One lock a file: whoever reads in order to write back has the file to itself.
+"""One lock for each file: whoever reads it in order to write it back has it alone.
 
-Work on different files goes on side by side. Its plain sibling is `none.py`.
+Different files do not wait for each other. Its plain sibling is `none.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The plain monitor: what has happened since the start, and nothing about now.
+"""The plain monitor: what happened since the start, and nothing about now.
 
-A server that was idle for an hour and drowns since a minute shows a rate as if all were calm. Its
+A server that was idle for an hour and has been overloaded for a minute still shows a low rate. Its
 better sibling is `window.py`.
 """
 
@@ -29,5 +29,5 @@ class TotalsMonitor(Monitor):
         return self._totals[name] / seconds if seconds > 0 else 0.0
 
     def percentile(self, samples: Sequence[float], fraction: float) -> float | None:  # noqa: ARG002
-        """None: the mean, which it could give, must not stand where a percentile is expected."""
+        """None: a mean must not stand where people expect a percentile."""
         return None

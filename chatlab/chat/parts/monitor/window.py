@@ -1,11 +1,10 @@
-"""The sliding window: what happens now, and how bad it is for the unlucky.
+"""The sliding window: what happens now, and how long the unlucky wait.
 
-A rate covers the last second, whenever it is asked for, and a percentile is always a value that
-was really measured. Its plain sibling is `totals.py`.
+A rate covers the last second, and a percentile is always a value that was measured. Its plain
+sibling is `totals.py`.
 
-Each kind of event has eleven buckets of a tenth of a second, so that a million events a second
-take no more memory than one. What it costs: a rate can be off by what happened within the oldest
-tenth of the window.
+Each kind of event has eleven buckets of a tenth of a second, so that a million events a second take
+no more memory than one. What it costs: a rate can be off by the events of the oldest tenth.
 """
 
 from __future__ import annotations
@@ -64,8 +63,8 @@ class RateWindow:
         """Events per second over the window that ends now."""
         now = self._clock() * BUCKETS_PER_S
         oldest = int(now) - RATE_BUCKETS
-        # As much of the oldest bucket counts as is missing of the newest, which has just begun:
-        # otherwise a steady rate would seem to fall by a tenth at the start of each bucket.
+        # Of the oldest bucket, count the share that the newest, still unfinished one lacks: else a
+        # steady rate would seem to fall by a tenth at the start of each bucket.
         share = {oldest: 1 - now % 1}
         buckets = (*self._buckets, (self._bucket, self._count))
         events = sum(count * share.get(bucket, 1) for bucket, count in buckets if bucket >= oldest)
@@ -75,8 +74,7 @@ class RateWindow:
 def percentile(ordered: Sequence[float], fraction: float) -> float:
     """The smallest sample that at least `fraction` of all are less than or equal to.
 
-    The nearest-rank definition (Hyndman and Fan 1996, definition 1): always a value that was
-    really measured.
+    The nearest-rank definition (Hyndman and Fan 1996, definition 1).
 
     Args:
         ordered: the samples, ascending; at least one.

@@ -1,5 +1,5 @@
 """When is a message saved? `immediate.py`: now, alone. `queueing.py`: soon, in a batch.
-`group_commit.py`: with whatever else waits. Here: the seam, and the listener it reports to.
+`group_commit.py`: together with all that wait. Here: the seam, and the listener it reports to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chatlab.errors import StorageError
 
 
 class Outcome(Protocol):
-    """Hears what becomes of each message; it sends the acks and has the messages delivered."""
+    """Hears what happens to each message, and sends acks, errors and the messages themselves."""
 
     async def queued(self, entry: Entry) -> None:
         """It is in memory and will be saved."""
@@ -26,10 +26,10 @@ class Outcome(Protocol):
         """These are saved, as safely as the store promises."""
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
-        """Saving failed; they stay queued and are tried again in so many seconds."""
+        """Saving failed; they stay queued, and the next try is in `retry_in_s` seconds."""
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
-        """Saving failed for good: they are not kept."""
+        """Saving failed for good: the processor drops them."""
 
 
 class ProcessorStatistics(msgspec.Struct, frozen=True):
@@ -37,8 +37,8 @@ class ProcessorStatistics(msgspec.Struct, frozen=True):
 
     Attributes:
         depth: messages accepted and not yet saved.
-        limit: messages; how many there may be. 0: as many as there are clients.
-        oldest_s: seconds that the oldest of them has waited; 0 when there is none.
+        limit: the largest depth, in messages; 0: as many as there are clients.
+        oldest_s: seconds that the oldest of them has waited; 0 if there is none.
         flushes: batches saved so far.
         failures: batches whose saving failed so far.
     """
@@ -55,13 +55,13 @@ class Processor(ABC):
 
     Args:
         store: where to.
-        outcome: who is told.
+        outcome: hears what happens.
         settings: `batch_size_max`, `flush_interval_s`, `queue_limit` and the retry times.
         clock: seconds.
 
     Attributes:
-        acks_queued: whether it takes charge of a message before saving it, so that an ack can
-            promise `queued` at the earliest; otherwise the first thing to promise is the save.
+        acks_queued: whether it takes a message before saving it, so that an ack can promise
+            `queued`; otherwise acks come after the save.
     """
 
     acks_queued: ClassVar[bool]
@@ -74,18 +74,18 @@ class Processor(ABC):
 
     @abstractmethod
     async def submit(self, entry: Entry) -> None:
-        """Take charge of a message. Messages of one sender are saved in the order of submission.
+        """Take a message. Saves each sender's messages in the order of submission.
 
         Raises:
-            Overloaded: there is no room; the message was not taken.
+            Overloaded: the queue is full; the message was not taken.
         """
 
     @abstractmethod
     async def drain(self) -> Sequence[Entry]:
-        """Save all that was submitted, and stop; nothing may be submitted from now on.
+        """Save all submitted messages, and stop; no submission follows.
 
-        Tries for `drain_timeout_s`; a save that is then under way is waited for. Returns the
-        messages that could not be saved, of each of which `outcome.failed` has heard.
+        Tries for `drain_timeout_s`, then waits for a save in progress. Returns the messages that
+        could not be saved, after reporting each to `outcome.failed`.
         """
 
     @abstractmethod

@@ -1,15 +1,15 @@
-"""The group commit: save whatever waits, as soon as the save before is done.
+"""Group commit: save all messages that wait, as soon as the save before is done.
 
-While the disk is busy, messages gather; the next save takes all of them. So the batch is as large
-as the load makes it: one message on a quiet server, hundreds under pressure. Nothing ever waits
-for a timer, and an ack can wait for the save, because the save comes at once.
+While the disk is busy, messages gather; the next save takes all of them. So the load decides the
+size of the batch: one message on a quiet server, hundreds under pressure. No message waits for a
+timer, and an ack can wait for the save, because the save comes at once.
 
-Nor does the disk wait for the network: while a batch is acked and delivered, the next is saved.
+Nor does the disk wait for the network: while one batch is acked and delivered, the next is saved.
 
 Databases have done so for decades (DeWitt et al., "Implementation techniques for main memory
 database systems", SIGMOD 1984).
 
-The queue itself stands in `base_queue.py`. Its plain sibling is `queueing.py`.
+The queue itself: `queue_base.py`. The plain sibling: `queueing.py`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from chatlab.chat.settings import Clock, Settings
 
 
 class GroupCommitProcessor(QueueProcessor):
-    """Saves all that waits, at once, and acks after the save."""
+    """Saves all that wait, at once, and acks after the save."""
 
     acks_queued = False
     batch_size_max = 1_000
-    # At most 256 KiB of UTF-8: a batch is delivered in one go, and must leave room in the send
-    # buffer of a client that reads well.
+    # At most 256 KiB of UTF-8: a batch is delivered at once, and must fit into the send buffer of
+    # a client that reads well.
     batch_chars_max = 64 * 1024
 
     def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class GroupCommitProcessor(QueueProcessor):
             await self.changed.wait()
 
     async def hand_on(self, batch: list[Entry]) -> None:
-        # One delivery at a time: so the order holds, and no more than one batch is behind.
+        # One delivery at a time keeps the order, and at most one batch undelivered.
         await self.handed_on()
         self._handing_on = asyncio.create_task(self.outcome.saved(batch))
 

@@ -1,7 +1,6 @@
-"""The plain processor: each message is saved at once, alone, before its sender hears anything.
+"""The plain processor: each message is saved at once, alone, before its sender gets an ack.
 
-An ack means what it says, and each message pays the full price of a save. Its better sibling is
-`queueing.py`.
+Each message pays the full price of a save. Its better sibling is `queueing.py`.
 """
 
 from __future__ import annotations
@@ -23,12 +22,11 @@ class ImmediateProcessor(Processor):
 
     def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
         super().__init__(store, outcome, settings, clock)
-        # Bounded by the number of clients: each waits here for its one message. A dict, because
-        # it keeps the order.
+        # Bounded by the number of clients: each waits for its one message. A dict keeps the order.
         self._under_way: dict[Entry, None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._gave_up: set[Entry] = set()  # their senders have been told already
+        self._gave_up: set[Entry] = set()  # reported as failed already
         self._flushes = self._failures = 0
 
     async def submit(self, entry: Entry) -> None:

@@ -1,11 +1,11 @@
-"""What the processors with a queue share: the queue, the flushing, the retries, the drain.
+"""What the processors with a queue share: the queue, its flushes, retries and drain.
 
-They differ in when a batch is due, and in how large it may be. Whatever they choose, these hold:
+They differ in when a batch is due, and how large it may be. In all of them:
 
-- order: first in, first out, and never two flushes at once;
-- memory: the queue is bounded, and the sender of one message too many is told so;
-- messages: a batch whose save fails stays at the head of the queue and is tried again, with
-  longer and longer pauses, and its senders are told.
+- messages go first in, first out, and never two flushes run at once;
+- the queue is bounded: one message too many is refused;
+- a batch whose save fails stays at the head of the queue, its senders hear of it, and it is tried
+  again after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class QueueProcessor(Processor):
     """Saves batches from a bounded queue, one after another.
 
     Attributes:
-        batch_size_max: messages saved together at most.
-        batch_chars_max: characters of their text together at most, unless it is one message's.
-        queue: what is not saved yet; the batch that is being saved stands at its head.
-        changed: set whenever something has come, or the drain begins.
-        draining: whether to wait for nothing any more.
+        batch_size_max: the most messages saved together.
+        batch_chars_max: the most characters of text saved together; one message may have more.
+        queue: the unsaved messages; the batch that is being saved is at its head.
+        changed: set when a message comes or the drain begins.
+        draining: whether to save without waiting.
     """
 
     batch_size_max: int
@@ -66,7 +66,7 @@ class QueueProcessor(Processor):
             await asyncio.wait([self._flusher], timeout=self.settings.drain_timeout_s)
             self._gave_up = True
             self._hurry.set()
-            # Not cancelled: a save that is under way may yet succeed, and must be believed then.
+            # Not cancelled: a save in progress may still succeed, and then it counts.
             await asyncio.wait([self._flusher])
         unsaved = list(self.queue)
         if unsaved:
@@ -93,7 +93,7 @@ class QueueProcessor(Processor):
         await self.handed_on()
 
     def _next_batch(self) -> list[Entry]:
-        """The head of the queue, as much as may be saved together."""
+        """The messages at the head of the queue that may be saved together."""
         batch: list[Entry] = []
         chars = 0
         for entry in islice(self.queue, self.batch_size_max):
@@ -105,17 +105,17 @@ class QueueProcessor(Processor):
 
     @abstractmethod
     async def until_due(self) -> None:
-        """Wait until a batch should be saved; at once while draining."""
+        """Wait until a batch is due; while draining, it is due at once."""
 
     async def hand_on(self, batch: list[Entry]) -> None:
-        """Have a saved batch acked and delivered; the next save begins when this returns."""
+        """Have a saved batch acked and delivered; the next save starts when this returns."""
         await self.outcome.saved(batch)
 
     async def handed_on(self) -> None:
-        """Wait until whatever `hand_on` has begun is done."""
+        """Wait until what `hand_on` started is done."""
 
     async def _pause(self, pause_s: float) -> None:
-        """Wait between two tries; a drain cuts it short."""
+        """Wait between two tries; a drain ends the wait."""
         try:
             async with asyncio.timeout(pause_s):
                 await self._hurry.wait()
@@ -124,14 +124,14 @@ class QueueProcessor(Processor):
             pass
 
     async def _save(self, batch: list[Entry]) -> bool:
-        """Save one batch, however often it takes; False if the drain gave up on it."""
+        """Save one batch, with as many tries as it takes; False if the drain gave up on it."""
         pause_s = self.settings.retry_first_s
         messages = [entry.message for entry in batch]
         while True:
             try:
                 await self.store.save(messages)
                 break
-            except Exception as error:  # a bug in a store must not end the flushing, either
+            except Exception as error:  # also a bug in a store: the flusher must go on
                 self._failures += 1
                 if self._gave_up:
                     return False
@@ -141,7 +141,7 @@ class QueueProcessor(Processor):
                 return False
             pause_s = min(pause_s * 2, self.settings.retry_max_s)
         self._flushes += 1
-        # Only now: a batch that is being saved still counts as queued.
+        # Only now, because a batch that is being saved still counts as queued.
         for _ in batch:
             self.queue.popleft()
         return True

@@ -1,12 +1,12 @@
 """The queueing processor: messages wait a little, and are saved together.
 
 A batch is saved when `batch_size_max` messages wait, or when the oldest has waited for
-`flush_interval_s`, whichever comes first. One save then serves a hundred messages.
+`flush_interval_s`, whichever comes first. One save serves a hundred messages.
 
-What it costs: an ack given on queueing is a promise that a crash breaks; and a message waits for
-its batch even when the disk has nothing to do.
+What it costs: a crash breaks the promise of an ack that is sent on queueing, and a message waits
+for its batch even when the disk is idle.
 
-The queue itself stands in `base_queue.py`. Its plain sibling is `immediate.py`, its better one
+The queue itself: `queue_base.py`. The plain sibling: `immediate.py`, the better one:
 `group_commit.py`.
 """
 
@@ -21,7 +21,7 @@ from chatlab.chat.settings import Clock, Settings
 
 
 class QueueingProcessor(QueueProcessor):
-    """Saves when a batch is full, or its oldest message has waited long enough."""
+    """Saves a batch when it is full, or when its oldest message has waited long enough."""
 
     acks_queued = True
 

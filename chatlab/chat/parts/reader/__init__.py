@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class ReaderStatistics(msgspec.Struct, frozen=True):
-    """What a cache has done so far.
+    """What a cache did so far.
 
     Attributes:
         hits: reads answered from memory.
-        misses: reads that had to go to the disk, or to wait for another reader's trip to it.
+        misses: reads that went to the disk, or waited for another one that did.
         stale_served: reads answered with an old value because the disk failed.
     """
 
@@ -33,7 +33,7 @@ class Reader(ABC):
 
     Args:
         files: the data folder.
-        settings: `cache_ttl_s` and `reads_at_once_max` are for readers.
+        settings: `cache_ttl_s` and `reads_at_once_max` concern readers.
         clock: seconds.
     """
 
@@ -44,19 +44,19 @@ class Reader(ABC):
 
     @abstractmethod
     async def read(self, file: DataFile[T]) -> T:
-        """The content of a file. Whoever gets it must not change it: others may hold it too.
+        """The content of a file. Do not change it: others may hold it, too.
 
         Raises:
-            StorageError: it cannot be read, and there is nothing older to give instead.
-            CorruptFile: it was read and is not what it should be.
+            StorageError: it cannot be read, and there is no older content.
+            CorruptFile: its content makes no sense.
         """
 
     def at_hand(self, file: DataFile[T]) -> T | None:  # noqa: ARG002
-        """The content of a file if it can be had at once, without the disk; None if not."""
+        """The content of a file if it is in memory, without an await; None if not."""
         return None
 
     def written(self, file: DataFile[T], value: T) -> None:  # noqa: B027 (nothing to do is fine)
-        """Hear that `file` now holds `value`: called after each successful write."""
+        """`file` now holds `value`: called after each successful write."""
 
     def statistics(self) -> ReaderStatistics:
         """Hits and misses; a reader without a cache has neither."""

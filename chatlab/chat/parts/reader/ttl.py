@@ -1,14 +1,14 @@
-"""The caching reader: what was read less than `cache_ttl_s` ago is not read again.
+"""The caching reader: a file that was read less than `cache_ttl_s` ago is not read again.
 
 What it adds to `direct.py`, its plain sibling:
 
-- time to live: someone else may change the file, so that no value is trusted for ever;
-- single flight: of many who miss at once, one goes to the disk and the others wait for it;
-- at most `reads_at_once_max` reads of one file, for those who cannot share a flight;
+- time to live: others may change the file, so no value is trusted for ever;
+- single flight: of many that miss at once, one reads the disk and the others wait for it;
+- at most `reads_at_once_max` concurrent reads of one file, where a flight cannot be shared;
 - stale on error: an old value, counted as such, rather than none;
 - writes refresh it, so that a server always sees its own writes.
 
-What it costs: for up to `cache_ttl_s`, a change made by anybody else is not seen.
+What it costs: for up to `cache_ttl_s`, it does not see a change that others made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TTLReader(Reader):
 
     def __init__(self, files: Files, settings: Settings, clock: Clock) -> None:
         super().__init__(files, settings, clock)
-        # One entry for each data file, of which there are a handful: no further bound is needed.
+        # Bounded: one entry for each data file, of which there are a handful.
         self._slots: dict[str, _Slot] = {}
         self._hits = self._misses = self._stale_served = 0
 
@@ -43,7 +43,7 @@ class TTLReader(Reader):
         if slot.flight is None:
             slot.flight = asyncio.create_task(self._fetch(file, slot))
             slot.flight.add_done_callback(_hear_the_end)
-        # Shielded: one waiter who gives up must not cancel the read that the others wait for.
+        # Shielded: a waiter that is cancelled must not cancel the read that others wait for.
         value, stale = await asyncio.shield(slot.flight)
         self._stale_served += stale
         return value  # type: ignore[no-any-return]
@@ -60,8 +60,8 @@ class TTLReader(Reader):
     def written(self, file: DataFile[T], value: T) -> None:
         slot = self._slot(file)
         slot.fill(value, self.clock())
-        # A read that began before this write may come home with what was there before. Those
-        # who wait for it asked before the write, too; whoever asks from now on must not join.
+        # A read that began before this write may return the content before it. Those that wait for
+        # it asked before the write, too; a new reader must not join them.
         slot.flight = None
         slot.version += 1
 
@@ -92,7 +92,7 @@ class TTLReader(Reader):
 
 
 def _hear_the_end(flight: asyncio.Task[Any]) -> None:
-    # If every waiter has been cancelled, nobody else asks a failed flight for its exception.
+    # If every waiter was cancelled, nobody else retrieves a failed flight's exception.
     if not flight.cancelled():
         flight.exception()
 

@@ -24,11 +24,11 @@ class Store(ABC):
     Args:
         files: the data folder.
         reader, writer, lock: the parts that a store over whole files works with.
-        settings: the sizes of a store's files, where it has a choice.
+        settings: the sizes of its files, where they can be chosen.
 
     Attributes:
-        kept_in: the files in which it keeps messages, as a pattern; no other store's pattern
-            matches them. Empty for a store that keeps none.
+        kept_in: a pattern of the files in which it keeps messages; no other store's pattern
+            matches them. Empty for a store without files.
     """
 
     kept_in: ClassVar[str]
@@ -45,24 +45,24 @@ class Store(ABC):
     @property
     @abstractmethod
     def promise(self) -> AckLevel:
-        """What is true of a batch once `save` has returned."""
+        """How safe a batch is once `save` has returned."""
 
     async def start(self, starting: Iterable[Message] = ()) -> list[str]:  # noqa: ARG002
-        """Get ready, once, before anything else is asked; returns what a person should know of it.
+        """Get ready, once, before any other call; returns notes for people.
 
         Args:
-            starting: what a store holds that has never been used; others let it be.
+            starting: the first messages of a store that was never used; others ignore it.
 
         Raises:
-            StorageError: what is there cannot be used; it was not changed.
+            StorageError: its files cannot be used; they were not changed.
         """
         return []
 
     async def close(self) -> None:  # noqa: B027 (most stores hold nothing open)
-        """Let go of what is held open; nothing is asked from now on."""
+        """Close open files; no call follows."""
 
     async def fill(self, messages: Iterable[Message]) -> None:
-        """Keep many messages, a part at a time, so that memory need not hold them all."""
+        """Keep many messages, a part at a time, so that memory does not hold them all."""
         rest = iter(messages)
         while part := list(islice(rest, FILL_AT_ONCE)):
             await self.save(part)
@@ -74,8 +74,8 @@ class Store(ABC):
         Saving a batch again after a failure is safe: no message is kept twice.
 
         Raises:
-            StorageError: it failed. None of the batch counts as saved; those saved earlier are
-                as safe as the writer makes them.
+            StorageError: it failed. No message of the batch counts as saved; earlier ones are as
+                safe as the writer keeps them.
         """
 
     @abstractmethod

@@ -1,17 +1,17 @@
-"""The journal: messages are only ever added, at the end of a log.
+"""The journal: messages are only appended, to a log.
 
 A save writes the batch and nothing else, then waits once for the disk. So it costs the same after a
-million messages as after none, and an ack after it survives a power cut. The log's format, and why
-a torn tail can be told from decay, stands in `journal_format.py`.
+million messages as after none, and its ack survives a power cut. The log's format, and how to tell
+a torn tail from decay: `journal_format.py`.
 
-- Memory holds one position a room, not the messages. A room's latest messages are found by a chain
-  that leads from each to the one before.
+- Memory holds one position for each room, not the messages. A chain leads from each message of a
+  room to the one before.
 - A failed save leaves nothing behind: what it may have written is cut off before the next one. A
-  sync that failed is never tried again on the same bytes, because the system may have dropped them
-  and then say that all is well (Rebello et al., "Can Applications Recover from fsync Failures?",
-  USENIX ATC 2020): they are written anew.
-- A start reads the last segment only; of the others it looks at the sizes.
-- With `compress_segments`, a segment is compressed once the next one has begun, beside the saving.
+  failed sync is never tried again on the same bytes, because the system may have dropped them and
+  then report success (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC
+  2020): they are written anew.
+- A start reads the last segment only; of the others it checks the sizes.
+- With `compress_segments`, a segment is compressed once the next one has begun, beside the saves.
   A history then reads a block or two of it.
 
 Its plain sibling is `rewrite.py`.
@@ -81,7 +81,7 @@ class JournalStore(Store):
             self._closed.extend(form.base_of(one) for one in segments[:-1] if form.is_segment(one))
             self._compress_closed()
             return notes
-        except BaseException:  # nobody closes a store that has not started
+        except BaseException:  # a store that has not started is not closed by anyone
             await self._end_compressing()
             if self._log is not None:
                 await self._log.close()
@@ -97,7 +97,7 @@ class JournalStore(Store):
                 finally:
                     await self._log.close()
                     self._log = None
-        if self._compressing_failed:  # once more; if it fails again, whoever closes hears of it
+        if self._compressing_failed:  # once more; if it fails again, the caller hears of it
             await self._compress(self._closed[0])
 
     async def save(self, batch: Sequence[Message]) -> None:
@@ -119,11 +119,11 @@ class JournalStore(Store):
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
         position = self._rooms.get(room_id, form.NOWHERE)
-        walk = _Walk(SegmentFiles(self.files.disk), tuple(self._bases))
+        walk = _ChainWalk(SegmentFiles(self.files.disk), tuple(self._bases))
         return await self.files.work("read", "the journal", walk.back, room_id, position, limit)
 
     async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
-        """Begin a new journal, with the messages of `messages.json` if there are any."""
+        """Begin a new journal, with the messages of `messages.json` if that exists."""
         if from_json:
             starting = MESSAGES.decode(await self.files.read(MESSAGES.name))
         await self.files.write(form.FILLING, b"", fsync=True)
@@ -137,10 +137,10 @@ class JournalStore(Store):
         return [f"took {self._messages:,} messages from {MESSAGES.name} into a new journal"]
 
     async def _tidy(self, names: list[str]) -> list[str]:
-        """Remove what an interrupted beginning left; nobody was told that it is safe.
+        """Remove what an interrupted beginning left; none of it was promised to anyone.
 
         Args:
-            names: the files that there are.
+            names: the files in the folder.
 
         Returns those that remain.
         """
@@ -175,8 +175,8 @@ class JournalStore(Store):
         self._rooms, self._good_size = found.rooms, found.size
         self._messages = found.header.messages + found.messages
         self._log = await self.files.open_log(name)
-        # Whole lines that a killed server left may not be on the disk yet: from now on they count.
-        # The folder, too: the segment's own name, or the end of the filling, may be only in memory.
+        # Whole lines that a killed server left count from now on, and may not be on the disk yet.
+        # The folder, too: the segment's name, or the end of the filling, may be only in memory.
         self._unclean = True
         await self._cut()
         await self.files.fsync_folder()
@@ -201,9 +201,9 @@ class JournalStore(Store):
             self._compress_closed()
 
     async def _cut(self) -> None:
-        """Cut off what a failed save may have left; again, until the disk has said that it is off.
+        """Cut off what a failed save may have left, and try again until the disk confirms it.
 
-        The size alone would not tell: it may be right in memory, and wrong after a power cut.
+        The size alone proves nothing: it may be right in memory, and wrong after a power cut.
         """
         assert self._log is not None
         if self._unclean:
@@ -215,7 +215,7 @@ class JournalStore(Store):
         form.check_row((name, files.size(name)) for name in segments)
 
     def _compress_closed(self) -> None:
-        """See to it that closed segments are compressed, one at a time, beside all else."""
+        """Compress closed segments in the background, one at a time."""
         if self.settings.compress_segments and (
             self._compressing is None or self._compressing.done()
         ):
@@ -227,11 +227,11 @@ class JournalStore(Store):
             while self._closed and not self._closing:
                 await self._compress(self._closed[0])
                 self._closed.popleft()
-        except StorageError:  # it stays as it is; the next segment that is closed begins this anew
+        except StorageError:  # it stays as it is; the next closed segment starts this again
             self._compressing_failed = True
 
     async def _compress(self, base: int) -> None:
-        """Compress a closed segment: both are there until the new one is surely on the disk."""
+        """Compress a closed segment; the plain one stays until the new one is on the disk."""
         plain, target = form.segment_name(base), packed.compressed_name(base)
         data = await self.files.read(plain)
         smaller = await self.files.work("compress", plain, packed.compress, base, data)
@@ -241,14 +241,14 @@ class JournalStore(Store):
         await self.files.remove(plain)
 
     async def _end_compressing(self) -> None:
-        """Let the segment that is being compressed be the last."""
+        """Finish the segment that is being compressed, and start no other."""
         self._closing = True
         if self._compressing is not None:
             await self._compressing
 
 
-class _Walk:
-    """Follows the chain of a room backwards, reading the files around each message once."""
+class _ChainWalk:
+    """Follows a room's chain backwards, reading the file around each message once."""
 
     def __init__(self, segments: SegmentFiles, bases: tuple[int, ...]) -> None:
         self._segments = segments

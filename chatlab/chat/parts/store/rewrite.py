@@ -1,8 +1,8 @@
 """The origin's store: one JSON file, read whole and written whole for each batch.
 
 Simple, and readable with any editor. Its cost grows with the history: saving one message after a
-million others writes a million and one. How often that price is paid is the processor's choice;
-whether the file is read from disk, replaced safely and guarded, that of the other parts.
+million others writes a million and one. The processor decides how often to pay that price; the
+reader, the writer and the lock decide how the file is read, replaced and guarded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class RewriteStore(Store):
         self, files: Files, reader: Reader, writer: Writer, lock: Lock, settings: Settings
     ) -> None:
         super().__init__(files, reader, writer, lock, settings)
-        # Ids of messages whose save failed, yet which may have reached the file: a rename can
-        # succeed and the sync after it fail. The next save leaves them out, so that neither a
-        # retry nor a refused message shows up there. A dict, because it keeps the order.
+        # Ids of messages whose save failed, but which may be in the file: a rename can succeed
+        # and the sync after it fail. The next save leaves them out, so that neither a retry is
+        # doubled nor a refused message stored anyway. A dict keeps the order.
         self._in_doubt: dict[str, None] = {}
 
     @property
@@ -45,14 +45,14 @@ class RewriteStore(Store):
             messages = [*kept, *batch]
             try:
                 await self.writer.replace(MESSAGES.name, MESSAGES.encode(messages))
-            except BaseException:  # a bug in a writer or a cancelled save leave doubts, too
+            except BaseException:  # also after a bug in a writer, or a cancelled save
                 self._doubt(batch)
                 raise
             self.reader.written(MESSAGES, messages)
             self._in_doubt.clear()
 
     async def history(self, room_id: str, limit: int) -> list[Message]:
-        # Under the lock: while a plain writer rewrites the file, half of it is all there is.
+        # Under the lock: while a plain writer rewrites the file, only half of it exists.
         async with self.lock.hold(MESSAGES.name):
             messages = await self.reader.read(MESSAGES)
         return [message for message in messages if message.room_id == room_id][-limit:]

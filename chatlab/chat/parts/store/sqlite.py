@@ -1,17 +1,17 @@
 """SQLite: the messages in a table, a log in front of it, and an index for the history.
 
-An embedded database is a journal that others have written, and tested for twenty years. A save is
-one transaction: the pages that it changes go to the end of a log (messages.sqlite-wal), then it
-waits once for the disk. Now and then a checkpoint carries them into the database, and the log
-begins anew. A start after a crash reads the log, and drops a torn tail (https://sqlite.org/wal.html).
+An embedded database is a journal that others wrote and tested for twenty years. A save is one
+transaction: it appends the pages that it changes to a log (messages.sqlite-wal), then waits once
+for the disk. Now and then a checkpoint copies them into the database, and the log starts anew. A
+start after a crash reads the log, and drops a torn tail (https://sqlite.org/wal.html).
 
-- An index leads to the last messages of a room without a look at the others'. `chatlab data
-  explain` shows what it saves, and what it costs.
+- An index leads to a room's last messages without reading the others'. `chatlab data explain` shows
+  what it saves, and what it costs.
 - Memory holds a few megabytes of pages, however long the history is.
-- A refused save is undone. A sync that failed is never tried again on the same bytes: the next
+- A failed save is undone. A failed sync is never tried again on the same bytes: the next
   transaction writes its pages anew, over those in the log.
 
-Its siblings are `rewrite.py` and `journal.py`. The table and its statements stand in
+Its siblings are `rewrite.py` and `journal.py`. The table and its statements:
 `data/sqlite_database.py`.
 """
 
@@ -82,9 +82,9 @@ class SqliteStore(Store):
             return await self.files.work("read", NAME, self._database.history, room_id, limit)
 
     async def _begin(self, starting: Iterable[Message], from_json: bool) -> list[str]:
-        """Make the database, with the messages of `messages.json` if there are any.
+        """Make the database, with the messages of `messages.json` if that exists.
 
-        It gets its name when it is full and on the disk.
+        It gets its name once it is complete and on the disk.
         """
         if from_json:
             starting = MESSAGES.decode(await self.files.read(MESSAGES.name))

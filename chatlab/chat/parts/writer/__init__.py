@@ -13,7 +13,7 @@ class Writer(ABC):
     """Replaces the content of files.
 
     Attributes:
-        promise: what is true of the new content once `replace` has returned.
+        promise: how safe the new content is once `replace` has returned.
     """
 
     promise: ClassVar[AckLevel]
@@ -23,9 +23,9 @@ class Writer(ABC):
 
     @abstractmethod
     async def replace(self, name: str, data: bytes) -> None:
-        """Make the file hold `data`; a file that does not exist is made.
+        """Make the file hold `data`; create it if it does not exist.
 
         Raises:
-            StorageError: it failed. The file then holds the old content, the new, or (with a
-                writer that is not atomic) neither.
+            StorageError: it failed. The file holds the old content, the new one, or (with a writer
+                that is not atomic) neither.
         """

@@ -1,11 +1,11 @@
 """The atomic writer: a new file beside the old one, then a rename.
 
-Whoever looks finds the whole old content or the whole new one, at any moment, also after a power
-cut. Each of the steps is needed (its plain sibling is `truncate.py`):
+At any moment, also after a power cut, the file holds the whole old content or the whole new one.
+Each step is needed (the plain sibling: `truncate.py`):
 
 1. write a temporary file: the old one is untouched while the new one is incomplete;
 2. fsync it: else the rename can reach the disk before the data, and a power cut leaves it empty;
-3. rename it: POSIX has the name point at either file, never at none;
+3. rename it: by POSIX the name points at one file or the other, never at none;
 4. fsync the folder: else a power cut can undo the rename.
 
 What it costs: two fsyncs, each a wait for the disk.

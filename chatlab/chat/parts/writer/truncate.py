@@ -1,7 +1,7 @@
 """The plain writer: open, cut to nothing, write.
 
-Between the cut and the last byte the file is torn: a reader sees half of it, and a crash or a
-full disk leaves it so. Its better sibling is `atomic.py`.
+Between the cut and the last byte the file is torn: a reader sees half of it, and a crash or a full
+disk leaves it so. Its better sibling is `atomic.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from chatlab.chat.parts.writer import Writer
 
 
 class TruncateWriter(Writer):
-    """Writes over the file, in place."""
+    """Overwrites the file, in place."""
 
     promise = "written"
 
