@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_group
 
+from chatlab.labs import LABS
+
 COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
     None: [
         ("serve", "chatlab.cli.serve:serve", "Start the chat server and watch it work."),
@@ -92,51 +94,9 @@ COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
         ),
     ],
     "Labs": [
-        (
-            "growth",
-            "chatlab.cli.labs:growth",
-            "See what a long history does to the price of a message.",
-        ),
-        (
-            "tune",
-            "chatlab.cli.labs:tune",
-            "Find a good batch size and flush interval, and see why others are worse.",
-        ),
-        (
-            "capacity",
-            "chatlab.cli.labs:capacity",
-            "Find the highest steady rate that a mode keeps up with.",
-        ),
-        (
-            "pitfalls",
-            "chatlab.cli.labs:pitfalls",
-            "Make five famous mistakes, and cure each by one flag.",
-        ),
-        (
-            "crash",
-            "chatlab.cli.crash:crash",
-            "Kill servers and cut their power, and see what is left of what they acked.",
-        ),
-        (
-            "compression",
-            "chatlab.cli.compression:compression",
-            "See how many bytes compression saves, and what they cost.",
-        ),
-        (
-            "rungs",
-            "chatlab.cli.rungs:rungs",
-            "Measure what the upper rungs promise, and say which promises are kept.",
-        ),
-        (
-            "generator",
-            "chatlab.cli.generator:generator",
-            "Measure the load generator itself, against a server that does next to nothing.",
-        ),
-        (
-            "watching",
-            "chatlab.cli.generator:watching",
-            "Measure what the live dashboard costs: the same load with it and without it, in turn.",
-        ),
+        (name, f"chatlab.cli.labs:{name}", entry.summary)
+        for name, entry in LABS.items()
+        if name != "query_plan"  # this is `chatlab data explain`
     ],
 }
 """By the heading under which `chatlab --help` lists them: a command's name, the `module:attribute`

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from chatlab import exit_codes
-from chatlab.cli.data_explain import explain
-from chatlab.cli.options import DEFAULT_FOLDER
+from chatlab.cli import labs
+from chatlab.data.folder import DEFAULT_FOLDER
 
 TAIL_DEFAULT = 5
 
@@ -130,4 +130,4 @@ def import_(
     print(f"imported {count:,} messages from {source} into {READERS[kind].words} of {folder}")
 
 
-app.command("explain")(explain)
+app.command("explain")(labs.query_plan)

@@ -1,213 +1,149 @@
-"""The labs: `chatlab growth`, `tune`, `capacity` and `pitfalls`."""
+"""The commands of the labs, built from what each lab declares; read `labs/base.py` first.
+
+A lab imports much. So a lab's command is made, and the lab imported, when somebody asks this
+module for it.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import fields
+from inspect import Parameter, Signature, getdoc
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import typer
 
-from chatlab.cli.labs_numbers import numbers, whole_numbers
-from chatlab.cli.labs_run import exit_code, finish, measure
+from chatlab.cli import child_command
 from chatlab.cli.mine import check_modes
-from chatlab.cli.options import History, JsonFile, Seed, WorkFolder, check_writable, finite
+from chatlab.cli.options import JsonFile, check_writable, finite
+from chatlab.errors import UsageError
+from chatlab.labs import LABS, load
+from chatlab.labs.base import Lab, Option, carry_out
+
+NUMBER_MAX = 1e9
 
 
-def growth(
-    modes: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="MODES", help="Line-ups to measure.  \\[default: naive optimized]"),
-    ] = None,
-    history: Annotated[
-        str,
-        typer.Option(metavar="N,N,...", help="Messages in the data folder before a round."),
-    ] = "0,1000,10000,100000",
-    rounds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1_000, help="Rounds of each mode and history.")
-    ] = 3,
-    messages: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=10, max=100_000, help="Messages in a round; fewer where it is slow."
-        ),
-    ] = 1_000,
-    seed: Seed = 1,
-    work: WorkFolder = None,
-    json: JsonFile = None,
-) -> None:
-    """See what a long history does to the price of a message.
+def __getattr__(name: str) -> Callable[..., None]:
+    """The command of a lab: a function of the lab's name, made when it is asked for."""
+    if name not in LABS:
+        raise AttributeError(name)
+    return command_of(name)
 
-    Measures throughput, and the bytes read and written for one message, after more and more
-    history; then names the growth: flat, linear, or not clear.
-    """
-    from chatlab.labs.growth import view
-    from chatlab.labs.growth.measure import Growth
-    from chatlab.labs.narrator import Narrator
 
-    names = list(dict.fromkeys(modes or ["naive", "optimized"]))
-    check_modes(*names)
-    histories = whole_numbers("--history", history, least=0)
-    check_writable("--json", json)
-    with Narrator() as narrator:
-        lab = Growth(
-            names,
-            histories=histories,
-            rounds=rounds,
-            messages=messages,
-            seed=seed,
-            work_folder=work,
-            say=narrator.say,
+class Declared(NamedTuple):
+    """A field of a lab that stands on the command line; `item` is the type of one value."""
+
+    name: str
+    item: Any
+    many: bool
+    option: Option
+    default: Any
+
+    @property
+    def flag(self) -> str:
+        """Its name as users type it."""
+        return "--" + self.name.replace("_", "-")
+
+    def parameter(self) -> Parameter:
+        """It as a parameter from which typer makes an option or an argument."""
+        option, kind, default = self.option, self.item, self.default
+        settings: dict[str, Any] = {"metavar": option.metavar, "help": option.help}
+        if option.kind != "option":
+            if self.many:
+                settings["help"] += f"  \\[default: {' '.join(default) or 'all'}]"
+                kind, default = list[str] | None, None
+            info = typer.Argument(**settings)
+        elif self.many:
+            kind, default = str, ",".join(f"{number:g}" for number in default)
+            info = typer.Option(**settings)
+        else:
+            check = finite if kind is float else None
+            info = typer.Option(**settings, min=option.low, max=option.high, callback=check)
+        return Parameter(
+            self.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
         )
-        measure(lab)
-    report = finish(lab, view.render, json)
-    audits = [point.audit for mode in report.modes.values() for point in mode.points]
-    sys.exit(exit_code(report.complete, all(audit.clean for audit in audits)))
+
+    def value(self, given: Any) -> Any:
+        """What the lab gets for what typer read."""
+        if not self.many:
+            return given
+        if self.option.kind == "option":
+            return numbers(self.flag, given, self.item, least=self.option.low or 0)
+        return tuple(dict.fromkeys(given or self.default))
 
 
-def tune(
-    mode: Annotated[
-        str, typer.Argument(metavar="MODE", help="A line-up that queues.")
-    ] = "optimized",
-    batch_sizes: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Messages that make a batch full.")
-    ] = "1,10,100,1000,10000",
-    flush_intervals: Annotated[
-        str, typer.Option(metavar="MS,MS,...", help="Milliseconds that the oldest may wait.")
-    ] = "10,50,250,1000",
-    rounds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1_000, help="Rounds of each pair and load.")
-    ] = 1,
-    burst: Annotated[
-        int, typer.Option(metavar="N", min=100, max=9_000, help="Messages of the burst.")
-    ] = 2_000,
-    rate: Annotated[
-        float,
-        typer.Option(
-            metavar="N", min=1, callback=finite, help="Messages per second of the steady load."
-        ),
-    ] = 300.0,
-    steady: Annotated[
-        int,
-        typer.Option(metavar="N", min=200, max=100_000, help="Messages of the steady load."),
-    ] = 300,
-    seed: Seed = 1,
-    work: WorkFolder = None,
-    json: JsonFile = None,
-) -> None:
-    """Find a good batch size and flush interval, and see why others are worse.
+def command_of(name: str) -> Callable[..., None]:
+    """A function that typer takes for one with the lab's options as parameters."""
+    lab = load(name)
+    options = declared(lab)
 
-    Measures each pair under a burst (throughput) and under a steady load (latency), marks those
-    that no other pair beats, and recommends one.
+    def command(json: Path | None, **given: Any) -> None:
+        _run(lab, json, {one: one.value(given[one.name]) for one in options})
+
+    parameters = [one.parameter() for one in options]
+    parameters.append(Parameter("json", Parameter.KEYWORD_ONLY, default=None, annotation=JsonFile))
+    command.__doc__ = f"{LABS[name].summary}\n\n{getdoc(lab)}"
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def declared(lab: type[Lab]) -> list[Declared]:
+    """The fields of a lab that are options, those that all labs have last."""
+    found = []
+    hints = get_type_hints(lab, include_extras=True)
+    for field in sorted(fields(lab), key=lambda field: field.name == "work"):
+        if get_origin(hints[field.name]) is Annotated:
+            kind, option = get_args(hints[field.name])
+            many = get_origin(kind) is tuple
+            item = get_args(kind)[0] if many else kind
+            found.append(Declared(field.name, item, many, option, field.default))
+    return found
+
+
+def numbers(option: str, text: str, kind: type, *, least: float) -> tuple[float, ...]:
+    """Read `1,10,100`: each once, ascending.
+
+    Args:
+        option: as the user typed it, for the error.
+        text: numbers, separated by commas.
+        kind: int for whole numbers, or float.
+        least: the smallest that makes sense.
+
+    Raises:
+        UsageError: something else is in it.
     """
-    from chatlab.labs.narrator import Narrator
-    from chatlab.labs.tune import view
-    from chatlab.labs.tune.measure import Tune
+    found = set()
+    for word in text.split(","):
+        try:
+            value = float(word)
+        except ValueError:
+            raise UsageError(
+                f"{option} {text}: {word.strip()!r} is no number; write e.g. {option} 1,10,100"
+            ) from None
+        if not least <= value <= NUMBER_MAX:  # false for "nan", too
+            raise UsageError(f"{option} {text}: {word.strip()} is not between {least:g} and 1e9")
+        if kind is int and not value.is_integer():
+            raise UsageError(f"{option} {text}: {value:g} is no whole number")
+        found.add(kind(value))
+    return tuple(sorted(found))
 
-    sizes = whole_numbers("--batch-sizes", batch_sizes, least=1)
-    intervals_ms = numbers("--flush-intervals", flush_intervals, least=0.1)
+
+def _run(lab: type[Lab], json: Path | None, values: dict[Declared, Any]) -> None:
+    modes = [value for one, value in values.items() if one.option.kind == "modes"]
+    line_ups = check_modes(*(modes[0] if modes and isinstance(modes[0], tuple) else modes))
     check_writable("--json", json)
-    with Narrator() as narrator:
-        lab = Tune(
-            mode,
-            batch_sizes=sizes,
-            intervals_ms=intervals_ms,
-            rounds=rounds,
-            burst_messages=burst,
-            steady_per_s=rate,
-            steady_messages=steady,
-            seed=seed,
-            work_folder=work,
-            say=narrator.say,
-        )
-        measure(lab)
-    report = finish(lab, view.render, json)
-    sys.exit(exit_code(report.complete, all(cell.audit.clean for cell in report.cells)))
-
-
-def capacity(
-    mode: Annotated[str, typer.Argument(metavar="MODE", help="A line-up.")] = "optimized",
-    p95_ms: Annotated[
-        float,
-        typer.Option(
-            "--p95-ms", metavar="MS", min=1, callback=finite, help="What delivery p95 may be."
-        ),
-    ] = 100.0,
-    seconds: Annotated[
-        float,
-        typer.Option(
-            metavar="N", min=0.5, max=600, callback=finite, help="How long a probe sends."
-        ),
-    ] = 3.0,
-    start: Annotated[
-        float,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=100_000,
-            callback=finite,
-            help="Messages per second of the first probe.",
-        ),
-    ] = 100.0,
-    history: History = None,
-    seed: Seed = 1,
-    work: WorkFolder = None,
-    json: JsonFile = None,
-) -> None:
-    """Find the highest steady rate that a mode keeps up with.
-
-    Doubles the rate until delivery is too slow or something is lost, closes in on the edge, and
-    confirms the answer. Prints every probe.
-    """
-    from chatlab.labs.capacity import view
-    from chatlab.labs.capacity.measure import Capacity
-    from chatlab.labs.narrator import Narrator
-
-    check_modes(mode)
-    check_writable("--json", json)
-    with Narrator() as narrator:
-        narrator.show(view.heading(mode, p95_ms, seconds))
-        lab = Capacity(
-            mode,
-            limit_ms=p95_ms,
-            seconds=seconds,
-            start_per_s=start,
-            history=history or 0,
-            seed=seed,
-            work_folder=work,
-            say=narrator.say,
-            show=lambda probe: narrator.show(view.row(probe, p95_ms)),
-        )
-        measure(lab)
-    report = finish(lab, view.render, json)
-    sys.exit(exit_code(report.complete))
-
-
-def pitfalls(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAMES", help="Which ones, or list.  \\[default: all]"),
-    ] = None,
-    seed: Seed = 1,
-    work: WorkFolder = None,
-    json: JsonFile = None,
-) -> None:
-    """Make five famous mistakes, and cure each by one flag.
-
-    Batch too large, flush interval too long, cache without an end, failed save forgotten, blocking
-    call in the event loop: before and after, measured. `chatlab pitfalls list` shows their names.
-    """
-    from rich.console import Console
-
-    from chatlab.labs.narrator import Narrator
-    from chatlab.labs.pitfalls import view
-    from chatlab.labs.pitfalls.measure import Pitfalls
-
-    if names == ["list"]:
-        Console(highlight=False).print(view.render_list())
-        return
-    check_writable("--json", json)
-    with Narrator() as narrator:
-        lab = Pitfalls(names or (), seed=seed, work_folder=work, say=narrator.say)
-        measure(lab)
-    report = finish(lab, view.render, json)
-    sys.exit(exit_code(report.complete))
+    if (
+        lab.runs_parts
+        and any(one.user_parts for one in line_ups)
+        and not child_command.is_child.is_set()
+    ):
+        sys.exit(child_command.run_in_child())
+    made = lab(**{one.name: value for one, value in values.items()})
+    try:
+        code = carry_out(made, json)
+    except SystemExit as error:  # a part of the user's own called it
+        code = child_command.explain_exit(error)
+    sys.exit(code)

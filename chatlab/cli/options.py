@@ -16,7 +16,6 @@ from chatlab.bench.scenario import Scenario, load, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.errors import UsageError
 
-DEFAULT_FOLDER = Path("chatlab-data")
 DEFAULT_PORT = 8765
 DEFAULT_URL = f"ws://127.0.0.1:{DEFAULT_PORT}"
 

@@ -17,13 +17,13 @@ from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
 from chatlab.cli.mine import check_modes
 from chatlab.cli.options import (
-    DEFAULT_FOLDER,
     DEFAULT_PORT,
     SETTINGS,
     DiskName,
     FaultPlans,
     with_groups,
 )
+from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.view.dashboard import print_summary
 from chatlab.view.dashboard.live import REFRESH_S, every, show
 

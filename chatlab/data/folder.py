@@ -19,6 +19,8 @@ from chatlab.disk.files import to_the_end
 from chatlab.errors import StorageError, UsageError
 
 LOCK_NAME = ".chatlab.lock"
+DEFAULT_FOLDER = Path("chatlab-data")
+"""The one that commands use if a user names none."""
 
 _FIRST_MOMENT = datetime(2025, 12, 31, 12, tzinfo=UTC)
 _SMALL_TALK = (

@@ -3,54 +3,43 @@
 Each probe is a round at one rate. It succeeds if nothing was lost, refused or left unanswered and
 delivery was quick enough. A probe in which the load generator itself fell behind says nothing
 about the server: it is repeated once, and if it happens again, the generator is the limit.
-Read `search.py` for which rate is probed when, `probe.py` for when a probe succeeds.
+Read `search.py` for when a probe succeeds and which rate is probed next.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
-import msgspec
-
-from chatlab.bench import environment
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import Scenario
-from chatlab.labs.capacity.probe import Probe, Verdict, judged
-from chatlab.labs.capacity.search import SUCCESSES, Search
-from chatlab.labs.common import Say, silent
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed
+from chatlab.labs.capacity.search import SUCCESSES, Probe, Search, Verdict, judged
 
-SCHEMA = "chatlab.capacity/1"
 MESSAGES_MIN = 20
 USERS = 10
-START_PER_S = 100.0
+PROBES_EXPECTED = 12
 
 
-class CapacityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it.
+class CapacityReport(LabReport, frozen=True, kw_only=True):
+    """All probes, and what follows from them.
 
     Attributes:
         limit_ms: what delivery p95 may be.
         seconds: of a probe.
-        complete: False after Ctrl-C.
         answer_per_s: the highest rate that was kept in `successes` probes; None if none was.
         ceiling_per_s: the lowest rate that was not kept; None if all were.
         ceiling_verdict, ceiling_reasons: of the probe that failed there.
     """
 
-    schema: str = SCHEMA
-    command: str
+    schema: str = "chatlab.capacity/1"
     seed: int
-    environment: dict[str, Any]
     mode: str
     ack_means: str
     history: int
     limit_ms: float
     seconds: float
     successes: int = SUCCESSES
-    complete: bool
     answer_per_s: float | None
     ceiling_per_s: float | None
     ceiling_verdict: Verdict | None
@@ -58,74 +47,52 @@ class CapacityReport(msgspec.Struct, frozen=True, kw_only=True):
     probes: list[Probe]
 
 
-class Capacity:
-    """The lab, under way.
-
-    Args:
-        mode: its line-up.
-        limit_ms: what delivery p95 may be.
-        seconds: of a probe.
-        start_per_s: the first rate to try.
-        history: messages before each probe.
-        seed: of the load.
-        work_folder: where data folders are made; the system's place for temporary files if None.
-        say: hears what is being measured.
-        show: is given each probe when it is done.
+@dataclass(kw_only=True)
+class Capacity(Lab):
+    """Doubles the rate until delivery is too slow or something is lost, closes in on the edge, and
+    confirms the answer. Prints every probe.
     """
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        limit_ms: float = 100.0,
-        seconds: float = 3.0,
-        start_per_s: float = START_PER_S,
-        history: int = 0,
-        seed: int = 1,
-        work_folder: Path | None = None,
-        say: Say = silent,
-        show: Callable[[Probe], None] = lambda _probe: None,
-    ) -> None:
-        self.mode = mode
-        self.limit_ms = limit_ms
-        self.seconds = seconds
-        self.history = history
-        self.seed = seed
-        self.work_folder = work_folder or Path(tempfile.gettempdir())
-        self.probes: list[Probe] = []
-        self._search = Search(start_per_s)
-        self._ended = False
-        self._ack_means = "unknown"
-        self._say = say
-        self._show = show
+    mode: Annotated[str, Option("MODE", "A line-up.", kind="modes")] = "optimized"
+    p95_ms: Annotated[float, Option("MS", "What delivery p95 may be.", 1)] = 100.0
+    seconds: Annotated[float, Option("N", "How long a probe sends.", 0.5, 600)] = 3.0
+    start: Annotated[float, Option("N", "Messages per second of the first probe.", 1, 100_000)] = (
+        100.0
+    )
+    history: Annotated[int, Option("N", "Messages in the data folder before the start.", 0)] = 0
+    seed: Seed = 1
+    probes: list[Probe] = field(default_factory=list, init=False)
+    ack_means: str = field(default="unknown", init=False)
 
-    async def run(self) -> None:
-        """Probe until the answer is sure.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._search = Search(self.start)
 
-        Raises:
-            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
-        """
+    def estimate(self) -> tuple[float, str]:
+        each_s = ROUND_S + self.seconds
+        return PROBES_EXPECTED * each_s, f"some {PROBES_EXPECTED} probes of {self.seconds:g} s"
+
+    async def measure(self) -> None:
+        from chatlab.labs.capacity.view import heading  # it needs the report above
+
+        self.show(heading(self.mode, self.p95_ms, self.seconds))
         while (rate := self._search.next_rate()) is not None:
             probe = await self._probe(rate)
             if probe.verdict == "generator":
                 probe = await self._probe(rate)
-            self._search.record(rate, success=probe.verdict == "kept")
-        self._ended = True
+                self._search.record(rate, success=probe.verdict == "kept")
 
-    def report(self, command: str) -> CapacityReport:
-        """What was measured so far; `command` is the command line that asked for it."""
+    def report(self) -> CapacityReport:
         ceiling = self._search.ceiling
         failed = [p for p in self.probes if p.rate_per_s == ceiling and p.verdict != "kept"]
         return CapacityReport(
-            command=command,
+            **self.head(),
             seed=self.seed,
-            environment=environment.describe(self.work_folder),
             mode=self.mode,
-            ack_means=self._ack_means,
+            ack_means=self.ack_means,
             history=self.history,
-            limit_ms=self.limit_ms,
+            limit_ms=self.p95_ms,
             seconds=self.seconds,
-            complete=self._ended,
             answer_per_s=self._search.answer,
             ceiling_per_s=ceiling,
             ceiling_verdict=failed[-1].verdict if failed else None,
@@ -134,8 +101,10 @@ class Capacity:
         )
 
     async def _probe(self, rate: float) -> Probe:
+        from chatlab.labs.capacity.view import row  # it needs the report above
+
         number = len(self.probes) + 1
-        self._say(f"probe {number}: {self.mode} at {rate:,g} messages a second")
+        self.say(f"probe {number}: {self.mode} at {rate:,g} messages a second")
         scenario = Scenario(
             name="capacity",
             words="a steady rate",
@@ -144,9 +113,9 @@ class Capacity:
             rate_per_s=rate,
             history=self.history,
         )
-        done = await measure_round(self.mode, scenario, self.seed, work_folder=self.work_folder)
-        self._ack_means = done.after.ack_means
-        probe = judged(number, rate, done, self.limit_ms)
+        done = await measure_round(self.mode, scenario, self.seed, work_folder=self.folder)
+        self.ack_means = done.after.ack_means
+        probe = judged(number, rate, done, self.p95_ms)
         self.probes.append(probe)
-        self._show(probe)
+        self.show(row(probe, self.p95_ms))
         return probe

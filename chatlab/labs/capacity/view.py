@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chatlab.labs import blocks
+from chatlab.labs import screen
 from chatlab.labs.capacity.measure import CapacityReport
-from chatlab.labs.capacity.probe import Probe
+from chatlab.labs.capacity.search import Probe
 from chatlab.view import words
 
 BAR_WIDTH = 20
@@ -39,16 +39,16 @@ def row(probe: Probe, limit_ms: float) -> Text:
 def render(report: CapacityReport) -> RenderableType:
     """What follows from the probes."""
     if not report.probes:
-        return blocks.nothing()
+        return screen.nothing()
     return Group(Text(), *_answer(report), *_remarks(report))
 
 
 def _bar(value: float, limit: float) -> str:
-    inside = blocks.bar(min(value, limit), limit, BAR_WIDTH).ljust(BAR_WIDTH)
+    inside = screen.bar(min(value, limit), limit, BAR_WIDTH).ljust(BAR_WIDTH)
     if value <= limit:
         return inside + "│" + " " * (OVER_WIDTH - 1)
     # Ten times the limit fills the space beyond it, and more looks the same.
-    return inside + blocks.bar(value - limit, 9 * limit, OVER_WIDTH).ljust(OVER_WIDTH)
+    return inside + screen.bar(value - limit, 9 * limit, OVER_WIDTH).ljust(OVER_WIDTH)
 
 
 def _answer(report: CapacityReport) -> Iterator[Text]:

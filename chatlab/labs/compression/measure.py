@@ -11,12 +11,12 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
-from chatlab.bench import environment
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
@@ -25,15 +25,16 @@ from chatlab.chat.settings import Settings
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import inspect
 from chatlab.data.readers import read_saved
-from chatlab.labs.common import Say
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, SixRounds
 from chatlab.labs.compression.wire_client import ROOM, Begin, WireUser, in_order, talk_together
 
-SCHEMA = "chatlab.compression/1"
 MODE = "journal"
 USERS = 10
 SEGMENTS = 5
 MESSAGE_BYTES = 200
 """Of a message in the journal, about."""
+EXPECTED_PER_S = 3_500
+"""For the estimate."""
 PATIENCE_S = 20.0
 LOOK_EVERY_S = 0.05
 
@@ -90,20 +91,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     worth_below_mbit_s: float | None = None
 
 
-class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole result.
+class CompressionReport(LabReport, frozen=True, kw_only=True):
+    """All rounds, and what each choice gains and costs.
 
     Attributes:
         users, messages, rounds, segment_bytes: as it was run; messages are those of a round.
         done: the rounds of each.
         wire, disk: what is gained and lost by each choice; None before its first round, and if the
             rounds were too short for their processor time to show.
-        complete: False after Ctrl-C.
     """
 
-    schema: str = SCHEMA
-    command: str
-    environment: dict[str, Any]
+    schema: str = "chatlab.compression/1"
     users: int
     messages: int
     rounds: int
@@ -111,53 +109,44 @@ class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
     done: dict[str, list[CompressionRound]]
     wire: Choice | None
     disk: Choice | None
-    complete: bool
 
     @property
-    def clean(self) -> bool:
+    def passed(self) -> bool:
         """Whether nothing was lost in any round."""
         return all(one.clean for rounds in self.done.values() for one in rounds)
 
 
-class Compression:
-    """The lab under way.
-
-    Args:
-        rounds: of each.
-        messages: in a round.
-        say: hears what is being done.
-        work_folder: where data folders are made; the system's place for temporary files if None.
+@dataclass(kw_only=True)
+class Compression(Lab):
+    """The journal mode with nothing compressed, with the wire compressed, and with closed segments
+    compressed: throughput, processor time, bytes on the wire and on the disk, for each message.
     """
 
-    def __init__(
-        self, *, rounds: int, messages: int, say: Say, work_folder: Path | None = None
-    ) -> None:
-        self.rounds = rounds
-        self.messages = messages
-        self.segment_bytes = max(1, messages * MESSAGE_BYTES // SEGMENTS)
-        self.done: dict[str, list[CompressionRound]] = {name: [] for name in OPTIONS}
-        self._say = say
-        self._work = work_folder or Path(tempfile.gettempdir())
-        self._complete = False
+    rounds: SixRounds = 6
+    messages: Annotated[int, Option("N", "Messages in a round.", 10, 1_000_000)] = 20_000
+    done: dict[str, list[CompressionRound]] = field(
+        default_factory=lambda: {name: [] for name in OPTIONS}, init=False
+    )
 
-    async def run(self) -> None:
-        """Measure everything.
+    @property
+    def segment_bytes(self) -> int:
+        """At which size the journal closes a segment, so that there are a few of them."""
+        return max(1, self.messages * MESSAGE_BYTES // SEGMENTS)
 
-        Raises:
-            UsageError, ServerFailed: a server would not start, or not stop.
-        """
+    def estimate(self) -> tuple[float, str]:
+        total = self.rounds * len(OPTIONS)
+        return total * (ROUND_S + self.messages / EXPECTED_PER_S), f"{total} rounds"
+
+    async def measure(self) -> None:
         for number in range(1, self.rounds + 1):
             for name in OPTIONS if number % 2 else reversed(OPTIONS):
-                self._say(f"round {number} of {self.rounds}: {name}")
-                with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self._work) as folder:
+                self.say(f"round {number} of {self.rounds}: {name}")
+                with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self.folder) as folder:
                     self.done[name].append(await self._measure(name, Path(folder)))
-        self._complete = True
 
-    def report(self, command: str) -> CompressionReport:
-        """What was measured so far."""
+    def report(self) -> CompressionReport:
         return CompressionReport(
-            command=command,
-            environment=environment.describe(self._work),
+            **self.head(),
             users=USERS,
             messages=self.messages,
             rounds=self.rounds,
@@ -165,7 +154,6 @@ class Compression:
             done=self.done,
             wire=self._choice(WIRE, lambda one: one.wire_bytes, on_the_wire=True),
             disk=self._choice(DISK, lambda one: one.disk_bytes),
-            complete=self._complete,
         )
 
     async def _measure(self, name: str, folder: Path) -> CompressionRound:

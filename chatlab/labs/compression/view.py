@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
-from chatlab.labs import blocks
+from chatlab.labs import screen
 from chatlab.labs.compression.measure import (
     DISK,
     PLAIN,
@@ -28,14 +28,13 @@ Figure = Callable[[CompressionRound], float | None]
 def render(report: CompressionReport) -> RenderableType:
     """The whole result."""
     if not any(report.done.values()):
-        return blocks.nothing()
-    rounds = f"{report.rounds} round{'s' * (report.rounds > 1)}"
+        return screen.nothing()
     heading = (
         f"Compression, {words.count(report.messages)} messages to {report.users} users "
-        f"({rounds} of each)"
+        f"({screen.rounds(report.rounds)} of each)"
     )
     return Group(
-        blocks.title(heading, complete=report.complete),
+        screen.title(heading, complete=report.complete),
         _table(report),
         *_bars(report),
         Text(),
@@ -45,7 +44,7 @@ def render(report: CompressionReport) -> RenderableType:
 
 
 def _table(report: CompressionReport) -> Table:
-    table = blocks.table("", "messages/s", "server CPU each", "on the wire each", "on disk each")
+    table = screen.table("", "messages/s", "server CPU each", "on the wire each", "on disk each")
     for name, rounds in report.done.items():
         if rounds:
             table.add_row(
@@ -79,7 +78,7 @@ def _bars(report: CompressionReport) -> Iterator[RenderableType]:
         grid.add_column(no_wrap=True, min_width=BAR_WIDTH, style="cyan")
         grid.add_column(no_wrap=True, justify="right")
         for name, value in found.items():
-            grid.add_row(name, blocks.bar(value, highest, BAR_WIDTH), _size(value))
+            grid.add_row(name, screen.bar(value, highest, BAR_WIDTH), _size(value))
         yield grid
 
 
@@ -107,7 +106,7 @@ def _disk(choice: Choice) -> str:
         return f"{_costs(choice)} No segment was closed: use more --messages."
     dear = choice.cpu.low is not None and choice.cpu.low > 1
     cost = "It costs processor time." if dear else "No cost in processor time can be claimed."
-    return f"{_costs(choice)} {cost} A long history takes less room, and is read in blocks."
+    return f"{_costs(choice)} {cost} A long history takes less room, and is read in screen."
 
 
 def _costs(choice: Choice) -> str:
@@ -116,7 +115,7 @@ def _costs(choice: Choice) -> str:
 
 
 def _explanation(report: CompressionReport) -> Iterator[Text]:
-    if not report.clean:
+    if not report.passed:
         yield Text("! Something was lost, doubled or out of order: no figure counts.", "bold red")
     yield Text(
         "\nWire: all that passed the sockets, both ways, for one message that was said. A message "

@@ -32,7 +32,6 @@ from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import Message
 from chatlab.errors import StorageError, UsageError
-from chatlab.labs.crash import stories
 from chatlab.labs.crash.report import KillResult, KillTrial
 
 RUN_ID = "0"
@@ -43,6 +42,12 @@ FIRST_ACK_TIMEOUT_S = 30.0
 POLL_S = 0.001
 ORDINARY_TRIALS = 5
 """An orderly start, to compare with, costs as much as half a trial: so the first few are enough."""
+WHERE = {
+    "queued": "in the server's queue: in memory alone, which the kill took with it",
+    "written": "handed to the operating system, which survives a kill; later saves lost it",
+    "synced": "nowhere: its ack said that it is on the disk. A broken promise",
+}
+"""Where a lost message was, by what its ack promised."""
 
 
 async def kill_trial(
@@ -114,6 +119,34 @@ def add_up(trials: Sequence[KillTrial]) -> KillResult:
     )
 
 
+def story_of_kill(
+    number: int, sent_s: float, acked_s: float, killed_s: float, means: AckLevel, corrupt: str
+) -> list[str]:
+    """The story of a message that was acked by a server, and was gone after the kill.
+
+    Args:
+        number: of the message.
+        sent_s, acked_s, killed_s: seconds after the start of the load.
+        means: what its ack promised.
+        corrupt: why the folder cannot be used any more; empty if it can.
+    """
+    where = WHERE[means]
+    if corrupt:
+        where = "in a file that the server was rewriting, in place, when the kill came"
+    return [
+        f"{sent_s * 1000:.1f} ms: message {number} is sent",
+        f"{acked_s * 1000:.1f} ms: it is acked as {means}",
+        f"{killed_s * 1000:.1f} ms: the server is killed, {_later(killed_s - acked_s)} the ack",
+        f"where it was: {where}",
+        f"at the restart: {corrupt}" if corrupt else "at the restart: it is not there",
+    ]
+
+
+def _later(seconds: float) -> str:
+    # An ack can wait in the client's socket while the server dies.
+    return f"{seconds * 1000:.1f} ms after" if seconds >= 0 else "while the client still reads"
+
+
 async def _kill_under(load: Load, server: ServerProcess, after_s: float) -> float:
     """Kill the server so long after its first ack; returns when, on the clock of the load.
 
@@ -173,7 +206,7 @@ def _judge(
     if lost:
         n = lost[0]
         times_s = (result.sent_s[n], result.acked_s[n], killed_s)
-        story = stories.of_kill(n, *times_s, means=means, corrupt=corrupt)
+        story = story_of_kill(n, *times_s, means=means, corrupt=corrupt)
     return KillTrial(
         killed_s=killed_s,
         sent=result.sent,

@@ -1,107 +1,97 @@
-"""The crash lab: kills and power cuts, for some modes."""
+"""The crash lab: kills and power cuts, for some modes. Read `kill.py` and `power.py` for each."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
-from chatlab.bench import environment
-from chatlab.chat.modes import MODES, ack_means, parse
-from chatlab.labs.common import Say, silent
+from chatlab.chat.modes import ack_means, parse
+from chatlab.labs.base import Lab, Option, Seed
 from chatlab.labs.crash.kill import add_up, kill_trial
 from chatlab.labs.crash.power import power_cuts
 from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes, PowerResult
 
-WANTED = ("naive", "optimized", "journal", "sqlite")
-DEFAULT_MODES = tuple(name for name in WANTED if name in MODES)
-DEFAULT_TRIALS = 20
-DEFAULT_HISTORY = 1_000
-DEFAULT_RATE_PER_S = 1_000.0
+KILL_S, POWER_S = 2.5, 20.0
+"""What a kill and all power cuts of a mode take, about."""
 
 
-class Crash:
-    """The lab, under way.
-
-    Args:
-        modes: the line-ups.
-        trials: kills of each; 0 for none.
-        power: whether to simulate power cuts.
-        history: messages in the data folder before each kill.
-        rate_per_s: messages sent a second, until the server is killed.
-        seed: of the loads, the moments and the workload.
-        work_folder: where data folders are made; the system's place for temporary files if None.
-        say: hears what is being done.
+@dataclass(kw_only=True)
+class Crash(Lab):
+    """kill -9 of real servers under load, and a simulated power cut at every file operation. Exit
+    code 1 if a mode that acks as synced lost or damaged anything; 70 if a part of your own ended
+    the lab.
     """
 
-    def __init__(
-        self,
-        modes: Sequence[str],
-        *,
-        trials: int = DEFAULT_TRIALS,
-        power: bool = True,
-        history: int = DEFAULT_HISTORY,
-        rate_per_s: float = DEFAULT_RATE_PER_S,
-        seed: int = 1,
-        work_folder: Path | None = None,
-        say: Say = silent,
-    ) -> None:
-        self._line_ups = {name: parse(name) for name in modes}
+    runs_parts: ClassVar[bool] = True
+
+    modes: Annotated[tuple[str, ...], Option("MODES", "Line-ups.", kind="modes")] = (
+        "naive",
+        "optimized",
+        "journal",
+        "sqlite",
+    )
+    trials: Annotated[int, Option("N", "Kills of each mode.", 1, 10_000)] = 20
+    only: Annotated[
+        Literal["kill", "power"] | None, Option("WHAT", "Just one of the two: kill or power.")
+    ] = None
+    history: Annotated[int, Option("N", "Messages in the data folder before the start.", 0)] = 1_000
+    rate: Annotated[
+        float, Option("N", "Messages per second to a server to be killed.", 10, 20_000)
+    ] = 1_000.0
+    seed: Seed = 1
+    cut: dict[str, PowerResult] = field(default_factory=dict, init=False)
+    killed: dict[str, list[KillTrial]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.only == "power":
+            self.trials = 0
+        self._line_ups = {name: parse(name) for name in self.modes}
         self._means = {name: ack_means(line_up) for name, line_up in self._line_ups.items()}
-        self._trials = trials
-        self._power = power
-        self._history = history
-        self._rate_per_s = rate_per_s
-        self._seed = seed
-        self._work_folder = work_folder
-        self._say = say
-        self._cut: dict[str, PowerResult] = {}
-        self._killed: dict[str, list[KillTrial]] = {name: [] for name in modes}
 
-    async def run(self) -> None:
-        """Cut the power of every mode, then kill them in turn, so that an early end is fair.
+    def estimate(self) -> tuple[float, str]:
+        modes = len(self.modes)
+        power_s = 0.0 if self.only == "kill" else POWER_S
+        amount = [f"{self.trials} kills of {modes} modes"] if self.trials else []
+        amount += [f"all power cuts of {modes} modes"] if power_s else []
+        return modes * (self.trials * KILL_S + power_s), ", ".join(amount)
 
-        Raises:
-            UsageError, ServerFailed: a server would not start on a fresh folder.
-        """
-        for name, line_up in self._line_ups.items() if self._power else ():
-            self._cut[name] = await power_cuts(
-                line_up, self._seed, work_folder=self._work_folder, say=self._say
-            )
-        for number in range(1, self._trials + 1):
+    async def measure(self) -> None:
+        """Cut the power of every mode, then kill them in turn, so that an early end is fair."""
+        if self.only != "kill":
             for name, line_up in self._line_ups.items():
-                self._say(f"kill {number} of {self._trials}: {name}")
+                self.cut[name] = await power_cuts(
+                    line_up, self.seed, work_folder=self.work, say=self.say
+                )
+        for number in range(1, self.trials + 1):
+            for name, line_up in self._line_ups.items():
+                self.say(f"kill {number} of {self.trials}: {name}")
                 trial = await kill_trial(
                     line_up,
                     self._means[name],
-                    history=self._history,
-                    rate_per_s=self._rate_per_s,
-                    seed=self._seed,
+                    history=self.history,
+                    rate_per_s=self.rate,
+                    seed=self.seed,
                     number=number,
-                    work_folder=self._work_folder,
+                    work_folder=self.work,
                 )
-                self._killed[name].append(trial)
+                self.killed.setdefault(name, []).append(trial)
 
-    def report(self, command: str) -> CrashReport:
-        """What was found so far; `command` is the command line that asked for it."""
+    def report(self) -> CrashReport:
         tried = {
             name: ModeCrashes(
                 ack_means=means,
-                kill=add_up(self._killed[name]) if self._killed[name] else None,
-                power=self._cut.get(name),
+                kill=add_up(self.killed[name]) if name in self.killed else None,
+                power=self.cut.get(name),
             )
             for name, means in self._means.items()
-            if self._killed[name] or name in self._cut
+            if name in self.killed or name in self.cut
         }
-        all_killed = all(len(trials) == self._trials for trials in self._killed.values())
-        all_cut = not self._power or len(self._cut) == len(self._line_ups)
         return CrashReport(
-            command=command,
-            seed=self._seed,
-            environment=environment.describe(self._work_folder or Path(tempfile.gettempdir())),
-            trials=self._trials,
-            history=self._history,
-            rate_per_s=self._rate_per_s,
-            complete=all_killed and all_cut,
+            **self.head(),
+            seed=self.seed,
+            trials=self.trials,
+            history=self.history,
+            rate_per_s=self.rate,
             modes=tried,
         )

@@ -14,20 +14,22 @@ cut. What the others lose is counted all the same.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chatlab.bench.crash.promises import Cut, Finding, cuts_of, what_is_wrong
 from chatlab.bench.crash.reopening import Reopened, reopen
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
+from chatlab.chat.protocol import AckLevel
+from chatlab.disk.counted import FOLDER
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Milestone
-from chatlab.labs.common import Say, silent
-from chatlab.labs.crash import stories
+from chatlab.disk.recording import Change, Milestone, RecordedStep, Sync
 from chatlab.labs.crash.report import PowerResult
 
 CUTS_A_LINE = 50
+LINES_MAX = 6
+"""Of a story."""
 
 
 async def power_cuts(
@@ -36,7 +38,7 @@ async def power_cuts(
     *,
     messages: int = MESSAGES_SENT,
     work_folder: Path | None = None,
-    say: Say = silent,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> PowerResult:
     """Cut the power of one mode at every moment.
 
@@ -62,7 +64,7 @@ class _PowerCuts:
         self._reopened: dict[bytes, Reopened] = {}  # bounded by the states of a small workload
         self._findings: list[Finding] = []
 
-    async def run(self, say: Say) -> PowerResult:
+    async def run(self, say: Callable[[str], None]) -> PowerResult:
         volume = Volume(self._recording.files)
         steps = self._recording.steps
         cuts = {cut.step: cut for cut in cuts_of(self._recording)}
@@ -121,4 +123,82 @@ class _PowerCuts:
         for findings in (losses, corrupt, [one for one in self._findings if one.wrong]):
             if findings:
                 told = min(findings, key=lambda one: (one.cut.step, len(one.lost)))
-                yield stories.of_power_cut(self._recording, told)
+                yield story_of_cut(self._recording, told)
+
+
+def story_of_cut(recording: Recording, finding: Finding) -> list[str]:
+    """The story of one state of the disk."""
+    last = finding.cut.step
+    steps = list(enumerate(recording.steps[: last + 1], start=1))
+    about = next((id_ for id_ in finding.lost if id_ in recording.messages), "")
+    about = about or _latest_acked(recording, last)
+    begin = next((n for n, step in steps if step == Milestone("sent", about)), 1)
+    lines = [
+        f"step {number}: {words}"
+        for number, step in steps[begin - 1 :]
+        if (words := _words(step, about, recording.ack_means))
+    ]
+    lines = _middle_left_out(lines)
+    lines.append(f"after step {last + 1}: the power fails")
+    lines.append(f"on the disk: {finding.words or 'all that was handed over'}")
+    return [*lines, *_outcome(recording, finding, about)]
+
+
+def _outcome(recording: Recording, finding: Finding, about: str) -> Iterator[str]:
+    written = any(
+        isinstance(step, Change) and about.encode() in step.operation.data
+        for step in recording.steps[: finding.cut.step + 1]
+    )
+    if finding.error:
+        yield f"at the restart: {finding.error}"
+        if finding.cut.promised:
+            yield f"with it, {len(finding.cut.promised)} messages that were there are out of reach"
+    elif finding.wrong:
+        yield f"at the restart: {finding.wrong}"
+    else:
+        others = len(finding.lost) - 1
+        more = f", and {others} other{'s' * (others > 1)}" if others else ""
+        yield f"at the restart: {about or finding.lost[0]} is not there{more}"
+        if about:
+            yield (
+                "where it was: written, and not synced"
+                if written
+                else "where it was: in the server's queue, in memory alone; no write holds it yet"
+            )
+
+
+def _words(step: RecordedStep, about: str, means: AckLevel) -> str:
+    """A step, if it has to do with the message or with the disk."""
+    match step:
+        case Milestone("sent", message_id) if message_id == about:
+            return f"{about} is sent"
+        case Milestone("acked", message_id) if message_id == about:
+            return f"{about} is acked as {means}"
+        case Sync(name):
+            return f"fsync of {'the folder' if name == FOLDER else name}"
+        case Change(operation):
+            size = f"{len(operation.data):,} bytes"
+            holds = ", this message among them" if about.encode() in operation.data else ""
+            return {
+                "write": f"write {size} at {operation.offset:,} of {operation.name}{holds}",
+                "truncate": f"cut {operation.name} off after {operation.offset:,} bytes",
+                "rename": f"rename {operation.name} to {operation.target}",
+                "remove": f"remove {operation.name}",
+            }[operation.kind]
+    return ""
+
+
+def _latest_acked(recording: Recording, last: int) -> str:
+    acked = [
+        step.message_id
+        for step in recording.steps[: last + 1]
+        if isinstance(step, Milestone) and step.what == "acked"
+    ]
+    return acked[-1] if acked else ""
+
+
+def _middle_left_out(lines: list[str]) -> list[str]:
+    if len(lines) <= LINES_MAX:
+        return lines
+    half = LINES_MAX // 2
+    return [*lines[:half], f"... {len(lines) - LINES_MAX} more steps ...", *lines[-half:]]

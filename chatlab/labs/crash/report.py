@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from chatlab.chat.protocol import AckLevel
-
-SCHEMA = "chatlab.crash/1"
+from chatlab.labs.base import LabReport
 
 
 class KillTrial(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +111,8 @@ class ModeCrashes(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; `complete` is False after Ctrl-C.
+class CrashReport(LabReport, frozen=True, kw_only=True):
+    """All modes.
 
     Attributes:
         trials: wanted for each mode; 0 if none.
@@ -123,17 +120,19 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
         rate_per_s: messages a second that were sent to a server until it was killed.
     """
 
-    schema: str = SCHEMA
-    command: str
+    schema: str = "chatlab.crash/1"
     seed: int
-    environment: dict[str, Any]
     trials: int
     history: int
     rate_per_s: float
-    complete: bool
     modes: dict[str, ModeCrashes]
 
     @property
     def broken(self) -> list[str]:
         """The modes that promised `synced` and did not keep it."""
         return [name for name, mode in self.modes.items() if mode.broken]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every `synced` promise was kept."""
+        return not self.broken

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from chatlab.labs import blocks
+from chatlab.labs import screen
 from chatlab.labs.crash.report import CrashReport, KillResult, ModeCrashes, PowerResult
 from chatlab.view import words
 
@@ -42,9 +42,9 @@ ALLOWED = {
 def render(report: CrashReport) -> RenderableType:
     """The whole result."""
     if not report.modes:
-        return blocks.nothing()
+        return screen.nothing()
     return Group(
-        blocks.title("What is left after a crash", complete=report.complete),
+        screen.title("What is left after a crash", complete=report.complete),
         *_kills(report),
         *_power_cuts(report),
         *(part for name, mode in report.modes.items() for part in _stories(name, mode)),
@@ -63,7 +63,7 @@ def _kills(report: CrashReport) -> Iterator[RenderableType]:
         f"after {report.history:,} of history",
         style="bold",
     )
-    table = blocks.table(
+    table = screen.table(
         "mode", "ack means", "trials", "acked", "lost", "hit", "corrupt", "recovery", "ordinary"
     )
     for name, mode in killed.items():
@@ -91,7 +91,7 @@ def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
     if not cut:
         return
     yield Text("\npower cut after each file operation (simulated)", style="bold")
-    table = blocks.table("mode", "ack means", "states", "losing", "most", "corrupt", "verdict")
+    table = screen.table("mode", "ack means", "states", "losing", "most", "corrupt", "verdict")
     table.columns[-1].justify = "left"
     for name, mode in cut.items():
         power = mode.power

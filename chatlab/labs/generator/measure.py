@@ -1,99 +1,134 @@
 """How fast is the load generator itself? Measured against a server that does next to nothing.
 
-An instrument that is no faster than what it measures, measures itself.
+An instrument that is no faster than what it measures, measures itself. Read `sink.py` for that
+server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Annotated
 
-import msgspec
+from rich.console import Group, RenderableType
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.server_process import SinkProcess
+from chatlab.labs import screen
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option
 
-SCHEMA = "chatlab.generator/1"
 USERS, IN_FLIGHT = 10, 32
-MESSAGES = 20_000
 WANTED_RATIO = 2.0
+EXPECTED_PER_S = 20_000
+"""For the estimate."""
 
 
-class GeneratorReport(msgspec.Struct, frozen=True):
+class GeneratorReport(LabReport, frozen=True, kw_only=True):
     """What the load generator can do.
 
     Attributes:
-        mode: the fastest of the modes that were tried.
+        mode: the fastest of the modes that were tried; "" before all were.
         tried_per_s: mode to messages delivered per second, one round each.
         mode_per_s, sink_per_s: one figure a round, alternating: of the fastest mode, and of the
             server that does next to nothing.
         sink_cpu_percent: of one core, that the generator used against the latter.
-        ratio: the median of the rounds' ratios.
+        ratio: the median of the rounds' ratios; None before the first round.
     """
 
-    schema: str
+    schema: str = "chatlab.generator/1"
     mode: str
     tried_per_s: dict[str, float]
     mode_per_s: list[float]
     sink_per_s: list[float]
     sink_cpu_percent: list[float]
-    ratio: float
+    ratio: float | None
 
     @property
-    def fast_enough(self) -> bool:
+    def passed(self) -> bool:
         """Whether the generator is at least `WANTED_RATIO` times as fast as any mode."""
-        return self.ratio >= WANTED_RATIO
+        return self.ratio is not None and self.ratio >= WANTED_RATIO
 
 
-async def measure_generator(
-    modes: list[str], rounds: int, tell: Callable[[str], None], messages: int = MESSAGES
-) -> GeneratorReport:
-    """Measure the generator and the fastest mode in turn: ten users in one room, a closed loop.
-
-    Args:
-        modes: those among which the fastest is looked for.
-        rounds: of the two.
-        tell: hears what is being done.
-        messages: in a round of a mode; the server that does next to nothing gets three times as
-            many.
-
-    Raises:
-        UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
+@dataclass(kw_only=True)
+class Generator(Lab):
+    """Ten users in one room, 32 messages in flight per user. Exit code 1 if the generator is not at
+    least twice as fast as the fastest mode: what it measured would then be itself.
     """
-    tried: dict[str, float] = {}
-    for mode in modes:
-        tell(f"looking for the fastest mode: {mode}")
-        tried[mode] = await _mode_per_s(mode, messages)
-    fastest = max(tried, key=lambda mode: tried[mode])
-    mode_per_s, sinks = [], []
-    for number in range(1, rounds + 1):
-        tell(f"round {number} of {rounds}: {fastest}, then a server that does next to nothing")
-        mode_per_s.append(await _mode_per_s(fastest, messages))
-        sinks.append(await _sink(3 * messages))
-    sink_per_s = [one.throughput_per_s for one in sinks]
-    return GeneratorReport(
-        schema=SCHEMA,
-        mode=fastest,
-        tried_per_s=tried,
-        mode_per_s=mode_per_s,
-        sink_per_s=sink_per_s,
-        sink_cpu_percent=[one.sender_cpu_percent for one in sinks],
-        ratio=median(ours / theirs for ours, theirs in zip(sink_per_s, mode_per_s, strict=True)),
+
+    modes: Annotated[
+        tuple[str, ...], Option("MODES", "Among which to look for the fastest.", kind="modes")
+    ] = ("optimized", "journal")
+    rounds: Annotated[int, Option("N", "Rounds of each.", 1, 100)] = 3
+    messages: Annotated[int, Option("N", "Messages in a round.", 100, 1_000_000)] = 20_000
+    tried_per_s: dict[str, float] = field(default_factory=dict, init=False)
+    mode_per_s: list[float] = field(default_factory=list, init=False)
+    sinks: list[LoadResult] = field(default_factory=list, init=False)
+
+    @property
+    def fastest(self) -> str:
+        """Of the modes that were tried; "" before all were."""
+        if len(self.tried_per_s) < len(self.modes):
+            return ""
+        return max(self.tried_per_s, key=lambda mode: self.tried_per_s[mode])
+
+    def estimate(self) -> tuple[float, str]:
+        total = len(self.modes) + 2 * self.rounds
+        return total * (ROUND_S + self.messages / EXPECTED_PER_S), f"{total} rounds"
+
+    async def measure(self) -> None:
+        """Measure the generator and the fastest mode in turn; the server that does next to nothing
+        gets three times as many messages."""
+        for mode in self.modes:
+            self.say(f"looking for the fastest mode: {mode}")
+            self.tried_per_s[mode] = await self._mode_per_s(mode)
+        for number in range(1, self.rounds + 1):
+            self.say(
+                f"round {number} of {self.rounds}: {self.fastest}, then a server that does next to "
+                "nothing"
+            )
+            mode_per_s = await self._mode_per_s(self.fastest)
+            async with LoadProcess() as worker, SinkProcess() as sink:
+                job = LoadJob(sink.url, _closed_loop(3 * self.messages), 1, RUN_ID)
+                self.sinks.append(await worker.run(job))
+            self.mode_per_s.append(mode_per_s)
+
+    def report(self) -> GeneratorReport:
+        sink_per_s = [one.throughput_per_s for one in self.sinks]
+        ratios = [a / b for a, b in zip(sink_per_s, self.mode_per_s, strict=True)]
+        return GeneratorReport(
+            **self.head(),
+            mode=self.fastest,
+            tried_per_s=self.tried_per_s,
+            mode_per_s=self.mode_per_s,
+            sink_per_s=sink_per_s,
+            sink_cpu_percent=[one.sender_cpu_percent for one in self.sinks],
+            ratio=median(ratios) if ratios else None,
+        )
+
+    def render(self, report: GeneratorReport) -> RenderableType:
+        return Group(*_lines(report)) if report.ratio is not None else screen.nothing()
+
+    async def _mode_per_s(self, mode: str) -> float:
+        scenario = _closed_loop(self.messages)
+        one = await measure_round(mode, scenario, seed=1, work_folder=self.folder)
+        return one.load.throughput_per_s
+
+
+def _lines(report: GeneratorReport) -> Iterator[RenderableType]:
+    yield screen.title(
+        "Messages delivered per second, each to ten receivers (medians):", complete=report.complete
     )
+    yield f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}"
+    yield f"  {'a server that does nothing':30}{median(report.sink_per_s):>10,.0f}"
+    cpu = median(report.sink_cpu_percent)
+    yield f"For the latter the generator used {cpu:.0f}% of one core."
+    yield f"It sustains {report.ratio:.1f} x the rate of the fastest mode."
+    yield f"It should sustain {WANTED_RATIO:g} x: {'it does' if report.passed else 'NO'}."
 
 
 def _closed_loop(messages: int) -> Scenario:
     return override(load("midnight"), messages=messages, users=USERS, in_flight=IN_FLIGHT)
-
-
-async def _mode_per_s(mode: str, messages: int) -> float:
-    one = await measure_round(mode, _closed_loop(messages), seed=1)
-    return one.load.throughput_per_s
-
-
-async def _sink(messages: int) -> LoadResult:
-    async with LoadProcess() as worker, SinkProcess() as sink:
-        return await worker.run(LoadJob(sink.url, _closed_loop(messages), 1, RUN_ID))

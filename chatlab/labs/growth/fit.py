@@ -1,7 +1,7 @@
-"""How does a cost grow with the history? A line through a few points, and a name for its shape.
+"""The growth lab's arithmetic: a line through a few points, and a name for its shape.
 
-Pure arithmetic. The rule is short on purpose, so that anyone can check it with a pocket
-calculator, and it has a third answer for when the points allow no name.
+The rule is short on purpose, so that anyone can check it with a pocket calculator, and it has a
+third answer for when the points allow no name. Also here: how many messages a round may have.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ POINTS_MIN = 3
 SPREAD_MIN = 4.0
 FLAT_MAX = 1.25
 MISS_MAX = 0.20
+MESSAGES_MIN = 10
+ROUND_MAX_S = 8.0
+ROUND_CUT_S = 2.5
 
 RULE = (
     f"flat: the highest cost is at most {FLAT_MAX:g} times the lowest; linear: a rising straight "
@@ -73,6 +76,28 @@ def fit(points: Sequence[tuple[float, float]]) -> Fit:
     if slope > 0:
         reason = f"no rising line comes closer than {worst_miss:.0%} to every point"
     return msgspec.structs.replace(found, shape="not clear", reason=reason)
+
+
+def round_size(wanted: int, history: int, pace: tuple[int, float] | None) -> int:
+    """How many messages a round may have, so that it ends in good time.
+
+    Supposes the worst: a cost that grows as fast as the history does. A round that would then
+    take longer than `ROUND_MAX_S` is cut to `ROUND_CUT_S`; others are left whole, because rounds
+    of one size compare best: what is read once in a round is shared by its messages.
+
+    Args:
+        wanted: messages, if there is time for them.
+        history: messages before the start.
+        pace: the last round's mean history, in messages, and what it delivered per second.
+    """
+    if pace is None:
+        return wanted
+    history_before, delivered_per_s = pace
+    slowdown = max(1.0, (history + wanted / 2) / max(1, history_before))
+    per_s = delivered_per_s / slowdown
+    if wanted <= ROUND_MAX_S * per_s:
+        return wanted
+    return min(wanted, max(MESSAGES_MIN, int(ROUND_CUT_S * per_s)))
 
 
 def _of_zeros(costs: Sequence[float]) -> Fit:

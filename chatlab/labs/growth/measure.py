@@ -1,33 +1,31 @@
 """The growth lab: what does one message cost when the history is long?
 
-For each mode and each length of history, a few rounds of the midnight burst. Two costs are
-followed: bytes read and written for each message, which are counted, and the time for each
-message, which is measured. Read `fit.py` for how their growth gets its name.
+For each mode and each length of history, a few rounds of the midnight burst. The lab follows two
+costs: bytes read and written per message, which are counted, and time per message, which is
+measured. Read `fit.py` for how their growth gets its name.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
-from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import Estimate, estimate
-from chatlab.labs.common import Say, bytes_per_message, silent
-from chatlab.labs.growth.fit import RULE, Fit, fit
-from chatlab.labs.growth.round_size import round_size
+from chatlab.disk.counted import FileIO
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed
+from chatlab.labs.growth.fit import RULE, Fit, fit, round_size
 
-SCHEMA = "chatlab.growth/1"
-DEFAULT_HISTORIES = (0, 1_000, 10_000, 100_000)
 LONG_HISTORY = 2_000
 USERS = 10
+EXPECTED_PER_S = 700
+"""For the estimate: slower rounds get fewer messages, and take no longer."""
 
 
 class GrowthPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,105 +63,85 @@ class ModeGrowth(msgspec.Struct, frozen=True):
     time_fit: Fit
 
 
-class GrowthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; `complete` is False after Ctrl-C."""
+class GrowthReport(LabReport, frozen=True, kw_only=True):
+    """All modes, and the rule by which their growth gets its name."""
 
-    schema: str = SCHEMA
-    command: str
+    schema: str = "chatlab.growth/1"
     seed: int
-    environment: dict[str, Any]
     rounds: int
-    complete: bool
     rule: str = RULE
     modes: dict[str, ModeGrowth]
 
+    @property
+    def passed(self) -> bool:
+        """Whether no round lost or damaged a message."""
+        return all(point.audit.clean for mode in self.modes.values() for point in mode.points)
 
-class Growth:
-    """The lab, under way.
 
-    Args:
-        modes: the line-ups.
-        histories: lengths of history, in messages.
-        rounds: for each mode and history.
-        messages: in a round, where that does not take too long.
-        seed: of the load.
-        work_folder: where data folders are made; the system's place for temporary files if None.
-        say: hears what is being measured.
+@dataclass(kw_only=True)
+class Growth(Lab):
+    """Measures throughput, and the bytes read and written for one message, after more and more
+    history; then names the growth: flat, linear, or not clear.
     """
 
-    def __init__(
-        self,
-        modes: Sequence[str],
-        *,
-        histories: Sequence[int] = DEFAULT_HISTORIES,
-        rounds: int = 3,
-        messages: int = 1_000,
-        seed: int = 1,
-        work_folder: Path | None = None,
-        say: Say = silent,
-    ) -> None:
-        self.modes = list(modes)
-        self.histories = sorted(set(histories))
-        self.rounds = rounds
-        self.messages = messages
-        self.seed = seed
-        self.work_folder = work_folder or Path(tempfile.gettempdir())
-        self.rounds_done: dict[tuple[str, int], list[Round]] = {}
-        self._say = say
-        self._sizes: dict[tuple[str, int], int] = {}
-        self._pace: dict[str, tuple[int, float]] = {}  # at which history, how many a second
+    modes: Annotated[tuple[str, ...], Option("MODES", "Line-ups to measure.", kind="modes")] = (
+        "naive",
+        "optimized",
+    )
+    history: Annotated[
+        tuple[int, ...], Option("N,N,...", "Messages in the data folder before a round.", 0)
+    ] = (0, 1_000, 10_000, 100_000)
+    rounds: Annotated[int, Option("N", "Rounds of each mode and history.", 1, 1_000)] = 3
+    messages: Annotated[
+        int, Option("N", "Messages in a round; fewer where it is slow.", 10, 100_000)
+    ] = 1_000
+    seed: Seed = 1
+    done: dict[tuple[str, int], list[Round]] = field(default_factory=dict, init=False)
+    sizes: dict[tuple[str, int], int] = field(default_factory=dict, init=False)
+    paces: dict[str, tuple[int, float]] = field(default_factory=dict, init=False)
+    """At which history a mode's last round was, and how many messages it delivered per second."""
 
-    async def run(self) -> None:
-        """Measure every round.
+    @property
+    def total(self) -> int:
+        """Rounds in all."""
+        return self.rounds * len(self.modes) * len(self.history)
 
-        Raises:
-            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
-        """
-        if self.histories[0] > LONG_HISTORY:
-            for mode in self.modes:
-                await self._warm_up(mode)
-        total = self.rounds * len(self.modes) * len(self.histories)
+    def estimate(self) -> tuple[float, str]:
+        each_s = ROUND_S + self.messages / EXPECTED_PER_S
+        return self.total * each_s, f"{self.total} rounds"
+
+    async def measure(self) -> None:
+        if min(self.history) > LONG_HISTORY:
+            for mode in self.modes:  # a round without any history tells the mode's pace
+                self.say(f"finding the pace of {mode}")
+                await self._round(mode, 0, self.messages)
         for number, (mode, history) in enumerate(self._order(), start=1):
             size = self._size(mode, history)
-            self._say(f"round {number} of {total}: {mode}, {size:,} messages after {history:,}")
+            self.say(f"round {number} of {self.total}: {mode}, {size:,} messages after {history:,}")
             done = await self._round(mode, history, size)
-            self.rounds_done.setdefault((mode, history), []).append(done)
+            self.done.setdefault((mode, history), []).append(done)
 
-    def report(self, command: str) -> GrowthReport:
-        """What was measured so far; `command` is the command line that asked for it."""
+    def report(self) -> GrowthReport:
         modes = {}
         for mode in self.modes:
-            done = {h: rounds for (name, h), rounds in self.rounds_done.items() if name == mode}
+            done = {h: rounds for (name, h), rounds in self.done.items() if name == mode}
             if done:
                 modes[mode] = mode_growth(dict(sorted(done.items())))
-        wanted = self.rounds * len(self.modes) * len(self.histories)
-        return GrowthReport(
-            command=command,
-            seed=self.seed,
-            environment=environment.describe(self.work_folder),
-            rounds=self.rounds,
-            complete=sum(map(len, self.rounds_done.values())) == wanted,
-            modes=modes,
-        )
+        return GrowthReport(**self.head(), seed=self.seed, rounds=self.rounds, modes=modes)
 
     def _order(self) -> Iterator[tuple[str, int]]:
         """Up through the histories, then down, and so on; the modes A B, B A."""
         for lap in range(self.rounds):
-            histories = self.histories if lap % 2 == 0 else self.histories[::-1]
+            histories = sorted(self.history, reverse=lap % 2 == 1)
             for step, history in enumerate(histories):
                 for mode in self.modes if (lap + step) % 2 == 0 else self.modes[::-1]:
                     yield mode, history
 
-    async def _warm_up(self, mode: str) -> None:
-        """With long histories only, a round without any tells the mode's pace."""
-        self._say(f"finding the pace of {mode}")
-        await self._round(mode, 0, self.messages)
-
     def _size(self, mode: str, history: int) -> int:
         """Messages in a round: the same in each round at this history, so that rounds compare."""
-        if (mode, history) not in self._sizes:
-            self._sizes[mode, history] = round_size(self.messages, history, self._pace.get(mode))
-        return self._sizes[mode, history]
+        if (mode, history) not in self.sizes:
+            self.sizes[mode, history] = round_size(self.messages, history, self.paces.get(mode))
+        return self.sizes[mode, history]
 
     async def _round(self, mode: str, history: int, messages: int) -> Round:
         scenario = Scenario(
@@ -173,8 +151,8 @@ class Growth:
             users=USERS,
             history=history,
         )
-        done = await measure_round(mode, scenario, self.seed, work_folder=self.work_folder)
-        self._pace[mode] = (history + messages // 2, done.load.throughput_per_s)
+        done = await measure_round(mode, scenario, self.seed, work_folder=self.folder)
+        self.paces[mode] = (history + messages // 2, done.load.throughput_per_s)
         return done
 
 
@@ -208,3 +186,12 @@ def growth_point(history: int, rounds: Sequence[Round]) -> GrowthPoint:
         invalid=sorted({reason for one in rounds for reason in one.invalid}),
         audit=sum((one.audit for one in rounds), Audit()),
     )
+
+
+def bytes_per_message(one: Round) -> float | None:
+    """Bytes read and written, of all files, for each saved message; None if none was saved.
+
+    A count, not an estimate: the same plan gives it again to within a batch or two.
+    """
+    total = sum(one.load.io.values(), FileIO())
+    return (total.bytes_read + total.bytes_written) / one.audit.saved if one.audit.saved else None

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
-from chatlab.labs import blocks
+from chatlab.labs import screen
 from chatlab.labs.growth.fit import Fit
 from chatlab.labs.growth.measure import GrowthPoint, GrowthReport, ModeGrowth
 from chatlab.view import words
@@ -20,11 +20,10 @@ BAR_WIDTH = 36
 def render(report: GrowthReport) -> RenderableType:
     """The whole result."""
     if not report.modes:
-        return blocks.nothing()
-    rounds = f"{report.rounds} round{'s' * (report.rounds > 1)} each"
-    heading = f"The price of a message as the history grows ({rounds})"
+        return screen.nothing()
+    heading = f"The price of a message as the history grows ({screen.rounds(report.rounds)} each)"
     return Group(
-        blocks.title(heading, complete=report.complete),
+        screen.title(heading, complete=report.complete),
         _table(report),
         *(_chart(name, mode) for name, mode in report.modes.items()),
         Text(),
@@ -33,7 +32,7 @@ def render(report: GrowthReport) -> RenderableType:
 
 
 def _table(report: GrowthReport) -> Table:
-    table = blocks.table(
+    table = screen.table(
         "mode", "history", "messages", "delivered/s", "low - high", "bytes each", "audit"
     )
     for name, mode in report.modes.items():
@@ -62,7 +61,7 @@ def _chart(name: str, mode: ModeGrowth) -> RenderableType:
     for point in mode.points:
         speed = point.delivered_per_s.median
         share = f"{100 * speed / best:.3g}% of its best" if best else words.DASH
-        grid.add_row(words.count(point.history), blocks.bar(speed, best, BAR_WIDTH), share)
+        grid.add_row(words.count(point.history), screen.bar(speed, best, BAR_WIDTH), share)
     heading = f"\n{name}: delivered per second, by messages of history"
     return Group(Text(heading, style="bold"), grid)
 

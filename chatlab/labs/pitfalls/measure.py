@@ -1,28 +1,29 @@
 """The pitfalls lab: five famous mistakes, each made on a real server, and cured by one flag.
 
-What is done to each server stands in `pitfall_runs.py`; the words about it here.
+What the lab does to each server stands in `runs.py`; the words about it stand here.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from rich.console import RenderableType
 
-from chatlab.bench import environment
 from chatlab.errors import UsageError
-from chatlab.labs.common import Say, silent
+from chatlab.labs import screen
+from chatlab.labs.base import Lab, LabReport, Option, Seed
 from chatlab.labs.pitfalls import runs
 from chatlab.labs.pitfalls.runs import Figure, Side
 
-SCHEMA = "chatlab.pitfalls/1"
 CLEAR = 2.0
+EACH_S = 12.0
+"""What a mistake and its cure take, about."""
 
-_PARTS = Path(runs.__file__).with_name("parts")
+_PARTS = Path(__file__).with_name("parts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,70 +117,58 @@ class PitfallResult(msgspec.Struct, frozen=True, kw_only=True):
     cure: str
 
 
-class PitfallsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; `complete` is False after Ctrl-C."""
+class PitfallsReport(LabReport, frozen=True, kw_only=True):
+    """The mistakes that were made and cured."""
 
-    schema: str = SCHEMA
-    command: str
+    schema: str = "chatlab.pitfalls/1"
     seed: int
-    environment: dict[str, Any]
-    complete: bool
     results: list[PitfallResult]
 
 
-class Pitfalls:
-    """The lab, under way.
-
-    Args:
-        names: which mistakes; all if empty.
-        seed: of the loads.
-        work_folder: where data folders are made; the system's place for temporary files if None.
-        say: hears what is being measured.
-
-    Raises:
-        UsageError: there is no mistake of that name.
+@dataclass(kw_only=True)
+class Pitfalls(Lab):
+    """Batch too large, flush interval too long, cache without an end, failed save forgotten,
+    blocking call in the event loop: before and after, measured. `chatlab pitfalls list` shows
+    their names.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str] = (),
-        *,
-        seed: int = 1,
-        work_folder: Path | None = None,
-        say: Say = silent,
-    ) -> None:
-        for name in names:
+    names: Annotated[tuple[str, ...], Option("NAMES", "Which ones, or list.", kind="argument")] = ()
+    seed: Seed = 1
+    results: list[PitfallResult] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` where there is no mistake of a name."""
+        super().__post_init__()
+        for name in self.names if self.names != ("list",) else ():
             if name not in PITFALLS:
                 raise UsageError(f"unknown pitfall {name!r}; there are: {', '.join(PITFALLS)}")
-        self.names = list(dict.fromkeys(names)) or list(PITFALLS)
-        self.seed = seed
-        self.work_folder = work_folder or Path(tempfile.gettempdir())
-        self.results: list[PitfallResult] = []
-        self._say = say
+        self.names = self.names or tuple(PITFALLS)
 
-    async def run(self) -> None:
-        """Make each mistake, and cure it.
+    def instead(self) -> RenderableType | None:
+        return pitfall_list() if self.names == ("list",) else None
 
-        Raises:
-            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
-        """
+    def estimate(self) -> tuple[float, str]:
+        return EACH_S * len(self.names), f"{len(self.names)} mistakes, each made and cured"
+
+    async def measure(self) -> None:
         for name in self.names:
             pitfall = PITFALLS[name]
-            self._say(f"{name}: {pitfall.title}")
-            wrong = await pitfall.measure(pitfall.wrong, self.seed, self.work_folder)
-            self._say(f"{name}: cured")
-            cured = await pitfall.measure(pitfall.cured, self.seed, self.work_folder)
+            self.say(f"{name}: {pitfall.title}")
+            wrong = await pitfall.measure(pitfall.wrong, self.seed, self.folder)
+            self.say(f"{name}: cured")
+            cured = await pitfall.measure(pitfall.cured, self.seed, self.folder)
             self.results.append(result(name, pitfall, wrong, cured))
 
-    def report(self, command: str) -> PitfallsReport:
-        """What was measured so far; `command` is the command line that asked for it."""
-        return PitfallsReport(
-            command=command,
-            seed=self.seed,
-            environment=environment.describe(self.work_folder),
-            complete=len(self.results) == len(self.names),
-            results=self.results,
-        )
+    def report(self) -> PitfallsReport:
+        return PitfallsReport(**self.head(), seed=self.seed, results=self.results)
+
+
+def pitfall_list() -> RenderableType:
+    """Which mistakes there are."""
+    table = screen.table("name", "the mistake", left=2)
+    for name, pitfall in PITFALLS.items():
+        table.add_row(name, pitfall.title)
+    return table
 
 
 def result(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,16 +18,17 @@ from typing import Literal
 import msgspec
 
 from chatlab.bench.audit import audit
+from chatlab.bench.client import Connection, chat_url, connect
 from chatlab.bench.load import Load
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, plan
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.metrics import percentile, percentiles
+from chatlab.chat.protocol import Ack, ErrorFrame, SendMessage, decode_outgoing, encode
 from chatlab.data.readers import read_saved
 from chatlab.data.records import CHATROOMS, MESSAGES
 from chatlab.disk.counted import TEMPORARY_SUFFIX
-from chatlab.labs.common import most_at_risk
-from chatlab.labs.pitfalls.speaker import speaker
+from chatlab.labs.base import most_at_risk
 
 PATIENCE_S = 3.0
 ASK_EVERY_S = 0.05
@@ -34,6 +36,7 @@ FAILS_AFTER_S = 0.7
 FAILS_FOR_S = 1.0
 SETTLE_S = 1.2
 HISTORY = 2_000
+ANSWER_TIMEOUT_S = 5.0
 
 Unit = Literal["ms", "s", "bytes", "count"]
 
@@ -197,3 +200,48 @@ async def _break_for_a_while(folder: Path) -> None:
         await asyncio.sleep(FAILS_FOR_S)
     finally:
         obstacle.rmdir()
+
+
+class Speaker:
+    """A connected user; made by `speaker`."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self._ref = 0
+        self._answer: asyncio.Future[str] | None = None
+
+    async def say(self, room_id: str) -> str:
+        """Send one message; returns "ok" for an ack, else the error's code.
+
+        Raises:
+            TimeoutError: no answer came.
+        """
+        assert self.connection is not None
+        self._ref += 1
+        self._answer = asyncio.get_running_loop().create_future()
+        self.connection.send(encode(SendMessage(room_id=room_id, content="may I?", ref=self._ref)))
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await self._answer
+
+    def hear(self, data: bytes) -> None:
+        """Take a frame from the server."""
+        frame = decode_outgoing(data)
+        if not isinstance(frame, Ack | ErrorFrame) or frame.ref != self._ref:
+            return
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result("ok" if isinstance(frame, Ack) else frame.code)
+
+
+@asynccontextmanager
+async def speaker(url: str, user: str) -> AsyncIterator[Speaker]:
+    """A user, connected for as long as a `with` block lasts.
+
+    Raises:
+        UsageError: the server cannot be reached, or says no.
+    """
+    one = Speaker()
+    one.connection = await connect(chat_url(url, user), one.hear)
+    try:
+        yield one
+    finally:
+        await one.connection.close()

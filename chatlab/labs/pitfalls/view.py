@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.chat.metrics import BEYOND_MIN
-from chatlab.labs import blocks
-from chatlab.labs.pitfalls.measure import PITFALLS, PitfallResult, PitfallsReport
+from chatlab.labs import screen
+from chatlab.labs.pitfalls.measure import PitfallResult, PitfallsReport
 from chatlab.labs.pitfalls.runs import PATIENCE_S, Figure
 from chatlab.view import words
 
@@ -20,20 +20,12 @@ BAR_WIDTH = 26
 def render(report: PitfallsReport) -> RenderableType:
     """The whole result."""
     if not report.results:
-        return blocks.nothing()
+        return screen.nothing()
     heading = "Mistakes, each made on a real server and cured by one flag"
     return Group(
-        blocks.title(heading, complete=report.complete),
+        screen.title(heading, complete=report.complete),
         *(part for one in report.results for part in _one(one)),
     )
-
-
-def render_list() -> RenderableType:
-    """Which mistakes there are."""
-    table = blocks.table("name", "the mistake", left=2)
-    for name, pitfall in PITFALLS.items():
-        table.add_row(name, pitfall.title)
-    return table
 
 
 def _one(found: PitfallResult) -> Iterator[RenderableType]:
@@ -57,7 +49,7 @@ def _one(found: PitfallResult) -> Iterator[RenderableType]:
 
 
 def _table(found: PitfallResult) -> Table:
-    table = blocks.table("", "wrong", "cured")
+    table = screen.table("", "wrong", "cured")
     for wrong, cured in found.figures:
         style = "bold" if wrong.what == found.proof else None
         table.add_row(f"  {wrong.what}", _figure(wrong), _figure(cured), style=style)
@@ -72,7 +64,7 @@ def _chart(found: PitfallResult) -> Table:
     if any(figure.value is None for figure in pair):
         highest = max(highest, PATIENCE_S)
     for side, figure, style in zip(("wrong", "cured"), pair, ("red", "green"), strict=True):
-        bar = blocks.bar(highest if figure.value is None else figure.value, highest, BAR_WIDTH)
+        bar = screen.bar(highest if figure.value is None else figure.value, highest, BAR_WIDTH)
         grid.add_row(f"  {side}", Text(bar or "·", style), _figure(figure))
     return grid
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.ceilings import ECHO, measure_ceiling
 from chatlab.bench.rounds import Round, measure_round, prepare
@@ -25,8 +23,8 @@ from chatlab.bench.scenario import Scenario, load, override
 from chatlab.bench.server_process import ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.chat.metrics import percentiles
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, SixRounds
 
-SCHEMA = "chatlab.rungs/1"
 HISTORY = 1_000_000
 USERS, IN_FLIGHT = 10, 32
 STEADY_PER_S = 1_000.0
@@ -34,6 +32,8 @@ IDLE_MESSAGES = 300
 RSS_MAX_MIB = 150.0
 START_MAX_S = 2.0
 MIB = 1024 * 1024
+HISTORY_PER_S = 50_000
+"""Messages of history that are written and copied in a second, for the estimate."""
 
 Verdict = Literal["met", "missed", "not clear"]
 
@@ -71,8 +71,8 @@ def _verdict(met: bool, missed: bool) -> Verdict:
     return "met" if met else "missed" if missed else "not clear"
 
 
-class RungsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole result.
+class RungsReport(LabReport, frozen=True, kw_only=True):
+    """What was measured, and what became of each promise.
 
     Attributes:
         rounds, history, messages: as asked for; see `Rungs`.
@@ -80,12 +80,9 @@ class RungsReport(msgspec.Struct, frozen=True, kw_only=True):
         promises: all that could be judged.
         audit: of all rounds of all modes, added up.
         invalid: rounds whose plan was not met, and why: no ratio rests on them.
-        complete: False after Ctrl-C.
     """
 
-    schema: str = SCHEMA
-    command: str
-    environment: dict[str, Any]
+    schema: str = "chatlab.rungs/1"
     rounds: int
     history: int
     messages: int
@@ -93,12 +90,16 @@ class RungsReport(msgspec.Struct, frozen=True, kw_only=True):
     promises: list[Promise]
     audit: Audit
     invalid: list[str]
-    complete: bool
 
     @property
     def missed(self) -> bool:
         """Whether any promise was clearly broken."""
         return any(promise.verdict == "missed" for promise in self.promises)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no promise was clearly broken, and no message lost or damaged."""
+        return self.audit.clean and not self.missed
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class Contestant:
         name: in the report.
         mode: its line-up; `ECHO` for the bare server.
         scenario: its load.
-        prepared: the data folder that each round starts on a copy of, if it has a history.
+        history: messages in the data folder, on a copy of which each round starts.
         done: its rounds; None for one whose plan was not met.
         per_s: messages per second of each round; None likewise.
     """
@@ -117,203 +118,174 @@ class Contestant:
     name: str
     mode: str
     scenario: Scenario
-    prepared: Path | None = None
+    history: int = 0
     done: list[Round | None] = field(default_factory=list)
     per_s: list[float | None] = field(default_factory=list)
 
 
-class Rungs:
-    """The lab under way.
-
-    Args:
-        rounds: of each contestant.
-        history: messages in the long history; the middle one is a tenth of it.
-        messages: in a round of the fastest; slower ones get fewer, to end in time.
-        tell: hears what is being done.
-        work_folder: where data folders are made; the system's place for temporary files if None.
+@dataclass(kw_only=True)
+class Rungs(Lab):
+    """The journal and sqlite modes against a bare echo server, against optimized and naive, without
+    history and with a long one. Takes some minutes. Exit code 1 if a promise is clearly missed or
+    an audit is not clean.
     """
 
-    def __init__(
-        self,
-        *,
-        rounds: int,
-        history: int,
-        messages: int,
-        tell: Callable[[str], None],
-        work_folder: Path | None = None,
-    ) -> None:
-        self.rounds = rounds
-        self.history = history
-        self.messages = messages
-        self._tell = tell
-        self._work = work_folder or Path(tempfile.gettempdir())
-        self._audit = Audit()
-        self._invalid: list[str] = []
-        self._start_s: list[float] = []
-        self._complete = False
-        some, few = max(1, messages // 8), max(1, messages // 60)
+    rounds: SixRounds = 6
+    history: Annotated[int, Option("N", "Messages in the long history.", 10)] = HISTORY
+    messages: Annotated[int, Option("N", "Messages in a round of the fastest.", 60)] = 30_000
+    audit: Audit = field(default_factory=Audit, init=False)
+    invalid: list[str] = field(default_factory=list, init=False)
+    start_s: list[float] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.middle = self.history // 10
+        self.contestants = {one.name: one for one in self._contestants()}
+
+    def _contestants(self) -> list[Contestant]:
+        """Everything that is compared; what is slower gets fewer messages, to end in time."""
+        long, middle = self.history, self.middle
+        full, less, least = (
+            _closed(max(1, self.messages // share), users=USERS, in_flight=IN_FLIGHT)
+            for share in (1, 8, 60)
+        )
         steady = override(
-            load("steady"), messages=some, rate_per_s=STEADY_PER_S, users=USERS, rooms=1
+            load("steady"), messages=less.messages, rate_per_s=STEADY_PER_S, users=USERS, rooms=1
         )
-        idle = override(
-            load("midnight"), messages=min(IDLE_MESSAGES, messages), users=1, rooms=1, in_flight=1
-        )
-        full, less, least = (_closed(count) for count in (messages, some, few))
-        long, middle = f"{history:,}", f"{history // 10:,}"
-        self._middle = history // 10
-        contestants = [
+        idle = _closed(min(IDLE_MESSAGES, self.messages), users=1, in_flight=1)
+        return [
             Contestant("journal", "journal", full),
             Contestant(ECHO, ECHO, full),
             Contestant("sqlite", "sqlite", full),
             Contestant("optimized", "optimized", less),
-            Contestant(f"journal, history {long}", "journal", full),
-            Contestant(f"sqlite, history {long}", "sqlite", full),
-            Contestant(f"journal, history {middle}", "journal", full),
-            Contestant(f"optimized, history {middle}", "optimized", least),
+            Contestant(f"journal, history {long:,}", "journal", full, long),
+            Contestant(f"sqlite, history {long:,}", "sqlite", full, long),
+            Contestant(f"journal, history {middle:,}", "journal", full, middle),
+            Contestant(f"optimized, history {middle:,}", "optimized", least, middle),
             Contestant("journal, steady", "journal", steady),
             Contestant("optimized, steady", "optimized", steady),
             Contestant("journal, idle", "journal", idle),
             Contestant("naive, idle", "naive", idle),
         ]
-        self._contestants = {one.name: one for one in contestants}
-        self._long = {mode: f"{mode}, history {long}" for mode in ("journal", "sqlite")}
-        self._mid = {mode: f"{mode}, history {middle}" for mode in ("journal", "optimized")}
 
-    async def run(self) -> None:
-        """Measure everything.
+    def estimate(self) -> tuple[float, str]:
+        total = self.rounds * len(self.contestants)
+        steady_s = 2 * self.rounds * self.messages / 8 / STEADY_PER_S
+        history_s = (2 + self.rounds) * self.history / HISTORY_PER_S
+        return total * ROUND_S + steady_s + history_s, f"{total} rounds"
 
-        Raises:
-            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
-        """
-        place = Path(tempfile.mkdtemp(prefix="chatlab-", dir=self._work))
+    async def measure(self) -> None:
+        place = Path(tempfile.mkdtemp(prefix="chatlab-", dir=self.folder))
+        everyone = list(self.contestants.values())
         try:
-            await self._prepare(place)
+            for one in everyone:
+                if one.history:
+                    self.say(f"writing {one.history:,} messages of history for {one.mode}")
+                    await prepare(one.mode, one.history, _prepared(place, one))
             for number in range(1, self.rounds + 1):
-                everyone = list(self._contestants.values())
                 for one in everyone if number % 2 else reversed(everyone):
-                    self._tell(f"round {number} of {self.rounds}: {one.name}")
-                    await self._measure(one)
-                await self._time_a_start()
-            self._complete = True
+                    self.say(f"round {number} of {self.rounds}: {one.name}")
+                    await self._round(one, _prepared(place, one) if one.history else None)
+                await self._time_a_start(place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
-    def report(self, command: str) -> RungsReport:
-        """What was measured so far."""
+    def report(self) -> RungsReport:
+        per_s = {
+            name: [value for value in one.per_s if value is not None]
+            for name, one in self.contestants.items()
+        }
         return RungsReport(
-            command=command,
-            environment=environment.describe(self._work),
+            **self.head(),
             rounds=self.rounds,
             history=self.history,
             messages=self.messages,
-            per_s={
-                one.name: estimate([value for value in one.per_s if value is not None])
-                for one in self._contestants.values()
-                if any(value is not None for value in one.per_s)
-            },
-            promises=list(filter(None, self._promises())),
-            audit=self._audit,
-            invalid=self._invalid,
-            complete=self._complete,
+            per_s={name: estimate(values) for name, values in per_s.items() if values},
+            promises=self._promises(),
+            audit=self.audit,
+            invalid=self.invalid,
         )
 
-    async def _prepare(self, place: Path) -> None:
-        for mode, name in self._long.items():
-            await self._fill(self._contestants[name], mode, self.history, place)
-        for mode, name in self._mid.items():
-            await self._fill(self._contestants[name], mode, self._middle, place)
-
-    async def _fill(self, one: Contestant, mode: str, history: int, place: Path) -> None:
-        self._tell(f"writing {history:,} messages of history for {mode}")
-        one.prepared = place / f"{mode}-{history}"
-        await prepare(mode, history, one.prepared)
-
-    async def _measure(self, one: Contestant) -> None:
+    async def _round(self, one: Contestant, prepared: Path | None) -> None:
         seed = len(one.per_s) + 1
         if one.mode == ECHO:
-            ceiling = await measure_ceiling(ECHO, one.scenario, seed, work_folder=self._work)
+            ceiling = await measure_ceiling(ECHO, one.scenario, seed, work_folder=self.folder)
             one.per_s.append(ceiling.throughput_per_s)
             return
         done = await measure_round(
-            one.mode, one.scenario, seed, work_folder=self._work, prepared=one.prepared
+            one.mode, one.scenario, seed, work_folder=self.folder, prepared=prepared
         )
-        self._audit += done.audit
-        self._invalid += [f"{one.name}, round {seed}: {reason}" for reason in done.invalid]
+        self.audit += done.audit
+        self.invalid += [f"{one.name}, round {seed}: {reason}" for reason in done.invalid]
         one.done.append(None if done.invalid else done)
         one.per_s.append(None if done.invalid else done.load.throughput_per_s)
 
-    async def _time_a_start(self) -> None:
+    async def _time_a_start(self, place: Path) -> None:
         """From the start of the process to its first word, on the long history."""
-        folder = Path(tempfile.mkdtemp(prefix="chatlab-", dir=self._work))
-        try:
-            prepared = self._contestants[self._long["journal"]].prepared
-            assert prepared is not None
-            shutil.copytree(prepared, folder, dirs_exist_ok=True)
+        long = self.contestants[f"journal, history {self.history:,}"]
+        with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self.folder) as folder:
+            shutil.copytree(_prepared(place, long), folder, dirs_exist_ok=True)
             started_at = time.perf_counter()
-            async with ServerProcess("journal", folder):
-                self._start_s.append(time.perf_counter() - started_at)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            async with ServerProcess("journal", Path(folder)):
+                self.start_s.append(time.perf_counter() - started_at)
 
-    def _promises(self) -> list[Promise | None]:
-        long, middle = f"{self.history:,}", f"{self._middle:,}"
-        journal_long = self._long["journal"]
-        return [
-            self._ratio("journal / bare echo server, messages per second", "journal", ECHO, 1.0),
-            self._ratio(
-                f"journal with {long} messages of history / with none", journal_long, "journal", 0.9
+    def _promises(self) -> list[Promise]:
+        """Each promise about which something was measured."""
+        long, middle = f"{self.history:,}", f"{self.middle:,}"
+        journal_long = f"journal, history {long}"
+        at_least = [
+            ("journal / bare echo server, messages per second", "journal", ECHO, 1.0),
+            (
+                f"journal with {long} messages of history / with none",
+                *(journal_long, "journal", 0.9),
             ),
-            self._ratio(
+            (
                 f"sqlite with {long} messages of history / with none",
-                self._long["sqlite"],
-                "sqlite",
-                0.9,
+                *(f"sqlite, history {long}", "sqlite", 0.9),
             ),
-            self._ratio("journal / optimized, no history", "journal", "optimized", 5.0),
-            self._ratio(
+            ("journal / optimized, no history", "journal", "optimized", 5.0),
+            (
                 f"journal / optimized, {middle} messages of history",
-                self._mid["journal"],
-                self._mid["optimized"],
-                50.0,
+                *(f"journal, history {middle}", f"optimized, history {middle}", 50.0),
             ),
-            self._value(
-                f"journal's peak memory with {long} messages of history",
-                "MiB",
-                [one.after.rss_peak_bytes / MIB for one in self._rounds(journal_long) if one],
-                RSS_MAX_MIB,
-            ),
-            self._value(
+        ]
+        peaks = [one.after.rss_peak_bytes / MIB for one in self._rounds(journal_long) if one]
+        at_most = [
+            (f"journal's peak memory with {long} messages of history", "MiB", peaks, RSS_MAX_MIB),
+            (
                 f"at {STEADY_PER_S:,.0f} messages/s: journal's ack p99 / optimized's delivery p99",
-                "x",
-                self._latencies("journal, steady", "optimized, steady"),
-                1.0,
+                *("x", self._latencies("journal, steady", "optimized, steady"), 1.0),
             ),
-            self._value(
+            (
                 "one user, one message at a time: journal's ack p50 / naive's",
-                "x",
-                self._latencies("journal, idle", "naive, idle"),
-                1.0,
+                *("x", self._latencies("journal, idle", "naive, idle"), 1.0),
             ),
-            self._value(
+            (
                 f"start of journal on {long} messages, with Python's own",
-                "s",
-                self._start_s,
-                START_MAX_S,
+                *("s", self.start_s, START_MAX_S),
+            ),
+        ]
+        ratios = [(words, self._speeds(a, b), least) for words, a, b, least in at_least]
+        return [
+            *(
+                Promise(words, "x", estimate(found), at_least=least)
+                for words, found, least in ratios
+                if found
+            ),
+            *(
+                Promise(words, unit, estimate(found), at_most=most)
+                for words, unit, found, most in at_most
+                if found
             ),
         ]
 
     def _rounds(self, name: str) -> list[Round | None]:
-        return self._contestants[name].done
+        return self.contestants[name].done
 
-    def _ratio(self, words: str, ours: str, theirs: str, at_least: float) -> Promise | None:
-        pairs = zip(self._contestants[ours].per_s, self._contestants[theirs].per_s, strict=False)
-        ratios = [a / b for a, b in pairs if a is not None and b]
-        return Promise(words, "x", estimate(ratios), at_least=at_least) if ratios else None
-
-    def _value(
-        self, words: str, unit: str, samples: Sequence[float], at_most: float
-    ) -> Promise | None:
-        return Promise(words, unit, estimate(samples), at_most=at_most) if samples else None
+    def _speeds(self, ours: str, theirs: str) -> list[float]:
+        """Our messages per second / theirs, paired by round."""
+        pairs = zip(self.contestants[ours].per_s, self.contestants[theirs].per_s, strict=False)
+        return [a / b for a, b in pairs if a is not None and b]
 
     def _latencies(self, ours: str, theirs: str) -> list[float]:
         """Our ack against theirs: p99 against their delivery's when steady, else p50s of acks."""
@@ -330,5 +302,9 @@ class Rungs:
         return ratios
 
 
-def _closed(messages: int) -> Scenario:
-    return override(load("midnight"), messages=messages, users=USERS, rooms=1, in_flight=IN_FLIGHT)
+def _closed(messages: int, *, users: int, in_flight: int) -> Scenario:
+    return override(load("midnight"), messages=messages, users=users, rooms=1, in_flight=in_flight)
+
+
+def _prepared(place: Path, one: Contestant) -> Path:
+    return place / f"{one.mode}-{one.history}"

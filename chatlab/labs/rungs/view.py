@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
-from chatlab.labs import blocks
+from chatlab.labs import screen
 from chatlab.labs.rungs.measure import HISTORY, Promise, RungsReport, Verdict
 
 _STYLES: dict[Verdict, str] = {"met": "green", "missed": "bold red", "not clear": "yellow"}
@@ -18,11 +18,11 @@ _STYLES: dict[Verdict, str] = {"met": "green", "missed": "bold red", "not clear"
 def render(report: RungsReport) -> RenderableType:
     """The whole result."""
     if not report.per_s:
-        return blocks.nothing()
-    rounds = f"{report.rounds} round{'s' * (report.rounds > 1)}"
+        return screen.nothing()
+    rounds = screen.rounds(report.rounds)
     heading = f"What the upper rungs promise ({rounds} of each, ten users in one room)"
     return Group(
-        blocks.title(heading, complete=report.complete),
+        screen.title(heading, complete=report.complete),
         Text(),
         _speeds(report),
         Text(),
@@ -32,7 +32,7 @@ def render(report: RungsReport) -> RenderableType:
 
 
 def _speeds(report: RungsReport) -> Table:
-    table = blocks.table("messages per second", "median", "95% interval")
+    table = screen.table("messages per second", "median", "95% interval")
     for name, speed in report.per_s.items():
         table.add_row(name, f"{speed.median:,.0f}", _interval(speed, ",.0f"))
     return table

@@ -1,7 +1,6 @@
-"""Which of many choices are worth considering: the Pareto frontier, and one to recommend.
+"""The tuning lab's arithmetic: the pairs to try, the Pareto frontier, and one pair to recommend.
 
 A choice is on the frontier if no other is at least as good in both figures and better in one.
-Pure arithmetic.
 """
 
 from __future__ import annotations
@@ -15,6 +14,26 @@ RULE = (
     f"of all with at least {ENOUGH:.0%} of the best throughput, those whose p95 is within "
     f"{ALIKE - 1:.0%} of the lowest; of these, the smallest batch"
 )
+
+
+def pairs(
+    batch_sizes: Sequence[int], intervals_ms: Sequence[float], *, one_is_full: bool
+) -> list[tuple[int, float | None]]:
+    """The grid. With `one_is_full` a batch size of 1 stands once: its interval never matters."""
+    return [
+        pair
+        for size in batch_sizes
+        for pair in (
+            [(size, None)]
+            if size == 1 and one_is_full
+            else [(size, interval_ms) for interval_ms in intervals_ms]
+        )
+    ]
+
+
+def words_of(batch_size: int, interval_ms: float | None) -> str:
+    """A pair, as people say it."""
+    return f"batch {batch_size:,}" + ("" if interval_ms is None else f", {interval_ms:,g} ms")
 
 
 def frontier(choices: Sequence[tuple[float, float]]) -> list[bool]:

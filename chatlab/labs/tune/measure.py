@@ -7,15 +7,13 @@ shows latency (most batches never fill, and wait). Read `frontier.py` for how pa
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
-from chatlab.bench import environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
@@ -23,17 +21,18 @@ from chatlab.chat.metrics import percentiles
 from chatlab.chat.modes import named
 from chatlab.chat.snapshot import Percentiles
 from chatlab.errors import UsageError
-from chatlab.labs.common import Say, most_at_risk, silent
-from chatlab.labs.tune.frontier import frontier, recommended
-from chatlab.labs.tune.grid import pairs, words_of
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed, most_at_risk
+from chatlab.labs.tune.frontier import frontier, pairs, recommended, words_of
 
-SCHEMA = "chatlab.tune/1"
-DEFAULT_BATCH_SIZES = (1, 10, 100, 1_000, 10_000)
-DEFAULT_INTERVALS_MS = (10.0, 50.0, 250.0, 1_000.0)
-USERS = 10
-BURST_MESSAGES = 2_000
-STEADY_PER_S = 300.0
-STEADY_MESSAGES = 300
+CLEAR = 1.5
+"""One figure is called clearly more than another only from so many times as much."""
+EXPECTED_PER_S = 2_000
+"""Of a burst, for the estimate."""
+UNMOVED = {
+    "immediate": "saves each message alone",
+    "group-commit": "saves all that waits as soon as it can",
+}
+"""Processors that do not turn the knobs of this lab, and what they do instead."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,93 +62,73 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
 
 
-class TuneReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; `complete` is False after Ctrl-C, `recommended` the place of a cell or None."""
+class TuneReport(LabReport, frozen=True, kw_only=True):
+    """All pairs that were measured; `recommended` is the place of a cell, or None."""
 
-    schema: str = SCHEMA
-    command: str
+    schema: str = "chatlab.tune/1"
     seed: int
-    environment: dict[str, Any]
     mode: str
     rounds: int
     burst_messages: int
     steady_per_s: float
     steady_messages: int
-    complete: bool
     cells: list[Cell]
     recommended: int | None
 
-
-UNMOVED = {
-    "immediate": "saves each message alone",
-    "group-commit": "saves all that waits as soon as it can",
-}
-"""Processors that do not turn the knobs of this lab, and what they do instead."""
+    @property
+    def passed(self) -> bool:
+        """Whether no round lost or damaged a message."""
+        return all(one.audit.clean for one in self.cells)
 
 
-class Tune:
-    """The lab, under way.
-
-    Args:
-        mode: a line-up whose processor queues.
-        batch_sizes: messages.
-        intervals_ms: flush intervals, in milliseconds.
-        rounds: of each load, for each pair.
-        burst_messages: in a burst.
-        steady_per_s, steady_messages: the steady load's rate, and how many messages it has.
-        seed: of the loads.
-        work_folder: where data folders are made; the system's place for temporary files if None.
-        say: hears what is being measured.
-
-    Raises:
-        UsageError: the mode saves each message alone, so that there is nothing to tune; or its
-            name turns the lab's own knobs.
+@dataclass(kw_only=True)
+class Tune(Lab):
+    """Measures each pair under a burst (throughput) and under a steady load (latency), marks those
+    that no other pair beats, and recommends one.
     """
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES,
-        intervals_ms: Sequence[float] = DEFAULT_INTERVALS_MS,
-        rounds: int = 1,
-        burst_messages: int = BURST_MESSAGES,
-        steady_per_s: float = STEADY_PER_S,
-        steady_messages: int = STEADY_MESSAGES,
-        seed: int = 1,
-        work_folder: Path | None = None,
-        say: Say = silent,
-    ) -> None:
-        line_up = named(mode)
+    mode: Annotated[str, Option("MODE", "A line-up that queues.", kind="modes")] = "optimized"
+    batch_sizes: Annotated[
+        tuple[int, ...], Option("N,N,...", "Messages that make a batch full.", 1)
+    ] = (1, 10, 100, 1_000, 10_000)
+    flush_intervals: Annotated[
+        tuple[float, ...], Option("MS,MS,...", "Milliseconds that the oldest may wait.", 0.1)
+    ] = (10.0, 50.0, 250.0, 1_000.0)
+    rounds: Annotated[int, Option("N", "Rounds of each pair and load.", 1, 1_000)] = 1
+    burst: Annotated[int, Option("N", "Messages of the burst.", 100, 9_000)] = 2_000
+    rate: Annotated[float, Option("N", "Messages per second of the steady load.", 1)] = 300.0
+    steady: Annotated[int, Option("N", "Messages of the steady load.", 200, 100_000)] = 300
+    seed: Seed = 1
+    cells: list[Cell] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` where the mode never waits for a batch or an interval, so that there
+        is nothing to tune; or where its name fixes the knobs that this lab turns."""
+        super().__post_init__()
+        line_up = named(self.mode)
         if fixed := line_up.knobs.keys() & {"batch-size", "flush-interval"}:
             raise UsageError(
-                f"mode {mode!r} fixes {' and '.join(sorted(fixed))}, which is what this lab turns: "
-                "leave it out of the mode's name"
+                f"mode {self.mode!r} fixes {' and '.join(sorted(fixed))}, which is what this lab "
+                "turns: leave it out of the mode's name"
             )
         processor = line_up.parts["processor"]
         if why := UNMOVED.get(processor):
             raise UsageError(
-                f"mode {mode!r} {why}, so that batch size and flush interval change nothing: tune "
-                "one that waits for either, e.g. optimized"
+                f"mode {self.mode!r} {why}, so that batch size and flush interval change nothing: "
+                "tune one that waits for either, e.g. optimized"
             )
-        self.mode = mode
-        self.pairs = pairs(batch_sizes, intervals_ms, one_is_full=processor == "queueing")
-        self.rounds = rounds
-        self.seed = seed
-        self.work_folder = work_folder or Path(tempfile.gettempdir())
-        self.cells: list[Cell] = []
-        self._say = say
-        self._burst = Scenario(name="burst", words="all at once", messages=burst_messages)
-        self._steady = Scenario(
-            name="steady", words="evenly", messages=steady_messages, rate_per_s=steady_per_s
+        self.pairs = pairs(
+            self.batch_sizes, self.flush_intervals, one_is_full=processor == "queueing"
         )
 
-    async def run(self) -> None:
-        """Measure every pair.
+    def estimate(self) -> tuple[float, str]:
+        each_s = 2 * ROUND_S + self.burst / EXPECTED_PER_S + self.steady / self.rate
+        loads = len(self.pairs) * self.rounds
+        return loads * each_s, f"{2 * loads} rounds, two for each of {len(self.pairs)} pairs"
 
-        Raises:
-            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
-        """
+    async def measure(self) -> None:
+        burst = Scenario(name="burst", words="all at once", messages=self.burst)
+        steady = Scenario(name="steady", words="evenly", messages=self.steady, rate_per_s=self.rate)
         for number, (batch_size, interval_ms) in enumerate(self.pairs, start=1):
             where = f"pair {number} of {len(self.pairs)}: {words_of(batch_size, interval_ms)}"
             mode = f"{self.mode}+batch-size={batch_size}"
@@ -157,31 +136,28 @@ class Tune:
                 mode += f"+flush-interval={interval_ms / 1000}"
             bursts, steadies = [], []
             for _ in range(self.rounds):
-                self._say(f"{where}, burst")
-                bursts.append(await self._round(mode, self._burst))
-                self._say(f"{where}, steady")
-                steadies.append(await self._round(mode, self._steady))
+                self.say(f"{where}, burst")
+                bursts.append(await self._round(mode, burst))
+                self.say(f"{where}, steady")
+                steadies.append(await self._round(mode, steady))
             self.cells.append(cell(batch_size, interval_ms, bursts, steadies))
 
-    def report(self, command: str) -> TuneReport:
-        """What was measured so far; `command` is the command line that asked for it."""
+    def report(self) -> TuneReport:
         cells, best = judged(self.cells)
         return TuneReport(
-            command=command,
+            **self.head(),
             seed=self.seed,
-            environment=environment.describe(self.work_folder),
             mode=self.mode,
             rounds=self.rounds,
-            burst_messages=self._burst.messages,
-            steady_per_s=self._steady.rate_per_s or 0.0,
-            steady_messages=self._steady.messages,
-            complete=len(cells) == len(self.pairs),
+            burst_messages=self.burst,
+            steady_per_s=self.rate,
+            steady_messages=self.steady,
             cells=cells,
             recommended=best,
         )
 
     async def _round(self, mode: str, scenario: Scenario) -> Round:
-        return await measure_round(mode, scenario, self.seed, work_folder=self.work_folder)
+        return await measure_round(mode, scenario, self.seed, work_folder=self.folder)
 
 
 def cell(
@@ -213,3 +189,28 @@ def judged(cells: Sequence[Cell]) -> tuple[list[Cell], int | None]:
         marked[place] = msgspec.structs.replace(cells[place], on_frontier=is_on)
     best = recommended(choices, [cells[n].batch_size for n in places])
     return marked, None if best is None else places[best]
+
+
+def worst_pair(
+    cells: Sequence[Cell],
+    same: Callable[[Cell], float | None],
+    more: Callable[[Cell], float],
+) -> tuple[Cell, Cell] | None:
+    """Two cells with the same of one knob and less and more of the other, p95 clearly higher with
+    more; those that differ the most, in p95 times throughput. None if there are none."""
+    found = [
+        (a.delivered_per_s / b.delivered_per_s * b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
+        for a in cells
+        for b in cells
+        if a.delivery_ms.p95
+        and b.delivery_ms.p95
+        and b.delivered_per_s
+        and b.delivery_ms.p95 >= CLEAR * a.delivery_ms.p95
+        and same(a) is not None
+        and same(a) == same(b)
+        and more(a) < more(b)
+    ]
+    if not found:
+        return None
+    _, less, most = max(found, key=lambda item: item[0])
+    return less, most

@@ -10,27 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.chat.metrics import BEYOND_MIN
-from chatlab.labs import blocks
-from chatlab.labs.tune.frontier import RULE
-from chatlab.labs.tune.grid import words_of
-from chatlab.labs.tune.measure import Cell, TuneReport
+from chatlab.labs import screen
+from chatlab.labs.tune.frontier import RULE, words_of
+from chatlab.labs.tune.measure import CLEAR, Cell, TuneReport, worst_pair
 from chatlab.view import words
 
 BAR_WIDTH = 9
 MAP_WIDTH = 60
 MAP_HEIGHT = 10
 P99_MIN = 100 * BEYOND_MIN
-CLEAR = 1.5
-"""One figure is called clearly more than another only from so many times as much."""
 
 
 def render(report: TuneReport) -> RenderableType:
     """The whole result."""
     if not report.cells:
-        return blocks.nothing()
-    heading = f"Batch size and flush interval of {report.mode}, {_rounds(report)}"
+        return screen.nothing()
+    rounds = screen.rounds(report.rounds)
+    heading = f"Batch size and flush interval of {report.mode}, {rounds} each"
     return Group(
-        blocks.title(heading, complete=report.complete),
+        screen.title(heading, complete=report.complete),
         _table(report),
         Text(_legend(report), style="dim"),
         *_map(report),
@@ -54,7 +52,7 @@ def _table(report: TuneReport) -> Table:
     # It takes 1,000 samples: with fewer, the column would be empty.
     has_p99 = any(one.delivery_ms.p99 is not None for one in report.cells)
     p99_name = ["p99"] if has_p99 else []
-    table = blocks.table(
+    table = screen.table(
         *("", "batch", "interval", "delivered/s", "", "p95", "", *p99_name, "at risk", "memory")
     )
     for column in (4, 6):
@@ -73,9 +71,9 @@ def _table(report: TuneReport) -> Table:
             words.count(one.batch_size),
             "any" if interval_ms is None else f"{interval_ms:,g} ms",
             f"{one.delivered_per_s:,.0f}" + ("!" if one.invalid else ""),
-            blocks.bar(one.delivered_per_s, fastest, BAR_WIDTH),
+            screen.bar(one.delivered_per_s, fastest, BAR_WIDTH),
             words.milliseconds(one.delivery_ms.p95),
-            blocks.bar(one.delivery_ms.p95, slowest, BAR_WIDTH),
+            screen.bar(one.delivery_ms.p95, slowest, BAR_WIDTH),
             *([words.milliseconds(one.delivery_ms.p99)] if has_p99 else []),
             words.count(one.at_risk),
             words.size(one.rss_peak_bytes),
@@ -105,10 +103,6 @@ def _map(report: TuneReport) -> Iterator[RenderableType]:
     low, high = words.milliseconds(min(p95s)), words.milliseconds(max(p95s))
     yield Text(" " * 9 + "└" + "─" * MAP_WIDTH)
     yield Text(" " * 10 + low + high.rjust(MAP_WIDTH - len(low)))
-
-
-def _rounds(report: TuneReport) -> str:
-    return "one round each" if report.rounds == 1 else f"{report.rounds} rounds each"
 
 
 def _mark(one: Cell) -> str:
@@ -160,7 +154,7 @@ def _too_small(cells: Sequence[Cell]) -> str:
 
 def _too_large(cells: Sequence[Cell], best: Cell) -> str:
     """What a batch that never fills does, beside a smaller one with the same interval."""
-    found = _worst_pair(cells, lambda one: one.flush_interval_ms, lambda one: one.batch_size)
+    found = worst_pair(cells, lambda one: one.flush_interval_ms, lambda one: one.batch_size)
     if found is None:
         return f"Too large did not hurt here: no larger batch is clearly worse than {_name(best)}."
     small, large = found
@@ -174,7 +168,7 @@ def _too_large(cells: Sequence[Cell], best: Cell) -> str:
 
 def _too_long(cells: Sequence[Cell]) -> str:
     """What a long interval does, beside a shorter one with the same batch size."""
-    found = _worst_pair(cells, lambda one: one.batch_size, lambda one: one.flush_interval_ms or 0)
+    found = worst_pair(cells, lambda one: one.batch_size, lambda one: one.flush_interval_ms or 0)
     if found is None:
         return "Too long did not hurt here: no longer interval is clearly worse than a short one."
     short, long = found
@@ -183,31 +177,6 @@ def _too_long(cells: Sequence[Cell]) -> str:
         f"{long.at_risk:,} messages at risk; {_name(short)} has {_p95(short)} and "
         f"{short.at_risk:,}. Whoever waits in a batch waits for its last moment."
     )
-
-
-def _worst_pair(
-    cells: Sequence[Cell],
-    same: Callable[[Cell], float | None],
-    more: Callable[[Cell], float],
-) -> tuple[Cell, Cell] | None:
-    """Two cells with the same of one knob and less and more of the other, p95 clearly higher with
-    more; those that differ the most, in p95 times throughput. None if there are none."""
-    found = [
-        (a.delivered_per_s / b.delivered_per_s * b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
-        for a in cells
-        for b in cells
-        if a.delivery_ms.p95
-        and b.delivery_ms.p95
-        and b.delivered_per_s
-        and b.delivery_ms.p95 >= CLEAR * a.delivery_ms.p95
-        and same(a) is not None
-        and same(a) == same(b)
-        and more(a) < more(b)
-    ]
-    if not found:
-        return None
-    _, less, most = max(found, key=lambda item: item[0])
-    return less, most
 
 
 def _name(one: Cell) -> str:

@@ -12,83 +12,130 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
+from typing import Annotated, Literal
 
-import msgspec
+from rich.console import Group, RenderableType
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.server_process import LISTENING, START_TIMEOUT_S, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.errors import UsageError
+from chatlab.labs import screen
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Option
 
-SCHEMA = "chatlab.watching/1"
 WIDTH, HEIGHT = 140, 40
-MESSAGES = 8_000
 COST_MAX = 0.05
+EXPECTED_PER_S = 5_000
+"""For the estimate."""
+VERDICTS = {
+    "within": f"Watching costs at most {COST_MAX:.0%} of the throughput.",
+    "above": f"Watching costs more than {COST_MAX:.0%} of the throughput.",
+    "not clear": f"Whether watching costs at most {COST_MAX:.0%} is not clear: try more --rounds.",
+}
 
 
-class WatchingReport(msgspec.Struct, frozen=True):
+class WatchingReport(LabReport, frozen=True, kw_only=True):
     """What the dashboard costs.
 
     Attributes:
         mode: of the server.
         watched_per_s, unwatched_per_s: messages delivered per second, one figure a round.
-        ratio: watched / unwatched, paired by round.
+        ratio: watched / unwatched, paired by round; None before the first pair.
     """
 
-    schema: str
+    schema: str = "chatlab.watching/1"
     mode: str
     watched_per_s: list[float]
     unwatched_per_s: list[float]
-    ratio: Estimate
+    ratio: Estimate | None
 
-    def surely_within(self, most: float) -> bool:
-        """Whether the whole interval says that watching takes no larger share than `most`."""
-        return self.ratio.low is not None and self.ratio.low >= 1 - most
+    @property
+    def verdict(self) -> Literal["within", "above", "not clear"]:
+        """Whether the whole interval says that watching takes at most `COST_MAX`, or more."""
+        if self.ratio is None or self.ratio.low is None or self.ratio.high is None:
+            return "not clear"
+        if self.ratio.low >= 1 - COST_MAX:
+            return "within"
+        return "above" if self.ratio.high < 1 - COST_MAX else "not clear"
 
-    def surely_above(self, most: float) -> bool:
-        """Whether the whole interval says that it takes a larger one."""
-        return self.ratio.high is not None and self.ratio.high < 1 - most
-
-
-async def measure_watching(
-    mode: str, rounds: int, tell: Callable[[str], None], messages: int = MESSAGES
-) -> WatchingReport:
-    """Measure a server with and without its dashboard, in turn: A B B A.
-
-    Args:
-        mode: its line-up.
-        rounds: of each.
-        tell: hears what is being done.
-        messages: in a round.
-
-    Raises:
-        UsageError: this system has no pseudo-terminals.
-    """
-    if sys.platform == "win32":
-        raise UsageError("Windows has no pseudo-terminals: what watching costs is unknown there")
-    found: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(1, rounds + 1):
-        for watched in (True, False) if number % 2 else (False, True):
-            tell(f"round {number} of {rounds}: {'with' if watched else 'without'} the dashboard")
-            found[watched].append(await _per_s(mode, watched, messages))
-    ratios = [ours / theirs for ours, theirs in zip(found[True], found[False], strict=True)]
-    return WatchingReport(SCHEMA, mode, found[True], found[False], estimate(ratios))
+    @property
+    def passed(self) -> bool:
+        """Whether watching is not surely too dear."""
+        return self.verdict != "above"
 
 
-async def _per_s(mode: str, watched: bool, messages: int) -> float:
-    scenario = override(load("midnight"), messages=messages, in_flight=32)
-    with tempfile.TemporaryDirectory(prefix="chatlab-") as name:
-        folder = Path(name)
-        async with LoadProcess() as worker:
-            if watched:
-                async with _watched_server(mode, folder) as url:
-                    return await _loaded(worker, url, scenario)
-            async with ServerProcess(mode, folder) as server:
-                return await _loaded(worker, server.url, scenario)
+@dataclass(kw_only=True)
+class Watching(Lab):
+    """Exit code 1 if it surely costs more than 5% of the throughput: the whole interval says so."""
+
+    mode: Annotated[str, Option("MODE", "The server's line-up.", kind="modes")] = "optimized"
+    rounds: Annotated[int, Option("N", "Rounds of each.", 1, 100)] = 6
+    messages: Annotated[int, Option("N", "Messages in a round.", 100, 1_000_000)] = 8_000
+    per_s: dict[bool, list[float]] = field(
+        default_factory=lambda: {True: [], False: []}, init=False
+    )
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` where this system has no pseudo-terminals."""
+        super().__post_init__()
+        if sys.platform == "win32":
+            raise UsageError("Windows has no pseudo-terminals: what watching costs is unknown")
+
+    def estimate(self) -> tuple[float, str]:
+        total = 2 * self.rounds
+        return total * (ROUND_S + self.messages / EXPECTED_PER_S), f"{total} rounds"
+
+    async def measure(self) -> None:
+        """With and without the dashboard, in turn: A B B A."""
+        for number in range(1, self.rounds + 1):
+            for watched in (True, False) if number % 2 else (False, True):
+                how = "with" if watched else "without"
+                self.say(f"round {number} of {self.rounds}: {how} the dashboard")
+                self.per_s[watched].append(await self._round(watched))
+
+    def report(self) -> WatchingReport:
+        pairs = list(zip(self.per_s[True], self.per_s[False], strict=False))
+        return WatchingReport(
+            **self.head(),
+            mode=self.mode,
+            watched_per_s=self.per_s[True],
+            unwatched_per_s=self.per_s[False],
+            ratio=estimate([ours / theirs for ours, theirs in pairs]) if pairs else None,
+        )
+
+    def render(self, report: WatchingReport) -> RenderableType:
+        if report.ratio is None:
+            return screen.nothing()
+        ratio = report.ratio
+        rounds = screen.rounds(len(ratio.samples))
+        interval = "needs 6 rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+        return Group(
+            screen.title(
+                f"Messages delivered per second by {report.mode} (medians of {rounds}):",
+                complete=report.complete,
+            ),
+            f"  {'with the dashboard':30}{median(report.watched_per_s):>10,.0f}",
+            f"  {'without it':30}{median(report.unwatched_per_s):>10,.0f}",
+            f"Ratio, paired by round: {ratio.median:.3f} (95% interval: {interval}).",
+            VERDICTS[report.verdict],
+        )
+
+    async def _round(self, watched: bool) -> float:
+        scenario = override(load("midnight"), messages=self.messages, in_flight=32)
+        with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self.folder) as name:
+            folder = Path(name)
+            async with LoadProcess() as worker:
+                if watched:
+                    async with _watched_server(self.mode, folder) as url:
+                        return await _loaded(worker, url, scenario)
+                async with ServerProcess(self.mode, folder) as server:
+                    return await _loaded(worker, server.url, scenario)
 
 
 async def _loaded(worker: LoadProcess, url: str, scenario: Scenario) -> float:

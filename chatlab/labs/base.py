@@ -1,0 +1,211 @@
+"""What all labs share: options as data, the run from estimate to exit code, and the report's head.
+
+A lab is a dataclass. Its fields that carry an `Option` are the options of its command, its class
+docstring is the command's help, and its methods say how long it takes, measure, and report. The
+command line is built from that in `cli/labs.py`; what is shown stands in the lab's `view.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import msgspec
+from rich.console import Console, RenderableType
+
+from chatlab import exit_codes
+from chatlab.bench import environment
+from chatlab.bench.load_process import GeneratorFailed
+from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.server_process import ServerFailed
+from chatlab.errors import UsageError
+from chatlab.labs.screen import Narrator
+
+ROUND_S = 1.2
+"""What a round costs beside its load: about so many seconds to start and stop its processes."""
+
+
+class Option(NamedTuple):
+    """How a field of a lab stands on the command line.
+
+    Attributes:
+        metavar, help: as `--help` shows them.
+        low, high: the least and the most that makes sense; of each number, where there are several.
+        kind: an option with the field's name, an argument without a name, or an argument that
+            names line-ups, which are checked before the lab is made.
+    """
+
+    metavar: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    kind: Literal["option", "argument", "modes"] = "option"
+
+
+Seed = Annotated[int, Option("N", "The same seed gives the same messages.")]
+SixRounds = Annotated[int, Option("N", "Of each; no interval with less than 6.", 1, 100)]
+
+
+class LabReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What every lab's report begins with.
+
+    Attributes:
+        schema: its name and version; the same version never means anything else.
+        command: the command line that asked for it.
+        environment: the machine and the versions.
+        complete: False after Ctrl-C, or if a server or the load generator failed.
+    """
+
+    schema: str
+    command: str
+    environment: dict[str, Any]
+    complete: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether what was measured is as it should be; if not, the exit code is 1."""
+        return True
+
+
+@dataclass(kw_only=True)
+class Lab:
+    """Each lab says here, in its own docstring, what its user needs to know."""
+
+    runs_parts: ClassVar[bool] = False
+    """Whether the parts of a mode run in the lab's own process, and not only in servers."""
+
+    work: Annotated[
+        Path | None,
+        Option("FOLDER", "Where the data folders are made; else the place for temporary files."),
+    ] = None
+    complete: bool = field(default=False, init=False)
+    narrator: Narrator | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` where options make no sense."""
+        if self.work is not None and not self.work.is_dir():
+            raise UsageError(f"--work {self.work}: there is no such folder")
+
+    @property
+    def folder(self) -> Path:
+        """Where the data folders are made."""
+        return self.work or Path(tempfile.gettempdir())
+
+    def estimate(self) -> tuple[float, str]:
+        """About how many seconds it will take, and for what, such as "72 rounds"."""
+        raise NotImplementedError
+
+    async def measure(self) -> None:
+        """Measure everything, and keep what is done, so that `report` can be asked at any time.
+
+        Raises:
+            UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
+        """
+        raise NotImplementedError
+
+    def report(self) -> LabReport:
+        """What was measured so far."""
+        raise NotImplementedError
+
+    def instead(self) -> RenderableType | None:
+        """What is shown in place of measuring, if the options ask for just that."""
+        return None
+
+    def render(self, report: Any) -> RenderableType:
+        """Its screen: what `render` in the `view.py` beside it makes of a report."""
+        view = import_module(type(self).__module__.replace(".measure", ".view"))
+        shown: RenderableType = view.render(report)
+        return shown
+
+    async def run(self) -> None:
+        """Measure; raises what `measure` raises."""
+        await self.measure()
+        self.complete = True
+
+    def head(self) -> dict[str, Any]:
+        """The fields of `LabReport`, but for the schema."""
+        return {
+            "command": shlex.join(["chatlab", *sys.argv[1:]]),
+            "environment": environment.describe(self.folder),
+            "complete": self.complete,
+        }
+
+    def say(self, line: str) -> None:
+        """Tell the user what is measured now."""
+        if self.narrator is not None:
+            self.narrator.say(line)
+
+    def show(self, row: RenderableType) -> None:
+        """Show a piece of the result before the end."""
+        if self.narrator is not None:
+            self.narrator.show(row)
+
+
+def carry_out(lab: Lab, json: Path | None = None) -> int:
+    """Say how long it takes, measure, show the result, and write it; returns the exit code.
+
+    Ctrl-C ends a lab early, with its servers stopped; so does a server or load generator that
+    fails. What was measured before is shown and written all the same.
+
+    Args:
+        json: where to write the report.
+
+    Raises:
+        UsageError: as `Lab.measure`.
+    """
+    console = Console(highlight=False)
+    if (shown := lab.instead()) is not None:
+        console.print(shown)
+        return exit_codes.OK
+    seconds, amount = lab.estimate()
+    print(f"about {about(seconds)}: {amount}", file=sys.stderr, flush=True)
+    with Narrator() as lab.narrator:
+        try:
+            asyncio.run(lab.run())
+        except KeyboardInterrupt:
+            print("stopped: the unfinished round does not count", file=sys.stderr)
+        except (ServerFailed, GeneratorFailed) as error:
+            print(f"stopped: {error}", file=sys.stderr)
+    report = lab.report()
+    console.print(lab.render(report))
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        console.print(f"written to {json}", style="dim")
+    return exit_codes.of(report.passed, complete=report.complete)
+
+
+def about(seconds: float) -> str:
+    """`20 seconds`, `3 minutes`, `2 hours`: no more exact than an estimate is."""
+    if seconds < 90:
+        rounded, unit = max(5, 5 * round(seconds / 5)), "second"
+    elif seconds < 90 * 60:
+        rounded, unit = round(seconds / 60), "minute"
+    else:
+        rounded, unit = round(seconds / 3600), "hour"
+    return f"{rounded} {unit}{'s' * (rounded != 1)}"
+
+
+def most_at_risk(load: LoadResult) -> int:
+    """The most messages that were acked and not yet delivered, at any one moment.
+
+    Delivery follows the save. So these were promised to their senders and only in the server's
+    memory: what a crash at that moment would have lost, if an ack means `queued`.
+    """
+    changes = []
+    for acked_s, delivered_s in zip(load.acked_s, load.delivered_s, strict=True):
+        if acked_s != NEVER:
+            if delivered_s == NEVER:
+                changes.append((acked_s, 1))
+            elif delivered_s > acked_s:
+                changes += [(acked_s, 1), (delivered_s, -1)]
+    most = now = 0
+    for _, change in sorted(changes):  # at the same moment, what ends comes first
+        now += change
+        most = max(most, now)
+    return most

@@ -1,0 +1,86 @@
+"""What labs show with: bars of blocks, tables, headings, and a line about what is measured now."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+REFRESHES_PER_S = 2
+"""A spinner that turns faster would take processor time from what is being measured."""
+
+
+def bar(value: float | None, highest: float, width: int) -> str:
+    """A bar of `width` columns for `highest`; anything above 0 shows at least a sliver."""
+    if value is None or value <= 0 or highest <= 0:
+        return ""
+    eighths = max(1, round(8 * width * min(1.0, value / highest)))
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def table(*columns: str, left: int = 1) -> Table:
+    """An empty table: the first `left` columns to the left, figures to the right."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, column in enumerate(columns):
+        made.add_column(
+            column, justify="left" if number < left else "right", no_wrap=number >= left
+        )
+    return made
+
+
+def title(text: str, *, complete: bool) -> Text:
+    """A heading that says so if the run was stopped early."""
+    return Text(text if complete else f"PARTIAL (stopped early): {text}", style="bold")
+
+
+def rounds(count: int) -> str:
+    """`one round`, `6 rounds`."""
+    return "one round" if count == 1 else f"{count} rounds"
+
+
+def nothing() -> Text:
+    """For a run that was stopped before it had measured anything."""
+    return Text("Nothing was measured: stopped before the first round ended.")
+
+
+class Narrator:
+    """Says on standard error what a lab is doing: one line that changes, or lines if no terminal.
+
+    A context manager; outside of it nothing is shown.
+    """
+
+    def __init__(self) -> None:
+        self._out = Console()
+        self._console = Console(stderr=True)
+        self._status = self._console.status("", refresh_per_second=REFRESHES_PER_S)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._status.stop()
+
+    def say(self, line: str) -> None:
+        """What is being done now."""
+        if self._console.is_terminal:
+            self._status.update(line)
+        else:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, row: RenderableType) -> None:
+        """A piece of the result, on standard output, before the end."""
+        self._status.stop()  # else both would write on the same line
+        self._out.print(row)
+        if self._console.is_terminal:
+            self._status.start()
