@@ -12,8 +12,6 @@ from chatlab.bench.audit import Audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.bench.scenario import PlannedSend
-from chatlab.bench.statistics import Estimate
-from chatlab.labs.watching.measure import WatchingReport
 from tests.test_view import make_snapshot
 
 COUNT = 40
@@ -153,20 +151,3 @@ def test_a_late_sender_fails_the_trust() -> None:
     failed = {one.check for one in checks if not one.ok}
     assert "rounds whose plan was not met" in failed
     assert "sender late, p99 of the worst round (ms)" in failed
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "within", "above"),
-    [
-        (0.96, 1.02, True, False),
-        (0.95, 1.0, True, False),
-        (0.80, 0.94, False, True),
-        (0.80, 1.10, False, False),
-        (None, None, False, False),
-    ],
-)
-def test_the_cost_of_watching_is_claimed_by_its_whole_interval(
-    low: float | None, high: float | None, within: bool, above: bool
-) -> None:
-    report = WatchingReport("", "naive", [], [], Estimate(0.9, low, high, []))
-    assert (report.surely_within(0.05), report.surely_above(0.05)) == (within, above)

@@ -1,19 +1,23 @@
-"""What a probe proves, and what is said of the answer."""
+"""The capacity lab: what a probe proves, the search for a limit, and what the answer says."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatlab.bench.audit import Audit
 from chatlab.chat.snapshot import Percentiles
 from chatlab.labs.capacity import measure as capacity
 from chatlab.labs.capacity.measure import Capacity
-from chatlab.labs.capacity.probe import judged
+from chatlab.labs.capacity.search import PRECISION, PROBES_MAX, SUCCESSES, Search, judged
 from chatlab.labs.capacity.view import render, row
+from tests.labs.support import printed
 
 FINE = Audit(sent=300, acked=300, saved=300, delivered=300)
 
@@ -28,37 +32,43 @@ def a_round(delivery_ms: list[float], audit: Audit = FINE, invalid: tuple[str, .
     )
 
 
-def test_a_probe_is_kept_when_its_p95_is_within_the_limit() -> None:
-    probe = judged(1, 100, a_round([50.0] * 285 + [900.0] * 15), 50)
+@pytest.mark.parametrize(
+    ("delivery_ms", "verdict", "reasons", "figure"),
+    [
+        ([50.0] * 285 + [900.0] * 15, "kept", [], (50.0, True)),
+        (
+            [50.0] * 284 + [900.0] * 16,
+            "failed",
+            ["delivery p95 was 900 ms, above 50 ms"],
+            (900.0, True),
+        ),
+        # With too few messages for a p95, the slowest decides.
+        (
+            [50.0] * 29 + [51.0],
+            "failed",
+            ["the slowest delivery was 51 ms, above 50 ms"],
+            (51, False),
+        ),
+    ],
+)
+def test_a_probe_is_kept_when_its_p95_is_within_the_limit(
+    delivery_ms: list[float], verdict: str, reasons: list[str], figure: tuple[float, bool]
+) -> None:
+    probe = judged(1, 100, a_round(delivery_ms), 50)
 
-    assert (probe.verdict, probe.reasons) == ("kept", [])
-    assert (probe.delivery_ms, probe.by_p95) == (50.0, True)
-
-
-def test_a_probe_fails_when_its_p95_is_above_the_limit() -> None:
-    probe = judged(1, 100, a_round([50.0] * 284 + [900.0] * 16), 50)
-
-    assert (probe.verdict, probe.reasons) == ("failed", ["delivery p95 was 900 ms, above 50 ms"])
-
-
-def test_with_too_few_messages_for_a_p95_the_slowest_decides() -> None:
-    probe = judged(1, 10, a_round([50.0] * 29 + [51.0]), 50)
-
-    assert (probe.verdict, probe.by_p95) == ("failed", False)
+    assert (probe.verdict, probe.reasons) == (verdict, reasons)
+    assert (probe.delivery_ms, probe.by_p95) == figure
 
 
 @pytest.mark.parametrize(
     ("audit", "reason"),
     [
-        (Audit(sent=300, delivered=300, lost=2), "2 messages were lost"),
+        (Audit(sent=300, delivered=300, lost=2), "2 messages were acked and lost"),
         (Audit(sent=300, delivered=290, refused=10), "10 messages were refused"),
-        (Audit(sent=300, delivered=300, unanswered=1), "1 messages were not answered"),
+        (Audit(sent=300, delivered=300, unanswered=1), "1 messages were never answered"),
         (Audit(sent=300, delivered=299), "1 messages were not delivered"),
         (Audit(sent=300, delivered=300, duplicated=1), "1 messages were duplicated"),
-        (
-            Audit(sent=300, delivered=300, misrefused=1),
-            "1 messages were refused and there all the same",
-        ),
+        (Audit(sent=300, delivered=300, misrefused=1), "1 messages were refused but stored anyway"),
     ],
 )
 def test_a_quick_probe_that_lost_something_fails(audit: Audit, reason: str) -> None:
@@ -82,16 +92,13 @@ async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: flo
         return a_round([1.0 if scenario.rate_per_s <= limit else 900.0] * 300, invalid=late)
 
     monkeypatch.setattr(capacity, "measure_round", measure)
-    lab = Capacity("optimized")
+    lab = Capacity(mode="optimized")
     await lab.run()
     return lab
 
 
-def printed(lab: Capacity) -> str:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(render(lab.report("chatlab capacity")))
-    return capture.get()
+def screen(lab: Capacity) -> str:
+    return printed(render(lab.report()))
 
 
 async def test_the_answer_comes_with_the_reason_why_the_next_rate_failed(
@@ -99,14 +106,14 @@ async def test_the_answer_comes_with_the_reason_why_the_next_rate_failed(
 ) -> None:
     lab = await measured(monkeypatch, limit=550, generator=1e9)
 
-    assert "optimized takes 520 messages a second: kept in 3 probes." in printed(lab)
-    assert "At 570 it failed: delivery p95 was 900 ms, above 100 ms." in printed(lab)
+    assert "optimized takes 520 messages a second: kept in 3 probes." in screen(lab)
+    assert "At 570 it failed: delivery p95 was 900 ms, above 100 ms." in screen(lab)
 
 
 async def test_a_generator_that_is_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = await measured(monkeypatch, limit=1e9, generator=300)
 
-    assert "the load generator was the limit, not the server" in printed(lab)
+    assert "the load generator was the limit, not the server" in screen(lab)
 
 
 async def test_a_probe_with_a_late_generator_is_repeated_once(
@@ -120,8 +127,8 @@ async def test_a_probe_with_a_late_generator_is_repeated_once(
 async def test_a_server_that_keeps_no_rate_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = await measured(monkeypatch, limit=0, generator=1e9)
 
-    assert lab.report("").answer_per_s is None
-    assert "There is no rate that optimized kept" in printed(lab)
+    assert lab.report().answer_per_s is None
+    assert "There is no rate that optimized kept" in screen(lab)
 
 
 @pytest.mark.parametrize(("delivery_ms", "beyond"), [(100.0, False), (101.0, True)])
@@ -129,3 +136,79 @@ def test_the_bar_crosses_the_line_at_the_limit(delivery_ms: float, beyond: bool)
     text = row(judged(1, 100, a_round([delivery_ms] * 300), 100), 100).plain
 
     assert ("│" not in text) is beyond
+
+
+def carry_out(search: Search, keeps_up: Callable[[float], bool]) -> list[tuple[float, bool]]:
+    """Probe until the search ends."""
+    probes = []
+    while (rate := search.next_rate()) is not None:
+        probes.append((rate, keeps_up(rate)))
+        search.record(rate, success=probes[-1][1])
+    return probes
+
+
+def test_it_doubles_then_closes_in_then_makes_sure() -> None:
+    search = Search(100)
+    rates = [rate for rate, _ in carry_out(search, lambda rate: rate <= 550)]
+
+    assert rates == [100, 200, 400, 800, 570, 480, 520, 520, 520]
+    assert (search.answer, search.ceiling) == (520, 570)
+
+
+@given(limit=st.floats(1.5, 90_000), start=st.floats(1, 100_000))
+def test_it_finds_any_limit_to_its_precision(limit: float, start: float) -> None:
+    search = Search(start)
+    probes = carry_out(search, lambda rate: rate <= limit)
+
+    assert search.answer is not None
+    assert search.ceiling is not None
+    assert search.answer <= limit < search.ceiling
+    # Rates have two digits, of which the first can be a 1: a step of a tenth.
+    assert search.ceiling <= search.answer * (PRECISION + 0.1)
+    assert len(probes) < PROBES_MAX
+
+
+@given(st.integers(), st.floats(0, 1))
+def test_with_a_server_of_changing_mood_it_ends_and_claims_only_what_it_saw(
+    seed: int, chance_of_success: float
+) -> None:
+    chance = random.Random(seed)
+    search = Search(100)
+    probes = carry_out(search, lambda _rate: chance.random() < chance_of_success)
+
+    assert len(probes) <= PROBES_MAX
+    if search.answer is not None:
+        outcomes = [kept for rate, kept in probes if rate == search.answer]
+        assert outcomes == [True] * SUCCESSES
+        assert not [rate for rate, kept in probes if not kept and rate <= search.answer]
+
+
+def test_an_answer_that_fails_when_confirmed_becomes_the_ceiling() -> None:
+    search = Search(100)
+    for rate, success in [(100, True), (200, False), (140, True), (170, False), (150, False)]:
+        assert search.next_rate() == rate
+        search.record(rate, success=success)
+    assert search.next_rate() == 140  # the edge is found: once more, to make sure
+    search.record(140, success=False)
+
+    assert search.ceiling == 140
+    assert search.next_rate() == 120
+
+
+def test_a_server_that_keeps_up_with_nothing_has_no_answer() -> None:
+    search = Search(100, lowest=10)
+    probes = carry_out(search, lambda _rate: False)
+
+    assert [rate for rate, _ in probes] == [100, 50, 25, 12, 10]
+    assert search.answer is None
+
+
+def test_a_server_that_keeps_up_with_everything_has_no_ceiling() -> None:
+    search = Search(100, highest=1_000)
+    carry_out(search, lambda _rate: True)
+
+    assert (search.answer, search.ceiling) == (1_000, None)
+
+
+def test_the_start_lies_within_the_bounds() -> None:
+    assert (Search(0.5).next_rate(), Search(1e9).next_rate()) == (1.0, 100_000.0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
-
-from rich.console import Console
 
 from chatlab.labs.compression.measure import DISK, PLAIN, WIRE, Compression, CompressionRound
 from chatlab.labs.compression.view import render
+from tests.labs.support import printed
 
 PLAIN_ROUND: dict[str, Any] = {
     "per_s": 10_000.0,
@@ -25,23 +23,21 @@ def a_round(**changes: Any) -> CompressionRound:
 
 def a_lab(count: int = 6, **plain: Any) -> Compression:
     """A lab whose rounds are over: the wire at a tenth of the bytes, the disk at a fifth."""
-    lab = Compression(rounds=count, messages=1_000, say=lambda _: None)
+    lab = Compression(rounds=count, messages=1_000)
     for _ in range(count):
         lab.done[PLAIN].append(a_round(**plain))
         lab.done[WIRE].append(a_round(wire_bytes=200.0, cpu_us=40.0))
         lab.done[DISK].append(a_round(disk_bytes=40.0, cpu_us=22.0))
-    lab._complete = True
+    lab.complete = True
     return lab
 
 
-def printed(lab: Compression) -> str:
-    file = io.StringIO()
-    Console(file=file, width=80).print(render(lab.report("chatlab compression")))
-    return " ".join(file.getvalue().split())
+def screen(lab: Compression) -> str:
+    return " ".join(printed(render(lab.report()), 80).split())
 
 
 def test_bytes_saved_are_weighed_against_the_time_that_they_cost() -> None:
-    report = a_lab().report("chatlab compression")
+    report = a_lab().report()
 
     assert report.wire is not None
     assert report.disk is not None
@@ -54,7 +50,7 @@ def test_bytes_saved_are_weighed_against_the_time_that_they_cost() -> None:
 
 
 def test_the_screen_has_a_verdict_for_each_choice() -> None:
-    text = printed(a_lab())
+    text = screen(a_lab())
 
     assert "Wire: 0.1 (0.1 to 0.1) x the bytes for 2 (2 to 2) x" in text
     assert "carries less than about 720 Mbit/s" in text
@@ -64,9 +60,9 @@ def test_the_screen_has_a_verdict_for_each_choice() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    assert "No cost in processor time can be claimed" in printed(a_lab(3))
-    assert "Fewer than six rounds" in printed(a_lab(3))
-    assert "Too short for a verdict" in printed(a_lab(cpu_us=0.0))
-    assert "No segment was closed" in printed(a_lab(disk_bytes=None))
-    assert "no figure counts" in printed(a_lab(clean=False))
-    assert "Nothing was measured" in printed(Compression(rounds=1, messages=9, say=lambda _: None))
+    assert "No cost in processor time can be claimed" in screen(a_lab(3))
+    assert "Fewer than six rounds" in screen(a_lab(3))
+    assert "Too short for a verdict" in screen(a_lab(cpu_us=0.0))
+    assert "No segment was closed" in screen(a_lab(disk_bytes=None))
+    assert "no figure counts" in screen(a_lab(clean=False))
+    assert "Nothing was measured" in screen(Compression(rounds=1, messages=9))

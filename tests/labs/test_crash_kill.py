@@ -1,28 +1,28 @@
-"""Real servers, really killed; and the crash lab as its user sees it."""
+"""Real servers, really killed; parts of the user's own; and what the crash lab says of it all."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-import signal
+import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 import pytest
-import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
 from chatlab.chat.protocol import AckLevel
-from chatlab.cli.crash import crash
+from chatlab.cli.app import app
+from chatlab.course.workplace import packaged
 from chatlab.labs.crash.kill import add_up
 from chatlab.labs.crash.measure import Crash
 from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes
 from chatlab.labs.crash.view import render
-from tests.labs.test_commands import wait_for_servers
+from tests.labs.support import CHATLAB, interrupt, printed, start, wait_for_servers
 
 LOST = KillTrial(
     killed_s=0.3,
@@ -35,13 +35,23 @@ LOST = KillTrial(
     ordinary_s=0.3,
     story=["1 ms: message 1 is sent"],
 )
+OWN = """
+import os, sys
+from chatlab.chat.parts.store.rewrite import RewriteStore
+open({pids!r}, "a").write(f"{{os.getpid()}}\\n")
 
+class Hopeful(RewriteStore):
+    promise = "synced"
 
-def run(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.command()(crash)
-    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "80"})
-    return done.exit_code, done.stdout
+class Leaves(RewriteStore):
+    async def save(self, batch):
+        os._exit(0)
+
+class Exits(RewriteStore):
+    async def save(self, batch):
+        sys.exit(0)  # here
+"""
+POWER = ("--only", "power")
 
 
 def report_of(**modes: ModeCrashes) -> CrashReport:
@@ -57,21 +67,46 @@ def report_of(**modes: ModeCrashes) -> CrashReport:
     )
 
 
-def shown(report: CrashReport) -> str:
-    console = Console(width=80)
-    with console.capture() as capture:
-        console.print(render(report))
-    return capture.get()
-
-
 def killed(means: AckLevel, *trials: KillTrial) -> ModeCrashes:
     return ModeCrashes(ack_means=means, kill=add_up(trials))
 
 
+def test_a_loss_breaks_the_promise_of_a_synced_ack_only() -> None:
+    assert report_of(sure=killed("synced", LOST)).broken == ["sure"]
+    assert not report_of(sure=killed("synced", LOST)).passed
+    assert report_of(quick=killed("queued", LOST)).passed
+    torn = msgspec.structs.replace(LOST, corrupt="torn", recovery_s=None)
+    result = add_up([LOST, torn])
+
+    assert (result.lost, result.trials_losing, result.corrupt) == (14, 2, 1)
+    assert result.recovery_s == 0.4
+
+
+def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
+    report = report_of(optimized=killed("queued", LOST), mine=killed("synced", LOST))
+    text = printed(render(report), 80)
+
+    assert "PARTIAL (stopped early)" in text
+    assert "message 1 is sent" in text
+    assert "BROKEN PROMISE: mine acked as synced" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Nothing was measured" in printed(render(report_of()))
+
+
+def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0() -> None:
+    done = CliRunner().invoke(app, ["crash", "optimized", *POWER], env={"COLUMNS": "80"})
+
+    assert done.exit_code == 0
+    assert "allowed: queued is memory" in done.stdout
+    assert "power fails" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.real
 def test_a_killed_server_keeps_what_it_acked_as_synced(tmp_path: Path) -> None:
-    lab = Crash(["journal", "optimized"], trials=1, power=False, work_folder=tmp_path)
+    lab = Crash(modes=("journal", "optimized"), trials=1, only="kill", work=tmp_path)
     asyncio.run(lab.run())
-    report = lab.report("chatlab crash")
+    report = lab.report()
 
     assert report.complete
     journal, optimized = (report.modes[name].kill for name in ("journal", "optimized"))
@@ -86,54 +121,88 @@ def test_a_killed_server_keeps_what_it_acked_as_synced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_loss_breaks_the_promise_of_a_synced_ack_only() -> None:
-    assert report_of(sure=killed("synced", LOST)).broken == ["sure"]
-    assert report_of(quick=killed("queued", LOST)).broken == []
-    torn = msgspec.structs.replace(LOST, corrupt="torn", recovery_s=None)
-    result = add_up([LOST, torn])
-
-    assert (result.lost, result.trials_losing, result.corrupt) == (14, 2, 1)
-    assert result.recovery_s == 0.4
+def own_part(folder: Path) -> Path:
+    """A file of parts that somebody wrote; it notes the processes that load it."""
+    path = folder / "part.py"
+    path.write_text(OWN.format(pids=str(folder / "pids")), "utf-8")
+    return path
 
 
-def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
-    text = shown(report_of(optimized=killed("queued", LOST), mine=killed("synced", LOST)))
-
-    assert "PARTIAL (stopped early)" in text
-    assert "message 1 is sent" in text
-    assert "BROKEN PROMISE: mine acked as synced" in text
-    assert max(map(len, text.splitlines())) <= 80
-
-
-def test_nothing_measured_is_said() -> None:
-    assert "Nothing was measured" in shown(report_of())
-
-
-def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0() -> None:
-    code, text = run("optimized", "--only", "power")
-
-    assert code == 0
-    assert "allowed: queued is memory" in text
-    assert "power fails" in text
-    assert max(map(len, text.splitlines())) <= 80
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single process")
-def test_ctrl_c_leaves_no_server_and_no_data(tmp_path: Path) -> None:
-    program = "import typer; from chatlab.cli.crash import crash; typer.run(crash)"
+def crash(folder: Path, *words: str) -> tuple[int, int, str, str]:
+    """The command's process, its exit code, its output and its errors."""
+    own_part(folder)
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "journal", "--only", "kill", "--work", str(tmp_path)],
+        [*CHATLAB, "crash", *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
-    servers: list[psutil.Process] = wait_for_servers(process.pid)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=50)
+    return process.pid, process.returncode, out, err
 
-    assert process.returncode == 130
-    assert "Nothing was measured" in out
+
+@pytest.mark.real
+def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
+    mode = "naive+store=part.py:Hopeful"
+    pid, code, out, _ = crash(tmp_path, mode, *POWER, "--json", "result.json")
+    report: dict[str, Any] = json.loads((tmp_path / "result.json").read_text("utf-8"))
+
+    assert code == 1
+    assert "BROKEN PROMISE" in out
+    assert report["schema"] == "chatlab.crash/1"
+    assert report["command"] == f"chatlab crash {mode} --only power --json result.json"
+    assert report["modes"][mode]["power"]["corrupt"] > 0
+    assert report["modes"][mode]["kill"] is None
+    assert (tmp_path / "pids").read_text("utf-8").split() != [str(pid)]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("Leaves", "chatlab: a part of your own has ended the process that ran it (exit code 0)"),
+        ("Exits", "chatlab: sys.exit(0) was called (part.py, line {line}): in a server, that"),
+    ],
+)
+def test_a_part_that_ends_the_process_is_told(part: str, said: str, tmp_path: Path) -> None:
+    _, code, _, err = crash(tmp_path, f"naive+store=part.py:{part}", *POWER)
+    line = OWN.splitlines().index("        sys.exit(0)  # here") + 1
+
+    assert code == 70
+    assert said.format(line=line) in err
     assert "Traceback" not in err
-    assert not [server for server in servers if server.is_running()]
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.real
+def test_mine_is_what_there_is_in_the_course_around(tmp_path: Path) -> None:
+    shutil.copytree(packaged() / "exercises/02_cache", tmp_path / "exercises/02_cache")
+    _, code, out, err = crash(tmp_path, "naive+reader=mine", *POWER)
+
+    assert code == 0, err
+    assert "reader=mine: 02_cache does not pass its checks yet" in err
+    assert err.count("checking 02_cache") == 1
+    assert "naive+reader=mine" in out
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    os.name == "nt", reason="Windows has neither SIGINT for one process nor SIGKILL"
+)
+@pytest.mark.parametrize("how", ["Ctrl-C", "kill -9"])
+def test_a_command_that_ends_early_takes_its_processes_along(how: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    mode = f"naive+store={own_part(tmp_path)}:Hopeful"
+    process = start("crash", mode, "--only", "kill", "--work", str(data))
+    others = wait_for_servers(process.pid)
+    if how == "Ctrl-C":
+        out, _ = interrupt(process, ended=others)
+        assert "Nothing was measured" in out
+        assert list(data.iterdir()) == []
+    else:
+        process.kill()
+        _, alive = psutil.wait_procs(others, timeout=20)
+        process.communicate(timeout=20)
+        assert alive == []

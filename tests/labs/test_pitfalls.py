@@ -1,21 +1,119 @@
-"""Two of the mistakes, made for real: those that need no clock to be seen."""
+"""The pitfalls lab: when a mistake counts as shown, what is at risk, what the screen explains."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.labs.front_door import run_for_json
+from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.chat.modes import parse
+from chatlab.labs.base import most_at_risk
+from chatlab.labs.pitfalls.measure import PITFALLS, PitfallsReport, is_clear, result
+from chatlab.labs.pitfalls.runs import Figure, Unit
+from chatlab.labs.pitfalls.view import render
+from chatlab.labs.screen import bar
+from tests.labs.support import printed
+
+MOMENTS = st.integers(0, 20).map(float) | st.just(NEVER)
+Times = list[tuple[float, float]]
 
 
-def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
-    report, text = run_for_json(tmp_path, "pitfalls", "cache", "errors")
+def at_risk(times: Times) -> int:
+    """Of a run of which only acks and deliveries matter."""
+    acked, delivered = [one for one, _ in times], [one for _, one in times]
+    return most_at_risk(
+        LoadResult(
+            plan=[],
+            receivers=[],
+            sent_s=[],
+            acked_s=acked,
+            delivered_s=delivered,
+            receipts=[],
+            received=[],
+        )
+    )
 
-    assert report["schema"] == "chatlab.pitfalls/1"
-    cache, errors = report["results"]
-    assert (cache["shown"], errors["shown"]) == (True, True)
-    never, soon = cache["figures"][0]
-    assert (never["value"], soon["value"] is None) == (None, False)
-    lost = {f["what"]: (f["value"], g["value"]) for f, g in errors["figures"]}["acked and lost"]
-    assert lost[0] > 0
-    assert lost[1] == 0
-    assert "forgetful.py:ForgetfulProcessor" in text
+
+@pytest.mark.parametrize(
+    ("times", "most"),
+    [
+        ([], 0),
+        ([(1.0, 2.0), (1.5, 3.0), (2.5, 3.0)], 2),
+        ([(1.0, 2.0), (2.0, 3.0)], 1),  # the one is safe when the other comes
+        ([(2.0, 1.0)], 0),  # delivered, then acked: never at risk
+        ([(1.0, NEVER), (5.0, NEVER)], 2),
+        ([(NEVER, 3.0), (NEVER, NEVER)], 0),
+    ],
+)
+def test_at_risk_is_what_was_acked_and_not_yet_delivered(times: Times, most: int) -> None:
+    assert at_risk(times) == most
+
+
+@given(st.lists(st.tuples(MOMENTS, MOMENTS), max_size=30))
+def test_at_risk_agrees_with_looking_at_every_moment(times: Times) -> None:
+    def at(moment: float) -> int:
+        return sum(
+            acked != NEVER and acked <= moment and (delivered == NEVER or delivered > moment)
+            for acked, delivered in times
+        )
+
+    assert at_risk(times) == max(at(float(moment)) for moment in range(21))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cured", "unit", "clear"),
+    [
+        (200.0, 100.0, "s", True),
+        (199.0, 100.0, "s", False),
+        (5.0, 0.0, "s", True),
+        (0.0, 0.0, "s", False),
+        (None, 0.5, "s", True),  # never, against at some time
+        (0.5, None, "s", False),
+        (None, None, "s", False),
+        (None, 5.0, "ms", False),  # a p95 of too few samples proves nothing
+    ],
+)
+def test_a_mistake_is_shown_only_when_it_is_clearly_worse(
+    wrong: float | None, cured: float | None, unit: Unit, clear: bool
+) -> None:
+    assert is_clear(Figure("time", wrong, unit), Figure("time", cured, unit)) is clear
+
+
+@pytest.mark.parametrize("name", PITFALLS)
+def test_a_mistake_and_its_cure_differ_in_one_thing(name: str) -> None:
+    wrong, cured = PITFALLS[name].wrong, PITFALLS[name].cured
+    parts = zip(parse(wrong.mode).parts.items(), parse(cured.mode).parts.items(), strict=True)
+    options = zip(wrong.options, cured.options, strict=True)
+
+    assert sum(a != b for a, b in parts) + sum(a != b for a, b in options) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(8.0, "████"), (4.0, "██"), (1.0, "▌"), (0.001, "▏"), (0.0, ""), (99.0, "████")],
+)
+def test_a_bar_is_as_long_as_its_value(value: float, text: str) -> None:
+    assert bar(value, 8.0, 4) == text
+
+
+def screen(name: str, wrong: float | None, cured: float, unit: Unit, width: int = 200) -> str:
+    what = PITFALLS[name].proof
+    one = result(name, PITFALLS[name], [Figure(what, wrong, unit)], [Figure(what, cured, unit)])
+    report = PitfallsReport(command="", seed=1, environment={}, complete=True, results=[one])
+    return printed(render(report), width)
+
+
+def test_pitfalls_explain_only_what_the_run_showed() -> None:
+    assert PITFALLS["cache"].happens in screen("cache", None, 0.5, "s")
+    assert "This run did not show it" in screen("cache", 0.4, 0.5, "s")
+
+
+def test_pitfalls_say_why_a_percentile_is_blank() -> None:
+    assert "a p95 takes 200" in screen("blocking", None, 1.0, "ms")
+    assert "a p95 takes 200" not in screen("blocking", 9.0, 1.0, "ms")
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_the_screen_fits_its_terminal(width: int) -> None:
+    assert max(map(len, screen("errors", 5, 5, "count", width).splitlines())) <= width

@@ -80,7 +80,7 @@ class Capacity(Lab):
             probe = await self._probe(rate)
             if probe.verdict == "generator":
                 probe = await self._probe(rate)
-                self._search.record(rate, success=probe.verdict == "kept")
+            self._search.record(rate, success=probe.verdict == "kept")
 
     def report(self) -> CapacityReport:
         ceiling = self._search.ceiling

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from chatlab.bench.audit import Audit
+from chatlab.bench.audit import FAULTS, Audit
 from chatlab.bench.rounds import Round
 from chatlab.chat.metrics import percentile, percentiles
 
@@ -152,14 +152,6 @@ def _delivery_ms(samples_ms: list[float]) -> tuple[float | None, bool]:
 
 def _failures(audit: Audit) -> list[str]:
     undelivered = audit.sent - audit.delivered - audit.refused
-    found = {
-        "lost": audit.lost,
-        "refused": audit.refused,
-        "not answered": audit.unanswered,
-        "not delivered": undelivered,
-        "duplicated": audit.duplicated,
-        "reordered": audit.reordered,
-        "damaged": audit.corrupt,
-        "refused and there all the same": audit.misrefused,
-    }
-    return [f"{count:,} messages were {what}" for what, count in found.items() if count > 0]
+    found = [(audit.refused, "refused"), (undelivered, "not delivered")]
+    found += [(getattr(audit, fault.name), fault.words) for fault in FAULTS]
+    return [f"{count:,} messages were {words}" for count, words in found if count > 0]

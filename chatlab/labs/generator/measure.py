@@ -12,6 +12,7 @@ from statistics import median
 from typing import Annotated
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
@@ -122,7 +123,7 @@ def _lines(report: GeneratorReport) -> Iterator[RenderableType]:
     yield screen.title(
         "Messages delivered per second, each to ten receivers (medians):", complete=report.complete
     )
-    yield f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}"
+    yield Text(f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}")
     yield f"  {'a server that does nothing':30}{median(report.sink_per_s):>10,.0f}"
     cpu = median(report.sink_cpu_percent)
     yield f"For the latter the generator used {cpu:.0f}% of one core."

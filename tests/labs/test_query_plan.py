@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console
 
-from chatlab.cli.data_explain import explain
 from chatlab.data import sqlite_database as database_copy
 from chatlab.data.readers import read_saved
 from chatlab.data.sqlite_database import LOG, NAME, Database, copy_database
 from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
-from chatlab.labs.query_plan import data as query_plan_data
-from chatlab.labs.query_plan.data import QUIET_MESSAGES, QUIET_ROOM
-from chatlab.labs.query_plan.measure import LIMIT, PlanReport, QueryPlan
+from chatlab.labs.base import carry_out
+from chatlab.labs.query_plan.database import LIMIT, QUIET_MESSAGES, QUIET_ROOM, make_database
+from chatlab.labs.query_plan.measure import PlanReport, QueryPlan
 from chatlab.labs.query_plan.view import render
+from tests.labs.support import printed
 from tests.support.parts import message
 
 
-def measured(folder: Path, source: Path | None, *, messages: int = 0, room: str | None = None):
-    folder.mkdir(exist_ok=True)
-    plan = QueryPlan(folder, source, messages=messages, room=room, say=lambda _: None)
-    return plan.measure("chatlab data explain")
+def measured(work: Path, data: Path, **options: Any) -> PlanReport:
+    """The report of a lab that works in a folder, and leaves nothing there."""
+    work.mkdir(exist_ok=True)
+    lab = QueryPlan(work=work, data=data, **options)
+    asyncio.run(lab.run())
+    assert list(work.iterdir()) == []
+    return lab.report()
 
 
 def made(folder: Path, rooms: list[str]) -> Database:
     """A database that is open, with a message in each of these rooms."""
     folder.mkdir()
-    query_plan_data.make_database(folder, 0)
+    make_database(folder, 0)
     database = Database.opened(Disk(folder))
     database.save([message(n, room) for n, room in enumerate(rooms)])
     return database
@@ -43,7 +47,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_quiet_room_is_found_by_the_index_alone(tmp_path: Path) -> None:
-    report = measured(tmp_path / "work", None, messages=5_000)
+    report = measured(tmp_path / "work", tmp_path, messages=5_000)
     busy, quiet = report.rooms
 
     assert (quiet.room_id, quiet.messages) == (QUIET_ROOM, QUIET_MESSAGES)
@@ -65,7 +69,9 @@ def test_rows_read_are_those_up_to_the_last_that_is_found(tmp_path: Path) -> Non
     assert report.rooms[0].scanned.rows_read == 7 + 30 + 40 + (LIMIT - 30)
 
 
-def test_a_running_servers_database_is_read_with_its_log_and_not_changed(tmp_path: Path) -> None:
+def test_a_running_servers_database_is_read_with_its_log_and_not_changed(
+    tmp_path: Path,
+) -> None:
     database = made(tmp_path / "data", ["general"] * 100)
     database.save([message(n, "other") for n in range(100, 120)])
     before = content(tmp_path / "data")
@@ -163,17 +169,12 @@ def test_a_damaged_database_is_told(tmp_path: Path) -> None:
         measured(tmp_path / "work", tmp_path / "data")
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no such folder"):
-        explain(data=tmp_path / "nowhere")
-
-
 def test_it_is_told_in_eighty_columns_and_in_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     made(tmp_path / "data", ["general", "a room with a very long name " * 4] * 80).close()
-    explain(data=tmp_path / "data", json=tmp_path / "plan.json")
+    carry_out(QueryPlan(data=tmp_path / "data"), tmp_path / "plan.json")
     out, _ = capsys.readouterr()
     report = msgspec.json.decode((tmp_path / "plan.json").read_bytes(), type=PlanReport)
 
@@ -184,14 +185,12 @@ def test_it_is_told_in_eighty_columns_and_in_json(
 
 
 def test_no_difference_is_called_one_unless_the_runs_are_apart(tmp_path: Path) -> None:
-    report = measured(tmp_path / "work", None, messages=200)
+    report = measured(tmp_path / "work", tmp_path, messages=200)
     look = report.rooms[0].indexed
     alike = [msgspec.structs.replace(one, indexed=look, scanned=look) for one in report.rooms]
     same = msgspec.structs.replace(report, rooms=alike, without_index=report.with_index)
-    console = Console(width=80)
-    with console.capture() as shown:
-        console.print(render(same))
+    text = " ".join(printed(render(same), 80).split())
 
-    assert shown.get().count("no clear difference") == 2
-    assert "No clear difference in the time" in " ".join(shown.get().split())
-    assert "do harm" not in shown.get()
+    assert text.count("no clear difference") == 2
+    assert "No clear difference in the time" in text
+    assert "do harm" not in text

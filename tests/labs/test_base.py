@@ -1,0 +1,172 @@
+"""What all labs share: options, the estimate, what is left when a process fails, exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+from rich.console import RenderableType
+from typer.testing import CliRunner
+
+from chatlab.bench.load_process import GeneratorFailed
+from chatlab.bench.server_process import ServerFailed
+from chatlab.cli.app import app
+from chatlab.cli.labs import declared
+from chatlab.errors import ChatlabError, UsageError
+from chatlab.labs import LABS, load
+from chatlab.labs.base import Lab, LabReport, Option, about, carry_out
+
+
+class Measured(LabReport, frozen=True, kw_only=True):
+    schema: str = "chatlab.made-up/1"
+    rounds: int
+
+    @property
+    def passed(self) -> bool:
+        return self.rounds < 3
+
+
+@dataclass(kw_only=True)
+class MadeUp(Lab):
+    """Measures one round after another, and may fail in the second."""
+
+    rounds: Annotated[int, Option("N", "Rounds.", 1, 9)] = 2
+    error: BaseException | None = None
+    done: int = 0
+
+    def estimate(self) -> tuple[float, str]:
+        return 61.0 * self.rounds, f"{self.rounds} rounds"
+
+    async def measure(self) -> None:
+        for number in range(self.rounds):
+            self.say(f"round {number + 1}")
+            self.done += 1
+            if self.error is not None:
+                raise self.error
+
+    def report(self) -> Measured:
+        return Measured(**self.head(), rounds=self.done)
+
+    def render(self, report: Measured) -> RenderableType:
+        return f"{report.rounds} measured"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ServerFailed("it broke"), "stopped: it broke"),
+        (GeneratorFailed("it broke"), "stopped: it broke"),
+        (KeyboardInterrupt(), "stopped: the unfinished round does not count"),
+    ],
+)
+def test_what_was_measured_before_an_early_end_is_shown_and_written(
+    error: BaseException, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "result.json"
+    assert carry_out(MadeUp(error=error), path) == 130
+
+    out, err = capsys.readouterr()
+    assert err.splitlines() == ["about 2 minutes: 2 rounds", "round 1", said]
+    assert "1 measured" in out
+    report = msgspec.json.decode(path.read_bytes())
+    assert (report["rounds"], report["complete"]) == (1, False)
+    assert report["schema"] == "chatlab.made-up/1"
+    assert report["environment"]["python"]
+
+
+def test_a_mistake_of_the_users_is_not_taken_for_a_failing_server() -> None:
+    with pytest.raises(UsageError):
+        carry_out(MadeUp(error=UsageError("no such thing")))
+
+
+@pytest.mark.parametrize(("rounds", "code"), [(2, 0), (3, 1)])
+def test_the_exit_code_says_whether_what_was_measured_is_as_it_should_be(
+    rounds: int, code: int
+) -> None:
+    assert carry_out(MadeUp(rounds=rounds)) == code
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "5 seconds"),
+        (62, "60 seconds"),
+        (90, "2 minutes"),
+        (200, "3 minutes"),
+        (5_400, "2 hours"),
+        (3_600 * 30, "30 hours"),
+    ],
+)
+def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
+    assert about(seconds) == words
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_each_lab_estimates_more_time_for_more_rounds(name: str) -> None:
+    lab = load(name)
+    more = next(
+        one
+        for one in ("rounds", "trials", "seconds", "messages", "names")
+        if one in {f.name for f in fields(lab)}
+    )
+    few, many = (("cache",), ()) if more == "names" else (200, 2_000)
+    (short_s, amount), (long_s, _) = (lab(**{more: value}).estimate() for value in (few, many))
+
+    assert 0 < short_s < long_s
+    assert any(c.isdigit() for c in amount)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_each_option_has_help_and_a_default_within_its_bounds(name: str) -> None:
+    for one in declared(load(name)):
+        values = one.default if one.many else (one.default,)
+        assert one.option.help
+        for value in values:
+            assert one.option.low is None or one.option.low <= value
+            assert one.option.high is None or value <= one.option.high
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("growth optimised", "did you mean 'optimized'"),
+        ("growth --history 0,many", "'many' is no number"),
+        ("growth --history 0.5", "0.5 is no whole number"),
+        ("growth --history -1", "-1 is not between 0 and 1e9"),
+        ("growth --history nan", "nan is not between"),
+        ("growth --json no/such/folder/x.json", "there is no folder"),
+        ("growth --work no/such/folder", "there is no such folder"),
+        ("tune naive", "saves each message alone"),
+        ("tune journal", "saves all that waits"),
+        ("tune sqlite", "saves all that waits"),
+        ("tune optimized+batch-size=10", "fixes batch-size"),
+        ("tune --batch-sizes 0", "0 is not between 1"),
+        ("tune --flush-intervals=", "'' is no number"),
+        ("capacity nosuch", "unknown mode 'nosuch'"),
+        ("pitfalls nosuch", "unknown pitfall 'nosuch'; there are: batch"),
+        ("data explain --data no/such/folder", "there is no such folder"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(command: str, said: str) -> None:
+    done = CliRunner().invoke(app, command.split())
+
+    assert isinstance(done.exception, ChatlabError)
+    assert said in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "command", ["growth --rounds 0", "tune --rate nan", "crash --only fire", "capacity --start 0"]
+)
+def test_a_value_out_of_bounds_is_a_mistake(command: str) -> None:
+    assert CliRunner().invoke(app, command.split()).exit_code == 2
+
+
+def test_pitfalls_list_names_all_five() -> None:
+    done = CliRunner().invoke(app, ["pitfalls", "list"])
+
+    assert done.exit_code == 0
+    names = {line.split()[0] for line in done.stdout.splitlines()[1:]}
+    assert names == {"batch", "interval", "cache", "errors", "blocking"}
