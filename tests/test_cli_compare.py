@@ -262,7 +262,8 @@ def test_the_help_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()) == {
-        *("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes")
+        *("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes"),
+        "chatlab.labs",  # the table of labs; no lab
     }
 
 
