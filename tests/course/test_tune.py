@@ -16,9 +16,9 @@ from chatlab.course.simulation.evening import (
     PARTS,
     SAVE_S,
     KnobPair,
-    live_through,
+    simulate,
+    simulate_all,
     table,
-    whole,
 )
 from tests.course.judging import changed, exercise, failed, first_miss, solution
 
@@ -36,8 +36,8 @@ def with_pair(batch_size: str, interval_s: str) -> str:
 
 def broken(batch_size: int, interval_s: float) -> list[str]:
     """The parts of the evening whose limits a pair breaks."""
-    seen = run(whole(KnobPair(batch_size, interval_s)))
-    return [part for part in PARTS if seen[part].misses(part)]
+    seen = run(simulate_all(KnobPair(batch_size, interval_s)))
+    return [part for part in PARTS if seen[part].over(part)]
 
 
 # The field of answers.
@@ -81,7 +81,7 @@ async def test_another_right_pair_with_rounded_figures_passes(tmp_path: Path) ->
 
 
 def test_the_figures_are_what_paper_and_pencil_say() -> None:
-    seen = run(whole(KnobPair(200, 0.1)))
+    seen = run(simulate_all(KnobPair(200, 0.1)))
     lonely_s = 0.1 + SAVE_S + MESSAGE_S
 
     assert seen["quiet"].p95_ms == pytest.approx(lonely_s * 1000, rel=0.01)
@@ -92,9 +92,9 @@ def test_the_figures_are_what_paper_and_pencil_say() -> None:
 
 
 def test_the_same_pair_gives_the_same_figures_and_is_lived_through_once() -> None:
-    first = run(live_through(KnobPair(123, 0.05), "steady"))
+    first = run(simulate(KnobPair(123, 0.05), "steady"))
 
-    assert run(live_through(KnobPair(123, 0.05), "steady")) is first
+    assert run(simulate(KnobPair(123, 0.05), "steady")) is first
 
 
 def test_a_coarse_clock_of_the_system_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,7 @@ def check(
     """Make a check of a coroutine function, under that function's name.
 
     Args:
-        asked, why: in place of the docstring's first paragraph and its rest, e.g. for figures
-            that a constant gives.
+        asked, why: in place of the docstring's first paragraph, and of the rest of it.
     """
 
     def made(run: Callable[[CheckBench], Coroutine[Any, Any, None]]) -> Check:

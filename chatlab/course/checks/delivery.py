@@ -227,13 +227,10 @@ async def rooms_apart(bench: CheckBench) -> None:
             )
 
 
-@check(
-    "counts",
-    asked=f"A large batch is cut: no frame holds more than {FRAME_CHARS_MAX:,} characters of text, "
-    "and hardly more frames are made than that takes.",
-)
+@check("counts")
 async def large_batch(bench: CheckBench) -> None:
-    """A large batch is cut into frames of at most `FRAME_CHARS_MAX` characters of text.
+    """A large batch is cut: no frame holds more than 65,536 characters of text, and hardly more
+    frames are made than that takes.
 
     A client whose buffer overflows is disconnected. One huge frame would do that to people who read
     as fast as anyone can.

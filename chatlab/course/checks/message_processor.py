@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from chatlab.course.checks import PEOPLE, CheckBench, check, ms, words
-from chatlab.course.checks.queue_harness import SAVE_S, SLACK_S, QueueHarness, first_fail
+from chatlab.course.checks.queue_doubles import first_fail
+from chatlab.course.checks.queue_harness import SAVE_S, SLACK_S, QueueHarness
 from chatlab.course.simulation import now, settle, virtual_loop
 
 BATCH = 100

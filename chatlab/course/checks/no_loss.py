@@ -6,15 +6,8 @@ import asyncio
 import random
 
 from chatlab.course.checks import PEOPLE, CheckBench, check, ms, words
-from chatlab.course.checks.queue_harness import (
-    DISK_FULL,
-    SAVE_S,
-    SLACK_S,
-    QueueHarness,
-    by_plan,
-    down,
-    first_fail,
-)
+from chatlab.course.checks.queue_doubles import DISK_FULL, by_plan, down, first_fail
+from chatlab.course.checks.queue_harness import SAVE_S, SLACK_S, QueueHarness
 from chatlab.course.simulation import now
 from chatlab.errors import StorageError
 

@@ -4,7 +4,7 @@ Four parts of the same evening, each on a fresh `QueueingProcessor` and a store 
 Nothing here depends on the machine: the same pair gives the same figures, everywhere. The learner's
 file of `10_tune` prints them; its checks hold them against the limits.
 
-    quiet      a message now and then           whoever writes waits for the interval
+    quiet      a message now and then           each sender waits for the interval
     steady     200 messages a second            how often does the disk have to work?
     rush       2,500 messages a second          how much would a crash lose?
     midnight   5,000 messages at once           when is the last one in the room, and is it silent?
@@ -18,11 +18,12 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple, cast
 
-from chatlab.chat.parts.entry import Entry
+from chatlab.chat.parts.entry import Client, Entry
 from chatlab.chat.parts.processor.queueing import QueueingProcessor
 from chatlab.chat.parts.store import Store
-from chatlab.chat.protocol import AckLevel, FrameStyle
+from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.course.simulation import now, run
 from chatlab.data.records import Message
@@ -32,16 +33,42 @@ SAVE_S = 0.020
 MESSAGE_S = 0.000_2
 """What each message in it adds."""
 
-QUIET_P95_MAX_MS = 150.0
-STEADY_SAVES_MAX_PER_S = 15.0
-STEADY_P95_MAX_MS = 300.0
-RUSH_AT_RISK_MAX = 360
-MIDNIGHT_MAX_S = 1.6
-MIDNIGHT_SILENCE_MAX_MS = 125.0
-
 PARTS = ("quiet", "steady", "rush", "midnight")
 _PER_S = {"quiet": 2.0, "steady": 200.0, "rush": 2_500.0}
 _MESSAGES = {"quiet": 100, "steady": 600, "rush": 1_500, "midnight": 5_000}
+
+
+class KnobLimit(NamedTuple):
+    """What one figure of a part of the evening may be.
+
+    Attributes:
+        part: one of `PARTS`.
+        figure: an attribute of `PartFigures`.
+        at_most: in its unit.
+        words: what stands behind the figure in a sentence.
+        title: of its column in the table; empty if it has none.
+    """
+
+    part: str
+    figure: str
+    at_most: float
+    words: str
+    title: str
+
+
+LIMITS = (
+    KnobLimit("quiet", "p95_ms", 150.0, "ms of delay at p95", "p95 ms"),
+    KnobLimit("steady", "saves_per_s", 15.0, "saves per second", "saves/s"),
+    KnobLimit("steady", "p95_ms", 300.0, "ms of delay at p95", ""),
+    KnobLimit("rush", "at_risk", 360, "messages at risk", "at risk"),
+    KnobLimit("midnight", "seconds", 1.6, "s until the last one is saved", "drained s"),
+    KnobLimit("midnight", "silence_ms", 125.0, "ms of silence", "silence ms"),
+)
+
+
+def limits_of(part: str) -> list[KnobLimit]:
+    """What holds for one part of the evening."""
+    return [limit for limit in LIMITS if limit.part == part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +76,8 @@ class KnobPair:
     """The two knobs.
 
     Attributes:
-        batch_size: messages; so many are saved at once.
-        flush_interval_s: seconds; so long the oldest waits at most for others.
+        batch_size: messages that are saved at once.
+        flush_interval_s: seconds that the oldest waits for others, at most.
     """
 
     batch_size: int
@@ -62,7 +89,7 @@ class KnobPair:
 
 @dataclass(frozen=True, slots=True)
 class PartFigures:
-    """One part of the evening.
+    """What was measured in one part of the evening.
 
     Attributes:
         p95_ms: from a message's acceptance to the end of its save.
@@ -78,21 +105,10 @@ class PartFigures:
     seconds: float
     silence_ms: float
 
-    def misses(self, part: str) -> list[str]:
-        """What is over a limit, each in a few words with its figure; none if all is well."""
-        limits: dict[str, list[tuple[float, float, str]]] = {
-            "quiet": [(self.p95_ms, QUIET_P95_MAX_MS, "ms of delay at p95")],
-            "steady": [
-                (self.saves_per_s, STEADY_SAVES_MAX_PER_S, "saves per second"),
-                (self.p95_ms, STEADY_P95_MAX_MS, "ms of delay at p95"),
-            ],
-            "rush": [(self.at_risk, RUSH_AT_RISK_MAX, "messages at risk")],
-            "midnight": [
-                (self.seconds, MIDNIGHT_MAX_S, "s until the last one is saved"),
-                (self.silence_ms, MIDNIGHT_SILENCE_MAX_MS, "ms of silence"),
-            ],
-        }
-        return [f"{figure(found)} {what}" for found, limit, what in limits[part] if found > limit]
+    def over(self, part: str) -> list[str]:
+        """What is over a limit, each in a few words with its figure; empty if nothing is."""
+        found = [(getattr(self, limit.figure), limit) for limit in limits_of(part)]
+        return [f"{figure(one)} {limit.words}" for one, limit in found if one > limit.at_most]
 
 
 def figure(value: float) -> str:
@@ -102,8 +118,8 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
-async def live_through(pair: KnobPair, part: str) -> PartFigures:
-    """One part of the evening; a second time, it is remembered.
+async def simulate(pair: KnobPair, part: str) -> PartFigures:
+    """One part of the evening; the second time, from memory.
 
     Args:
         part: one of `PARTS`.
@@ -112,7 +128,7 @@ async def live_through(pair: KnobPair, part: str) -> PartFigures:
     if key not in _known:
         if len(_known) >= KNOWN_MAX:
             _known.clear()
-        _known[key] = await _Part(pair).run(_moments_s(part))
+        _known[key] = await _PartOfEvening(pair).run(_moments_s(part))
     return _known[key]
 
 
@@ -120,9 +136,9 @@ KNOWN_MAX = 1_000
 _known: dict[tuple[KnobPair, str], PartFigures] = {}
 
 
-async def whole(pair: KnobPair) -> dict[str, PartFigures]:
+async def simulate_all(pair: KnobPair) -> dict[str, PartFigures]:
     """All parts of the evening."""
-    return {part: await live_through(pair, part) for part in PARTS}
+    return {part: await simulate(pair, part) for part in PARTS}
 
 
 def table(pairs: Iterable[tuple[int, float]]) -> str:
@@ -131,36 +147,19 @@ def table(pairs: Iterable[tuple[int, float]]) -> str:
     Args:
         pairs: each a batch size in messages and a flush interval in seconds.
     """
-    titles = (
-        ("", "", "quiet", "steady", "rush", "midnight", ""),
-        ("batch", "interval", "p95 ms", "saves/s", "at risk", "drained s", "silence ms"),
-        (
-            "",
-            "at most",
-            f"{QUIET_P95_MAX_MS:g}",
-            f"{STEADY_SAVES_MAX_PER_S:g}",
-            f"{RUSH_AT_RISK_MAX:g}",
-            f"{MIDNIGHT_MAX_S:g}",
-            f"{MIDNIGHT_SILENCE_MAX_MS:g}",
-        ),
-    )
-    rows = [_row(KnobPair(*pair), run(whole(KnobPair(*pair)))) for pair in pairs]
-    return "\n".join("".join(f"{cell:>12}" for cell in row).rstrip() for row in (*titles, *rows))
-
-
-def _row(pair: KnobPair, seen: dict[str, PartFigures]) -> Sequence[str]:
-    def cell(value: float, limit: float) -> str:
-        return figure(value) + ("!" if value > limit else "")
-
-    return (
-        f"{pair.batch_size:,}",
-        f"{pair.flush_interval_s:g} s",
-        cell(seen["quiet"].p95_ms, QUIET_P95_MAX_MS),
-        cell(seen["steady"].saves_per_s, STEADY_SAVES_MAX_PER_S),
-        cell(seen["rush"].at_risk, RUSH_AT_RISK_MAX),
-        cell(seen["midnight"].seconds, MIDNIGHT_MAX_S),
-        cell(seen["midnight"].silence_ms, MIDNIGHT_SILENCE_MAX_MS),
-    )
+    shown = [limit for limit in LIMITS if limit.title]
+    first = {limit.part: limit.figure for limit in reversed(shown)}
+    rows = [
+        ("", "", *(limit.part if first[limit.part] == limit.figure else "" for limit in shown)),
+        ("batch", "interval", *(limit.title for limit in shown)),
+        ("", "at most", *(f"{limit.at_most:g}" for limit in shown)),
+    ]
+    for batch_size, interval_s in pairs:
+        found = run(simulate_all(KnobPair(batch_size, interval_s)))
+        cells = [(getattr(found[limit.part], limit.figure), limit.at_most) for limit in shown]
+        marked = (f"{figure(value)}{'!' if value > at_most else ''}" for value, at_most in cells)
+        rows.append((f"{batch_size:,}", f"{interval_s:g} s", *marked))
+    return "\n".join("".join(f"{cell:>12}" for cell in row).rstrip() for row in rows)
 
 
 def _moments_s(part: str) -> list[float]:
@@ -175,13 +174,12 @@ def _moments_s(part: str) -> list[float]:
     return moments
 
 
-class _Part:
+class _PartOfEvening:
     """One part of an evening under way; the outcome of its processor, and what is counted."""
 
     def __init__(self, pair: KnobPair) -> None:
         settings = Settings(batch_size_max=pair.batch_size, flush_interval_s=pair.flush_interval_s)
-        self._store = _Disk()
-        self._processor = QueueingProcessor(self._store, self, settings, now)
+        self._processor = QueueingProcessor(_SlowStore(), self, settings, now)
         self._delays_s: list[float] = []
         self._saves_at_s: list[float] = []
         self._submitted = self._at_risk = 0
@@ -195,14 +193,14 @@ class _Part:
         for at_s in moments_s:
             if (wait_s := began_s + at_s - now()) > 0:
                 await asyncio.sleep(wait_s)
-            await self._processor.submit(Entry(_MESSAGE, None, _SENDER, now()))
+            await self._processor.submit(Entry(_MESSAGE, None, _NOBODY, now()))
             self._submitted += 1
             self._at_risk = max(self._at_risk, self._submitted - len(self._delays_s))
         await self._all_saved.wait()
         await self._processor.drain()
-        return self._seen(began_s + moments_s[0])
+        return self._figures(began_s + moments_s[0])
 
-    def _seen(self, began_s: float) -> PartFigures:
+    def _figures(self, began_s: float) -> PartFigures:
         seconds = self._saves_at_s[-1] - began_s
         ends_s = [began_s, *self._saves_at_s]
         ordered = sorted(self._delays_s)
@@ -226,11 +224,10 @@ class _Part:
     async def delayed(self, *_: object) -> None:
         raise AssertionError("this store never fails")
 
-    async def failed(self, *_: object) -> None:
-        raise AssertionError("this store never fails")
+    failed = delayed
 
 
-class _Disk(Store):
+class _SlowStore(Store):
     """Takes its time, and keeps nothing."""
 
     kept_in = ""
@@ -249,21 +246,5 @@ class _Disk(Store):
         return []
 
 
-class _Sender:
-    """Someone who does not listen."""
-
-    user = "alice"
-    frame_style: FrameStyle = "single"
-
-    async def send(self, frame: bytes) -> None:
-        pass
-
-    def push(self, frame: bytes) -> None:
-        pass
-
-    def release(self) -> None:
-        pass
-
-
-_SENDER = _Sender()
+_NOBODY = cast(Client, None)  # the outcome above answers nobody
 _MESSAGE = Message("m", "general", "alice", "a happy new year", "2026-01-01T00:00:00.000Z")
