@@ -54,27 +54,27 @@ COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
         (
             "check",
             "chatlab.cli.course:check",
-            "Check your file of an exercise, and say what to look at next.",
+            "Check your file of an exercise, and show what to look at next.",
         ),
         (
             "hint",
-            "chatlab.cli.course_answers:hint",
+            "chatlab.cli.course:hint",
             "Show a hint; each call shows one more: a nudge, a direction, nearly the answer.",
         ),
         (
             "solution",
-            "chatlab.cli.course_answers:solution",
-            "Show a solution, why it works and what it costs: the reward for having passed.",
+            "chatlab.cli.course:solution",
+            "Show a solution, why it works and what it costs: the reward for passing.",
         ),
         (
             "reset",
             "chatlab.cli.course:reset",
-            "Put the starter of an exercise back. Your file is kept in .chatlab/backups.",
+            "Restore the starter of an exercise. Your file is kept in .chatlab/backups.",
         ),
         (
             "replay",
             "chatlab.cli.course:replay",
-            "Run one check again, just as it failed, and tell the whole story.",
+            "Run one check again, exactly as it failed, and tell the whole story.",
         ),
         (
             "list",
@@ -90,7 +90,7 @@ COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
         (
             "course",
             "chatlab.cli.course_teach:app",
-            "For those who teach: look after the course itself.",
+            "For teachers: test the course, show wrong answers.",
         ),
     ],
     "Labs": [

@@ -1,10 +1,11 @@
-"""`chatlab check`, `reset`, `replay` and `list`."""
+"""`chatlab check`, `replay`, `reset`, `list`, `hint` and `solution`: one exercise at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,16 +13,83 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
+from chatlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from chatlab.cli.course_open import OpenCourse
+    from rich.console import RenderableType
+
     from chatlab.course.catalog import Exercise
-    from chatlab.course.progress import Standing
+    from chatlab.course.progress import Progress, ProgressFile, Standing
     from chatlab.course.verdicts import Judged
+    from chatlab.course.workplace import Workplace
 
 TO_STDOUT = Path("-")
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+@dataclass(frozen=True, slots=True)
+class OpenCourse:
+    """A course and the learner's progress in it: what every command begins with.
+
+    Attributes:
+        exercises: all of them, in order.
+        kept: the progress file.
+        progress: as read at the start.
+    """
+
+    workplace: Workplace
+    exercises: list[Exercise]
+    kept: ProgressFile
+    progress: Progress
+
+    def exercise(self, name: str | None) -> Exercise:
+        """The named exercise; without a name, the first that has not passed.
+
+        Raises:
+            UsageError: there is no exercise of that name.
+        """
+        from chatlab.course.catalog import find
+        from chatlab.course.progress import current
+
+        if name is None:
+            return current(self.exercises, self.progress)
+        return find(self.exercises, name)
+
+    def check(self, exercise: Exercise) -> Judged:
+        """Run all checks of an exercise, and record the result."""
+        from chatlab.course.judge import judge
+        from chatlab.course.progress import checked, moment
+
+        judged = _run(judge(exercise))
+        self.kept.update(lambda progress: checked(progress, judged, moment()))
+        return judged
+
+    def say_notes(self) -> None:
+        """Print the notes about the progress file on standard error."""
+        for note in self.kept.notes:
+            print(f"note: {note}", file=sys.stderr)
+
+
+def open_course(folder: Path | None) -> OpenCourse:
+    """The course in a folder, or the nearest around the current one.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
+    """
+    from chatlab.course.progress import ProgressFile
+    from chatlab.course.workplace import find_workplace
+
+    workplace = find_workplace(folder)
+    kept = ProgressFile(workplace.state)
+    return OpenCourse(workplace, workplace.exercises, kept, kept.read())
+
+
+def show(content: RenderableType) -> None:
+    """Print something: in colour on a terminal, as plain text elsewhere."""
+    from rich.console import Console
+
+    from chatlab.view.course.common import Readable
+
+    Console(highlight=False).print(Readable(content))
 
 
 def check(
@@ -32,51 +100,53 @@ def check(
         typer.Option("--json", metavar="FILE", help="Write the result to FILE; - prints it."),
     ] = None,
 ) -> None:
-    """Check your file of an exercise, and say what to look at next.
+    """Check your file of an exercise, and show what to look at next.
 
-    Exit code: 0 when it has passed, 1 when it has not, 2 for a mistake in the command.
+    Exit code: 0 if it passes, 1 if it does not, 2 for a mistake in the command.
     """
-    from chatlab.cli.course_open import open_course, show
-
     if json != TO_STDOUT:
         check_writable("--json", json)
     opened = open_course(course)
     exercise = opened.exercise(name)
-    judged = check_and_keep(opened, exercise)
+    judged = opened.check(exercise)
     if json is not None:
         from chatlab.course.verdicts import encode
 
-        _write(json, encode(judged, exercise))
+        data = encode(judged, exercise)
+        if json == TO_STDOUT:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            json.write_bytes(data)
     if json != TO_STDOUT:
-        from chatlab.view.course import feedback as results
+        from chatlab.view.course import feedback
 
-        show(results.check(judged, exercise))
+        show(feedback.check(judged, exercise))
     opened.say_notes()
     sys.exit(exit_codes.of(judged.passed))
 
 
 def reset(
     name: Annotated[str, typer.Argument(metavar="NAME", help="02, cache or 02_cache.")],
-    yes: Yes = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     course: CourseFolder = None,
 ) -> None:
-    """Put the starter of an exercise back. Your file is kept in .chatlab/backups."""
-    from chatlab.cli.course_open import open_course
-    from chatlab.course import workplace as fresh
+    """Restore the starter of an exercise. Your file is kept in .chatlab/backups."""
+    from chatlab.course.workplace import restore_starter, starter
     from chatlab.view.course.common import shown_path
 
     opened = open_course(course)
     exercise = opened.exercise(name)
     file = shown_path(exercise.work)
     changed = exercise.work.exists() and (
-        fresh.starter(opened.workplace, exercise) != exercise.work.read_bytes()
+        starter(opened.workplace, exercise) != exercise.work.read_bytes()
     )
     if changed and not yes and sys.stdin.isatty():
-        typer.confirm(f"Put the starter back into {file}? Yours is kept", abort=True)
-    kept = fresh.reset(opened.workplace, exercise)
+        typer.confirm(f"Restore the starter in {file}? Your file is kept", abort=True)
+    kept = restore_starter(opened.workplace, exercise)
     if kept is not None:
         print(f"your file is now {shown_path(kept)}")
-    print(f"{file} is as it was in the beginning")
+    print(f"{file} is the starter again")
     opened.say_notes()
 
 
@@ -98,61 +168,38 @@ def replay(
     ] = None,
     course: CourseFolder = None,
 ) -> None:
-    """Run one check again, just as it failed, and tell the whole story.
+    """Run one check again, exactly as it failed, and tell the whole story.
 
-    Exit code: 0 when it passes now, 1 when it still does not, 2 for a mistake in the command.
+    Exit code: 0 if it passes now, 1 if it still fails, 2 for a mistake in the command.
     """
-    from chatlab.cli.course_open import open_course, show
     from chatlab.course.judge import judge
-    from chatlab.view.course import feedback as view
+    from chatlab.view.course import feedback
 
     opened = open_course(course)
     exercise = opened.exercise(name)
     check, seed = _what_to_replay(exercise, opened.progress.of(exercise.name), check, seed)
     seeds = () if seed is None else (seed,)
     judged = _run(judge(exercise, only=[check], seeds=seeds, whole_story=True))
-    show(view.replay(judged, exercise, check, seed))
+    show(feedback.replay(judged, exercise, check, seed))
     opened.say_notes()
     sys.exit(exit_codes.of(judged.passed))
-
-
-def list_exercises(course: CourseFolder = None) -> None:
-    """List all exercises: points, what has passed, and which one is next."""
-    from chatlab.cli.course_open import open_course, show
-    from chatlab.view.course import listing
-
-    opened = open_course(course)
-    show(listing.exercises(opened.exercises, opened.progress))
-    opened.say_notes()
-
-
-def check_and_keep(opened: OpenCourse, exercise: Exercise) -> Judged:
-    """Check all of an exercise, and record what came out."""
-    from chatlab.course.judge import judge
-    from chatlab.course.progress import checked, moment
-
-    judged = _run(judge(exercise))
-    opened.kept.update(lambda progress: checked(progress, judged, moment()))
-    return judged
 
 
 def _what_to_replay(
     exercise: Exercise, standing: Standing, check: str | None, seed: int | None
 ) -> tuple[str, int | None]:
-    """The check and its seed, from what failed last where they are left out.
+    """The check and its seed; what is left out comes from the latest failure.
 
     Raises:
-        UsageError: nothing is known to have failed, or there is no such check.
+        UsageError: no failure is known, or there is no such check.
     """
-    from chatlab.errors import UsageError
-
     names = [one.name for one in exercise.spec.checks]
     last = standing.failure
     if check is None:
         if last is None or last.check not in names:
             raise UsageError(
-                f"nothing of {exercise.name} is known to have failed: `chatlab check "
-                f"{exercise.name}` tries it. Or name a check: {', '.join(names)}"
+                f"no failed check of {exercise.name} is known: run `chatlab check "
+                f"{exercise.name}`, or name a check: {', '.join(names)}"
             )
         check = last.check
     if check not in names:
@@ -162,17 +209,75 @@ def _what_to_replay(
     return check, seed
 
 
+def list_exercises(course: CourseFolder = None) -> None:
+    """List all exercises: points, what has passed, and which one is next."""
+    from chatlab.view.course import listing
+
+    opened = open_course(course)
+    show(listing.exercises(opened.exercises, opened.progress))
+    opened.say_notes()
+
+
+def hint(
+    name: ExerciseName = None,
+    stage: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Show the first N hints.  \\[default: one more than last time]",
+        ),
+    ] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Show a hint; each call shows one more: a nudge, a direction, nearly the answer."""
+    from chatlab.course.progress import hinted
+    from chatlab.view.course import listing
+
+    opened = open_course(course)
+    exercise = opened.exercise(name)
+    total = len(exercise.spec.hints)
+    shown = min(stage or opened.progress.of(exercise.name).hints + 1, total)
+    opened.kept.update(lambda progress: hinted(progress, exercise.name, shown))
+    after = f"One more: chatlab hint {exercise.name}"
+    if opened.kept.notes:  # the next call will not know how many were shown
+        after += f" --stage {shown + 1}"
+    if shown >= total:
+        after = f"That was the last one. The answer: chatlab solution {exercise.name} --give-up"
+    show(listing.hint_page(exercise, shown, after))
+    opened.say_notes()
+
+
+def solution(
+    name: ExerciseName = None,
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="Show it before you have passed; this is recorded.")
+    ] = False,
+    course: CourseFolder = None,
+) -> None:
+    """Show a solution, why it works and what it costs: the reward for passing."""
+    from chatlab.course.answers import solution_text
+    from chatlab.course.progress import gave_up
+    from chatlab.view.course.texts import MarkdownText
+
+    opened = open_course(course)
+    exercise = opened.exercise(name)
+    standing = opened.progress.of(exercise.name)
+    if not (standing.passed or standing.gave_up or give_up):
+        raise UsageError(
+            f"{exercise.name} has not passed yet: `chatlab hint {exercise.name}` helps. "
+            f"`chatlab solution {exercise.name} --give-up` shows the solution now; this is recorded"
+        )
+    text = solution_text(exercise)
+    if not standing.passed:
+        opened.kept.update(lambda progress: gave_up(progress, exercise.name))
+    show(MarkdownText(text))
+    opened.say_notes()
+
+
 def _run(judging: Coroutine[Any, Any, Judged]) -> Judged:
     try:
         return asyncio.run(judging)
     except KeyboardInterrupt:
         print("stopped: nothing was recorded", file=sys.stderr)
         sys.exit(exit_codes.INTERRUPTED)
-
-
-def _write(path: Path, data: bytes) -> None:
-    if path == TO_STDOUT:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        path.write_bytes(data)

@@ -1,4 +1,4 @@
-"""`chatlab course`, for those who teach: `verify` tests the course, `wrong` gives wrong answers."""
+"""`chatlab course`, for teachers: `verify` tests the course, `wrong` writes wrong answers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatlab import exit_codes
+from chatlab.cli.course import TO_STDOUT, show
 from chatlab.cli.options import CourseFolder, JsonFile, check_writable
+from chatlab.errors import UsageError
 
 if TYPE_CHECKING:
     from chatlab.course.catalog import Exercise
     from chatlab.course.verify import CourseProblem
 
-TO_STDOUT = Path("-")
-
-app = typer.Typer(help="For those who teach: look after the course itself.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """For those who teach: look after the course itself."""
+app = typer.Typer(help="For teachers: test the course, show wrong answers.", no_args_is_help=True)
 
 
 @app.command()
@@ -45,14 +40,13 @@ def verify(
 ) -> None:
     """Prove that the exercises hold what they claim.
 
-    Each starter must run, and fail each graded check; each solution must pass under all seeds; each
-    named wrong answer must fail just the check that it names; each command that a text shows must
-    run. Exit code 1 if something is not so.
+    Each starter must run, and fail each graded check. Each solution must pass under all seeds. Each
+    named wrong answer must apply to the solution, and fail just the check that it names. Each
+    command that a text shows must run. Exit code 1 if something does not hold.
     """
-    from chatlab.cli.course_open import show
     from chatlab.course.catalog import find
     from chatlab.course.workplace import find_workplace
-    from chatlab.view.course import texts as view
+    from chatlab.view.course import texts
 
     check_writable("--json", json)
     exercises = find_workplace(course).exercises
@@ -60,9 +54,9 @@ def verify(
     try:
         found = asyncio.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
-        print("stopped: nothing can be said", file=sys.stderr)
+        print("stopped before the end: no result", file=sys.stderr)
         sys.exit(exit_codes.INTERRUPTED)
-    show(view.verified(chosen, found, seeds))
+    show(texts.verified(chosen, found, seeds))
     if json is not None:
         json.write_bytes(_encode(chosen, found, seeds))
     sys.exit(exit_codes.of(not any(found.values())))
@@ -89,22 +83,20 @@ def wrong(
     Shows what is wrong, which check finds it, and the change to the solution. Without NAME, lists
     the wrong answers of an exercise.
     """
-    from chatlab.cli.course_open import show
     from chatlab.course.answers import find_wrong, whole_file, wrong_answers
     from chatlab.course.catalog import find
     from chatlab.course.workplace import find_workplace
-    from chatlab.errors import UsageError
-    from chatlab.view.course import texts as view
+    from chatlab.view.course import texts
     from chatlab.view.course.common import shown_path
 
     chosen = find(find_workplace(course).exercises, exercise)
     if name is None:
-        show(view.wrong_answers(chosen, wrong_answers(chosen)))
+        show(texts.wrong_answers(chosen, wrong_answers(chosen)))
         return
     answer = find_wrong(chosen, name)
     code = whole_file(answer, chosen)
     if to == TO_STDOUT:
-        sys.stdout.write(code)
+        print(code, end="")
         return
     path = to or Path(f"{answer.name}.py")
     check_writable("--to", path)
@@ -114,7 +106,7 @@ def wrong(
         path.write_text(code, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    show(view.wrong_answer(answer))
+    show(texts.wrong_answer(answer))
     print(f"{shown_path(path)}: the solution with this change")
 
 

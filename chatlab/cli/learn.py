@@ -6,16 +6,14 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from chatlab.cli.course import open_course, show
 from chatlab.cli.options import CourseFolder
 
-if TYPE_CHECKING:
-    from chatlab.cli.course_open import OpenCourse
-
-DEFAULT_FOLDER = Path("chatlab-course")
+NEW_COURSE = Path("chatlab-course")
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -35,27 +33,25 @@ def learn(
 ) -> None:
     """Do the course: checks your file each time you save it. `chatlab learn init` makes a copy.
 
-    Keep it open beside your editor. It shows what to do next, and never goes on by itself.
+    Keep it open beside your editor. It shows what to do next, and never moves on by itself.
     """
     if context.invoked_subcommand is not None:
         return
-    from chatlab.cli.course_open import open_course
-    from chatlab.course.workplace import find_workplace
-
-    if _is_a_screen():
+    if _is_interactive():
         from chatlab.cli.learn_loop import LearnSession
+        from chatlab.course.workplace import find_workplace
 
         sys.exit(asyncio.run(LearnSession(find_workplace(course), at).run()))
-    _once(open_course(course), at)
+    _check_once(course, at)
 
 
 @app.command()
 def init(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A new folder.", file_okay=False)
-    ] = DEFAULT_FOLDER,
+    ] = NEW_COURSE,
 ) -> None:
-    """Make a copy of the exercises, to work in. Nothing that is there is ever overwritten."""
+    """Copy the exercises into a folder, to work in. Existing files are never overwritten."""
     from chatlab.course.workplace import Workplace, make_course
     from chatlab.view.course.common import many, shown_path
 
@@ -65,29 +61,27 @@ def init(
     where = shown_path(folder)
     print(f"{where}: {many(len(exercises), 'exercise')}, {points} points in all")
     print(f"{many(added, 'file')} added" if added else "nothing was missing, nothing was changed")
-    print("\nGo on with:")
+    print("\nNext:")
     if folder.resolve() != Path.cwd():
         print(f'  cd "{where}"' if " " in where else f"  cd {where}")
     print("  chatlab learn")
 
 
-def _is_a_screen() -> bool:
-    """Whether there is a terminal that can show one screen after the other."""
+def _is_interactive() -> bool:
+    """Whether a person sits at a terminal that can draw full screens."""
     both = sys.stdin.isatty() and sys.stdout.isatty()
     return both and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
-def _once(opened: OpenCourse, at: str | None) -> None:
-    """Without a terminal there is nobody to watch with: the state, once."""
-    from chatlab.cli.course import check_and_keep
-    from chatlab.cli.course_open import show
-    from chatlab.view.course import feedback as results
-    from chatlab.view.course import listing
+def _check_once(course: Path | None, at: str | None) -> None:
+    """Without a terminal: check one exercise once, and show where the learner stands."""
+    from chatlab.view.course import feedback, listing
 
+    opened = open_course(course)
     exercise = opened.exercise(at)
-    judged = check_and_keep(opened, exercise)
+    judged = opened.check(exercise)
     show(listing.exercises(opened.exercises, opened.kept.read(), exercise))
     print()
-    show(results.check(judged, exercise))
-    print("(this is no terminal that can be drawn on, so nothing is watched)")
+    show(feedback.check(judged, exercise))
+    print("(this is not a terminal to draw on, so your file is not watched)")
     opened.say_notes()

@@ -1,63 +1,48 @@
-"""The loop of `chatlab learn`: keys, files and checks become events; their effects are done here.
+"""The loop of `chatlab learn`: keys, files and checks become events, and effects are carried out.
 
-What an event means stands in `course/learn/step.py`, how a state looks in
-`view/course/learn.py`, and how the terminal is held in `learn_terminal.py`.
+What an event means stands in `course/learn/step.py`, how a state looks in `view/course/learn.py`,
+and how the terminal is held in `learn_terminal.py`.
 
-Files are looked at again and again rather than watched by the system: that works on every drive,
-network drives too, and with every editor, however it saves.
+Files are polled rather than watched by the operating system: that works on every drive, network
+drives included, and with every editor, however it saves.
 """
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from prompt_toolkit.input import Input
 from rich.console import Console
 from rich.live import Live
 
-from chatlab.cli.learn_files import Signature, put_back, signatures, text_of
 from chatlab.cli.learn_terminal import terminal
-from chatlab.course.catalog import Exercise, find
+from chatlab.course import learn
+from chatlab.course.answers import read_text, solution_text
+from chatlab.course.catalog import SPEC, Exercise, find
 from chatlab.course.judge import judge
-from chatlab.course.learn.state import (
-    BeginCheck,
-    CancelCheck,
-    CheckEnded,
-    CheckNotRun,
-    CourseBroken,
-    CourseLoaded,
-    Effect,
-    Event,
-    FileSaved,
-    KeepProgress,
-    KeyPressed,
-    LearnState,
-    NoteShown,
-    ProgressRead,
-    Quit,
-    ReadText,
-    RestoreStarter,
-    ResultHeard,
-    ScreenDrawn,
-)
 from chatlab.course.learn.step import step
 from chatlab.course.progress import ProgressFile, moment
-from chatlab.course.workplace import Workplace
+from chatlab.course.workplace import Workplace, restore_starter
 from chatlab.errors import UsageError
+from chatlab.view.course.common import shown_path
 from chatlab.view.course.learn import screen
 
 POLL_S = 0.2
 
+Signature = tuple[int, int] | None
+"""Time of change in nanoseconds, and size in bytes; None if the file cannot be seen."""
+
 
 class LearnSession:
-    """One sitting.
+    """One run of `chatlab learn`, from its start to the key that ends it.
 
     Args:
-        workplace: where.
+        workplace: where the learner works.
         at: the exercise to begin with; None for the first that has not passed.
         keys: by default the terminal's.
         console: by default the terminal.
-        poll_s: seconds between two looks at the files.
+        poll_s: seconds between two polls of the files.
     """
 
     def __init__(
@@ -69,7 +54,7 @@ class LearnSession:
         console: Console | None = None,
         poll_s: float = POLL_S,
     ) -> None:
-        self.state = LearnState()
+        self.state = learn.LearnState()
         self._workplace = workplace
         self._at = at
         self._keys = keys
@@ -77,7 +62,7 @@ class LearnSession:
         self._poll_s = poll_s
         self._kept = ProgressFile(workplace.state)
         # Bounded by what a person can type, and by the checks of one exercise.
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[learn.Event] = asyncio.Queue()
         self._check: asyncio.Task[None] | None = None
         self._watched: tuple[Exercise, Signature, Signature] | None = None
         self._going = True
@@ -89,7 +74,7 @@ class LearnSession:
         Raises:
             UsageError: there is no exercise of that name.
         """
-        self._do_event(ProgressRead(self._kept.read(), tuple(self._kept.notes)))
+        self._do_event(learn.ProgressRead(self._kept.read(), tuple(self._kept.notes)))
         self._load()
         poll = asyncio.create_task(self._poll())
         poll.add_done_callback(self._note_failure)
@@ -105,7 +90,7 @@ class LearnSession:
         return 0
 
     def _pressed(self, key: str) -> None:
-        self._events.put_nowait(KeyPressed(key))
+        self._events.put_nowait(learn.KeyPressed(key))
 
     async def _next_events(self) -> None:
         """Wait for something to happen, and do all that has happened by then."""
@@ -119,33 +104,33 @@ class LearnSession:
         """A task that fails must be heard of: the screen would show an old state for ever."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = error
-            self._events.put_nowait(NoteShown(""))
+            self._events.put_nowait(learn.NoteShown(""))
 
-    def _do_event(self, event: Event) -> None:
+    def _do_event(self, event: learn.Event) -> None:
         self.state, effects = step(self.state, event)
         for effect in effects:
             self._do(effect)
 
-    def _do(self, effect: Effect) -> None:
+    def _do(self, effect: learn.Effect) -> None:
         match effect:
-            case BeginCheck():
+            case learn.BeginCheck():
                 self._begin_check()
-            case CancelCheck():
+            case learn.CancelCheck():
                 self._cancel_check()
-            case KeepProgress(change):
+            case learn.KeepProgress(change):
                 progress = self._kept.update(change)
-                self._do_event(ProgressRead(progress, tuple(self._kept.notes)))
-            case ReadText(page):
-                self._do_event(text_of(self.state.exercise, page))
-            case RestoreStarter():
-                self._do_event(put_back(self._workplace, self.state.exercise))
-            case Quit():
+                self._do_event(learn.ProgressRead(progress, tuple(self._kept.notes)))
+            case learn.ReadText(page):
+                self._do_event(_text_of(self.state.exercise, page))
+            case learn.RestoreStarter():
+                self._do_event(_restored(self._workplace, self.state.exercise))
+            case learn.Quit():
                 self._going = False
 
     def _draw(self, live: Live) -> None:
         width, height = self._console.size
         drawn = screen(self.state, self._console, width, height)
-        self._do_event(ScreenDrawn(drawn.scroll_max, drawn.page_lines))
+        self._do_event(learn.ScreenDrawn(drawn.scroll_max, drawn.page_lines))
         live.update(drawn.page, refresh=True)
 
     # Checks
@@ -153,7 +138,7 @@ class LearnSession:
     def _begin_check(self) -> None:
         before = self._cancel_check()
         exercise = self.state.exercise
-        self._watched = (exercise, *signatures(exercise))
+        self._watched = (exercise, *_signatures(exercise))
         self._check = asyncio.create_task(self._judge(exercise, before))
         self._check.add_done_callback(self._note_failure)
 
@@ -170,18 +155,18 @@ class LearnSession:
         """Check an exercise, once the check before this one is gone."""
         mine = asyncio.current_task()
 
-        def heard(event: Event) -> None:
+        def heard(event: learn.Event) -> None:
             if self._check is mine:  # what comes of a check that was ended is of no interest
                 self._events.put_nowait(event)
 
         if before is not None:
             await asyncio.wait([before])
         try:
-            judged = await judge(exercise, heard=lambda result: heard(ResultHeard(result)))
+            judged = await judge(exercise, heard=lambda result: heard(learn.ResultHeard(result)))
         except OSError as error:  # no process can be started, for one
-            heard(CheckNotRun(f"the check could not be run: {error}. r tries again"))
+            heard(learn.CheckNotRun(f"the check could not be run: {error}. r tries again"))
             return
-        heard(CheckEnded(judged, moment()))
+        heard(learn.CheckEnded(judged, moment()))
 
     # Files
 
@@ -195,17 +180,17 @@ class LearnSession:
                 self._compare(*self._watched)
             if self._console.size != size:
                 size = self._console.size
-                self._events.put_nowait(NoteShown(self.state.note))  # to be drawn anew
+                self._events.put_nowait(learn.NoteShown(self.state.note))  # to be drawn anew
 
     def _compare(self, exercise: Exercise, work: Signature, spec: Signature) -> None:
-        now_work, now_spec = signatures(exercise)
+        now_work, now_spec = _signatures(exercise)
         if (now_work, now_spec) == (work, spec) or exercise is not self.state.exercise:
             return
         self._watched = (exercise, now_work, now_spec)
         if now_spec != spec:
             self._load_again()
         else:
-            self._events.put_nowait(FileSaved())
+            self._events.put_nowait(learn.FileSaved())
 
     def _load(self) -> None:
         """Read the course for the first time.
@@ -216,7 +201,7 @@ class LearnSession:
         try:
             exercises = self._workplace.exercises
         except UsageError as error:
-            self._do_event(CourseBroken(str(error)))
+            self._do_event(learn.CourseBroken(str(error)))
         else:
             self._do_event(self._loaded(exercises))
 
@@ -225,8 +210,43 @@ class LearnSession:
             self._events.put_nowait(self._loaded(self._workplace.exercises))
         except UsageError as error:
             if str(error) != self.state.trouble:
-                self._events.put_nowait(CourseBroken(str(error)))
+                self._events.put_nowait(learn.CourseBroken(str(error)))
 
-    def _loaded(self, exercises: list[Exercise]) -> CourseLoaded:
+    def _loaded(self, exercises: list[Exercise]) -> learn.CourseLoaded:
         first = self._at is not None and not self.state.exercises
-        return CourseLoaded(tuple(exercises), find(exercises, str(self._at)).name if first else "")
+        return learn.CourseLoaded(
+            tuple(exercises), find(exercises, str(self._at)).name if first else ""
+        )
+
+
+def _signatures(exercise: Exercise) -> tuple[Signature, Signature]:
+    """Of the learner's file, and of `exercise.toml`: they change when the files do."""
+    return _signature(exercise.work), _signature(exercise.folder / SPEC)
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _text_of(exercise: Exercise, page: learn.PageName) -> learn.Event:
+    """The text of the page `task` or `why`, or why there is none."""
+    try:
+        text = solution_text(exercise) if page == "why" else read_text(exercise.text)
+    except UsageError as error:
+        return learn.NoteShown(str(error))
+    return learn.TextRead(page, text)
+
+
+def _restored(workplace: Workplace, exercise: Exercise) -> learn.Event:
+    """Restore the starter; says where the learner's file is now, or why nothing was done."""
+    try:
+        kept = restore_starter(workplace, exercise)
+    except UsageError as error:
+        return learn.NoteShown(str(error))
+    return learn.StarterRestored(
+        "the starter is back" + (f"; your file is {shown_path(kept)}" if kept else "")
+    )

@@ -72,7 +72,7 @@ def solution_text(exercise: Exercise) -> str:
     Raises:
         UsageError: a file cannot be read.
     """
-    why, code = _text(exercise.answers / WHY), _text(exercise.answers / WORK)
+    why, code = read_text(exercise.answers / WHY), read_text(exercise.answers / WORK)
     text = f"{why}\n\n# The solution\n\n```python\n{code}```\n"
     if wrong := wrong_answers(exercise):
         items = [f"- `{one.name}` fails `{one.check}`. {one.in_short}\n" for one in wrong]
@@ -101,7 +101,7 @@ def find_wrong(exercise: Exercise, name: str) -> WrongAnswer:
 
 def read_wrong(path: Path) -> WrongAnswer:
     """The wrong answer in a file; raises `UsageError` if it cannot be read."""
-    text = _text(path)
+    text = read_text(path)
     head = list(takewhile(lambda line: not line.startswith("--- "), text.splitlines()))
     found = _FAILS.search("\n".join(head))
     reason = " ".join(line for line in head if not _FAILS.fullmatch(line)).strip()
@@ -115,7 +115,7 @@ def whole_file(wrong: WrongAnswer, exercise: Exercise) -> str:
         NoLongerApplies: the diff does not fit the solution, or is no diff; says in which line.
         UsageError: the solution cannot be read.
     """
-    return patched(_text(exercise.answers / WORK), wrong)
+    return patched(read_text(exercise.answers / WORK), wrong)
 
 
 def patched(original: str, wrong: WrongAnswer) -> str:
@@ -123,7 +123,8 @@ def patched(original: str, wrong: WrongAnswer) -> str:
     return _Applying(wrong, original.splitlines()).run()
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; raises `UsageError` if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,6 +1,6 @@
-"""An exception out of a check, told as feedback: whose doing it was, and which line it came from.
+"""Explains an exception that ended a check: whose fault it is, and which line it came from.
 
-Whatever has nothing to do with the learner's code is nobody's fault: the verdict is `unsure`.
+One that has nothing to do with the learner's code costs no points: the verdict is `unsure`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from types import ModuleType
 from typing import NamedTuple
 
 from chatlab.course.checks import CannotTell, CheckBench, Mismatch
-from chatlab.course.simulation import Deadlock, Livelock, NeverEnds
+from chatlab.course.simulation import Deadlock, NeverEnds
 from chatlab.course.verdicts import Verdict
 
 _OF_A_CALL = re.compile(r"^([A-Za-z_][\w.]*)\(\) ")
 _OF_AN_OBJECT = re.compile(
     r"^(?:'(\w+)' object|type object '(\w+)'|module '(\w+)') has no attribute"
 )
-
-
-# A class that is not finished, a method that is no `async def`, and an attribute in its place.
+# An unfinished class, a method without `async`, an attribute in the place of a method.
 _OF_THE_CLASS = re.compile(
     r"abstract class|used in 'await' expression|can't be awaited|a coroutine was expected"
     r"|an awaitable is required|object is not callable"
@@ -31,10 +29,10 @@ _OF_THE_CLASS = re.compile(
 
 
 class BlockingCall(Exception):
-    """Something that stops the whole server was called.
+    """The learner's code called something that stops the whole server.
 
     Attributes:
-        line: of the learner's file, from which it was; 0 if from none.
+        line: of the learner's file, where the call stands; 0 if in none.
     """
 
     def __init__(self, what: str, line: int) -> None:
@@ -42,8 +40,8 @@ class BlockingCall(Exception):
         self.line = line
 
 
-class Explanation(NamedTuple):
-    """What is to be said of an exception."""
+class CheckOutcome(NamedTuple):
+    """What to tell the learner about an exception."""
 
     verdict: Verdict
     expected: str
@@ -52,39 +50,36 @@ class Explanation(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """Why a learner's file cannot be run at all, and the line; 0 if none is known."""
+    """Why a learner's file cannot run at all, and the line; 0 if none is known."""
 
     why: str
     line: int
 
 
-def explain(error: BaseException, work: Path, lab: CheckBench | None) -> Explanation:
-    """What an exception means that ended a check."""
+def explain(error: BaseException, work: Path, bench: CheckBench | None) -> CheckOutcome:
+    """What the exception that ended a check means."""
     line = line_of(error, work)
     if isinstance(error, CannotTell):
-        return Explanation("unsure", "", str(error), 0)
+        return CheckOutcome("unsure", "", str(error), 0)
     if isinstance(error, BlockingCall):
         expected = "no call that stops the whole server while it waits"
-        return Explanation("failed", expected, str(error), error.line)
+        return CheckOutcome("failed", expected, str(error), error.line)
     if isinstance(error, Mismatch):
-        return Explanation("failed", error.expected, error.actual, error.line or _last_line(lab))
-    if isinstance(error, Deadlock):
+        return CheckOutcome("failed", error.expected, error.actual, error.line or _last_line(bench))
+    if isinstance(error, NeverEnds):
         deadlock = "everyone waits for something that will never happen: a deadlock"
-        return Explanation("failed", "an end", deadlock, _waits_in(error, work) or _last_line(lab))
-    if isinstance(error, Livelock):
-        return Explanation(
-            "failed", "an end", str(error), _waits_in(error, work) or _last_line(lab)
-        )
+        actual = deadlock if isinstance(error, Deadlock) else str(error)
+        return CheckOutcome("failed", "an end", actual, _waits_in(error, work) or _last_line(bench))
     if isinstance(error, SystemExit):
         ended = f"sys.exit({error.code!r}) was called: in a server, that ends it for everyone"
-        return Explanation("failed", "no call of sys.exit", ended, line)
+        return CheckOutcome("failed", "no call of sys.exit", ended, line)
     if line:
-        return Explanation("failed", "no exception to leave your code", words(error), line)
-    if lab is not None and (place := _called_wrongly(error, lab.work)) is not None:
-        return Explanation(
-            "failed", "methods as the base class has them: name, arguments, async", *place
+        return CheckOutcome("failed", "no exception from your code", words(error), line)
+    if bench is not None and (place := _called_wrongly(error, bench.work)) is not None:
+        return CheckOutcome(
+            "failed", "methods like those of the base class: name, arguments, async", *place
         )
-    return Explanation("unsure", "", f"the check itself failed: {words(error)}", 0)
+    return CheckOutcome("unsure", "", f"the check itself failed: {words(error)}", 0)
 
 
 def unusable(error: BaseException, work: Path) -> Unusable:
@@ -99,7 +94,7 @@ def unusable(error: BaseException, work: Path) -> Unusable:
 
 
 def line_of(error: BaseException, work: Path) -> int:
-    """The innermost of the learner's lines that an exception came through; 0 if none."""
+    """The innermost line of the learner's file that an exception passed; 0 if none."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno or 0 for frame in frames if frame.filename == str(work)]
     return lines[-1] if lines else 0
@@ -115,20 +110,20 @@ def words(error: BaseException) -> str:
 
 
 def _waits_in(error: NeverEnds, work: Path) -> int:
-    """The learner's line in which a task waits, or goes round; 0 if none does."""
+    """The learner's line in which a task waits, or loops; 0 if none does."""
     return next((place.line for place in error.places if place.file == str(work)), 0)
 
 
-def _last_line(lab: CheckBench | None) -> int:
-    """The learner's line of the latest step that began in one."""
-    steps = lab.story.steps if lab is not None else ()
+def _last_line(bench: CheckBench | None) -> int:
+    """The learner's line that began the latest step; 0 if none did."""
+    steps = bench.story.steps if bench is not None else ()
     return next((step.line for step in reversed(steps) if step.line), 0)
 
 
 def _called_wrongly(error: BaseException, work: ModuleType) -> tuple[str, int] | None:
-    """Whether a call failed because the learner's class takes other arguments, or lacks one.
+    """Whether a call failed because the learner's class lacks a method, or takes other arguments.
 
-    Python raises that at the call, not in the learner's code; only its words name the function.
+    Python raises that at the call, not in the learner's code; only its message names the function.
     """
     text = str(error)
     if isinstance(error, TypeError) and (found := _OF_A_CALL.match(text)):

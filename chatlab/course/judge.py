@@ -1,21 +1,19 @@
-"""Has an exercise judged by a child process, and makes sense of whatever becomes of that process.
+"""Has a child process judge an exercise, and makes sense of whatever becomes of that process.
 
-No code of a learner's ever runs in this process.
+No learner's code ever runs in this process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
+from chatlab.child_process import ChildProcess, python
 from chatlab.course.catalog import CheckSpec, Exercise
 from chatlab.course.verdicts import (
     CheckBegun,
@@ -27,18 +25,15 @@ from chatlab.course.verdicts import (
     JudgeNews,
     Result,
     RunLimits,
+    Verdict,
 )
 from chatlab.errors import UsageError
 
 SILENCE_MAX_S = 60.0
 """Real seconds without any news. It takes a machine that sleeps, or code that is stuck outside of
 Python; the runner itself ends whatever computes for ever. So nobody fails by it."""
-
-# The order of a set of texts is drawn anew in each process: a replay must see the same again.
-_ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
-
-LIMITS = RunLimits()
 END_TIMEOUT_S = 5.0
+LIMITS = RunLimits()
 
 Heard = Callable[[Result], None]
 
@@ -59,14 +54,14 @@ async def judge(
     Args:
         work: the file; the exercise's own if None.
         only: names of checks; all if empty.
-        seeds: for every check, in place of those that it is given.
-        alone: run each check, also if one that it needs has failed.
+        seeds: for every check, in place of its own.
+        alone: run each check, even if one that it needs has failed.
         whole_story: tell every step.
         limits: of each run.
-        heard: hears each result as soon as there is one.
+        heard: is called with each result as soon as there is one.
 
     Raises:
-        UsageError: there is no check of a name.
+        UsageError: there is no check of a name in `only`.
     """
     names = [check.name for check in exercise.spec.checks]
     for name in only:
@@ -96,10 +91,9 @@ async def judge(
             whole_story=whole_story,
             limits=limits,
         )
-        with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as folder:
-            broken = await _Run(job, Path(folder), results, heard).run()
-        if broken is not None:
-            return Judged(exercise.name, path, results, broken.why, broken.line, broken.code)
+        unusable = await _JudgeProcess(job, results, heard).run()
+        if unusable is not None:
+            return Judged(exercise.name, path, results, unusable.why, unusable.line, unusable.code)
     return Judged(exercise.name, path, results)
 
 
@@ -109,93 +103,92 @@ def _job(check: CheckSpec, seeds: Sequence[int], alone: bool) -> CheckJob:
     return CheckJob(check.name, check.points, check.full, check.zero, needs, list(seeds or own))
 
 
-class _Run:
-    """One child process, which ends early when the learner's code ends it."""
+class _JudgeProcess:
+    """One child process, which ends early if the learner's code ends it.
 
-    def __init__(self, job: JudgeJob, folder: Path, results: list[Result], heard: Heard) -> None:
+    Args:
+        job: for the process.
+        results: gets what it finds: at least one result, unless the file is unusable.
+        heard: is called with each of them.
+    """
+
+    def __init__(self, job: JudgeJob, results: list[Result], heard: Heard) -> None:
         self._job = job
-        self._folder = folder
         self._results = results
         self._heard = heard
-        self._checks = {check.name: check for check in job.checks}
 
     async def run(self) -> FileUnusable | None:
-        """Add to the results: at least one, unless the file turns out to be unusable."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "chatlab.course.runner"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=self._folder,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _import_path()},
-            limit=2**24,
-        )
-        assert process.stdin is not None
-        try:
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(msgspec.json.encode(self._job) + b"\n")
-                process.stdin.close()
-            broken = await self._listen(process)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(END_TIMEOUT_S):
-                    await process.wait()  # it ends by itself, unless it was silent
-            return broken
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+        """Run it to its end; returns why the file is unusable, if it is."""
+        with tempfile.TemporaryDirectory(prefix="chatlab-", ignore_cleanup_errors=True) as folder:
+            child = ChildProcess(
+                python("chatlab.course.runner"),
+                job=self._job,
+                stderr=subprocess.DEVNULL,
+                cwd=Path(folder),
+                # With its own order of sets, each process would replay something else.
+                environment={"PYTHONHASHSEED": "0", "PYTHONPATH": _import_path()},
+            )
+            await child.start()
+            try:
+                unusable = await self._listen(child)
+                with suppress(TimeoutError):
+                    await child.end(END_TIMEOUT_S)  # it ends by itself, unless it was silent
+                return unusable
+            finally:
+                await child.kill()
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> FileUnusable | None:
-        assert process.stdout is not None
+    async def _listen(self, child: ChildProcess) -> FileUnusable | None:
         begun, before = "", len(self._results)
+        news = child.messages(JudgeNews)
         while True:
             try:
                 async with asyncio.timeout(SILENCE_MAX_S):
-                    line = await process.stdout.readline()
+                    message = await anext(news, None)
             except TimeoutError:
                 silence = f"nothing was heard of it for {SILENCE_MAX_S:.0f} s"
-                process.kill()
-                self._add(self._ended(begun, "unsure", silence))
+                self._add(self._end_of_process(begun, "unsure", silence))
+                await child.kill()
                 return None
-            if not line:
-                break
-            match msgspec.json.decode(line, type=JudgeNews):
-                case FileUnusable() as broken:
-                    return broken
+            match message:
+                case FileUnusable():
+                    return message
                 case CheckBegun(check=name):
                     begun = name
                 case CheckDone(result=result):
                     begun = ""
                     self._add(result)
-        code = await process.wait()
+                case None:
+                    break
+        code = await child.process.wait()
         if begun:
             words = f"it ended the whole process at once (exit code {code})"
-            self._add(self._ended(begun, "failed", words))
+            self._add(self._end_of_process(begun, "failed", words))
         elif len(self._results) == before:
-            return FileUnusable(
-                f"it ends the whole process when it is loaded (exit code {code})", 0, ""
-            )
+            words = f"it ends the whole process when it is loaded (exit code {code})"
+            return FileUnusable(words, 0, "")
         return None
 
     def _add(self, result: Result) -> None:
         self._results.append(result)
         self._heard(result)
 
-    def _ended(self, name: str, verdict: str, words: str) -> Result:
-        name = name or self._job.checks[0].name
+    def _end_of_process(self, check: str, verdict: Verdict, words: str) -> Result:
+        """The result of a check during which the process ended."""
+        jobs = self._job.checks
+        job = next((one for one in jobs if one.name == check), jobs[0])
         return Result(
-            asked="Your code lets the process live that runs it.",
-            expected="an end of the check, and not of the process",
+            asked="Your code does not end the process that runs it.",
+            expected="the check ends, and the process goes on",
             actual=words,
-            why="A server that is ended by one of its parts is gone for everyone.",
-            check=name,
+            why="When one part ends a server, it is gone for everyone.",
+            check=job.name,
             kind="examples",
-            verdict=verdict,  # type: ignore[arg-type]
-            of=self._checks[name].points,
+            verdict=verdict,
+            of=job.points,
         )
 
 
 def _import_path() -> str:
-    """Where chatlab is found, also when it is not installed: the child starts elsewhere."""
+    """Where chatlab is found, even if it is not installed: the child starts elsewhere."""
     root = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))

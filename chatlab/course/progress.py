@@ -1,4 +1,4 @@
-"""What a learner has achieved: data, how each event changes it, and the file it is kept in.
+"""What a learner has achieved: data, how each event changes it, and the file that keeps it.
 
 The file is `.chatlab/progress.json` of the workplace. It is changed under a lock: read, changed,
 written to a temporary file and renamed, so that neither a crash nor a second process loses
@@ -18,132 +18,15 @@ import msgspec
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.verdicts import Judged
-from chatlab.course.workplace import Workplace, stamp, unused, write_atomically
+from chatlab.course.workplace import stamp, unused, write_atomically
 
+SCHEMA = "chatlab.progress/1"
 FILE, LOCK = "progress.json", "progress.lock"
 LOCK_TIMEOUT_S = 5.0
 PENDING_MAX = 1_000
 """Changes that are kept in memory where nothing can be written."""
-
-
-def add_race(workplace: Workplace, race: ComparisonRecord) -> list[str]:
-    """Keep the result of a comparison; returns what the learner should be told, if anything."""
-    kept = ProgressFile(workplace.state)
-    kept.update(lambda progress: raced(progress, race))
-    return kept.notes
-
-
-def moment() -> str:
-    """Now, as it is written into the file: ISO 8601, with the offset from UTC."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-class ProgressFile:
-    """The file, as one process sees it.
-
-    Args:
-        folder: `.chatlab`; made when there is something to write.
-
-    Attributes:
-        notes: sentences for the learner: that nothing is kept, or what was set aside.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.notes: list[str] = []
-        self._folder = folder
-        self._path = folder / FILE
-        self._pending: deque[Change] = deque(maxlen=PENDING_MAX)  # while nothing can be written
-
-    def read(self) -> Progress:
-        """What is kept."""
-        if not self._path.exists():
-            return self._with_pending(Progress())
-        try:
-            with self._locked():
-                return self._with_pending(self._load())
-        except OSError:  # in a read-only folder there is nobody to wait for
-            return self._with_pending(self._peek())
-
-    def update(self, change: Change) -> Progress:
-        """Change what is kept; returns it as it is now.
-
-        Args:
-            change: is given what others may have written meanwhile.
-        """
-        self._pending.append(change)
-        try:
-            with self._locked():
-                progress = self._with_pending(self._load())
-                self._write(progress)
-        except OSError as error:
-            where = error.filename or self._path
-            self._note(f"progress is not kept: cannot write {where}: {_reason(error)}")
-            return self._with_pending(self._peek())
-        self._pending.clear()
-        return progress
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Raises `OSError` where there can be no lock; filelock's Timeout is one, too."""
-        from filelock import FileLock
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / LOCK, timeout=LOCK_TIMEOUT_S):
-            yield
-
-    def _load(self) -> Progress:
-        """Under the lock: what is kept, after setting aside what cannot be understood."""
-        try:
-            return _decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return Progress()
-        except ValueError as error:
-            aside = unused(self._path.with_name(f"{FILE}.{stamp()}.damaged"))
-            self._path.replace(aside)
-            self._note(
-                f"{self._path} could not be understood ({error}); it is kept as {aside.name}, and "
-                "progress begins anew. Your work is not touched: `chatlab check NAME` counts "
-                "what passes"
-            )
-            return Progress()
-
-    def _peek(self) -> Progress:
-        """What is kept, without a lock and without touching anything."""
-        try:
-            return _decode(self._path.read_bytes())
-        except (OSError, ValueError) as error:
-            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                self._note(f"cannot read {self._path}: {_reason(error)}")
-            return Progress()
-
-    def _with_pending(self, progress: Progress) -> Progress:
-        for change in self._pending:
-            progress = change(progress)
-        return progress
-
-    def _write(self, progress: Progress) -> None:
-        data = msgspec.json.format(msgspec.json.encode(progress), indent=2) + b"\n"
-        write_atomically(self._path, data)
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-
-def _decode(data: bytes) -> Progress:
-    progress = msgspec.json.decode(data, type=Progress)
-    if progress.schema != SCHEMA:
-        raise ValueError(f"it says {progress.schema[:40]!r} and not {SCHEMA!r}")
-    return progress
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-SCHEMA = "chatlab.progress/1"
 RACES_MAX = 100
-"""The first one is kept for good: it is the "before"."""
+"""The first comparison is kept for good: it is the "before"."""
 
 
 class FailedCheck(msgspec.Struct, frozen=True):
@@ -154,15 +37,15 @@ class FailedCheck(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far someone is with one exercise.
+    """How far a learner is with one exercise.
 
     Attributes:
         passed: once is enough, whatever becomes of the file later.
         points: the most that were earned.
         hints: how many were shown.
-        gave_up: whether the answer was looked at before it passed.
+        gave_up: whether the answer was shown before the exercise passed.
         failure: the latest; None if nothing has failed yet.
-        passed_at: ISO 8601, when it passed first; empty if it has not.
+        passed_at: ISO 8601, when it first passed; empty if it has not.
         checks: how often it was checked.
     """
 
@@ -181,7 +64,7 @@ class ModeRecord(msgspec.Struct, frozen=True):
     Attributes:
         median, low, high: messages delivered per second; the last two are the 95% interval, None
             with too few rounds.
-        clean: whether the audit found nothing lost, doubled, reordered or damaged.
+        clean: whether the audit found nothing lost, duplicated, reordered or damaged.
     """
 
     median: float
@@ -211,7 +94,7 @@ class ComparisonRecord(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """All that is kept: exercise name to standing, and races, oldest first."""
+    """All that is kept: exercise name to standing, and comparisons, oldest first."""
 
     schema: str = SCHEMA
     exercises: dict[str, Standing] = {}
@@ -225,8 +108,11 @@ class Progress(msgspec.Struct, frozen=True):
 Change = Callable[[Progress], Progress]
 
 
+# Changes: pure functions
+
+
 def checked(progress: Progress, judged: Judged, when: str) -> Progress:
-    """After a check of all of an exercise."""
+    """After all checks of an exercise have run."""
     before = progress.of(judged.exercise)
     failed = judged.first_failure
     first = judged.passed and not before.passed
@@ -242,22 +128,22 @@ def checked(progress: Progress, judged: Judged, when: str) -> Progress:
 
 
 def hinted(progress: Progress, exercise: str, shown: int) -> Progress:
-    """After that many hints have been shown."""
+    """After the first `shown` hints were shown."""
     return _with(progress, exercise, hints=max(progress.of(exercise).hints, shown))
 
 
 def gave_up(progress: Progress, exercise: str) -> Progress:
-    """After the answer was shown; before it has passed, that counts as giving up."""
+    """After the answer was shown; before the exercise has passed, that counts as giving up."""
     before = progress.of(exercise)
     return _with(progress, exercise, gave_up=before.gave_up or not before.passed)
 
 
-def raced(progress: Progress, race: ComparisonRecord) -> Progress:
+def compared(progress: Progress, record: ComparisonRecord) -> Progress:
     """After a comparison."""
-    races = [*progress.races, race]
-    if len(races) > RACES_MAX:
-        del races[1]
-    return msgspec.structs.replace(progress, races=races)
+    records = [*progress.races, record]
+    if len(records) > RACES_MAX:
+        del records[1]
+    return msgspec.structs.replace(progress, races=records)
 
 
 def current(exercises: Sequence[Exercise], progress: Progress) -> Exercise:
@@ -266,6 +152,111 @@ def current(exercises: Sequence[Exercise], progress: Progress) -> Exercise:
     return next(left, exercises[-1])
 
 
+def moment() -> str:
+    """Now, as it is written into the file: ISO 8601, with the offset from UTC."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def _with(progress: Progress, exercise: str, **fields: object) -> Progress:
     standing = msgspec.structs.replace(progress.of(exercise), **fields)
     return msgspec.structs.replace(progress, exercises={**progress.exercises, exercise: standing})
+
+
+class ProgressFile:
+    """The file, as one process sees it.
+
+    Args:
+        folder: `.chatlab`; made when there is something to write.
+
+    Attributes:
+        notes: sentences for the learner: that nothing is kept, or what was moved aside.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.notes: list[str] = []
+        self._folder = folder
+        self._path = folder / FILE
+        self._pending: deque[Change] = deque(maxlen=PENDING_MAX)  # while nothing can be written
+
+    def read(self) -> Progress:
+        """What is kept."""
+        if not self._path.exists():
+            return self._with_pending(Progress())
+        try:
+            with self._locked():
+                return self._with_pending(self._load())
+        except OSError:  # in a read-only folder there is nobody to wait for
+            return self._with_pending(self._peek())
+
+    def update(self, change: Change) -> Progress:
+        """Change what is kept; returns it as it is now.
+
+        Args:
+            change: gets what others may have written meanwhile.
+        """
+        self._pending.append(change)
+        try:
+            with self._locked():
+                progress = self._with_pending(self._load())
+                data = msgspec.json.format(msgspec.json.encode(progress), indent=2) + b"\n"
+                write_atomically(self._path, data)
+        except OSError as error:
+            where = error.filename or self._path
+            self._note(f"progress is not kept: cannot write {where}: {_reason(error)}")
+            return self._with_pending(self._peek())
+        self._pending.clear()
+        return progress
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Raises `OSError` where there can be no lock; filelock's Timeout is one, too."""
+        from filelock import FileLock
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / LOCK, timeout=LOCK_TIMEOUT_S):
+            yield
+
+    def _load(self) -> Progress:
+        """Under the lock: what is kept; a file that cannot be understood is moved aside."""
+        try:
+            return _decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return Progress()
+        except ValueError as error:
+            aside = unused(self._path.with_name(f"{FILE}.{stamp()}.damaged"))
+            self._path.replace(aside)
+            self._note(
+                f"{self._path} could not be understood ({error}); it is kept as {aside.name}, and "
+                "progress starts again. Your work is untouched: `chatlab check NAME` counts "
+                "what passes"
+            )
+            return Progress()
+
+    def _peek(self) -> Progress:
+        """What is kept, without a lock and without changing anything."""
+        try:
+            return _decode(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self._note(f"cannot read {self._path}: {_reason(error)}")
+            return Progress()
+
+    def _with_pending(self, progress: Progress) -> Progress:
+        for change in self._pending:
+            progress = change(progress)
+        return progress
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def _decode(data: bytes) -> Progress:
+    progress = msgspec.json.decode(data, type=Progress)
+    if progress.schema != SCHEMA:
+        raise ValueError(f"it says {progress.schema[:40]!r} and not {SCHEMA!r}")
+    return progress
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -27,20 +27,20 @@ from chatlab.course.workplace import Workplace
 from chatlab.errors import UsageError
 
 ABOUT_KNOBS = "knobs"
-"""What an exercise is about that is not about a part."""
+"""The `part` of an exercise about knobs."""
 AT_ONCE = 2
 """Exercises that are checked at the same time; each needs a processor."""
 
 
 class SolvedParts(msgspec.Struct, frozen=True):
-    """What was found.
+    """What `mine` stands for.
 
     Attributes:
-        own: what `mine` stands for.
-        not_passed: exercises that are not taken, and the first thing that is wrong with each.
+        user_parts: for the servers to use.
+        not_passed: exercises that are left out, and the first thing that is wrong with each.
     """
 
-    own: UserParts
+    user_parts: UserParts
     not_passed: dict[str, str]
 
 
@@ -50,10 +50,10 @@ async def find_mine(
     """Check every exercise that is about a part.
 
     Args:
-        tell: hears the name of each exercise when it is checked.
+        tell: is called with the name of each exercise when its check begins.
 
     Raises:
-        UsageError: the course is not as it should be.
+        UsageError: the course is not valid.
     """
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -88,17 +88,17 @@ def _why(judged: Judged) -> str:
     if judged.broken:
         return judged.broken
     if judged.unsure:
-        return "nobody can tell: check it again"
+        return "its checks could not tell: check it again"
     failed = judged.first_failure
     return f"it does not pass {failed.check}" if failed else "it does not pass"
 
 
 CONSTANTS = {"BATCH_SIZE": "batch-size", "FLUSH_INTERVAL_S": "flush-interval"}
-"""The names at the top of a learner's file, and the knobs that they turn."""
+"""Constants at the top of a learner's file, and the knobs that they set."""
 
 
 class NoPlainNumber(UsageError):
-    """A constant is missing, or is no number that can be read without running the file.
+    """A constant is missing, or is not a number that can be read without running the file.
 
     Args:
         line: of the file, from 1; 0 where it is missing altogether.

@@ -7,7 +7,7 @@
      "results": [{"check", "kind", "verdict", "points", "of", "asked", "expected", "actual",
                   "story", "why", "replay", "seed", "line", "code", "printed"}]}
 
-`broken` says why the file could not be run at all, with its line; it is empty if it could.
+`broken` says why the file could not run at all, with its line; it is empty if it could.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import msgspec
 
 from chatlab.course.catalog import Exercise
 
+SCHEMA = "chatlab.check/1"
+
 Verdict = Literal["passed", "partial", "failed", "skipped", "unsure"]
 """`partial`: within its budget, with fewer points. `skipped`: it needs a check that has failed.
-`unsure`: nobody can tell, and it counts against nobody."""
+`unsure`: the check cannot tell, and it costs nobody a point."""
 
 
 class CheckJob(msgspec.Struct, frozen=True):
@@ -30,7 +32,7 @@ class CheckJob(msgspec.Struct, frozen=True):
     Attributes:
         name: of the check.
         points, full, zero, needs: from `exercise.toml`.
-        seeds: those to try, in order; empty for the first few that its kind is given.
+        seeds: those to try, in order; empty for the default of its kind.
     """
 
     name: str
@@ -42,13 +44,13 @@ class CheckJob(msgspec.Struct, frozen=True):
 
 
 class RunLimits(msgspec.Struct, frozen=True):
-    """When one run of a check, with one seed, is given up as something that never ends.
+    """When a run of a check, with one seed, counts as one that never ends.
 
     Attributes:
         cpu_s: processor time, not time of day: a busy machine makes nobody fail.
         turns: of the event loop.
         time_s: on the virtual clock.
-        blocked_s: that a single call waits, and uses no processor meanwhile.
+        blocked_s: that a single call waits without using the processor.
     """
 
     cpu_s: float = 5.0
@@ -58,12 +60,12 @@ class RunLimits(msgspec.Struct, frozen=True):
 
 
 class JudgeJob(msgspec.Struct, frozen=True):
-    """What a child process is to do.
+    """What a child process has to do.
 
     Attributes:
-        exercise: its name, for the words of a replay.
+        exercise: its name, for the command that replays a check.
         work: the learner's file.
-        class_name: of the class in it; empty if it is about none.
+        class_name: of the class in it; empty if the exercise is about none.
         checks_in: a module's name, or the path of a file.
         checks: to run, in order.
         failed: names of checks that have failed before.
@@ -82,7 +84,7 @@ class JudgeJob(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a check. The six parts of the feedback stand first.
+    """The result of a check. The six parts of the feedback stand first.
 
     Attributes:
         asked: what was asked for.
@@ -95,7 +97,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         points, of: what it earned, and what it could have.
         seed: of the run that failed; None if none did.
         line, code: of the learner's file: the place to look at; 0 and empty if none is known.
-        printed: what the learner's code printed meanwhile, the end of it.
+        printed: the end of what the learner's code printed meanwhile.
     """
 
     asked: str
@@ -116,7 +118,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileUnusable(msgspec.Struct, frozen=True, tag=True):
-    """JudgeNews from a child process: the learner's file cannot be used at all."""
+    """News from a child process: the learner's file cannot run at all."""
 
     why: str
     line: int
@@ -124,13 +126,13 @@ class FileUnusable(msgspec.Struct, frozen=True, tag=True):
 
 
 class CheckBegun(msgspec.Struct, frozen=True, tag=True):
-    """JudgeNews: a check has begun. If nothing follows, it has ended the process."""
+    """News: a check has begun. If nothing follows, it has ended the process."""
 
     check: str
 
 
 class CheckDone(msgspec.Struct, frozen=True, tag=True):
-    """JudgeNews: a check has ended."""
+    """News: a check has ended."""
 
     result: Result
 
@@ -139,14 +141,14 @@ JudgeNews = FileUnusable | CheckBegun | CheckDone
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What became of an exercise.
+    """What all checks of an exercise found.
 
     Attributes:
         exercise: its name.
         work: the file that was judged.
         results: one for each check, in order.
-        broken: why no check could be run at all; empty if they could.
-        line: of that; 0 if none is known.
+        broken: why no check could run at all; empty if they could.
+        line, code: of that; 0 and empty if no line is known.
     """
 
     exercise: str
@@ -158,13 +160,13 @@ class Judged(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Whether everything that was asked for is so."""
+        """Whether the file does everything that was asked."""
         fine = all(result.verdict in ("passed", "partial") for result in self.results)
         return fine and not self.broken and bool(self.results)
 
     @property
     def unsure(self) -> bool:
-        """Whether it has not passed only because nobody can tell."""
+        """Whether it has not passed only because some checks cannot tell."""
         bad = any(result.verdict in ("failed", "skipped") for result in self.results)
         return not self.passed and not bad and not self.broken
 
@@ -179,11 +181,8 @@ class Judged(msgspec.Struct, frozen=True):
         return next((one for one in self.results if one.verdict == "failed"), None)
 
 
-SCHEMA = "chatlab.check/1"
-
-
 def report(judged: Judged, exercise: Exercise) -> dict[str, Any]:
-    """What became of an exercise, as plain data."""
+    """The result as plain data, for machines."""
     return {
         "schema": SCHEMA,
         "exercise": judged.exercise,
@@ -201,6 +200,6 @@ def report(judged: Judged, exercise: Exercise) -> dict[str, Any]:
 
 
 def encode(judged: Judged, exercise: Exercise) -> bytes:
-    """The same as JSON, to be read by people, too."""
+    """The same as JSON, indented for people to read."""
     data = msgspec.json.encode(report(judged, exercise))
     return msgspec.json.format(data, indent=2) + b"\n"

@@ -17,15 +17,17 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from chatlab import exit_codes
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
+from chatlab.child_process import python
 from chatlab.course.answers import read_wrong, whole_file
 from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, WRONG, Exercise
 from chatlab.course.judge import judge
@@ -38,21 +40,27 @@ WRONG_MIN = 3
 HINTS_MIN = 3
 TEXT_MIN = 200
 """Characters; a text with less says nothing yet."""
-
 IMPATIENT = RunLimits(blocked_s=2.0)
-"""Of a wrong answer that blocks for ever it is known that it does."""
+"""For wrong answers: some of them are known to block for ever."""
+COMMAND_TIMEOUT_S = 120.0
+
+_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_LESS_TO_DO = {
+    "compare": ("--rounds", "1", "--messages", "40", "--no-live"),
+    "growth": ("--rounds", "1", "--history", "0,50", "--messages", "40"),
+    "crash": ("--trials", "1"),
+    "tune": (
+        *("--batch-sizes", "10", "--flush-intervals", "20"),
+        *("--burst", "100", "--steady", "200", "--rate", "1000"),
+    ),
+    "load": ("--messages", "40"),
+    "serve": ("--port", "0", "--no-dashboard", "--stop-with-stdin"),
+}
 
 
-class CourseProblem(msgspec.Struct, frozen=True):
-    """Something about an exercise that is not as it is claimed.
+class CourseProblem(NamedTuple):
+    """A claim about an exercise that does not hold: the file concerned, and a sentence."""
 
-    Attributes:
-        exercise: its name.
-        where: the file concerned.
-        what: a sentence.
-    """
-
-    exercise: str
     where: Path
     what: str
 
@@ -68,45 +76,40 @@ async def verify(
 
     Args:
         seeds: how many the solution must pass under.
-        tell: hears what is being tried.
+        tell: is called with what is being tried.
         commands: whether to run those that its text shows, which takes the longest.
     """
     tell(f"{exercise.name}: the starter")
-    problems = [*_complete(exercise), *await _starter(exercise)]
+    problems = [*_incomplete(exercise), *await _starter(exercise)]
     tell(f"{exercise.name}: the solution, under {seeds} seeds")
     problems += await _solution(exercise, seeds)
     for path in exercise.wrong:
         tell(f"{exercise.name}: the wrong answer {path.stem}")
-        problems += [
-            CourseProblem(exercise.name, path, what) for what in await _wrong(exercise, path)
-        ]
+        problems += [CourseProblem(path, what) for what in await _wrong(exercise, path)]
     if commands and exercise.text.is_file() and commands_in(exercise.text):
         tell(f"{exercise.name}: the commands in {TEXT}")
         failing = await failing_commands(exercise)
-        problems += [CourseProblem(exercise.name, exercise.text, what) for what in failing]
+        problems += [CourseProblem(exercise.text, what) for what in failing]
     return problems
 
 
-def _complete(exercise: Exercise) -> list[CourseProblem]:
-    wanted = {
-        f"it has {len(exercise.wrong)} wrong answers of {WRONG_MIN}": len(exercise.wrong)
-        >= WRONG_MIN,
-        f"it has {len(exercise.spec.hints)} hints of {HINTS_MIN}": len(exercise.spec.hints)
-        >= HINTS_MIN,
-        f"its checks are worth {exercise.points} points and not {POINTS}": exercise.points
-        == POINTS,
+def _incomplete(exercise: Exercise) -> list[CourseProblem]:
+    wrong, hints = len(exercise.wrong), len(exercise.spec.hints)
+    points = f"its checks are worth {exercise.points} points and not {POINTS}"
+    claims = {
+        f"it has {wrong} wrong answers of {WRONG_MIN}": wrong >= WRONG_MIN,
+        f"it has {hints} hints of {HINTS_MIN}": hints >= HINTS_MIN,
+        points: exercise.points == POINTS,
         "it names no objectives": bool(exercise.spec.objectives),
     }
     texts = (exercise.text, exercise.answers / WHY, exercise.answers / WORK)
-    wanted |= {f"{path.name} is missing, or empty": _has_text(path) for path in texts}
-    problems = [
-        CourseProblem(exercise.name, exercise.folder, what)
-        for what, holds in wanted.items()
-        if not holds
-    ]
+    claims |= {f"{path.name} is missing, or empty": _has_text(path) for path in texts}
     whole = sorted((exercise.answers / WRONG).glob("*.py"))
     is_no_diff = "a wrong answer is a diff to the solution, with the ending .diff"
-    return problems + [CourseProblem(exercise.name, path, is_no_diff) for path in whole]
+    return [
+        *(CourseProblem(exercise.folder, what) for what, holds in claims.items() if not holds),
+        *(CourseProblem(path, is_no_diff) for path in whole),
+    ]
 
 
 def _has_text(path: Path) -> bool:
@@ -115,31 +118,27 @@ def _has_text(path: Path) -> bool:
 
 async def _starter(exercise: Exercise) -> list[CourseProblem]:
     judged = await judge(exercise, alone=True)
-    problems = _broken(judged)
-    for result in judged.results:
-        if result.of and result.verdict != "failed":
-            what = f"the starter does not fail {result.check}: it is {result.verdict}"
-            problems.append(
-                CourseProblem(exercise.name, judged.work, f"{what} {result.actual}".strip())
-            )
-    return problems
+    found = _unusable(judged) + [
+        f"the starter does not fail {one.check}: it is {one.verdict} {one.actual}".strip()
+        for one in judged.results
+        if one.of and one.verdict != "failed"
+    ]
+    return [CourseProblem(judged.work, what) for what in found]
 
 
 async def _solution(exercise: Exercise, seeds: int) -> list[CourseProblem]:
     judged = await judge(exercise, exercise.answers / WORK, seeds=range(seeds))
-    problems = _broken(judged)
-    for result in judged.results:
-        if result.verdict != "passed":
-            what = (
-                f"the solution does not pass {result.check}, with seed {result.seed}: expected "
-                f"{result.expected}, found {result.actual}"
-            )
-            problems.append(CourseProblem(exercise.name, judged.work, what))
-    return problems
+    found = _unusable(judged) + [
+        f"the solution does not pass {one.check}, with seed {one.seed}: expected {one.expected}, "
+        f"found {one.actual}"
+        for one in judged.results
+        if one.verdict != "passed"
+    ]
+    return [CourseProblem(judged.work, what) for what in found]
 
 
 async def _wrong(exercise: Exercise, path: Path) -> list[str]:
-    """What is wrong with a wrong answer."""
+    """What is wrong with the description of a wrong answer."""
     try:
         wrong = read_wrong(path)
         code = whole_file(wrong, exercise)
@@ -150,46 +149,23 @@ async def _wrong(exercise: Exercise, path: Path) -> list[str]:
         work.write_text(code, encoding="utf-8")
         judged = await judge(exercise, work, limits=IMPATIENT)
     if judged.broken:
-        return [problem.what for problem in _broken(judged)]
-    problems = []
-    failed = [result.check for result in judged.results if result.verdict == "failed"]
-    unsure = [result.check for result in judged.results if result.verdict == "unsure"]
+        return _unusable(judged)
+    found = []
+    failed = [one.check for one in judged.results if one.verdict == "failed"]
+    unsure = [one.check for one in judged.results if one.verdict == "unsure"]
     if not wrong.check:
-        problems.append("it does not say `Fails: CHECK` before its diff")
+        found.append("it does not say `Fails: CHECK` before its diff")
     elif failed != [wrong.check] or unsure:
         what = f"it should fail {wrong.check} alone; it fails {', '.join(failed) or 'nothing'}"
-        unclear = f", and nobody can tell about {', '.join(unsure)}" if unsure else ""
-        problems.append(what + unclear)
+        found.append(what + (f", and {', '.join(unsure)} cannot tell" if unsure else ""))
     if not wrong.reason:
-        problems.append("it does not say before its diff what is wrong, and why that matters")
-    return problems
+        found.append("it does not say before its diff what is wrong, and why that matters")
+    return found
 
 
-def _broken(judged: Judged) -> list[CourseProblem]:
-    if not judged.broken:
-        return []
+def _unusable(judged: Judged) -> list[str]:
     where = f" (line {judged.line})" if judged.line else ""
-    return [
-        CourseProblem(judged.exercise, judged.work, f"it cannot be used: {judged.broken}{where}")
-    ]
-
-
-TIMEOUT_S = 120.0
-FINE = {0, 1}
-"""Exit codes: 1 says that an audit was not clean, which some texts want to show."""
-
-_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-_LESS_TO_DO = {
-    "compare": ("--rounds", "1", "--messages", "40", "--no-live"),
-    "growth": ("--rounds", "1", "--history", "0,50", "--messages", "40"),
-    "crash": ("--trials", "1"),
-    "tune": (
-        *("--batch-sizes", "10", "--flush-intervals", "20"),
-        *("--burst", "100", "--steady", "200", "--rate", "1000"),
-    ),
-    "load": ("--messages", "40"),
-    "serve": ("--port", "0", "--no-dashboard", "--stop-with-stdin"),
-}
+    return [f"it cannot run: {judged.broken}{where}"] if judged.broken else []
 
 
 def commands_in(text: Path) -> list[str]:
@@ -218,34 +194,35 @@ async def _run(command: str, exercise: Exercise, folder: Path) -> str:
     if words[0] == "serve":
         shorter += ["--data", str(folder)]
     if words[0] != "load":
-        return await _ended_well(shorter, exercise)
+        return await _outcome(shorter, exercise)
     async with ServerProcess("naive", folder) as server:
-        return await _ended_well([shorter[0], server.url, *shorter[1:]], exercise)
+        return await _outcome([shorter[0], server.url, *shorter[1:]], exercise)
 
 
-async def _ended_well(words: list[str], exercise: Exercise) -> str:
+async def _outcome(words: list[str], exercise: Exercise) -> str:
+    """Run a command to its end; an audit that is not clean is fine: some texts show that."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chatlab", *words),
+        *python("chatlab", *words),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, ENVIRONMENT: msgspec.json.encode(_mine(exercise)).decode()},
+        env={**os.environ, ENVIRONMENT: msgspec.json.encode(_solved(exercise)).decode()},
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
             _, errors = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
-        return f"it had not ended after {TIMEOUT_S:.0f} s"
+        return f"it had not ended after {COMMAND_TIMEOUT_S:.0f} s"
     text = errors.decode(errors="replace").strip()
-    if process.returncode in FINE and "Traceback" not in text:
+    if process.returncode in (exit_codes.OK, exit_codes.NOT_CLEAN) and "Traceback" not in text:
         return ""
     return f"exit code {process.returncode}, {text.splitlines()[-1] if text else 'without a word'}"
 
 
-def _mine(exercise: Exercise) -> UserParts:
-    """The solution, as what the learner has made."""
+def _solved(exercise: Exercise) -> UserParts:
+    """The solution, as if the learner had written it."""
     role, work = exercise.spec.part, exercise.answers / WORK
     if not exercise.spec.class_name:
         return UserParts(knobs=knobs_of(work) if role else {})

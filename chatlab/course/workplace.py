@@ -1,6 +1,6 @@
 """Where a learner works: a folder with `exercises/` in it, and the fresh copies that go there.
 
-A workplace is found from the folder that one is in. What is kept about the learner lies beside the
+A workplace is found from the current folder upwards. What is kept about the learner lies beside the
 exercises in `.chatlab/`: progress, and backups of what a reset replaced. The answers come from the
 workplace itself if it has any (a checkout has), else from the installed package.
 
@@ -10,16 +10,17 @@ a copy of what it replaces.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from datetime import datetime
 from pathlib import Path
 
 from chatlab.course.catalog import EXERCISES, SOLUTIONS, SPEC, Exercise, load_all
+from chatlab.disk.counted import Disk
 from chatlab.errors import UsageError
 
-STATE = ".chatlab"
+STATE, BACKUPS = ".chatlab", "backups"
+GIT_TIMEOUT_S = 10.0
 
 
 class Workplace:
@@ -42,7 +43,7 @@ class Workplace:
         """All exercises, in order, read anew each time.
 
         Raises:
-            UsageError: there is none, or one is not as it should be.
+            UsageError: there are none, or one is not valid.
         """
         own = self.root / SOLUTIONS
         answers = own if own.is_dir() else packaged() / SOLUTIONS
@@ -50,10 +51,10 @@ class Workplace:
 
 
 def find_workplace(course: Path | None = None) -> Workplace:
-    """The workplace in a folder, or the nearest around the current one.
+    """The workplace in a folder, or the nearest at or above the current one.
 
     Args:
-        course: the folder that the user named; None to look around.
+        course: the folder that the user named; None to search.
 
     Raises:
         UsageError: there is none; says how to make one.
@@ -68,7 +69,7 @@ def find_workplace(course: Path | None = None) -> Workplace:
             return Workplace(folder)
     raise UsageError(
         f"there is no course in {here}, nor above it. `chatlab learn init chatlab-course` makes "
-        "one; then `cd chatlab-course`, and again"
+        "one; then `cd chatlab-course` and try again"
     )
 
 
@@ -84,20 +85,18 @@ def packaged() -> Path:
     return installed if installed.is_dir() else package.parent
 
 
-BACKUPS = "backups"
-GIT_TIMEOUT_S = 10.0
+# A fresh course
 
 
 def make_course(target: Path, source: Path | None = None) -> int:
     """Copy the exercises into a folder; returns how many files were added.
 
     Args:
-        target: made if it is not there. In a course that is there already, what is missing is
-            added.
-        source: has `exercises/` in it; by default the one that came with chatlab.
+        target: made if it does not exist; an existing course gets the files that it lacks.
+        source: has `exercises/` in it; by default the course that came with chatlab.
 
     Raises:
-        UsageError: the folder has something else in it, or cannot be written into.
+        UsageError: the folder has something else in it, or cannot be written.
     """
     source = (source or packaged()) / EXERCISES
     if not source.is_dir():
@@ -108,41 +107,62 @@ def make_course(target: Path, source: Path | None = None) -> int:
                 f"{target} has other files in it: name a new folder, such as "
                 f"{target / 'chatlab-course'}"
             )
-        return sum(
-            _add(path, target / EXERCISES / path.relative_to(source)) for path in _files(source)
-        )
+        files = [path for path in sorted(source.rglob("*")) if _belongs_to_a_course(path)]
+        return sum(_add(path, target / EXERCISES / path.relative_to(source)) for path in files)
     except OSError as error:
         raise UsageError(
             f"cannot copy the exercises to {target}: {error.strerror} ({error.filename})"
         ) from error
 
 
+def _belongs_to_a_course(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+
+
+def _add(path: Path, to: Path) -> bool:
+    if to.exists():
+        return False
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)  # without its permissions: the learner must be able to write the copy
+    return True
+
+
+def _has_content(folder: Path) -> bool:
+    """Whether a folder has anything in it but hidden files: a fresh git repository has some."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder")
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+# A fresh exercise
+
+
 def starter(workplace: Workplace, exercise: Exercise) -> bytes:
-    """An exercise's `work.py` as it was in the beginning.
+    """An exercise's original `work.py`.
 
     Raises:
-        UsageError: nobody knows it any more.
+        UsageError: it cannot be found.
     """
     original = packaged() / EXERCISES
     inside = exercise.work.relative_to(workplace.root).relative_to(EXERCISES)
-    if not original.is_dir() or not original.samefile(workplace.root / EXERCISES):
-        try:
-            return (original / inside).read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"there is no fresh {exercise.name} in the course that came with chatlab: "
-                f"{error.strerror} ({original / inside})"
-            ) from error
-    return _committed(workplace.root, f"{EXERCISES}/{inside.as_posix()}")
+    if original.is_dir() and original.samefile(workplace.root / EXERCISES):
+        return _committed(workplace.root, f"{EXERCISES}/{inside.as_posix()}")
+    try:
+        return (original / inside).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the course that came with chatlab has no fresh {exercise.name}: "
+            f"{error.strerror} ({original / inside})"
+        ) from error
 
 
-def reset(workplace: Workplace, exercise: Exercise) -> Path | None:
-    """Put the starter back.
+def restore_starter(workplace: Workplace, exercise: Exercise) -> Path | None:
+    """Put the starter in the place of the learner's file.
 
-    Returns the copy of what was replaced; None if there was nothing to replace.
+    Returns the backup of the learner's file; None if there was nothing to replace.
 
     Raises:
-        UsageError: there is no starter, or no copy can be made; then nothing has changed.
+        UsageError: there is no starter, or no backup can be made; then nothing has changed.
     """
     fresh = starter(workplace, exercise)
     try:
@@ -162,37 +182,14 @@ def reset(workplace: Workplace, exercise: Exercise) -> Path | None:
     return kept
 
 
-def _files(source: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in source.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    )
-
-
-def _add(path: Path, to: Path) -> bool:
-    if to.exists():
-        return False
-    to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, to)  # without its permissions: the copy is to be written into
-    return True
-
-
-def _has_content(folder: Path) -> bool:
-    """Whether a folder has anything in it but hidden files: a fresh git repository has some."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file: name a folder")
-    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
-
-
 def _committed(root: Path, path: str) -> bytes:
-    """A file of a checkout as it was committed last."""
+    """A file of a checkout as last committed."""
     command = ["git", "-C", str(root), "show", f"HEAD:./{path}"]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=GIT_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(
-            f"only git knows the fresh {path} here, and it cannot be run: {error}"
+            f"only git has the fresh {path} here, and git cannot run: {error}"
         ) from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
@@ -203,26 +200,20 @@ def _committed(root: Path, path: str) -> bytes:
     return done.stdout
 
 
+# Files that must not get lost
+
+
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by a new one in one step; a crash leaves the old one, or the new one.
+    """Replace a file in one step; a crash leaves the old content or the new.
 
     Raises:
-        OSError: the old one is still there.
+        OSError: the old content is still there.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    Disk(path.parent).replace(path.name, data)
 
 
 def unused(path: Path) -> Path:
-    """The path, with a number at its end if there is such a file already."""
+    """The path, with a number at its end if such a file exists already."""
     number = 1
     while path.exists():
         number += 1

@@ -124,7 +124,7 @@ def test_check_for_machines(run: Run, one: Exercise, tmp_path: Path, where: str)
         (("check", "09"), "there is no exercise '09'"),
         (("check", "--course", "nowhere"), "nowhere is no course"),
         (("check", "--json", "no/where.json"), "no folder"),
-        (("replay",), "nothing of 01_one is known to have failed"),
+        (("replay",), "no failed check of 01_one is known"),
         (("replay", "one", "other"), "01_one has no check 'other'; it has: positive, negative"),
         (("solution",), "01_one has not passed yet"),
         (("course", "verify", "09"), "there is no exercise"),
@@ -230,7 +230,7 @@ def test_learn_without_a_terminal_shows_the_state_once(run: Run) -> None:
     assert done.code == 0
     assert "0 of 2 exercises passed" in done.out
     assert "Twice two is four." in done.out
-    assert "nothing is watched" in done.out
+    assert "your file is not watched" in done.out
 
 
 # A fresh course

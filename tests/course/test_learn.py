@@ -21,7 +21,7 @@ from rich.console import Console
 from chatlab.cli import learn_loop
 from chatlab.cli.learn_loop import LearnSession
 from chatlab.course import workplace as fresh
-from chatlab.course.learn.state import (
+from chatlab.course.learn import (
     BeginCheck,
     CancelCheck,
     CheckEnded,
@@ -432,7 +432,7 @@ async def test_a_reset_says_where_the_file_is_now(
     async with sitting(course) as at:
         await at.until(is_checked)
         at.typed.send_text("xy")
-        await at.until(lambda state: "the starter is back; yours is " in state.note)
+        await at.until(lambda state: "the starter is back; your file is " in state.note)
         await at.until(lambda state: is_checked(state) and not has_passed(state))
         assert "backups" in at.state.note
 

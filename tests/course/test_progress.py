@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.course import progress as module
 from chatlab.course.progress import (
     RACES_MAX,
     ComparisonRecord,
@@ -17,12 +16,11 @@ from chatlab.course.progress import (
     Progress,
     ProgressFile,
     Standing,
-    add_race,
     checked,
+    compared,
     current,
     gave_up,
     hinted,
-    raced,
 )
 from chatlab.course.verdicts import Judged, Result, Verdict
 from tests.course.small import small_course
@@ -77,17 +75,10 @@ def test_hints_are_never_unseen() -> None:
 def test_the_first_race_is_kept_for_good() -> None:
     progress = Progress()
     for number in range(RACES_MAX + 5):
-        progress = raced(progress, race(str(number)))
+        progress = compared(progress, race(str(number)))
 
     assert len(progress.races) == RACES_MAX
     assert [progress.races[0].when, progress.races[-1].when] == ["0", str(RACES_MAX + 4)]
-
-
-def test_a_race_is_added_to_a_workplace(tmp_path: Path) -> None:
-    workplace = small_course(tmp_path)
-
-    assert add_race(workplace, race()) == []
-    assert ProgressFile(workplace.state).read().races == [race()]
 
 
 def test_the_current_exercise_is_the_first_that_has_not_passed(tmp_path: Path) -> None:
@@ -158,10 +149,10 @@ def test_a_rename_that_fails_leaves_the_old_file(
     kept.update(lambda now: hinted(now, NAME, 1))
     before = (tmp_path / "progress.json").read_bytes()
 
-    def fails(_path: Path, _target: object) -> None:
+    def fails(_source: object, _target: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.Path, "replace", fails)
+    monkeypatch.setattr("os.replace", fails)
     kept.update(lambda now: hinted(now, NAME, 2))
 
     assert (tmp_path / "progress.json").read_bytes() == before

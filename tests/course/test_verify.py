@@ -129,11 +129,11 @@ WRONG_IN_ANOTHER_WAY = {
     ),
     "is_unclear": (
         *(answer("0", "None"), "Bad.\nFails: adds"),
-        "it should fail adds alone; it fails adds, and nobody can tell about quick",
+        "it should fail adds alone; it fails adds, and quick cannot tell",
     ),
     "is_no_python": (
         *("class Thing(:", "Bad.\nFails: adds"),
-        "it cannot be used: SyntaxError: invalid syntax (line 1)",
+        "it cannot run: SyntaxError: invalid syntax (line 1)",
     ),
     "came_too_late": (
         *(answer("a + b", "1"), "Bad.\nFails: adds"),
@@ -190,8 +190,8 @@ def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
         "README.md is missing, or empty",
         "WHY.md is missing, or empty",
         "work.py is missing, or empty",
-        "it cannot be used: it fails when it is loaded: NotImplementedError (line 2)",
-        "it cannot be used: cannot read /answers/work.py: No such file or directory",
+        "it cannot run: it fails when it is loaded: NotImplementedError (line 2)",
+        "it cannot run: cannot read /answers/work.py: No such file or directory",
         "cannot read /answers/work.py: No such file or directory",
     ]
 

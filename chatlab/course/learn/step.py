@@ -1,75 +1,54 @@
-"""From one state and an event to the next state: a pure function.
+"""From a state and an event to the next state: a pure function.
 
-It knows no clock, no files and no keys but their names. Read `view/course/learn.py` for how a state
-looks, `cli/learn_loop.py` for the loop that brings the events and does what is to be done.
+It knows no clock, no files, and keys only by name. Read `view/course/learn.py` for how a state
+looks, and `cli/learn_loop.py` for the loop that brings the events and carries out the effects.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from chatlab.course import learn
 from chatlab.course.catalog import Exercise
-from chatlab.course.learn.state import (
-    BeginCheck,
-    CancelCheck,
-    CheckEnded,
-    CheckNotRun,
-    CourseBroken,
-    CourseLoaded,
-    Effect,
-    Event,
-    FileSaved,
-    KeepProgress,
-    KeyPressed,
-    LearnState,
-    NoteShown,
-    ProgressRead,
-    Quit,
-    ReadText,
-    RestoreStarter,
-    ResultHeard,
-    ScreenDrawn,
-    StarterRestored,
-    TextRead,
-)
+from chatlab.course.learn import LearnState
 from chatlab.course.progress import checked, current, gave_up, hinted
 from chatlab.course.verdicts import Judged
 
 SCROLLS = {" ": 10, "pagedown": 10, "pageup": -10, "down": 1, "j": 1, "up": -1, "k": -1}
-"""Keys that move what is shown, by so many lines; the page-wise ones, by a screen."""
+"""Keys that scroll, and by how many lines; those in `PAGEWISE` by a screen."""
 PAGEWISE = {" ", "pagedown", "pageup"}
 END_KEYS = {"c-c", "c-d"}
 
-Next = tuple[LearnState, list[Effect]]
+Next = tuple[LearnState, list[learn.Effect]]
 
 
-def step(state: LearnState, event: Event) -> Next:
-    """The next state, and what the loop is to do."""
+def step(state: LearnState, event: learn.Event) -> Next:
+    """The next state, and what the loop has to do."""
     match event:
-        case KeyPressed(name):
+        case learn.KeyPressed(name):
             return _key(state, name)
-        case FileSaved():
+        case learn.FileSaved():
             page = state.page if state.page == "reset" else "work"
             return _check(replace(state, saved=True, page=page, note=""))
-        case ResultHeard(result):
+        case learn.ResultHeard(result):
             return replace(state, heard=(*state.heard, result)), []
-        case CheckEnded(judged, when):
+        case learn.CheckEnded(judged, when):
             return _ended(state, judged, when)
-        case CheckNotRun(why):
+        case learn.CheckNotRun(why):
             return replace(state, checking=False, heard=(), note=why), []
-        case CourseLoaded(exercises, at):
+        case learn.CourseLoaded(exercises, at):
             return _loaded(state, exercises, at)
-        case CourseBroken(why):
-            return replace(state, trouble=why, checking=False, heard=()), [CancelCheck()]
-        case ProgressRead(progress, notes):
+        case learn.CourseBroken(why):
+            return replace(state, trouble=why, checking=False, heard=()), [learn.CancelCheck()]
+        case learn.ProgressRead(progress, notes):
             return replace(state, progress=progress, kept_notes=notes), []
-        case TextRead(page, text):
+        case learn.TextRead(page, text):
             return replace(state, page=page, text=text), []
-        case StarterRestored(text):
+        case learn.StarterRestored(text):
             return _check(replace(state, note=text, saved=True))
-        case NoteShown(text):
+        case learn.NoteShown(text):
             return replace(state, note=text), []
-        case ScreenDrawn(scroll_max, page_lines):
+        case learn.ScreenDrawn(scroll_max, page_lines):
             state = replace(state, page_lines=page_lines)
             return (_scrolled(state, scroll_max) if state.scroll > scroll_max else state), []
 
@@ -81,8 +60,8 @@ def _ended(state: LearnState, judged: Judged, when: str) -> Next:
     if state.page == "work":
         state = _scrolled(state, 0)
     if judged.passed:
-        state = replace(state, note="")  # whatever it said is no longer of interest
-    return state, [KeepProgress(lambda progress: checked(progress, judged, when))]
+        state = replace(state, note="")  # what it said is outdated
+    return state, [learn.KeepProgress(lambda progress: checked(progress, judged, when))]
 
 
 def _loaded(state: LearnState, exercises: tuple[Exercise, ...], at: str) -> Next:
@@ -100,37 +79,25 @@ def _loaded(state: LearnState, exercises: tuple[Exercise, ...], at: str) -> Next
 
 
 def _enter(state: LearnState, index: int, note: str = "") -> Next:
-    """Begin with an exercise."""
-    return _check(
-        replace(
-            state,
-            index=index,
-            page="work",
-            text="",
-            scrolls={},
-            judged=None,
-            checked_at="",
-            read=False,
-            saved=False,
-            note=note,
-        )
-    )
+    """Begin an exercise: what was known of another one is forgotten."""
+    new = LearnState(state.exercises, index, state.progress, page_lines=state.page_lines)
+    return _check(replace(new, note=note, trouble=state.trouble, kept_notes=state.kept_notes))
 
 
 def _check(state: LearnState) -> Next:
-    return replace(state, checking=True, heard=()), [BeginCheck()]
+    return replace(state, checking=True, heard=()), [learn.BeginCheck()]
 
 
 def _key(state: LearnState, key: str) -> Next:
     if key in END_KEYS or (key == "q" and (state.page == "work" or not state.exercises)):
-        return state, [Quit()]
+        return state, [learn.Quit()]
     if not state.exercises:
         return state, []
     state = replace(state, note="")
     if state.page == "reset":
         yes = key in ("y", "Y")
         home = replace(state, page="work", note="" if yes else "nothing was changed")
-        return home, [RestoreStarter()] if yes else []
+        return home, [learn.RestoreStarter()] if yes else []
     if key in SCROLLS:
         lines = SCROLLS[key]
         if key in PAGEWISE:
@@ -142,7 +109,7 @@ def _key(state: LearnState, key: str) -> Next:
 def _command(state: LearnState, key: str) -> Next:
     match key:
         case "t" if state.page != "task":
-            return replace(state, read=True), [ReadText("task")]
+            return replace(state, read=True), [learn.ReadText("task")]
         case "h":
             return _hint(state)
         case "s" if state.page != "checks":
@@ -165,23 +132,23 @@ def _command(state: LearnState, key: str) -> Next:
 
 
 def _hint(state: LearnState) -> Next:
-    """The hints seen so far; the first one if none were, and one more if they are on screen."""
-    shown, total = state.standing.hints, len(state.exercise.spec.hints)
-    if not total:
+    """The hints shown so far; one more if there were none, or if they are on screen."""
+    shown, name = state.standing.hints, state.exercise.name
+    if not state.exercise.spec.hints:
         return replace(state, note="this exercise has no hints"), []
-    more = not shown or (state.page == "hints" and shown < total)
+    more = not shown or (state.page == "hints" and state.more_hints)
     state = replace(state, page="hints")
-    name = state.exercise.name
-    return state, [KeepProgress(lambda progress: hinted(progress, name, shown + 1))] if more else []
+    keep = learn.KeepProgress(lambda progress: hinted(progress, name, shown + 1))
+    return state, [keep] if more else []
 
 
 def _why(state: LearnState) -> Next:
-    if not state.may_see_answer:
-        name = state.exercise.name
-        words = f"after it has passed; sooner: `chatlab solution {name} --give-up`"
-        return replace(state, note=words), []
     name = state.exercise.name
-    return state, [ReadText("why"), KeepProgress(lambda progress: gave_up(progress, name))]
+    if not state.may_see_answer:
+        note = f"after it has passed; sooner: `chatlab solution {name} --give-up`"
+        return replace(state, note=note), []
+    keep = learn.KeepProgress(lambda progress: gave_up(progress, name))
+    return state, [learn.ReadText("why"), keep]
 
 
 def _forward(state: LearnState) -> Next:

@@ -1,8 +1,9 @@
-"""What all views of the course share: marks, points, places, and text that cannot harm."""
+"""What all views of the course share: marks, points, places, tables, and text that is safe."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
@@ -24,10 +25,23 @@ MARKS: dict[Verdict, tuple[str, Style]] = {
 }
 LABEL_WIDTH = 10
 
+Rows = list[tuple[str, RenderableType]]
+"""Labels, and what stands beside each."""
+
+_COLUMNS: dict[str, dict[str, Any]] = {
+    "mark": {"width": 1},
+    "label": {"width": LABEL_WIDTH - 1, "no_wrap": True, "style": QUIET},
+    "name": {"no_wrap": True},
+    "number": {"justify": "right", "no_wrap": True},
+    "quiet number": {"justify": "right", "no_wrap": True, "style": QUIET},
+    "text": {"overflow": "fold"},
+    "quiet text": {"overflow": "fold", "style": QUIET},
+}
+
 
 class Readable:
-    """Something to print: without blanks at the ends of lines, which copy badly, and in ASCII where
-    the console knows nothing else."""
+    """Content to print: without trailing blanks, which copy badly, and in ASCII where the console
+    has nothing else."""
 
     def __init__(self, content: RenderableType) -> None:
         self.content = content
@@ -43,12 +57,12 @@ class Readable:
 
 
 def safe(text: str) -> str:
-    """Text of many lines, without anything that would steer a terminal."""
+    """Text of many lines, without control characters that a terminal would obey."""
     return "\n".join(words.printable(line.expandtabs(4)) for line in text.splitlines())
 
 
 def plain(text: str, style: Style = PLAIN) -> Text:
-    """Text as it is: no markup, nothing that would steer a terminal."""
+    """Text as it is: no markup, no control characters."""
     return Text(safe(text), style=style)
 
 
@@ -73,18 +87,30 @@ def many(count: int, word: str) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """A path from the current folder where that is shorter to read."""
+    """A path, relative to the current folder if it lies below it."""
     try:
         return words.printable(str(path.absolute().relative_to(Path.cwd())))
     except ValueError:
         return words.printable(str(path))
 
 
-def labelled(rows: list[tuple[str, RenderableType]]) -> Table:
-    """Rows with a quiet word at the left, which stay readable when they wrap."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(width=LABEL_WIDTH - 1, no_wrap=True, style=QUIET)
-    table.add_column(overflow="fold")
+def grid(*columns: str, gap: int = 2) -> Table:
+    """A table without lines.
+
+    Args:
+        columns: for each the kind of its content: `mark`, `label`, `name` (stays on one line),
+            `number`, `text` (wraps), `quiet number`, `quiet text`.
+        gap: blanks between columns.
+    """
+    table = Table.grid(padding=(0, gap, 0, 0))
+    for kind in columns:
+        table.add_column(**_COLUMNS[kind])
+    return table
+
+
+def labelled(rows: Rows) -> Table:
+    """Rows with a quiet label at the left, which stay readable when they wrap."""
+    table = grid("label", "text", gap=1)
     for label, content in rows:
         table.add_row(label, content)
     return table

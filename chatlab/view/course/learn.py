@@ -1,24 +1,32 @@
-"""The screen of `chatlab learn`: a state in, at most so many lines out.
+"""The screen of `chatlab learn`: a state in, at most `height` lines out.
 
-Owns where everything stands: above, which exercise and how far; below, the one next action and the
-keys; between them, the page, of which as much is shown as there is room for. Read `pages.py` for
-what is on the pages and what to do next.
+Owns the layout: above, the exercise and the progress; below, the one next action and the keys;
+between them, as much of the page as there is room for. Read `pages.py` for what is on the pages and
+what to do next.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from chatlab.course.learn.state import LearnState
+from chatlab.course.learn import LearnState
 from chatlab.view import words
 from chatlab.view.course import pages
-from chatlab.view.course.common import LABEL_WIDTH, amount, labelled, plain, points, shown_path
+from chatlab.view.course.common import (
+    LABEL_WIDTH,
+    Rows,
+    amount,
+    labelled,
+    plain,
+    points,
+    shown_path,
+)
 from chatlab.view.course.feedback import marks
-from chatlab.view.course.listing import reached
+from chatlab.view.course.listing import achieved
 from chatlab.view.course.pages import next_action
 from chatlab.view.lines import (
     CHART,
@@ -35,7 +43,7 @@ from chatlab.view.lines import (
 
 BAR_WIDTH = 24
 BODY_MIN = 5
-"""Below this, what is only useful gives way."""
+"""With less room than this for the page, the header shows only what is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Screen:
     Attributes:
         page: to show.
         scroll_max: the highest first line that makes sense.
-        page_lines: how many lines the page has room for.
+        page_lines: lines that the page has room for.
     """
 
     page: Page
@@ -83,7 +91,7 @@ def _above(state: LearnState, console: Console, width: int, *, full: bool) -> li
         return [heading("chatlab learn", width)]
     exercise = state.exercise
     file = words.shorten_middle(shown_path(exercise.work), width - LABEL_WIDTH)
-    rows: list[tuple[str, RenderableType]] = [("file", _one_line(file))]
+    rows: Rows = [("file", _one_line(file))]
     if full:
         rows.insert(0, ("goal", plain(exercise.spec.goal)))
     if full and state.page == "work":
@@ -91,9 +99,7 @@ def _above(state: LearnState, console: Console, width: int, *, full: bool) -> li
     title = f"{exercise.number}  {words.printable(exercise.spec.title)}"
     return [
         heading(title, width, f"about {exercise.spec.minutes} min"),
-        *lines_of(_bar(state), console, width),
-        *lines_of(labelled(rows), console, width),
-        *lines_of(_status(state), console, width),
+        *lines_of(Group(_bar(state), labelled(rows), _status(state)), console, width),
     ]
 
 
@@ -102,7 +108,7 @@ def _one_line(text: str) -> Text:
 
 
 def _bar(state: LearnState) -> Text:
-    passed, earned, of = reached(state.exercises, state.progress)
+    passed, earned, of = achieved(state.exercises, state.progress)
     filled = passed * BAR_WIDTH // len(state.exercises)
     return Text.assemble(
         ("█" * filled, GOOD),
@@ -144,7 +150,7 @@ def _rule(lines: int, top: int, room: int, width: int) -> Line:
     if lines <= room:
         return heading("", width) if width < 4 else [Segment("─" * width, HEADING)]
     last = min(lines, top + room)
-    how = "space goes on" if last < lines else "that is the end"
+    how = "space reads on" if last < lines else "the end"
     return heading(f"lines {top + 1} to {last} of {lines}: {how}, up and down scroll", width)
 
 
@@ -182,12 +188,12 @@ def _offered(state: LearnState) -> list[tuple[str, str]]:
         del keys["p"]
     if state.page != "work":
         keys["q"] = "close"
-    if state.page == "hints" and state.standing.hints < len(state.exercise.spec.hints):
+    if state.page == "hints" and state.more_hints:
         keys["h"] = "next hint"
     return list(keys.items())
 
 
 def lines_of(content: RenderableType, console: Console, width: int) -> list[Line]:
-    """Something of rich's, as lines of at most `width` columns."""
+    """Any content, as lines of at most `width` columns."""
     options = console.options.update(width=max(1, width), height=None)
     return console.render_lines(content, options, pad=False)

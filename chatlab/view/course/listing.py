@@ -1,4 +1,4 @@
-"""Lists: all exercises with one's progress, the hints, and the end of the course."""
+"""Lists: the exercises with a learner's progress, the hints, and the end of the course."""
 
 from __future__ import annotations
 
@@ -8,51 +8,49 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing, current
 from chatlab.view import words
-from chatlab.view.course.common import indented, many, plain, points
+from chatlab.view.course.common import grid, indented, many, plain, points
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG, WARNING
+
+MEASURE = "chatlab compare naive mine optimized journal"
 
 
 def exercises(
     all_of_them: Sequence[Exercise], progress: Progress, at: Exercise | None = None
 ) -> RenderableType:
-    """The list.
+    """Every exercise, how far the learner is with it, and which one is next.
 
     Args:
         all_of_them: in order.
-        progress: as it is kept.
+        progress: from the progress file.
         at: the one to mark; by default the first that has not passed.
     """
     at = at or current(all_of_them, progress)
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=1)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold", style=QUIET)
+    rows = grid("mark", "name", "text", "number", "quiet text")
     for one in all_of_them:
         standing = progress.of(one.name)
-        grid.add_row(
+        rows.add_row(
             Text(">", HEADING) if one.name == at.name else "",
             Text(one.name, STRONG if one.name == at.name else ""),
             plain(one.spec.title),
             points(standing.points, one.points),
             _state(standing, one),
         )
-    return Group(grid, Text(), totals(all_of_them, progress))
+    return Group(rows, Text(), totals(all_of_them, progress))
 
 
 def totals(all_of_them: Sequence[Exercise], progress: Progress) -> Text:
-    """`3 of 10 passed, 28 of 100 points`."""
-    passed, earned, of = reached(all_of_them, progress)
+    """`3 of 10 exercises passed, 28 of 100 points`."""
+    passed, earned, of = achieved(all_of_them, progress)
     count = len(all_of_them)
     return Text(f"{passed} of {many(count, 'exercise')} passed, {points(earned, of)} points")
 
 
-def reached(all_of_them: Sequence[Exercise], progress: Progress) -> tuple[int, float, int]:
-    """How many have passed, the points earned, and the points there are."""
+def achieved(all_of_them: Sequence[Exercise], progress: Progress) -> tuple[int, float, int]:
+    """How many exercises have passed, the points earned, and the points there are."""
     standings = [progress.of(one.name) for one in all_of_them]
     return (
         sum(one.passed for one in standings),
@@ -75,7 +73,7 @@ def _state(standing: Standing, exercise: Exercise) -> Text:
 
 
 def hints(exercise: Exercise, shown: int) -> RenderableType:
-    """The first so many hints of an exercise, and how many are left."""
+    """The first `shown` hints of an exercise."""
     all_hints = exercise.spec.hints
     parts: list[RenderableType] = []
     for number, hint in enumerate(all_hints[:shown], start=1):
@@ -84,97 +82,82 @@ def hints(exercise: Exercise, shown: int) -> RenderableType:
     return Group(*parts)
 
 
-def hint_heading(exercise: Exercise) -> Text:
-    """`02 A cache in front of the files`."""
-    return Text(f"{exercise.number} {words.printable(exercise.spec.title)}", STRONG)
+def hint_page(exercise: Exercise, shown: int, after: str) -> RenderableType:
+    """The answer to `chatlab hint`: a title, the first `shown` hints, and what to do after them."""
+    return Group(
+        Text(f"{exercise.number} {words.printable(exercise.spec.title)}", STRONG),
+        Text(),
+        hints(exercise, shown) if exercise.spec.hints else Text("It has no hints.\n"),
+        Text(after, style="dim"),
+    )
 
 
-MEASURE = "chatlab compare naive mine optimized journal"
-ROUNDS_FOR_A_CLAIM = 6
+# The end of the course
 
 
-def finish(exercises: Sequence[Exercise], progress: Progress) -> RenderableType:
-    """Every exercise with its points and hints, then the races with the learner's own code."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(style=QUIET)
-    for one in exercises:
+def finish(all_of_them: Sequence[Exercise], progress: Progress) -> RenderableType:
+    """Every exercise with its points and hints, then the figures of the learner's own code."""
+    rows = grid("name", "text", "number", "quiet text")
+    for one in all_of_them:
         standing = progress.of(one.name)
         help_used = [many(standing.hints, "hint")] if standing.hints else []
         help_used += ["answer seen"] if standing.gave_up else []
         score = points(standing.points, one.points)
-        grid.add_row(one.name, plain(one.spec.title), score, ", ".join(help_used))
-    return Group(
-        Text("You have done the course.", GOOD),
-        Text(),
-        grid,
-        Text(),
-        _sum(exercises, progress),
-        Text(),
-        Text("Your own numbers", HEADING),
-        *_numbers(progress.races),
-    )
-
-
-def _sum(exercises: Sequence[Exercise], progress: Progress) -> Text:
-    hints = sum(progress.of(one.name).hints for one in exercises)
-    seen = sum(progress.of(one.name).gave_up for one in exercises)
-    text = totals(exercises, progress)
-    text.append(f", {many(hints, 'hint')} used")
+        rows.add_row(one.name, plain(one.spec.title), score, ", ".join(help_used))
+    used = sum(progress.of(one.name).hints for one in all_of_them)
+    seen = sum(progress.of(one.name).gave_up for one in all_of_them)
+    total = totals(all_of_them, progress).append(f", {many(used, 'hint')} used")
     if seen:
-        text.append(f", {many(seen, 'answer')} seen before it passed")
-    text.stylize(STRONG)
-    return text
+        total.append(f", {many(seen, 'answer')} seen before passing")
+    total.stylize(STRONG)
+    head = (Text("You have done the course.", GOOD), Text(), rows, Text(), total, Text())
+    return Group(*head, Text("Your own numbers", HEADING), *_numbers(progress.races))
 
 
-def _numbers(races: Sequence[ComparisonRecord]) -> list[RenderableType]:
-    if not races:
+def _numbers(records: Sequence[ComparisonRecord]) -> list[RenderableType]:
+    if not records:
         return [
-            Text("not measured yet. This races your code against the other modes:"),
+            Text("not measured yet. This compares your code with the other modes:"),
             indented(Text(MEASURE, STRONG)),
         ]
-    shown = [("", races[-1])]
-    if len(races) > 1:
-        shown = [("first: ", races[0]), ("latest: ", races[-1])]
+    shown = [("", records[-1])]
+    if len(records) > 1:
+        shown = [("first: ", records[0]), ("latest: ", records[-1])]
     parts: list[RenderableType] = []
-    for label, race in shown:
-        parts += [Text(label + _conditions(race), QUIET), indented(_modes(race)), Text()]
+    for label, record in shown:
+        parts += [Text(label + _conditions(record), QUIET), indented(_modes(record)), Text()]
     return [*parts, Text(f"again: {MEASURE}", QUIET)]
 
 
-def _conditions(race: ComparisonRecord) -> str:
-    rounds = many(race.rounds, "round")
-    text = (
-        f"{race.when[:10]}, {race.scenario}, {many(race.history, 'message')} of history, {rounds}"
+def _conditions(record: ComparisonRecord) -> str:
+    text = ", ".join(
+        (
+            record.when[:10],
+            record.scenario,
+            f"{many(record.history, 'message')} of history",
+            many(record.rounds, "round"),
+        )
     )
-    if not race.measurement:
+    if not record.measurement:
         text += "; a demonstration, not a measurement"
-    elif race.rounds < ROUNDS_FOR_A_CLAIM:
-        text += f"; {ROUNDS_FOR_A_CLAIM} are needed to claim a difference"
+    elif record.rounds < ROUNDS_FOR_A_CLAIM:
+        text += f"; a claim takes {ROUNDS_FOR_A_CLAIM}"
     return words.printable(text)
 
 
-def _modes(race: ComparisonRecord) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(no_wrap=True, style=QUIET)
-    grid.add_column(overflow="fold")
-    base = next(iter(race.modes.values()), None)
-    for name, mode in race.modes.items():
-        grid.add_row(plain(name), words.per_s(mode.median), _interval(mode), _truth(mode, base))
-    return grid
+def _modes(record: ComparisonRecord) -> Table:
+    rows = grid("text", "number", "name", "text")
+    base = next(iter(record.modes.values()), None)
+    for name, mode in record.modes.items():
+        interval = ""
+        if mode.low is not None and mode.high is not None:
+            interval = f"({mode.low:,.0f} to {mode.high:,.0f})"
+        rate = words.per_s(mode.median)
+        rows.add_row(plain(name), rate, Text(interval, QUIET), _audit(mode, base))
+    return rows
 
 
-def _interval(mode: ModeRecord) -> str:
-    if mode.low is None or mode.high is None:
-        return ""
-    return f"({mode.low:,.0f} to {mode.high:,.0f})"
-
-
-def _truth(mode: ModeRecord, base: ModeRecord | None) -> Text:
+def _audit(mode: ModeRecord, base: ModeRecord | None) -> Text:
     if not mode.clean:
         return Text("NOT SAFE: the audit found losses", BAD)
     if base is not None and mode is not base and not base.clean:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chatlab.course.learn.state import LearnState
+from chatlab.course.learn import LearnState
 from chatlab.course.verdicts import Judged, Result
 from chatlab.view import words
 from chatlab.view.course.common import amount, indented, plain, points, shown_path
 from chatlab.view.course.feedback import feedback, in_full, most_urgent
 from chatlab.view.course.listing import MEASURE, exercises, finish, hints
-from chatlab.view.course.texts import MarkdownText
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
 
 STORY_LINES = (13, 8, 5, 3)
 """How much of a story is shown: the most that fits."""
+STUCK_AFTER = 3
+"""Checks without passing after which the hints are mentioned."""
 
 
 def page(state: LearnState, story_max: int) -> RenderableType:
-    """The page that a state is at.
+    """The current page.
 
     Args:
         story_max: lines of a check's story.
@@ -30,6 +31,8 @@ def page(state: LearnState, story_max: int) -> RenderableType:
         return Text("reading the course ...")
     match state.page:
         case "task" | "why":
+            from chatlab.view.course.texts import MarkdownText
+
             return MarkdownText(state.text)
         case "hints":
             return hints(state.exercise, state.standing.hints)
@@ -58,74 +61,74 @@ def _work(state: LearnState, story_max: int) -> RenderableType:
 
 
 def _waiting() -> Text:
-    return Text("Your file is being checked ...", QUIET)
+    return Text("Checking your file ...", QUIET)
 
 
 def _welcome(state: LearnState) -> RenderableType:
-    bullets = [plain(f"- {one}") for one in state.exercise.spec.objectives]
     return Group(
         Text("Here you learn to", STRONG),
-        *map(indented, bullets),
+        *_objectives(state),
         Text(),
         plain(
-            f"Your file, {shown_path(state.exercise.work)}, runs as it is, but does not yet do "
-            "what the task asks. Open it in your editor, in another window. Each time you save it, "
+            f"Your file, {shown_path(state.exercise.work)}, runs as it is, but does not do what "
+            "the task asks yet. Open it in your editor, in another window. Each time you save it, "
             "this screen checks it and shows what is missing."
         ),
     )
 
 
+def _objectives(state: LearnState) -> list[RenderableType]:
+    return [indented(plain(f"- {one}")) for one in state.exercise.spec.objectives]
+
+
 def _passed(state: LearnState, judged: Judged, story_max: int) -> RenderableType:
     earned = f"{points(judged.points, state.exercise.points)} points"
     parts: list[RenderableType] = [
-        Text.assemble(("✓ Well done: it does all that was asked. ", GOOD), (earned, STRONG))
+        Text.assemble(("✓ Well done: it does all that was asked. ", GOOD), (earned, STRONG)),
+        *(Text(), Text("You can now", HEADING), *_objectives(state)),
     ]
-    parts += [Text(), Text("You can now", HEADING)]
-    parts += [indented(plain(f"- {one}")) for one in state.exercise.spec.objectives]
     if state.exercise.spec.see:
         parts += [Text(), Text("See your code at work, in another terminal", HEADING)]
         parts += [indented(plain(one)) for one in state.exercise.spec.see]
     parts += [Text(), Text("w shows a solution, why it works and what it costs.")]
     short = state.exercise.points - judged.points
     if short > 0:
-        lead = f"There are {amount(short)} more points in it, if you like:"
+        lead = f"You can still earn {amount(short)} more points, if you like:"
         parts += [Text(), Text(lead), most_urgent(judged, state.exercise, story_max)]
     return Group(*parts)
 
 
 def _reset(state: LearnState) -> RenderableType:
-    name = words.printable(state.exercise.name)
     return Group(
-        Text(f"Put the starter of {name} back?", STRONG),
+        Text(f"Restore the starter of {words.printable(state.exercise.name)}?", STRONG),
         Text(),
-        Text("Your file is first copied to .chatlab/backups, so that nothing is lost."),
-        Text("What you have passed, stays passed."),
+        Text("Your file is first copied to .chatlab/backups, so nothing is lost."),
+        Text("What has passed stays passed."),
     )
 
 
-STUCK_AFTER = 3
-"""Checks without passing, from which on the hints are mentioned."""
+# The one next action
 
 
 def next_action(state: LearnState, *, more: bool = False) -> Text:
-    """What to do now, in one sentence or two.
+    """What to do now, in one or two sentences.
 
     Args:
         more: whether the page goes on below the screen.
     """
     if state.trouble:
-        return Text("Mend that file. This screen goes on as soon as it can be read.", BAD)
+        return Text("Fix that file. This screen goes on as soon as the file can be read.", BAD)
     if not state.exercises:
         return Text("One moment.")
     if state.page == "work":
         return _at_home(state)
     if more and state.page in ("task", "why", "checks"):
-        return Text("Read on with space. Any other key returns.", STRONG)
+        return Text("Press space to read on. Any other key returns.", STRONG)
     return Text(_on_a_page(state), STRONG)
 
 
 def is_fresh(state: LearnState) -> bool:
-    """Whether someone has only just come to this exercise."""
+    """Whether the learner has only just come to this exercise."""
     begun = state.read or state.saved or state.standing.points or state.standing.hints
     return not begun and not state.standing.passed and not (state.judged and state.judged.broken)
 
@@ -141,32 +144,35 @@ def _at_home(state: LearnState) -> Text:
     if judged is None:
         return Text("Press r to check your file.", STRONG)
     if judged.broken:
-        return Text(_mend(judged), BAD)
+        return Text(_fix(judged), BAD)
     if judged.passed:
         return Text(_go_on(state), GOOD)
     if judged.unsure:
-        again = "Press r to check again: nobody can tell yet. If it stays so, n goes on."
+        again = "Press r to check again: some checks could not tell. If that lasts, n goes on."
         return Text(again, STRONG)
     failed = judged.first_failure
     if failed is None or not (state.saved or state.standing.points):
-        file = shown_path(state.exercise.work)
-        return Text(f"Open {file} in your editor, change it, and save.", STRONG)
+        return Text(_open_file(state), STRONG)
     return Text(_try_again(state, failed), STRONG)
 
 
+def _open_file(state: LearnState) -> str:
+    return f"Open {shown_path(state.exercise.work)} in your editor, change it, and save."
+
+
 def _try_again(state: LearnState, failed: Result) -> str:
-    left = state.standing.hints < len(state.exercise.spec.hints)
     line = f" (line {failed.line})" if failed.line else ""
     file = words.printable(state.exercise.work.name)
     what = f"Make {words.printable(failed.check)} pass: change {file}{line}, and save."
-    return what + (" Stuck? Press h." if left and state.standing.checks >= STUCK_AFTER else "")
+    stuck = state.more_hints and state.standing.checks >= STUCK_AFTER
+    return what + (" Stuck? Press h." if stuck else "")
 
 
-def _mend(judged: Judged) -> str:
+def _fix(judged: Judged) -> str:
     if judged.broken.startswith("cannot read"):
-        return f"Put {judged.work.name} back, or press x for a fresh one."
+        return f"Restore {judged.work.name}, or press x for a fresh one."
     place = f"line {judged.line} of " if judged.line else ""
-    return f"Mend {place}{judged.work.name}, and save."
+    return f"Fix {place}{judged.work.name}, and save."
 
 
 def _go_on(state: LearnState) -> str:
@@ -175,20 +181,19 @@ def _go_on(state: LearnState) -> str:
         title = words.printable(after.spec.title)
         return f"Press n for the next exercise: {after.number} {title}."
     if state.all_passed:
-        return "That was the last one. Press n to see what you have reached."
+        return "That was the last one. Press n to see what you have achieved."
     return "Press n for an exercise that is left."
 
 
 def _on_a_page(state: LearnState) -> str:
     match state.page:
         case "task":
-            file = shown_path(state.exercise.work)
-            return f"Open {file} in your editor, change it, and save."
+            return _open_file(state)
         case "hints":
-            left = len(state.exercise.spec.hints) - state.standing.hints
-            return "Try it. " + ("h shows one more." if left > 0 else "That was the last hint.")
+            more = "h shows one more." if state.more_hints else "That was the last hint."
+            return f"Try it. {more}"
         case "reset":
-            return "Press y to put the starter back, or any other key to leave all as it is."
+            return "Press y to restore the starter, or any other key to change nothing."
         case "end" if not state.progress.races:
             return f"Measure your own code: {MEASURE}"
         case "end":

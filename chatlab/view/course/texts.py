@@ -1,6 +1,6 @@
-"""Longer texts: Markdown, the named wrong answers, what `chatlab course verify` found.
+"""Longer texts: Markdown, the named wrong answers, and what `chatlab course verify` found.
 
-Takes time to import (Markdown, syntax highlighting): only commands that show such texts do.
+Takes time to import (Markdown, syntax highlighting), so only commands that show such texts do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INDENT = 2
 
 
 class _Block(CodeBlock):
-    """Code and pictures: to the very edge if they need it, for a picture that wraps is none."""
+    """Code and pictures: up to the edge if they need it, because a picture must not wrap."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = str(self.text).rstrip()
@@ -46,42 +46,9 @@ class MarkdownText(Markdown):
         super().__init__(safe(text), hyperlinks=False, code_theme="ansi_dark")
 
 
-def verified(
-    exercises: Sequence[Exercise], found: Mapping[str, Sequence[CourseProblem]], seeds: int
-) -> RenderableType:
-    """The table, and what is wrong.
-
-    Args:
-        found: exercise name to its problems.
-        seeds: under which each solution was tried.
-    """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    table.add_column("exercise", no_wrap=True)
-    for heading in ("checks", "points", "wrong answers"):
-        table.add_column(heading, justify="right")
-    table.add_column("problems", justify="right")
-    for one in exercises:
-        problems = len(found[one.name])
-        counts = (len(one.spec.checks), one.points, len(one.wrong))
-        state = Text("none", GOOD) if not problems else Text(f"{problems:,}", BAD)
-        table.add_row(one.name, *map(str, counts), state)
-    total = sum(map(len, found.values()))
-    end = Text(f"{many(total, 'problem')}; each solution under {many(seeds, 'seed')}", STRONG)
-    return Group(table, *_problems(found), Text(), end)
-
-
-def _problems(found: Mapping[str, Sequence[CourseProblem]]) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for problem in (one for problems in found.values() for one in problems):
-        parts += [Text(), Text(shown_path(problem.where), BAD), plain(f"  {problem.what}")]
-    return parts
-
-
 def wrong_answers(exercise: Exercise, all_of_them: Sequence[WrongAnswer]) -> RenderableType:
     """A line for each wrong answer: its name, the check it fails, and what is wrong."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in ("wrong answer", "fails"):
-        table.add_column(heading, no_wrap=True)
+    table = _table("wrong answer", "fails")
     table.add_column("what is wrong", overflow="fold")
     for one in all_of_them:
         table.add_row(plain(one.name), plain(one.check), plain(one.in_short))
@@ -94,3 +61,36 @@ def wrong_answer(wrong: WrongAnswer) -> RenderableType:
     diff = Syntax(safe(wrong.diff), "diff", theme="ansi_dark", background_color="default")
     heading = Text.assemble((words.printable(wrong.name), STRONG), f" fails {wrong.check}")
     return Group(heading, Text(), plain(wrong.reason), Text(), diff)
+
+
+def verified(
+    all_of_them: Sequence[Exercise], found: Mapping[str, Sequence[CourseProblem]], seeds: int
+) -> RenderableType:
+    """The answer to `chatlab course verify`: a line for each exercise, then each problem.
+
+    Args:
+        found: exercise name to its problems.
+        seeds: under which each solution was tried.
+    """
+    table = _table("exercise")
+    for heading in ("checks", "points", "wrong answers", "problems"):
+        table.add_column(heading, justify="right")
+    for one in all_of_them:
+        problems = len(found[one.name])
+        counts = (len(one.spec.checks), one.points, len(one.wrong))
+        state = Text("none", GOOD) if not problems else Text(f"{problems:,}", BAD)
+        table.add_row(one.name, *map(str, counts), state)
+    parts: list[RenderableType] = []
+    for problem in (one for problems in found.values() for one in problems):
+        parts += [Text(), Text(shown_path(problem.where), BAD), plain(f"  {problem.what}")]
+    count = many(sum(map(len, found.values())), "problem")
+    end = Text(f"{count}; each solution under {many(seeds, 'seed')}", STRONG)
+    return Group(table, *parts, Text(), end)
+
+
+def _table(*names: str) -> Table:
+    """A table whose first columns stay on one line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    return table
