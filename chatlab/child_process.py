@@ -21,7 +21,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import msgspec
 
@@ -49,7 +49,7 @@ def own_session() -> dict[str, Any]:
 
 
 class ChildProcess:
-    """A process that stops when its standard input ends.
+    """A process that stops when its standard input ends; a context manager starts and kills it.
 
     Args:
         command: what to run; see `python`.
@@ -82,6 +82,13 @@ class ChildProcess:
         self._environment = {"PYTHONIOENCODING": "utf-8:replace", **(environment or {})}
         # Kept here, so that a reader who is cancelled between a size and its data loses nothing.
         self._size: int | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
 
     async def start(self) -> None:
         """Start it, and send the job if there is one."""

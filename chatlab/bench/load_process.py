@@ -7,8 +7,6 @@ its result. When its standard input ends, it stops and reports what it has.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -53,28 +51,16 @@ class GeneratorFailed(ChatlabError):
     """The load generator's process ended without a result."""
 
 
-class LoadProcess:
-    """A child that does one job; an async context manager that starts and ends it.
+class LoadProcess(ChildProcess):
+    """A child that does one job.
 
     Attributes:
         progress: where it stands; None before the first message.
     """
 
     def __init__(self) -> None:
+        super().__init__(python("chatlab.bench.load_process"))
         self.progress: LoadProgress | None = None
-        self._child = ChildProcess(python("chatlab.bench.load_process"))
-
-    async def __aenter__(self) -> Self:
-        await self._child.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._child.kill()
 
     async def run(self, job: LoadJob) -> LoadResult:
         """Do the job.
@@ -85,12 +71,12 @@ class LoadProcess:
             UsageError: the server does not let the load in.
             GeneratorFailed: the process ended by itself.
         """
-        await self._child.send(job)
+        await self.send(job)
         return await self._result()
 
     async def stop(self) -> LoadResult | None:
         """End a run early and return its partial result; None if there is none."""
-        self._child.end_input()
+        self.end_input()
         try:
             async with asyncio.timeout(PARTIAL_TIMEOUT_S):
                 return await self._result()
@@ -98,7 +84,7 @@ class LoadProcess:
             return None
 
     async def _result(self) -> LoadResult:
-        async for message in self._child.messages(LoadUnderWay | LoadDone | LoadRefused):
+        async for message in self.messages(LoadUnderWay | LoadDone | LoadRefused):
             match message:
                 case LoadUnderWay(progress=progress):
                     self.progress = progress

@@ -12,11 +12,9 @@ more damaged file, with the reason.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import subprocess
 import time
-import traceback
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +25,7 @@ from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.store import Store
 from chatlab.chat.server_job import ServerJob
 from chatlab.chat.settings import Settings
+from chatlab.chat.user_parts import user_line
 from chatlab.child_process import ChildProcess, python, read_job, send, take_stdout, when_stdin_ends
 from chatlab.data.readers import Keep, SavedMessages, damaged_lists, read_saved
 from chatlab.data.records import CHATROOMS, MESSAGES, Message
@@ -34,7 +33,7 @@ from chatlab.disk.files import Files
 from chatlab.errors import ChatlabError
 
 TIMEOUT_S = 60.0
-"""For all of it: a store that has not given back its messages by then counts as damaged."""
+"""For all of it: a store that has not returned its messages by then counts as damaged."""
 ALL = 2**31
 
 
@@ -73,16 +72,14 @@ async def read_saved_by_store(
     command = python("chatlab.bench.saved_by_store", mode, str(folder))
     child = ChildProcess(command, job=ServerJob(mode, str(folder)), stderr=subprocess.DEVNULL)
     answer = _Answer(keep)
-    await child.start()
-    try:
-        async with asyncio.timeout(timeout_s):
-            await answer.read(child)
-    except TimeoutError:
-        answer.why = f"it had not given back its messages after {timeout_s:g} s"
-    except ValueError as error:  # the store can reach the channel, if it tries
-        answer.why = f"it sent something that is not a message: {error}"
-    finally:
-        await child.kill()
+    async with child:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await answer.read(child)
+        except TimeoutError:
+            answer.why = f"it had not returned its messages after {timeout_s:g} s"
+        except ValueError as error:  # the store can reach the channel, if it tries
+            answer.why = f"it sent something that is not a message: {error}"
     if answer.pattern == "":
         return None
     if answer.pattern == MESSAGES.name:
@@ -124,7 +121,6 @@ def main() -> None:
     job = read_job(ServerJob)
     channel = take_stdout()  # the store may print
     when_stdin_ends(lambda: os._exit(exit_codes.INTERRUPTED))
-    line_up: LineUp | None = None
     try:
         line_up = parse(job.mode)
         send(_KeptIn(line_up.classes["store"].kept_in), channel)  # type: ignore[attr-defined]
@@ -132,7 +128,7 @@ def main() -> None:
             asyncio.run(_ask(line_up, Path(job.data), channel))
         end = _End()
     except BaseException as error:  # even SystemExit
-        end = _End(_words(error, line_up))
+        end = _End(_words(error))
     send(end, channel)
     os._exit(exit_codes.OK)  # a thread of the store may never end
 
@@ -157,18 +153,12 @@ def _store(line_up: LineUp, files: Files) -> Store:
     return store
 
 
-def _words(error: BaseException, line_up: LineUp | None) -> str:
-    """An error in one line, with the place in the store's own file."""
+def _words(error: BaseException) -> str:
+    """An error in one line, with the place in the store's file."""
     if isinstance(error, ChatlabError):
         return str(error)
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if line_up is None:
-        return words
-    path = inspect.getfile(line_up.classes["store"])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename == path:
-            return f"{words} ({Path(path).name}, line {frame.lineno})"
-    return words
+    words = f": {error}" if str(error) else ""
+    return f"{type(error).__name__}{words}{user_line(error)}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from chatlab.chat.server_job import USUAL_OPTIONS, ServerJob, ServerOptions
@@ -74,12 +73,7 @@ class ListeningProcess(ChildProcess):
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def stop(self) -> str:

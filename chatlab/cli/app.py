@@ -6,6 +6,7 @@ the module may import at its top whatever the command needs.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -15,92 +16,41 @@ from typer.main import get_group
 
 from chatlab.labs import LABS
 
-COMMANDS: dict[str | None, list[tuple[str, str, str]]] = {
-    None: [
-        ("serve", "chatlab.cli.serve:serve", "Start the chat server and watch it work."),
-        (
-            "chat",
-            "chatlab.cli.chat:chat",
-            "Chat in a terminal. Behind each of your messages: when its ack came, and when it "
-            "came back.",
-        ),
-        (
-            "top",
-            "chatlab.cli.top:top",
-            "Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on.",
-        ),
-        (
-            "load",
-            "chatlab.cli.load:load",
-            "Send planned messages to a running server, and measure acks and deliveries.",
-        ),
-        (
-            "compare",
-            "chatlab.cli.compare:compare",
-            "Race modes side by side, and audit that none cheated.",
-        ),
-        (
-            "modes",
-            "chatlab.cli.serve:modes",
-            "Print every mode's line-up: which part plays each role, and what an ack means.",
-        ),
-        (
-            "data",
-            "chatlab.cli.data:app",
-            "Look at what lies in a data folder, and move messages in and out.",
-        ),
-    ],
-    "Course": [
-        (
-            "check",
-            "chatlab.cli.course:check",
-            "Check your file of an exercise, and show what to look at next.",
-        ),
-        (
-            "hint",
-            "chatlab.cli.course:hint",
-            "Show a hint; each call shows one more: a nudge, a direction, nearly the answer.",
-        ),
-        (
-            "solution",
-            "chatlab.cli.course:solution",
-            "Show a solution, why it works and what it costs: the reward for passing.",
-        ),
-        (
-            "reset",
-            "chatlab.cli.course:reset",
-            "Restore the starter of an exercise. Your file is kept in .chatlab/backups.",
-        ),
-        (
-            "replay",
-            "chatlab.cli.course:replay",
-            "Run one check again, exactly as it failed, and tell the whole story.",
-        ),
-        (
-            "list",
-            "chatlab.cli.course:list_exercises",
-            "List all exercises: points, what has passed, and which one is next.",
-        ),
-        (
-            "learn",
-            "chatlab.cli.learn:app",
-            "Do the course: checks your file each time you save it. `chatlab learn init` makes a "
-            "copy.",
-        ),
-        (
-            "course",
-            "chatlab.cli.course_teach:app",
-            "For teachers: test the course, show wrong answers.",
-        ),
-    ],
-    "Labs": [
-        (name, f"chatlab.cli.labs:{name}", entry.summary)
-        for name, entry in LABS.items()
-        if name != "query_plan"  # this is `chatlab data explain`
-    ],
+COMMANDS: dict[str | None, str] = {
+    None: """
+serve        serve:serve            Start the chat server and watch it work.
+chat         chat:chat              Chat in a terminal. Behind each of your messages: when its ack
+                                    came, and when it came back.
+top          top:top                Attach the live dashboard to a running server. Ctrl-C detaches;
+                                    the server goes on.
+load         load:load              Send planned messages to a running server, and measure acks and
+                                    deliveries.
+compare      compare:compare        Race modes side by side, and audit that none cheated.
+modes        serve:modes            Print every mode's line-up: which part plays each role, and what
+                                    an ack means.
+data         data:app               Look at what lies in a data folder, and move messages in and
+                                    out.
+""",
+    "Course": """
+check        course:check           Check your file of an exercise, and show what to look at next.
+hint         course:hint            Show a hint; each call shows one more: a nudge, a direction,
+                                    nearly the answer.
+solution     course:solution        Show a solution, why it works and what it costs: the reward for
+                                    passing.
+reset        course:reset           Restore the starter of an exercise. Your file is kept in
+                                    .chatlab/backups.
+replay       course:replay          Run one check again, exactly as it failed, and tell the whole
+                                    story.
+list         course:list_exercises  List all exercises: points, what has passed, and which one is
+                                    next.
+learn        learn:app              Do the course: checks your file each time you save it.
+                                    `chatlab learn init` makes a copy.
+course       course_teach:app       For teachers: test the course, show wrong answers.
+""",
 }
-"""By the heading under which `chatlab --help` lists them: a command's name, the `module:attribute`
-of its function (or of a `Typer` with commands of its own), and the first paragraph of its help."""
+"""By the heading under which `chatlab --help` lists them: a command's name; the module here and the
+attribute in it that is its function, or a `Typer` with commands of its own; and the first paragraph
+of its help."""
 
 _STYLE: dict[str, Any] = {
     "add_completion": False,
@@ -126,7 +76,7 @@ class LazyCommand(TyperCommand):
     def load(self) -> TyperCommand:
         """The command itself."""
         module, _, attribute = self.target.partition(":")
-        found = getattr(import_module(module), attribute)
+        found = getattr(import_module(f"chatlab.cli.{module}"), attribute)
         alone = typer.Typer(**_STYLE)
         if isinstance(found, typer.Typer):
             alone.add_typer(found, name=self.name)
@@ -142,10 +92,17 @@ def _stub() -> None:
     """Never called: `LazyCommand.make_context` puts the command itself in its place."""
 
 
-for _panel, _commands in COMMANDS.items():
-    for _name, _target, _help in _commands:
-        _kind = type("LazyCommand", (LazyCommand,), {"target": _target})
-        app.command(_name, cls=_kind, help=_help, rich_help_panel=_panel)(_stub)
+def _list(panel: str | None, name: str, target: str, *help_words: str) -> None:
+    kind = type("LazyCommand", (LazyCommand,), {"target": target})
+    app.command(name, cls=kind, help=" ".join(help_words), rich_help_panel=panel)(_stub)
+
+
+for _panel, _rows in COMMANDS.items():
+    for _row in re.split(r"\n(?=\w)", _rows.strip()):
+        _list(_panel, *_row.split())
+for _name, _lab in LABS.items():
+    if _name != "query_plan":  # this is `chatlab data explain`
+        _list("Labs", _name, f"labs:{_name}", _lab.summary)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
 
 import typer
 from msgspec import UNSET
@@ -57,11 +56,11 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def chat(
-    url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", help="Your name.  \\[default: your login]")
-    ] = None,
-    room: Annotated[str, typer.Option("--room", "-r", help="The room to enter.")] = "general",
+    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    user: str | None = typer.Option(
+        None, "--user", "-u", help="Your name. \\[default: your login]"
+    ),
+    room: str = typer.Option("general", "--room", "-r", help="The room to enter."),
 ) -> None:
     """Chat in a terminal. Behind each of your messages: when its ack came, and when it came back.
 

@@ -6,7 +6,6 @@ import asyncio
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import typer
@@ -42,69 +41,57 @@ from chatlab.view.compare.live import follow, follow_live
 
 @with_groups
 def compare(
-    modes: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MODES",
-            help="Line-ups to race; the first is the baseline.  \\[default: naive optimized]",
-        ),
-    ] = None,
+    modes: list[str] | None = typer.Argument(
+        None,
+        metavar="MODES",
+        help="Line-ups to race; the first is the baseline. \\[default: naive optimized]",
+    ),
     scenario: Scenario = SCENARIO,
     history: History = None,
-    rounds: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with fewer than 6."
-        ),
-    ] = 6,
+    rounds: int = typer.Option(
+        6, metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with fewer than 6."
+    ),
     seed: Seed = 1,
     work: WorkFolder = None,
-    control: Annotated[
-        bool,
-        typer.Option("--control", help="Run the baseline twice: how different can the same look?"),
-    ] = False,
-    ceiling: Annotated[
-        bool,
-        typer.Option(
-            "--ceiling",
-            help="Also measure an echo server, and the server without a disk: what is left to win?",
-        ),
-    ] = False,
+    control: bool = typer.Option(
+        False, "--control", help="Run the baseline twice: how different can the same look?"
+    ),
+    ceiling: bool = typer.Option(
+        False,
+        "--ceiling",
+        help="Also measure an echo server, and the server without a disk: what is left to win?",
+    ),
     fault: FaultPlans = None,
     disk: DiskName = None,
-    clock: Annotated[
-        str,
-        typer.Option(
-            metavar="CLOCK",
-            help="planned, or send: also show what the clock that hides delay says.",
-        ),
-    ] = "planned",
-    race: Annotated[
-        bool, typer.Option("--race", help="Run all modes at once: to watch, not to measure.")
-    ] = False,
-    no_live: Annotated[
-        bool, typer.Option("--no-live", help="A plain progress bar instead of the live view.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Explain every row of the table, and measure nothing.")
-    ] = False,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEST",
-            help="Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable.",
-        ),
-    ] = None,
+    clock: str = typer.Option(
+        "planned",
+        metavar="CLOCK",
+        help="planned, or send: also show what the clock that hides delay says.",
+    ),
+    race: bool = typer.Option(
+        False, "--race", help="Run all modes at once: to watch, not to measure."
+    ),
+    no_live: bool = typer.Option(
+        False, "--no-live", help="A plain progress bar instead of the live view."
+    ),
+    explain: bool = typer.Option(
+        False, "--explain", help="Explain every row of the table, and measure nothing."
+    ),
+    fail_if: list[str] | None = typer.Option(
+        None,
+        metavar="TEST",
+        help="Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable.",
+    ),
     json: JsonFile = None,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row for each round to FILE.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown to FILE.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with charts to FILE.")
-    ] = None,
+    csv: Path | None = typer.Option(
+        None, metavar="FILE", help="Write a row for each round to FILE."
+    ),
+    markdown: Path | None = typer.Option(
+        None, metavar="FILE", help="Write the result as Markdown to FILE."
+    ),
+    html: Path | None = typer.Option(
+        None, metavar="FILE", help="Write a page with charts to FILE."
+    ),
 ) -> None:
     """Race modes side by side, and audit that none cheated.
 

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -22,7 +22,7 @@ from chatlab.view.load import follow_load, print_load
 
 @with_groups
 def load(
-    url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
+    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
     scenario: Scenario = SCENARIO,
     seed: Seed = 1,
     json: JsonFile = None,

@@ -83,48 +83,36 @@ SETTINGS: Any = _Group(_settings)
 
 
 def _scenario(
-    scenario: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
-        ),
-    ] = "midnight",
-    messages: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1_000_000, help="Messages in a run.")
-    ] = None,
-    users: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1_000, help="Connections.")
-    ] = None,
-    rooms: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1_000, help="Rooms they share.")
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            min=0.1,
-            callback=finite,
-            help="Messages per second, instead of all at once.",
-        ),
-    ] = None,
-    rate_end: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            min=0.1,
-            callback=finite,
-            help="... growing evenly to this rate at the end.",
-        ),
-    ] = None,
-    in_flight: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Closed loop: messages in flight per user."),
-    ] = None,
-    slow_readers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=0, max=1_000, help="Extra connections that hardly read."),
-    ] = None,
+    scenario: str = typer.Option(
+        "midnight",
+        metavar="NAME",
+        help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
+    ),
+    messages: int | None = typer.Option(
+        None, metavar="N", min=1, max=1_000_000, help="Messages in a run."
+    ),
+    users: int | None = typer.Option(None, metavar="N", min=1, max=1_000, help="Connections."),
+    rooms: int | None = typer.Option(None, metavar="N", min=1, max=1_000, help="Rooms they share."),
+    rate: float | None = typer.Option(
+        None,
+        metavar="N",
+        min=0.1,
+        callback=finite,
+        help="Messages per second, instead of all at once.",
+    ),
+    rate_end: float | None = typer.Option(
+        None,
+        metavar="N",
+        min=0.1,
+        callback=finite,
+        help="... growing evenly to this rate at the end.",
+    ),
+    in_flight: int | None = typer.Option(
+        None, metavar="N", min=1, help="Closed loop: messages in flight per user."
+    ),
+    slow_readers: int | None = typer.Option(
+        None, metavar="N", min=0, max=1_000, help="Extra connections that hardly read."
+    ),
 ) -> Scenario:
     """Raises `UsageError` if there is no such scenario, or it makes no sense."""
     return override(

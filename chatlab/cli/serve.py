@@ -6,7 +6,6 @@ import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -30,64 +29,48 @@ from chatlab.view.dashboard.live import REFRESH_S, every, show
 
 @with_groups
 def serve(
-    mode: Annotated[
-        str,
-        typer.Option(
-            "--mode",
-            "-m",
-            metavar="MODE",
-            help="NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
-        ),
-    ] = "naive",
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="Address to listen on. 0.0.0.0 opens it to your network."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 picks a free one."),
-    ] = DEFAULT_PORT,
-    data: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER", help="Data folder; a fresh one is filled with the starting data."
-        ),
-    ] = DEFAULT_FOLDER,
-    history: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Generated messages to put into a fresh data folder."
-        ),
-    ] = 0,
+    mode: str = typer.Option(
+        "naive",
+        "--mode",
+        "-m",
+        metavar="MODE",
+        help="NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
+    ),
+    host: str = typer.Option(
+        "127.0.0.1",
+        metavar="ADDRESS",
+        help="Address to listen on. 0.0.0.0 opens it to your network.",
+    ),
+    port: int = typer.Option(
+        DEFAULT_PORT, min=0, max=65535, metavar="N", help="Port to listen on; 0 picks a free one."
+    ),
+    data: Path = typer.Option(
+        DEFAULT_FOLDER,
+        metavar="FOLDER",
+        help="Data folder; a fresh one is filled with the starting data.",
+    ),
+    history: int = typer.Option(
+        0, min=0, metavar="N", help="Generated messages to put into a fresh data folder."
+    ),
     settings: Settings = SETTINGS,
-    ack: Annotated[
-        AckLevel | None,
-        typer.Option(
-            metavar="LEVEL", help="Raise what an ack promises: queued, written or synced."
-        ),
-    ] = None,
-    compress: Annotated[
-        bool, typer.Option("--compress", help="Let clients compress what goes over the wire.")
-    ] = False,
-    compress_segments: Annotated[
-        bool,
-        typer.Option(
-            "--compress-segments",
-            help="Journal only: compress each segment once the next one has started.",
-        ),
-    ] = False,
-    token: Annotated[
-        str | None,
-        typer.Option(metavar="SECRET", help="Secret that clients must show as ?token=..."),
-    ] = None,
+    ack: AckLevel | None = typer.Option(
+        None, metavar="LEVEL", help="Raise what an ack promises: queued, written or synced."
+    ),
+    compress: bool = typer.Option(
+        False, "--compress", help="Let clients compress what goes over the wire."
+    ),
+    compress_segments: bool = typer.Option(
+        False,
+        "--compress-segments",
+        help="Journal only: compress each segment once the next one has started.",
+    ),
+    token: str | None = typer.Option(
+        None, metavar="SECRET", help="Secret that clients must show as ?token=..."
+    ),
     fault: FaultPlans = None,
     disk: DiskName = None,
-    no_dashboard: Annotated[
-        bool, typer.Option("--no-dashboard", help="Serve without the live view.")
-    ] = False,
-    stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
+    no_dashboard: bool = typer.Option(False, "--no-dashboard", help="Serve without the live view."),
+    stop_with_stdin: bool = typer.Option(False, hidden=True),
 ) -> None:
     """Start the chat server and watch it work.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,16 +18,13 @@ from chatlab.view.dashboard.live import show
 
 
 def top(
-    url: Annotated[str, typer.Argument(help="The server's address.")] = DEFAULT_URL,
-    interval: Annotated[
-        float,
-        typer.Option(
-            min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two snapshots."
-        ),
-    ] = 0.5,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Explain every row of the dashboard, and exit.")
-    ] = False,
+    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    interval: float = typer.Option(
+        0.5, min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two snapshots."
+    ),
+    explain: bool = typer.Option(
+        False, "--explain", help="Explain every row of the dashboard, and exit."
+    ),
 ) -> None:
     """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
     if explain:

@@ -142,7 +142,7 @@ async def test_a_store_that_never_answers_is_not_waited_for(folder: Path) -> Non
     began = time.perf_counter()
     saved = await found(mode, folder, timeout_s=2.0)
 
-    assert saved == SavedMessages([], 1, "it had not given back its messages after 2 s")
+    assert saved == SavedMessages([], 1, "it had not returned its messages after 2 s")
     assert time.perf_counter() - began < 30
 
 
