@@ -15,8 +15,7 @@ import pytest
 from chatlab.bench.client import connect, stats_url
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.protocol import SendMessage
-from tests.bench.fakes import FakeServer
+from tests.bench.fakes import FakeServer, Incoming
 
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1"}
 TIMEOUT_S = 15
@@ -93,10 +92,10 @@ async def test_two_loads_on_one_server_do_not_mix(server: str) -> None:
 
 
 async def test_a_server_that_loses_a_message_makes_the_load_fail() -> None:
-    async def loses_one(server: FakeServer, sender: object, request: SendMessage) -> None:
-        await server.ack(sender, request)  # type: ignore[arg-type]
-        await server.deliver(request, to=slice(1 if request.ref == 7 else 0, None))
-        await server.deliver(request, to=slice(0, 1 if request.ref == 8 else 0))
+    async def loses_one(message: Incoming) -> None:
+        await message.ack()
+        await message.deliver(to=slice(1 if message.request.ref == 7 else 0, None))
+        await message.deliver(to=slice(0, 1 if message.request.ref == 8 else 0))
 
     async with FakeServer(loses_one) as server:
         code, out, _ = await load(server.url, "--messages", "20", "--users", "3")
@@ -107,8 +106,8 @@ async def test_a_server_that_loses_a_message_makes_the_load_fail() -> None:
 
 
 async def test_refusals_are_told_with_their_code_and_are_no_failure() -> None:
-    async def refuses(server: FakeServer, sender: object, request: SendMessage) -> None:
-        await server.refuse(sender, request, "overloaded")  # type: ignore[arg-type]
+    async def refuses(message: Incoming) -> None:
+        await message.refuse("overloaded")
 
     async with FakeServer(refuses) as server:
         code, out, errors = await load(server.url, "--messages", "20", "--users", "3")

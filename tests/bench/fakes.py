@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -13,8 +14,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.parts.processor import ProcessorStatistics
-from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -28,7 +27,7 @@ from chatlab.chat.protocol import (
     decode_request,
     encode,
 )
-from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
+from tests.support.snapshots import a_snapshot
 
 
 class FakeClock:
@@ -56,7 +55,7 @@ class FakeServer:
     """
 
     def __init__(self, on_message: OnMessage | None = None) -> None:
-        self._on_message = on_message or behave
+        self._on_message = on_message or Incoming.behave
         self._server: Server | None = None
         self._rooms: dict[str, list[ServerConnection]] = {}
         self.sent: list[int] = []
@@ -87,29 +86,6 @@ class FakeServer:
         """Who is in a room, in the order of their coming."""
         return self._rooms[room_id]
 
-    async def ack(self, sender: ServerConnection, request: SendMessage) -> None:
-        """Say that a message is safe."""
-        await self.say(sender, Ack(ref=request.ref, means="written"))
-
-    async def refuse(self, sender: ServerConnection, request: SendMessage, code: str) -> None:
-        """Say that a message is not."""
-        await self.say(sender, ErrorFrame(code, "because the test says so", request.ref))
-
-    async def deliver(
-        self,
-        request: SendMessage,
-        *,
-        to: slice = slice(None),
-        content: str | None = None,
-    ) -> None:
-        """Bring a message to those of its room, or to a part of them; perhaps with other words."""
-        words = request.content if content is None else content
-        frame = MessageFrame(
-            f"m-{request.ref}", request.room_id, "someone", words, "2026-01-01T00:00:00.000Z"
-        )
-        for receiver in self._rooms[request.room_id][to]:
-            await self.say(receiver, frame)
-
     async def say(self, client: ServerConnection, frame: Outgoing) -> None:
         """Send a frame."""
         await client.send(encode(frame), text=True)
@@ -133,7 +109,7 @@ class FakeServer:
         match request:
             case SendMessage(ref=int(number)):
                 self.sent.append(number)
-                await self._on_message(self, client, request)
+                await self._on_message(Incoming(self, client, request))
             case CreateRoom() | JoinRoom():
                 room = self._rooms.setdefault(request.room_id, [])
                 if client not in room:
@@ -145,41 +121,42 @@ class FakeServer:
     def _answer_http(self, connection: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:
             return None
-        return connection.respond(HTTPStatus.OK, snapshots.encode(an_idle_snapshot()).decode())
+        return connection.respond(HTTPStatus.OK, snapshots.encode(a_snapshot()).decode())
 
 
-OnMessage = Callable[[FakeServer, ServerConnection, SendMessage], Awaitable[None]]
+@dataclass(frozen=True)
+class Incoming:
+    """A message that a fake server has got, and what can be done with it."""
+
+    server: FakeServer
+    sender: ServerConnection
+    request: SendMessage
+
+    async def ack(self) -> None:
+        """Say that it is safe."""
+        await self.server.say(self.sender, Ack(ref=self.request.ref, means="written"))
+
+    async def refuse(self, code: str) -> None:
+        """Say that it is not."""
+        error = ErrorFrame(code, "because the test says so", self.request.ref)
+        await self.server.say(self.sender, error)
+
+    async def deliver(self, *, to: slice = slice(None), content: str | None = None) -> None:
+        """Bring it to those of its room, or to a part of them; perhaps with other words."""
+        frame = self.frame(self.request.content if content is None else content)
+        for receiver in self.server.members(self.request.room_id)[to]:
+            await self.server.say(receiver, frame)
+
+    async def behave(self) -> None:
+        """Do what a good server does."""
+        await self.ack()
+        await self.deliver()
+
+    def frame(self, content: str) -> MessageFrame:
+        return MessageFrame(
+            f"m-{self.request.ref}",
+            *(self.request.room_id, "someone", content, "2026-01-01T00:00:00.000Z"),
+        )
 
 
-async def behave(server: FakeServer, sender: ServerConnection, request: SendMessage) -> None:
-    """Acknowledge the message, and bring it to everyone in its room."""
-    await server.ack(sender, request)
-    await server.deliver(request)
-
-
-def an_idle_snapshot() -> Snapshot:
-    """Of a server that has nothing to tell."""
-    return Snapshot(
-        url="ws://127.0.0.1:1",
-        mode="fake",
-        parts={},
-        ack_means="written",
-        uptime_s=1.0,
-        clients=0,
-        counts=Counts(),
-        rates=Rates(),
-        batches=Batches(),
-        queue=ProcessorStatistics(0, 0, 0.0, 0, 0),
-        cache=ReaderStatistics(),
-        files={},
-        ack_ms=Percentiles(),
-        save_ms=Percentiles(),
-        delivery_ms=Percentiles(),
-        loop_lag_ms=Percentiles(),
-        cpu_s=0.0,
-        cpu_percent=0.0,
-        rss_bytes=1,
-        rss_peak_bytes=1,
-        refusals={},
-        notes=[],
-    )
+OnMessage = Callable[[Incoming], Awaitable[None]]

@@ -17,7 +17,7 @@ from chatlab.disk.failing import FailingDisk
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
 from tests.support.chat_client import ChatClient, chatting, eventually, get, new_contents, running
-from tests.test_view import dashboard, make_snapshot
+from tests.support.snapshots import a_snapshot, dashboard
 
 QUEUED = ["optimized", "journal", "sqlite"]
 SYNCED = pytest.mark.parametrize("mode", ["journal", "sqlite"])
@@ -401,16 +401,16 @@ def test_every_view_of_a_server_says_what_is_simulated(width: int, height: int) 
     shown = f"simulated {'; '.join(words)}"
 
     assert any(
-        line.strip() == shown for line in dashboard(width, height, make_snapshot(simulated=words))
+        line.strip() == shown for line in dashboard(width, height, a_snapshot(simulated=words))
     )
     assert not any("simulated" in line for line in dashboard(width, height))
-    assert plain_line(make_snapshot(simulated=words)).endswith(f"simulated: {'; '.join(words)}")
-    assert "simulated" not in plain_line(make_snapshot())
+    assert plain_line(a_snapshot(simulated=words)).endswith(f"simulated: {'; '.join(words)}")
+    assert "simulated" not in plain_line(a_snapshot())
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_what_is_simulated_never_makes_the_dashboard_wider(width: int) -> None:
-    long = make_snapshot(simulated=["eio@write:3 (100 writes so far)", "\x1b[2J", "喝" * 60])
+    long = a_snapshot(simulated=["eio@write:3 (100 writes so far)", "\x1b[2J", "喝" * 60])
     lines = dashboard(width, 24, long)
 
     assert len(lines) <= 24

@@ -6,7 +6,7 @@ import asyncio
 import io
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,65 +18,17 @@ from chatlab.chat.parts.processor import ProcessorStatistics
 from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
-from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
+from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
 from chatlab.view.dashboard import measures, print_summary, render
 from chatlab.view.dashboard.live import HISTORY_MAX, every, kept_output, plain_line, show
 from chatlab.view.modes import print_modes
+from tests.support.snapshots import a_snapshot, dashboard, printed
 
 SIZES = [(80, 24), (140, 40), (40, 12), (78, 20), (100, 30), (240, 60), (20, 5), (1, 1)]
 LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStoreThatIsFast"
 COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
-
-
-def make_snapshot(uptime_s: float = 12.0, **changes: Any) -> Snapshot:
-    """A busy server's snapshot, in which every figure is a different one."""
-    values: dict[str, Any] = {
-        "url": "ws://127.0.0.1:8765",
-        "mode": "optimized",
-        "parts": MODES["optimized"].parts,
-        "ack_means": "queued",
-        "uptime_s": uptime_s,
-        "clients": 17,
-        "counts": Counts(
-            accepted=4_100, acked=4_090, saved=4_000, delivered=2_000, frames=68_000, refused=31
-        ),
-        "rates": Rates(301, 302, 303, 304),
-        "batches": Batches(last=98, largest=100, mean=87.3),
-        "queue": ProcessorStatistics(105, 10_000, 0.0246, 47, 3),
-        "cache": ReaderStatistics(hits=1_234, misses=56, stale_served=7),
-        "files": {
-            "messages.json": FileIO(11, 5_000, 61, 1_100, 12_000_000),
-            "chatrooms.json": FileIO(3_000, 22, 0, 333_000, 444),
-        },
-        "ack_ms": Percentiles(1.01, 2.02, 3.03, 1_001),
-        "save_ms": Percentiles(10.4, 20.5, 30.6, 1_002),
-        "delivery_ms": Percentiles(117.0, 228.0, 1_339.0, 1_003),
-        "loop_lag_ms": Percentiles(0.11, 0.22, 0.33, 204),
-        "cpu_s": 7.8,
-        "cpu_percent": 43.2,
-        "rss_bytes": 51_200_000,
-        "rss_peak_bytes": 62_300_000,
-        "refusals": {"bad_json": 1, "overloaded": 30},
-        "notes": [ServerNote(2.0, "an old note"), ServerNote(9.0, "the disk is full", 14)],
-    }
-    return Snapshot(**(values | changes))
-
-
-def printed(
-    renderable: Any, width: int = 80, *, encoding: str = "utf-8", **options: Any
-) -> list[str]:
-    """What a console prints, as lines."""
-    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
-    console = Console(file=file, width=width, **({"force_terminal": False} | options))
-    console.print(renderable) if not callable(renderable) else renderable(console)
-    file.seek(0)
-    return file.read().splitlines()
-
-
-def dashboard(width: int, height: int, *history: Snapshot) -> list[str]:
-    return printed(render(history or (make_snapshot(),), width, height), width)
 
 
 async def stream(snapshots: Sequence[Snapshot]) -> AsyncIterator[Snapshot]:
@@ -118,9 +70,7 @@ def terminal(width: int = 80, height: int = 24, **options: Any) -> tuple[Console
 def test_dashboard_is_never_wider_or_taller_than_asked(
     width: int, height: int, changes: dict[str, Any]
 ) -> None:
-    page = render(
-        [make_snapshot(3.0), make_snapshot(**({"uptime_s": 9.0} | changes))], width, height
-    )
+    page = render([a_snapshot(3.0), a_snapshot(**({"uptime_s": 9.0} | changes))], width, height)
     lines = printed(page, 1_000)  # a wide console, so that nothing is cut or wrapped by it
     assert len(lines) <= height
     assert max(map(cell_len, lines)) <= width
@@ -128,7 +78,7 @@ def test_dashboard_is_never_wider_or_taller_than_asked(
 
 def test_dashboard_fills_80_by_24_to_the_last_line_when_there_is_enough_to_say() -> None:
     files = {name: FileIO(1, 1, 1, 1, 1) for name in "abcd"}
-    assert len(dashboard(80, 24, make_snapshot(files=files))) == 24
+    assert len(dashboard(80, 24, a_snapshot(files=files))) == 24
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40)])
@@ -152,25 +102,31 @@ def test_dashboard_shows_every_figure_of_a_snapshot(width: int, height: int) -> 
         assert figure in text, figure
 
 
-@pytest.mark.parametrize("level", ACK_LEVELS)
-def test_what_an_ack_means_fits_in_80_columns(level: str) -> None:
-    lines = dashboard(80, 24, make_snapshot(ack_means=level))
-    assert any(f"{level} ({words.ACK_WORDS[level]})" in line for line in lines)  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        *(
+            ({"ack_means": level}, re.escape(f"ack means {level} ({words.ACK_WORDS[level]})"))
+            for level in ACK_LEVELS
+        ),
+        ({"ack_ms": Percentiles(n=3)}, r"ack +– +– +– +3"),
+        ({"counts": Counts()}, r"^per saved msg( +–){6} *$"),
+        ({"rates": Rates(None, None, None, None)}, r"^saved +– "),
+        ({"queue": ProcessorStatistics(0, 0, 0.0, 9, 0)}, r"^queue  0, at most one a client"),
+        ({}, "Ctrl-C"),
+    ],
+)
+def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(
+    changes: dict[str, Any], line: str
+) -> None:
+    text = "\n".join(dashboard(80, 24, a_snapshot(**changes)))
 
-
-def test_percentiles_of_too_few_samples_are_dashes() -> None:
-    few = Percentiles(n=3)
-    lines = dashboard(80, 24, make_snapshot(ack_ms=few, save_ms=few, delivery_ms=few))
-    assert any(re.search(r"ack +– +– +– +3", line) for line in lines)
-
-
-def test_costs_per_message_are_dashes_before_the_first_message() -> None:
-    lines = dashboard(80, 24, make_snapshot(counts=Counts()))
-    assert any(re.fullmatch(r"per saved msg( +–){6} *", line) for line in lines)
+    assert re.search(line, text, re.MULTILINE)
+    assert "None" not in text
 
 
 def test_a_long_mode_keeps_its_beginning_and_its_end() -> None:
-    first = dashboard(80, 24, make_snapshot(mode=LONG_MODE))[0]
+    first = dashboard(80, 24, a_snapshot(mode=LONG_MODE))[0]
     assert "naive" in first
     assert "IsFast" in first
     assert "ws://127.0.0.1:8765" in first
@@ -182,14 +138,14 @@ def test_the_latest_note_is_seen_even_where_the_rest_is_cut_off() -> None:
 
 def test_files_beyond_the_room_are_added_up_not_left_out() -> None:
     files = {f"file{n:02}": FileIO(reads=n) for n in range(20)}
-    text = "\n".join(dashboard(80, 24, make_snapshot(files=files)))
+    text = "\n".join(dashboard(80, 24, a_snapshot(files=files)))
     assert "17 other files" in text
     assert str(sum(range(17))) in text
 
 
 def test_names_from_outside_cannot_steer_the_terminal() -> None:
     evil = "\x1b[2Jgone\x07\r\n"
-    snapshot = make_snapshot(
+    snapshot = a_snapshot(
         mode=evil, url=evil, parts={"reader": evil}, notes=[ServerNote(1.0, evil)],
         files={evil: FileIO(1)}, refusals={evil: 1},
     )  # fmt: skip
@@ -202,36 +158,29 @@ def test_a_dashboard_without_snapshots_says_that_it_waits() -> None:
     assert printed(render([], 80, 24)) == ["waiting for the server"]
 
 
-def test_a_rate_that_the_monitor_cannot_tell_is_a_dash() -> None:
-    blind = make_snapshot(rates=Rates(None, None, None, None))
-    text = "\n".join(dashboard(80, 24, blind))
-
-    assert "None" not in text
-    assert "–" in next(one for one in text.splitlines() if one.startswith("saved"))
-
-
-def test_rates_over_time_are_differences_of_totals_on_whole_seconds() -> None:
-    history = [make_snapshot(t / 2, counts=Counts(saved=t * 50)) for t in range(1, 12)]
-    assert measures.rates_per_s(history, lambda s: s.counts.saved, 3) == [100, 100, 100]
-
-
-def test_rates_over_time_do_not_depend_on_when_snapshots_come() -> None:
-    history = [make_snapshot(at, counts=Counts(saved=int(at * 100))) for at in (0.5, 2.25, 5.5)]
-    assert measures.rates_per_s(history, lambda s: s.counts.saved, 10) == [100, 100, 100, 100]
-
-
-def test_one_snapshot_makes_no_rate_over_time() -> None:
-    assert measures.rates_per_s([make_snapshot(3.5)], lambda s: s.counts.saved, 10) == []
+@pytest.mark.parametrize(
+    ("times_s", "seconds", "rates"),
+    [
+        ([t / 2 for t in range(1, 12)], 3, [100] * 3),
+        ([0.5, 2.25, 5.5], 10, [100] * 4),
+        ([3.5], 10, []),
+    ],
+)
+def test_rates_are_differences_of_totals_on_whole_seconds_whenever_snapshots_come(
+    times_s: list[float], seconds: int, rates: list[int]
+) -> None:
+    history = [a_snapshot(at, counts=Counts(saved=int(at * 100))) for at in times_s]
+    assert measures.rates_per_s(history, lambda s: s.counts.saved, seconds) == rates
 
 
 def test_a_gauge_is_the_last_value_seen_at_each_second() -> None:
-    history = [make_snapshot(at, clients=clients) for at, clients in ((1, 1), (1.5, 9), (2.5, 3))]
+    history = [a_snapshot(at, clients=clients) for at, clients in ((1, 1), (1.5, 9), (2.5, 3))]
     assert measures.gauge(history, lambda s: s.clients, 10) == [1, 9]
 
 
 def test_charts_of_messages_share_one_scale() -> None:
     history = [
-        make_snapshot(float(t), counts=Counts(accepted=t * 1_000, saved=t * 100)) for t in range(30)
+        a_snapshot(float(t), counts=Counts(accepted=t * 1_000, saved=t * 100)) for t in range(30)
     ]
     lines = dashboard(140, 24, *history)
     accepted = next(line for line in lines if line.startswith("accepted"))
@@ -240,65 +189,45 @@ def test_charts_of_messages_share_one_scale() -> None:
     assert "▂▂▂" in saved
 
 
-def test_bars_tell_nothing_from_zero_and_zero_from_little() -> None:
+def test_bars_tell_nothing_from_zero_carry_on_in_an_upper_line_and_show_the_newest() -> None:
     assert words.bars([None, 0, 1, 1_000], 5) == ["  ▁▂▇"]
-
-
-def test_bars_over_two_lines_carry_on_in_the_upper_one() -> None:
-    upper, lower = words.bars([0, 50, 100], 3, rows=2)
-    assert (upper, lower) == ("  ▇", "▁██")
-
-
-def test_bars_show_the_newest_values_when_there_is_no_room_for_all() -> None:
+    assert words.bars([0, 50, 100], 3, rows=2) == ["  ▇", "▁██"]
     assert words.bars([9, 9, 9, 0], 1) == ["▁"]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0 B"), (999, "999 B"), (999.6, "1.00 kB"), (1_234, "1.23 kB"), (45_600_000, "45.6 MB"),
-     (9_999_999_999, "10.0 GB"), (5e12, "5.00 TB")],
-)  # fmt: skip
-def test_sizes_have_units(value: float, text: str) -> None:
-    assert words.size(value) == text
+WRITTEN: dict[Callable[..., str], dict[Any, str]] = {
+    words.size: {
+        0: "0 B", 999: "999 B", 999.6: "1.00 kB", 1_234: "1.23 kB", 45_600_000: "45.6 MB",
+        9_999_999_999: "10.0 GB", 5e12: "5.00 TB",
+    },
+    words.milliseconds: {
+        None: "–", 0.0: "0.00 ms", 9.996: "10.0 ms", 999.4: "999 ms", 999.6: "1.00 s",
+        123_456: "123 s",
+    },
+    words.duration: {0.9: "0 s", 59.9: "59 s", 125: "2 min 05 s", 3_725: "1 h 02 min"},
+    words.short_count: {99_999: "99,999", 123_456: "123k", 1_234_567: "1.23M", 5e9: "5.00G"},
+    lambda pair: words.ratio(*pair): {  # what a message costs never looks like nothing
+        (3_000, 1_000): "3.00", (20, 1_000): "0.020", (1, 10_000): "<0.001", (0, 9): "0.00",
+        (1, 0): "–",
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0.0, "0.00 ms"), (9.996, "10.0 ms"), (999.4, "999 ms"), (999.6, "1.00 s"),
-     (123_456, "123 s")],
-)  # fmt: skip
-def test_latencies_have_units(value: float | None, text: str) -> None:
-    assert words.milliseconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.9, "0 s"), (59.9, "59 s"), (125, "2 min 05 s"), (3_725, "1 h 02 min")]
+    ("write", "value", "text"),
+    [(write, value, text) for write, cases in WRITTEN.items() for value, text in cases.items()],
 )
-def test_durations_have_units(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "of", "text"),
-    [(3_000, 1_000, "3.00"), (20, 1_000, "0.020"), (1, 10_000, "<0.001"), (0, 9, "0.00"),
-     (1, 0, "–")],
-)  # fmt: skip
-def test_costs_of_a_message_never_look_like_nothing(value: int, of: int, text: str) -> None:
-    assert words.ratio(value, of) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(99_999, "99,999"), (123_456, "123k"), (1_234_567, "1.23M"), (5e9, "5.00G")]
-)
-def test_short_counts(value: int, text: str) -> None:
-    assert words.short_count(value) == text
+def test_figures_are_written_with_their_units(
+    write: Callable[[Any], str], value: Any, text: str
+) -> None:
+    assert write(value) == text
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
 def test_a_console_without_unicode_gets_ascii(encoding: str) -> None:
-    history = [make_snapshot(float(t), counts=Counts(accepted=t)) for t in range(20)]
+    history = [a_snapshot(float(t), counts=Counts(accepted=t)) for t in range(20)]
     note = [ServerNote(1.0, "caffè")]
-    history.append(make_snapshot(20.0, notes=note, ack_ms=Percentiles()))
+    history.append(a_snapshot(20.0, notes=note, ack_ms=Percentiles()))
     for page in (
         printed(render(history, 140, 40), 140, encoding=encoding),
         printed(lambda c: print_summary(history[-1], c), encoding=encoding),
@@ -309,7 +238,7 @@ def test_a_console_without_unicode_gets_ascii(encoding: str) -> None:
 
 async def test_a_pipe_gets_one_plain_line_a_second() -> None:
     file = io.StringIO()
-    history = [make_snapshot(t / 2, notes=[]) for t in range(6)]
+    history = [a_snapshot(t / 2, notes=[]) for t in range(6)]
     await show(stream(history), Console(file=file, force_terminal=False, width=80))
     lines = file.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == ["0s", "1s", "2s"]
@@ -320,21 +249,21 @@ async def test_a_pipe_gets_one_plain_line_a_second() -> None:
 
 async def test_plain_lines_mention_each_note_once() -> None:
     file = io.StringIO()
-    await show(stream([make_snapshot(1.0), make_snapshot(2.0)]), Console(file=file))
+    await show(stream([a_snapshot(1.0), a_snapshot(2.0)]), Console(file=file))
     assert file.getvalue().count("9s note: the disk is full") == 1
 
 
 async def test_a_dumb_terminal_gets_plain_lines() -> None:
     console, file = terminal(env={"TERM": "dumb"})
-    await show(stream([make_snapshot(notes=[])]), console)
-    assert file.getvalue() == plain_line(make_snapshot()) + "\n"
+    await show(stream([a_snapshot(notes=[])]), console)
+    assert file.getvalue() == plain_line(a_snapshot()) + "\n"
 
 
 async def test_a_pipe_with_forced_colours_is_still_no_screen(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    await show(stream([make_snapshot()]))
+    await show(stream([a_snapshot()]))
     assert "\x1b" not in capsys.readouterr().out
 
 
@@ -343,7 +272,7 @@ async def test_a_reader_that_has_gone_ends_the_plain_lines() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    await show(every(0, make_snapshot), Console(file=Gone()))
+    await show(every(0, a_snapshot), Console(file=Gone()))
 
 
 async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelled() -> None:
@@ -351,7 +280,7 @@ async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelle
     shown = asyncio.Event()
 
     async def one_then_silence() -> AsyncIterator[Snapshot]:
-        yield make_snapshot()
+        yield a_snapshot()
         shown.set()
         await asyncio.Event().wait()
 
@@ -367,19 +296,19 @@ async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelle
 
 async def test_the_screen_is_drawn_once_for_each_snapshot() -> None:
     console, file = terminal()
-    await show(stream([make_snapshot(t / 2) for t in range(5)]), console)
+    await show(stream([a_snapshot(t / 2) for t in range(5)]), console)
     assert file.getvalue().count("ws://127.0.0.1:8765") == 5
 
 
 async def test_no_color_means_no_colours_on_the_screen() -> None:
     for no_color in (False, True):
         console, file = terminal(env={"NO_COLOR": "1"} if no_color else {})
-        await show(stream([make_snapshot()]), console)
+        await show(stream([a_snapshot()]), console)
         assert bool(COLOUR.search(file.getvalue())) is not no_color
 
 
 def test_summary_and_modes_have_no_escape_codes_in_a_file() -> None:
-    for show_it in (lambda c: print_summary(make_snapshot(), c), print_modes):
+    for show_it in (lambda c: print_summary(a_snapshot(), c), print_modes):
         text = "\n".join(printed(show_it, force_terminal=None))
         assert "\x1b" not in text
 
@@ -396,27 +325,27 @@ async def test_what_is_printed_behind_the_screen_is_shown_afterwards(
 
 async def test_a_server_started_anew_starts_a_new_chart() -> None:
     console, file = terminal(140, 40)
-    old = [make_snapshot(t, counts=Counts(accepted=int(t * 1_000))) for t in (100.0, 101.0)]
-    new = [make_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
+    old = [a_snapshot(t, counts=Counts(accepted=int(t * 1_000))) for t in (100.0, 101.0)]
+    new = [a_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
     await show(stream(old + new), console)
     assert "full height 50/s" in file.getvalue().rpartition("accepted")[0].rpartition("messages")[2]
 
 
 async def test_charts_stay_the_same_when_older_snapshots_are_forgotten() -> None:
     console, file = terminal(140, 40)
-    many = [make_snapshot(float(t), counts=Counts(saved=t)) for t in range(HISTORY_MAX + 50)]
+    many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(HISTORY_MAX + 50)]
     await show(stream(many), console)
     assert "full height 1/s" in file.getvalue()
 
 
 async def test_every_takes_a_snapshot_at_once() -> None:
-    snapshots = every(3_600, make_snapshot)
-    assert await anext(snapshots) == make_snapshot()
+    snapshots = every(3_600, a_snapshot)
+    assert await anext(snapshots) == a_snapshot()
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_summary_fits_and_has_the_totals(width: int) -> None:
-    lines = printed(lambda c: print_summary(make_snapshot(), c), width)
+    lines = printed(lambda c: print_summary(a_snapshot(), c), width)
     assert max(map(cell_len, lines)) <= min(width, 100)
     text = "\n".join(lines)
     for figure in ("accepted 4,100", "delivered 2,000", "47 batches, 3 failed", "largest 100"):
@@ -427,7 +356,7 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
 
 def test_summary_without_recent_messages_says_so_instead_of_dashes() -> None:
     none = Percentiles()
-    snapshot = make_snapshot(ack_ms=none, save_ms=none, delivery_ms=none)
+    snapshot = a_snapshot(ack_ms=none, save_ms=none, delivery_ms=none)
     assert "no messages in the last 10 s" in printed(lambda c: print_summary(snapshot, c))
 
 
@@ -459,12 +388,3 @@ def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:
     assert "naive+reader=ttl" in text
     assert "--mode NAME+KNOB=VALUE" in text
     assert all(name in text and knob.words in text for name, knob in KNOBS.items())
-
-
-def test_an_immediate_processor_has_no_limit_of_its_own() -> None:
-    text = "\n".join(dashboard(80, 24, make_snapshot(queue=ProcessorStatistics(0, 0, 0.0, 9, 0))))
-    assert "queue  0, at most one a client" in text
-
-
-def test_the_dashboard_says_how_to_leave_it() -> None:
-    assert "Ctrl-C" in "\n".join(dashboard(80, 24))

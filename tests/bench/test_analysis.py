@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from chatlab.bench import analysis as judge
-from chatlab.bench import environment
+from chatlab.bench import analysis, environment
 from chatlab.bench.audit import Audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.rounds import Round
 from chatlab.bench.scenario import PlannedSend
-from tests.test_view import make_snapshot
+from tests.support.snapshots import a_snapshot
 
 COUNT = 40
 
@@ -43,14 +42,14 @@ def a_round(per_s: float = 100.0, **changes: Any) -> Round:
         number=1,
         load=a_load(per_s, **changes),
         audit=Audit(sent=COUNT, acked=COUNT, saved=COUNT, delivered=COUNT),
-        after=make_snapshot(),
+        after=a_snapshot(),
     )
 
 
 def the_verdict(measured: dict[str, list[Round]], mode: str, control: str | None = None) -> str:
     [found] = [
         one.verdict
-        for one in judge.comparisons(measured, control)
+        for one in analysis.comparisons(measured, control)
         if one.mode == mode and one.metric == "throughput_per_s"
     ]
     return found
@@ -86,13 +85,13 @@ def test_no_verdict_rests_on_an_invalid_round() -> None:
     spoiled = [*rounds_at(*[500.0] * 5), a_round(1.0, sent=COUNT - 1)]
     measured = {"a": rounds_at(*[100.0] * 6), "b": spoiled}
     assert the_verdict(measured, "b") == "unknown"  # five pairs are left, six are needed
-    report = judge.mode_report(spoiled)
+    report = analysis.mode_report(spoiled)
     assert report.throughput_per_s.samples == pytest.approx([500.0] * 5)
     assert [bool(one.invalid) for one in report.rounds] == [False] * 5 + [True]
 
 
 def test_a_round_far_from_the_others_is_flagged_and_still_counted() -> None:
-    report = judge.mode_report(rounds_at(100, 101, 99, 100, 102, 10))
+    report = analysis.mode_report(rounds_at(100, 101, 99, 100, 102, 10))
     assert [one.noisy for one in report.rounds] == [False] * 5 + [True]
     assert len(report.throughput_per_s.samples) == 6
 
@@ -118,7 +117,9 @@ def test_rounds_are_paired_by_their_number() -> None:
     slowing = [100.0, 80.0, 60.0, 40.0, 20.0, 10.0]
     measured = {"a": rounds_at(*slowing), "b": rounds_at(*(2 * rate for rate in slowing))}
     [ratio] = [
-        one.ratio for one in judge.comparisons(measured, None) if one.metric == "throughput_per_s"
+        one.ratio
+        for one in analysis.comparisons(measured, None)
+        if one.metric == "throughput_per_s"
     ]
     assert ratio == pytest.approx(2.0)
 
@@ -126,7 +127,9 @@ def test_rounds_are_paired_by_their_number() -> None:
 def test_a_baseline_that_delivered_nothing_has_no_ratio() -> None:
     nothing = [a_round(delivered=0, delivered_s=[NEVER] * COUNT) for _ in range(6)]
     measured = {"a": nothing, "b": rounds_at(*[100.0] * 6)}
-    [found] = [one for one in judge.comparisons(measured, None) if one.metric == "throughput_per_s"]
+    [found] = [
+        one for one in analysis.comparisons(measured, None) if one.metric == "throughput_per_s"
+    ]
     assert found.ratio is None
     assert found.verdict == "unknown"
 

@@ -1,0 +1,591 @@
+"""What is made of a report: terminal, page, CSV, Markdown. Complete, escaped, never kinder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from chatlab.bench.audit import FAULTS, Audit
+from chatlab.bench.report import Curve, IOReport, Report, TrustCheck
+from chatlab.bench.statistics import Estimate
+from chatlab.bench.timeline import Series
+from chatlab.chat.snapshot import Percentiles
+from chatlab.disk.counted import FileIO
+from chatlab.view import dashboard, explain
+from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, figures
+from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
+from chatlab.view.compare.html import CHARTS, to_html
+from chatlab.view.compare.table import render
+from tests.support.reports import NOT_CLEAN, a_mode, a_report, a_round, compared
+from tests.support.snapshots import a_snapshot
+
+HOSTILE = "naive+store=<b>a|b</b>&`x`$body:\"'S"
+WIDTHS = [80, 140]
+SHARE = Estimate(0.5, 0.4, 0.6, [0.5] * 6)
+NO_IO = IOReport(0, 0, 0, 0, 0, None, {})
+
+
+def lines(report: Report, width: int = 80, **options: Any) -> list[str]:
+    """What the terminal shows, line by line."""
+    file = io.StringIO()
+    Console(file=file, width=width, **({"force_terminal": False} | options)).print(render(report))
+    return file.getvalue().splitlines()
+
+
+def text(report: Report) -> str:
+    """... with all space between words alike."""
+    return " ".join(" ".join(lines(report, 200)).split())
+
+
+def row(label: str, report: Report, width: int = 80) -> list[str]:
+    """The cells of a row of the terminal's table."""
+    [line] = [line for line in lines(report, width) if line.strip().startswith(label + "  ")]
+    return re.split(r"\s{2,}", line.strip())[1:]
+
+
+def csv_rows(report: Report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(to_csv(report))))
+
+
+class HtmlPage(HTMLParser):
+    """A page as a browser takes it: its elements, and the words outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._hidden = False
+        self.feed(html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag in ("script", "style")
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._hidden else data
+
+    def all(self, tag: str, **having: str) -> list[dict[str, str]]:
+        return [
+            found
+            for name, found in self.elements
+            if name == tag and having.items() <= found.items()
+        ]
+
+
+def page(report: Report) -> HtmlPage:
+    return HtmlPage(to_html(report))
+
+
+SHOWN = {"terminal": text, "markdown": to_markdown, "page": lambda report: page(report).text}
+each_view = pytest.mark.parametrize("view", SHOWN.values(), ids=SHOWN)
+View = Callable[[Report], str]
+
+
+# What every view says.
+
+
+@pytest.mark.parametrize("view", [*SHOWN.values(), to_csv], ids=[*SHOWN, "csv"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"measurement": False}, ["not a measurement"]),
+        ({"complete": False}, ["PARTIAL"]),
+        ({"scenario": a_report().scenario | {"in_flight": 8}}, ["closed loop"]),
+        ({"simulated": ["disk hdd", "eio@3"]}, ["simulated disk", "disk hdd; eio@3"]),
+    ],
+    ids=["not a measurement", "partial", "closed loop", "simulated"],
+)
+def test_every_view_warns_of_what_is_not_a_fair_measurement(
+    view: View, changes: dict[str, Any], words: list[str]
+) -> None:
+    for word in words:
+        assert word in view(a_report(**changes))
+        assert word not in view(a_report())
+
+
+def test_a_partial_result_says_so_first_and_how_many_rounds_were_done() -> None:
+    report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(3)}, complete=False)
+
+    assert lines(report)[0].startswith("! PARTIAL: stopped early")
+    assert "naive 2, optimized 1" in claims.cautions(report)["PARTIAL"]
+
+
+@each_view
+@pytest.mark.parametrize(
+    ("verdict", "changes", "said"),
+    [
+        (
+            "better",
+            {},
+            "✓ optimized: 4.56 x the deliveries per second of naive (95% interval 4.12 to 4.98)",
+        ),
+        ("worse", {"ratio": 0.5}, "✗ optimized: 0.5 x"),
+        ("same", {"ratio": 1.04, "low": 0.9}, "~ optimized: no difference from naive to claim"),
+        (
+            "unknown",
+            {"low": None},
+            "? optimized: 4.56 x the deliveries per second of naive; too few",
+        ),
+        ("unknown", {"ratio": None, "low": None}, "? optimized against naive: no valid rounds"),
+    ],
+)
+def test_each_verdict_has_its_mark_and_its_sentence(
+    view: View, verdict: str, changes: dict[str, Any], said: str
+) -> None:
+    shown = view(a_report(comparisons=[compared("optimized", verdict, **changes)])).replace(
+        "\\", ""
+    )
+
+    assert said in shown
+    assert "1.04 x the" not in shown
+    assert verdict == "better" or "✓ optimized" not in shown
+
+
+@each_view
+def test_a_weaker_promise_is_said_beside_the_verdict(view: View) -> None:
+    weaker = a_report({"naive": a_mode(), "optimized": a_mode(ack_means="queued")})
+
+    shown = view(weaker).partition("optimized: 4.56")[2][:400]
+    assert "its ack promises LESS: optimized queued (in memory: a crash loses it)" in shown
+    assert "naive written (with the operating system" in shown
+    assert "its ack promises" not in view(a_report())
+
+
+@each_view
+@pytest.mark.parametrize("guilty", ["naive", "optimized"])
+def test_a_mode_is_not_simply_better_if_it_or_its_baseline_is_unsafe(
+    view: View, guilty: str
+) -> None:
+    modes = {"naive": a_mode(), "optimized": a_mode()} | {guilty: a_mode(audit=NOT_CLEAN)}
+    shown = view(a_report(modes))
+
+    assert f"{guilty} is NOT SAFE: 3 acked and lost" in shown
+    assert shown.count("is NOT SAFE: 3") == 1
+    assert "✓ optimized" not in shown
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_each_fault_is_counted_in_its_row_and_shouted(fault: Any) -> None:
+    report = a_report({"naive": a_mode(), "racy": a_mode(audit=Audit(**{fault.name: 1_234}))})
+
+    assert row(fault.name, report) == ["0", "1,234"]
+    assert row("audit", report) == ["clean", "NOT CLEAN"]
+    assert f"! racy is NOT SAFE: 1,234 {fault.words}. Its speed proves nothing." in text(report)
+
+
+def test_refusals_alone_are_no_reason_to_shout() -> None:
+    assert "NOT SAFE" not in text(a_report({"naive": a_mode(audit=Audit(refused=5))}))
+
+
+@pytest.mark.parametrize("export", [to_csv, to_markdown, to_html, text])
+def test_nothing_measured_is_no_failure(export: View) -> None:
+    nothing = a_report({}, complete=False, trust=[])
+
+    assert export(nothing)
+    assert "Nothing was measured" in text(nothing)
+
+
+def test_the_page_shows_the_figures_of_the_terminal() -> None:
+    report = a_report()
+    on_page = page(report).text.replace(" ", "")
+
+    for each in figures.rows(report):
+        shown = " ".join([each.label, *(cell.text for cell in each.cells)])
+        assert shown in text(report)
+        assert shown.replace(" ", "") in on_page
+
+
+# The terminal.
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_nothing_is_wider_than_asked(width: int, count: int) -> None:
+    names = ["naive", "optimized", "naive+reader=ttl+processor=queueing+writer=atomic"][:count]
+    report = a_report({name: a_mode() for name in names})
+
+    assert max(map(cell_len, lines(report, width))) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("count", [4, 6, 7])
+def test_many_modes_are_still_readable(width: int, count: int) -> None:
+    names = ["racy", "naive", "cached", "batched", "optimized", "journal", "sqlite"][:count]
+    printed = "\n".join(lines(a_report({name: a_mode() for name in names}), width))
+
+    for label in ("delivered per second", "reads + writes per message", "an ack means"):
+        assert label in printed
+    for name in names:
+        assert re.search(rf"(?<!\S){name}(?!\S)", printed), f"{name} is cut into pieces"
+    for figure in ("341", "322 to 363", "1,234", "4.56 MB", "6,004", "written"):
+        assert printed.count(figure) >= count, f"{figure} is cut into pieces"
+
+
+def test_every_figure_stands_in_its_row_and_what_is_unknown_is_not_shown_as_one() -> None:
+    bare = a_mode(
+        throughput_per_s=Estimate(9.0, None, None, [9.0]),
+        ack_ms=Percentiles(n=5),
+        audit=Audit(saved=None),
+        io=NO_IO,
+    )
+    report = a_report({"naive": a_mode(), "other": bare})
+    expected = {
+        "delivered per second": ["341", "9"],
+        "95% interval": ["322 to 363", "needs 6 rounds"],
+        "ack p50 / p99": ["11.1 ms / 13.3 ms", "– / –"],
+        "delivery p50 / p99": ["14.4 ms / 16.6 ms", "14.4 ms / 16.6 ms"],
+        "chatrooms.json reads": ["1,111", "0"],
+        "messages.json reads": ["1,234", "0"],
+        "messages.json writes": ["1,987", "0"],
+        "messages.json fsyncs": ["77", "0"],
+        "reads + writes per message": ["4.332", "–"],
+        "bytes read": ["4.56 MB", "0 B"],
+        "bytes written": ["7.89 MB", "0 B"],
+        "server CPU": ["2.71 s", "2.71 s"],
+        "peak memory": ["61.8 MB", "61.8 MB"],
+        "an ack means": ["written", "written"],
+        "sent": ["6,001", "0"],
+        "acked": ["6,002", "0"],
+        "refused": ["6,003", "0"],
+        "saved": ["6,004", "unknown"],
+        "delivered": ["6,005", "0"],
+        "audit": ["clean", "clean"],
+    }
+
+    for width in WIDTHS:
+        assert {label: row(label, report, width) for label in expected} == expected
+    assert "chatrooms.json writes" not in text(report)  # that cost nothing
+
+
+def test_the_title_says_what_was_measured() -> None:
+    said = "1,000 messages, 10 users in 1 room, 2,500 messages of history, 6 rounds"
+
+    assert said in text(a_report())
+    assert "1 rounds" not in text(a_report(rounds=1))
+
+
+def test_the_chart_of_operations_counts_messages_wherever_a_mode_keeps_them() -> None:
+    def io_of(**files: FileIO) -> IOReport:
+        named = {name.replace("_", "."): one for name, one in files.items()}
+        rooms = {"chatrooms.json": FileIO(reads=5_000), "(folder)": FileIO(fsyncs=9)}
+        return msgspec.structs.replace(NO_IO, files=named | rooms)
+
+    modes = {
+        "naive": a_mode(io=io_of(messages_json=FileIO(reads=1_000, writes=1_000))),
+        "cached": a_mode(io=io_of(messages_json=FileIO(writes=1_000))),
+        "journal": a_mode(io=io_of(journal_log=FileIO(writes=3), other_log=FileIO(writes=4))),
+        "memory": a_mode(io=io_of()),
+    }
+    found = lines(a_report(modes))
+    begin = next(n for n, line in enumerate(found) if "messages' files" in line)
+
+    assert [line.split() for line in found[begin + 1 : begin + 5]] == [
+        ["naive", "2,000", "█" * 40],
+        ["cached", "1,000", "█" * 20],
+        ["journal", "7", "█"],
+        ["memory", "0"],
+    ]
+
+
+def test_each_mode_is_shown_as_a_share_of_the_ceilings_that_were_measured() -> None:
+    modes = {
+        "naive": a_mode(shares={"echo": Estimate(0.0061, 0.0052, 0.0074, [0.0061] * 6)}),
+        "journal": a_mode(shares={"echo": Estimate(1.23, None, None, [1.23] * 2)}),
+    }
+    report = a_report(modes, ceilings={"echo": SHARE})
+
+    assert row("x bare echo server", report) == ["0.0061 (0.0052 to 0.0074)", "1.2"]
+    assert "without disk" not in text(report)
+    assert "echo" not in text(a_report())
+
+
+HELD = TrustCheck("late", True, 3.14159, 20.0)
+FAILED = TrustCheck("sender late, p99 of the worst round (ms)", False, 31.4, 20.0)
+
+
+def test_trust_needs_one_line_if_all_held_and_else_says_what_failed_with_its_limit() -> None:
+    said = text(a_report(trust=[FAILED, HELD]))
+
+    assert "all 1 checks of the instrument held" in text(a_report())
+    assert "sender late, p99 of the worst round (ms): 31.4, allowed 20" in said
+    assert "held" not in said
+
+
+COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_no_color_means_no_colour_and_a_pipe_gets_no_codes(
+    no_color: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unclean = a_report({"racy": a_mode(audit=Audit(lost=1))})
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+
+    on_terminal = "".join(lines(unclean, force_terminal=True, color_system="truecolor"))
+    assert bool(COLOUR.search(on_terminal)) is not no_color
+    assert "\x1b" not in text(unclean)
+
+
+# The page.
+
+
+def test_the_page_has_every_section() -> None:
+    shown = page(a_report()).text
+    headings = (
+        *("Verdict", "Can the instrument be trusted?", "Speed, cost and truth", "Charts"),
+        *("Audit: what became of every message", "Repeat it", "Environment"),
+        *(one.title for one in CHARTS),
+    )
+
+    assert [heading for heading in headings if heading not in shown] == []
+    assert shown.count("... from the real send") == 2
+    assert "chatlab compare naive optimized" in shown
+
+
+def test_the_page_asks_nobody_for_anything_and_holds_plotly_once() -> None:
+    html = to_html(a_report())
+    parsed = HtmlPage(html)
+    addresses = [
+        value
+        for _, found in parsed.elements
+        for name, value in found.items()
+        if name in ("src", "href", "srcset", "action", "data")
+    ]
+    policy = parsed.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
+
+    assert addresses == ["data:,"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'sha256-" in policy
+    assert "connect-src" not in policy
+    assert html.count("plotly.js v") == 1
+
+
+def test_a_name_with_markup_in_it_stays_a_name_everywhere() -> None:
+    evil = f"{HOSTILE}</script><script>alert(1)</script>"
+    report = a_report({"naive": a_mode(), evil: a_mode(456)}, command=f"chatlab compare {evil}")
+    parsed = page(report)
+
+    assert not parsed.all("b")
+    assert evil in parsed.text
+    assert f"chatlab compare {evil}" in parsed.text
+    assert len(parsed.all("script")) == len(page(a_report()).all("script"))
+    short = a_report({"naive": a_mode(), "<b>x": a_mode(456)})
+    for one in CHARTS:
+        drawn = str(json.loads(one.draw(short).to_json()))
+        assert "<b>" not in drawn
+        assert "&lt;b&gt;x" in drawn
+
+
+def test_every_chart_has_its_reading_and_its_figures_in_words() -> None:
+    parsed = page(a_report())
+    plots = parsed.all("div", **{"class": "plot", "role": "img"})
+
+    assert len(plots) == len(CHARTS) == parsed.text.count("How to read this")
+    assert all("naive" in plot["aria-label"] for plot in plots)
+    assert len({one.key for one in CHARTS}) == len(CHARTS)
+    assert all("scope" in head for head in parsed.all("th"))
+
+
+def test_the_page_colours_claims_and_trust() -> None:
+    unsafe = {"naive": a_mode(), "optimized": a_mode(456, audit=NOT_CLEAN)}
+    parsed, bad = page(a_report()), page(a_report(unsafe, trust=[HELD, FAILED]))
+
+    assert parsed.all("li", **{"class": "better"})
+    assert not bad.all("li", **{"class": "better"})
+    assert bad.all("li", **{"class": "unsafe"})
+    assert "held: late: 3.142, allowed 20" in bad.text
+    assert "FAILED: sender late, p99 of the worst round (ms): 31.4, allowed 20" in bad.text
+    assert len(bad.all("li", **{"class": "failed"})) == 1
+
+
+# The charts.
+
+
+def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
+    rounds = [
+        *(a_round(1, 900, invalid=["late"]), a_round(2, 800, invalid=["late"])),
+        *(a_round(3, 300), a_round(4, 200), a_round(5, 100)),
+    ]
+
+    assert charts_by_round.typical(a_mode(rounds=rounds)).number == 4
+
+
+def test_throughput_is_what_was_delivered_in_each_slot_of_the_round() -> None:
+    ends, rates = charts_by_round.delivered_per_s(a_round().series, slot_s=0.1)
+
+    assert ends == pytest.approx([0.0, 0.1, *(n / 10 for n in range(1, 11)), 1.0])
+    assert rates == pytest.approx([0.0, *[10.0] * 11, 0.0])
+
+
+@pytest.mark.parametrize("slot_s", [0.01, 0.1, 0.3, 50.0])
+def test_the_area_under_the_throughput_is_the_number_delivered(slot_s: float) -> None:
+    ends, rates = charts_by_round.delivered_per_s(a_round().series, slot_s)
+    widths = [b - a for a, b in pairwise(ends)]
+
+    assert sum(w * r for w, r in zip(widths, rates[1:], strict=True)) == pytest.approx(10)
+    assert len(ends) - 3 >= charts_by_round.SLOTS_MIN
+
+
+def test_a_short_round_is_not_cut_finer_than_a_long_one() -> None:
+    zeros = [0] * 241
+    series = Series([n / 10 for n in range(241)], zeros, zeros, zeros, zeros, [0.0] * 241)
+    report = a_report({"short": a_mode(), "long": a_mode(rounds=[a_round(series=series)])})
+
+    assert charts_by_round.slot_of(report) == pytest.approx(1.0)
+
+
+def test_one_line_of_each_mode_is_strong_and_a_spike_of_a_faint_one_does_not_flatten_it() -> None:
+    spike = a_round(3, series=msgspec.structs.replace(a_round().series, outstanding=[5_000] * 11))
+    mode = a_mode(rounds=[a_round(), a_round(2), spike])
+    figure = charts_by_round.outstanding_over_time(a_report({"naive": mode}))
+
+    assert [line.opacity for line in figure.data] == [0.4, 0.4, 1]
+    assert [line.line.width for line in figure.data] == [1, 1, 3]
+    assert figure.layout.yaxis.range[1] < 50
+
+
+def test_a_mode_has_one_colour_in_every_chart() -> None:
+    report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(3, 4)})
+    colours = set(chart.colours(report).values())
+
+    for one in CHARTS:
+        found = re.findall(r'"#[0-9a-f]{6}"', one.draw(report).to_json())
+        assert {colour.strip('"') for colour in found} == colours
+
+
+def test_both_clocks_are_drawn_from_their_own_figures() -> None:
+    planned, send = charts_by_mode.ack_curve(a_report({"naive": a_mode()})).data
+
+    assert (list(planned.y), planned.line.dash) == ([1, 2, 3, 9], "solid")
+    assert (list(send.y), send.line.dash) == ([1, 1, 2, 8], "dot")
+
+
+def test_rounds_that_are_compared_are_joined_and_invalid_or_noisy_ones_look_different() -> None:
+    report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(30, 40)})
+    joined = [list(one.y) for one in charts_by_round.rounds(report).data if one.mode == "lines"]
+    odd = a_mode(rounds=[a_round(), a_round(invalid=["late"]), a_round(noisy=True)])
+    dots = charts_by_round.rounds(a_report({"naive": odd})).data[-1]
+
+    assert joined == [[1, 30], [2, 40]]
+    assert list(dots.marker.symbol) == ["circle", "circle-open", "diamond"]
+    assert "invalid: late" in dots.text[1]
+
+
+def test_the_lag_shown_is_the_highest_percentile_that_all_rounds_can_name() -> None:
+    better = a_round(loop_lag_ms=Percentiles(1.0, 2.0, None, 300))
+
+    for rounds, name in (([better], "p95"), ([better, a_round()], "p50")):
+        assert charts_by_mode.lag_percentile(a_report({"a": a_mode(rounds=rounds)})) == name
+
+
+def test_charts_of_blank_figures_are_drawn_all_the_same() -> None:
+    blank = a_round(
+        operations_per_message=None,
+        loop_lag_ms=Percentiles(),
+        throughput_per_s=0.0,
+        series=Series([0.0] * 3, [0] * 3, [0] * 3, [0] * 3, [0] * 3, [0.0] * 3),
+    )
+    none = Curve([], [], [])
+    mode = a_mode(rounds=[blank], io=NO_IO, ack_curve=none, delivery_curve=none)
+
+    for one in CHARTS:
+        assert json.loads(one.draw(a_report({"naive": mode})).to_json())
+
+
+def test_a_logarithmic_axis_writes_its_figures_out_and_is_not_crowded() -> None:
+    narrow, wide = (
+        set(charts_by_round.rounds(a_report({"naive": a_mode(*speeds)})).layout.yaxis.ticktext)
+        for speeds in ((50, 900), (1, 90_000))
+    )
+
+    assert {"50", "100", "200", "500"} <= narrow
+    assert {"100", "1,000"} <= wide
+    assert "200" not in wide
+
+
+# CSV and Markdown.
+
+
+def test_the_csv_has_a_row_for_each_round_marks_it_and_leaves_the_unknown_empty() -> None:
+    spoiled = a_mode(rounds=[a_round(1, 1, invalid=["late", "unsent"]), a_round(2, 2, noisy=True)])
+    first, second, *others = csv_rows(a_report({"naive": spoiled, "optimized": a_mode(3, 4)}))
+
+    found = [
+        (one["mode"], one["pair"], one["throughput_per_s"]) for one in (first, second, *others)
+    ]
+    assert found == [
+        *(("naive", "1", "1"), ("naive", "2", "2")),
+        *(("optimized", "1", "3"), ("optimized", "2", "4")),
+    ]
+    assert (first["invalid"], first["invalid_because"]) == ("true", "late; unsent")
+    assert (second["invalid"], second["noisy"]) == ("false", "true")
+    assert (first["ack_p50_ms"], first["ack_p99_ms"]) == ("1.5", "")
+
+
+def test_the_csv_has_every_figure_of_the_audit_and_each_column_is_explained() -> None:
+    readme = files("chatlab.view").joinpath("README.md").read_text(encoding="utf-8")
+    _, _, table = readme.partition("The columns of the CSV")
+
+    assert set(Audit.__struct_fields__) <= set(CSV_COLUMNS)
+    assert {name for name in CSV_COLUMNS if f"`{name}`" not in table} == set()
+
+
+def test_markdown_shows_a_name_as_it_is_and_keeps_its_columns() -> None:
+    shown = to_markdown(a_report({"naive": a_mode(), HOSTILE: a_mode(456)}))
+    table = [line for line in shown.splitlines() if line.startswith("|")]
+
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {4}
+    assert "<b>" not in shown
+    assert r"a\|b" in table[0]
+
+
+def test_markdown_fences_the_command_whatever_is_in_it() -> None:
+    assert to_markdown(a_report(command="x ``` y")).endswith("````sh\nx ``` y\n````\n")
+
+
+# Explanations.
+
+
+def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown() -> None:
+    report = a_report(ceilings={"echo": SHARE, "memory": SHARE})
+    shown = {one.label for one in figures.rows(report, both_clocks=True) if not one.heading}
+    explained = set(explain.comparison())
+    rows_of_files = {label for label in shown if label.startswith(("messages.", "chatrooms."))}
+
+    assert shown - rows_of_files == explained - {"reads", "writes", "fsyncs"}
+    assert {label.rpartition(" ")[2] for label in rows_of_files} == {"reads", "writes", "fsyncs"}
+
+
+def test_every_explained_row_of_the_dashboard_is_shown() -> None:
+    file = io.StringIO()
+    snapshot = a_snapshot(simulated=["disk hdd"])
+    Console(file=file, width=140, height=40).print(dashboard.render([snapshot], 140, 40))
+
+    for label in explain.dashboard():
+        assert re.search(rf"\b{label}\b", file.getvalue()), label
+
+
+def test_every_explanation_says_what_how_and_what_would_fool_it() -> None:
+    file = io.StringIO()
+    Console(file=file, width=80).print(explain.render(explain.comparison()))
+
+    assert file.getvalue().count("measured:") == len(explain.comparison())
+    assert file.getvalue().count("fooled by:") == len(explain.comparison())
