@@ -221,7 +221,8 @@ class Disk:
     _folder_syncs = os.name != "nt"  # Windows cannot sync a folder; NTFS journals its own renames.
 
     def _read(self, name: str, offset: int, size: int | None) -> bytes:
-        with (self.folder / name).open("rb") as file:
+        # Unbuffered: a buffer would read more than was asked for, and more than is counted.
+        with (self.folder / name).open("rb", buffering=0) as file:
             if offset:
                 file.seek(offset)
             return file.read() if size is None else file.read(size)

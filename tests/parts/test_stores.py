@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,17 +16,20 @@ from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import Settings
+from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.counted import FOLDER, Disk, FileIO
+from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
-from tests.support.unlucky import Unlucky
+from tests.support.served_store import ServedStore, without_messages
 from tests.support.virtual_clock import now, run, settle
 
 Open = Callable[[], Awaitable[Store]]
@@ -79,63 +80,27 @@ async def opened(
 
 
 @EVERY
-async def test_what_was_saved_is_in_the_history(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(1), message(2)])
-
-    assert await store.history("general", 10) == [message(1), message(2)]
-
-
-@EVERY
-async def test_a_fresh_store_finds_what_was_saved_before(opened: Open) -> None:
-    await (await opened()).save([message(1), message(2)])
-
-    assert await (await opened()).history("general", 10) == [message(1), message(2)]
-
-
-@EVERY
-async def test_a_batch_comes_after_those_saved_before(opened: Open) -> None:
+async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(opened: Open) -> None:
     store = await opened()
     await store.save([message(5), message(3)])
+    await store.save([])
     await store.save([message(4)])
+    assert await store.history("general", 10) == [message(5), message(3), message(4)]
+    store = await opened()
     await store.save([message(1), message(2)])
 
-    assert ids(await store.history("general", 10)) == [f"m-00000{n}" for n in (5, 3, 4, 1, 2)]
+    assert await store.history("general", 10) == [message(n) for n in (5, 3, 4, 1, 2)]
+    assert store.promise in ACK_LEVELS
 
 
 @EVERY
-async def test_the_history_is_the_last_messages_oldest_first(opened: Open) -> None:
+async def test_the_history_is_the_last_messages_of_a_room_oldest_first(opened: Open) -> None:
     store = await opened()
-    await store.save([message(n) for n in range(9)])
+    await store.save([message(n, ("general", "other")[n % 2]) for n in range(8)])
 
-    assert await store.history("general", 3) == [message(6), message(7), message(8)]
-    assert await store.history("general", 1) == [message(8)]
-
-
-@EVERY
-async def test_the_history_keeps_the_rooms_apart(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(n, ("general", "other")[n % 2]) for n in range(6)])
-
-    assert ids(await store.history("general", 2)) == ["m-000002", "m-000004"]
-    assert ids(await store.history("other", 2)) == ["m-000003", "m-000005"]
-
-
-@EVERY
-async def test_an_unknown_room_has_no_history(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(1)])
-
+    assert ids(await store.history("general", 3)) == ["m-000002", "m-000004", "m-000006"]
+    assert ids(await store.history("other", 1)) == ["m-000007"]
     assert await store.history("nowhere", 10) == []
-
-
-@EVERY
-async def test_an_empty_batch_changes_nothing(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(1)])
-    await store.save([])
-
-    assert await store.history("general", 10) == [message(1)]
 
 
 @EVERY
@@ -151,12 +116,18 @@ async def test_any_text_comes_back_as_it_was(opened: Open) -> None:
 
 
 @EVERY
-async def test_saves_at_the_same_time_lose_nothing(opened: Open) -> None:
+async def test_saves_at_the_same_time_are_kept_whole_and_in_the_order_of_asking(
+    opened: Open, files: InlineFiles
+) -> None:
     store = await opened()
-    await asyncio.gather(*(store.save([message(n)]) for n in range(30)))
+    files.gate = asyncio.Event()
+    saves = [store.save([message(n), message(n + 1)]) for n in range(0, 40, 2)]
+    together = asyncio.gather(*saves)
+    await asyncio.sleep(0)
+    files.gate.set()
+    await together
 
-    kept = await (await opened()).history("general", 99)
-    assert sorted(ids(kept)) == [f"m-{n:06d}" for n in range(30)]
+    assert await (await opened()).history("general", 99) == [message(n) for n in range(40)]
 
 
 @EVERY
@@ -178,11 +149,6 @@ async def test_whoever_reads_during_a_save_sees_whole_batches(
     assert len(await reading) in (1, 3)
     assert len(await store.history("general", 10)) == 3
     await store.close()
-
-
-@EVERY
-async def test_the_promise_is_one_of_the_levels(opened: Open) -> None:
-    assert (await opened()).promise in ACK_LEVELS
 
 
 @EVERY
@@ -215,6 +181,90 @@ async def test_a_disk_that_cannot_be_read_is_a_storage_error(
         await store.history("general", 10)
 
 
+# The beginning of a store that keeps its messages elsewhere than in messages.json.
+
+TAKES_OVER = pytest.mark.parametrize("part", [JournalStore, SqliteStore])
+
+
+@TAKES_OVER
+async def test_a_new_store_takes_over_messages_json_and_says_so(part, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", [message(n) for n in range(12)])
+    before = (folder / MESSAGES.name).read_bytes()
+    served = ServedStore(part, folder, segment_bytes_max=600)
+    await served.start([message(99)])
+
+    (note,) = served.notes
+    assert note.startswith("took 12 messages from messages.json into a new ")
+    await served.holds(*range(12))
+    assert (folder / MESSAGES.name).read_bytes() == before
+    await served.reopen()
+    assert served.notes == []
+    await served.holds(*range(12))
+    await served.store.close()
+
+
+@TAKES_OVER
+async def test_a_corrupt_messages_json_is_not_taken_over_and_nothing_is_begun(
+    part, tmp_path: Path
+) -> None:
+    (fill(tmp_path) / MESSAGES.name).write_bytes(b'[{"id": "half')
+
+    await ServedStore(part, tmp_path).starts_not("messages.json")
+
+
+@TAKES_OVER
+@pytest.mark.parametrize("from_json", [True, False])
+def test_a_filling_that_fails_anywhere_is_begun_anew(
+    part, from_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every operation of the start fails once; the next start has all messages, once."""
+    monkeypatch.setattr("chatlab.chat.parts.store.FILL_AT_ONCE", 2)
+    monkeypatch.setattr("chatlab.data.sqlite_database.FILL_AT_ONCE", 2)
+    messages = [message(n) for n in range(12)]
+    kept_in = {"users.json", "chatrooms.json", *(["messages.json"] if from_json else [])}
+    reasons = set()
+
+    async def fails_at(nth: int, error: str) -> bool:
+        folder = fill(tmp_path / f"{nth} {error}", messages if from_json else [])
+        served = ServedStore(part, folder, segment_bytes_max=600)
+        if not from_json:
+            without_messages(folder)
+        served.disk.fail(nth, error=error, which=lambda operation: operation.kind != "read")
+        try:
+            await served.start(messages)
+        except StorageError as refused:
+            reasons.add(refused.reason)
+            # What the data folder gives again as long as there is no such store.
+            found = (folder / "messages.sqlite").exists()
+            await served.restart(() if found else messages)
+        served.disk.heal()
+        await served.holds(*range(12))
+        await served.kill()
+        await served.holds(*range(12))
+        await served.store.close()
+        left = {name for name in served.content if not name.startswith("journal-0")}
+        assert left - {"messages.sqlite"} == kept_in
+        assert read_saved(served.folder).damaged == 0
+        return served.disk.failed > 0
+
+    for error in ("eio", "enospc"):
+        nth = 1
+        while run(fails_at(nth, error)):
+            nth += 1
+        assert nth > 12
+    assert reasons == {"Input/output error", "No space left on device"}
+
+
+@TAKES_OVER
+async def test_a_new_store_begins_with_the_starting_messages(part, tmp_path: Path) -> None:
+    served = ServedStore(part, without_messages(fill(tmp_path)))
+    await served.start(message(n) for n in range(9))
+
+    assert served.notes == []
+    await served.holds(*range(9))
+    await served.store.close()
+
+
 # In doubt: a save that failed, yet may have reached the file.
 
 
@@ -244,51 +294,35 @@ def doubtful(files: InlineFiles, request: pytest.FixtureRequest) -> Store:
     return RewriteStore(files, reader, LateFailure(files), PerFileLock(), Settings())
 
 
-def unlucky() -> StorageError:
-    return StorageError("fsync", FOLDER, "Input/output error")
-
-
 def on_disk(files: InlineFiles) -> list[str]:
     return ids(MESSAGES.decode((files.folder / MESSAGES.name).read_bytes()))
 
 
-async def test_a_save_that_reached_the_file_and_failed_is_not_doubled_by_the_retry(
-    doubtful: Store, files: InlineFiles
+@pytest.mark.parametrize(
+    ("refused", "saved", "kept"),
+    [
+        ([[2, 3], [2, 3]], [2, 3], [1, 2, 3]),  # tried again: not doubled
+        ([[2]], [3], [1, 3]),  # given up: gone after the next save
+        ([[2], [3], [4]], [3, 9], [1, 3, 9]),
+    ],
+)
+async def test_a_refused_batch_that_reached_the_file_counts_only_if_it_is_saved_again(
+    doubtful: Store,
+    files: InlineFiles,
+    refused: list[list[int]],
+    saved: list[int],
+    kept: list[int],
 ) -> None:
     await doubtful.save([message(1)])
-    doubtful.writer.errors = [unlucky(), unlucky()]
-    for _ in range(2):
+    for numbers in refused:
+        doubtful.writer.errors = [StorageError("fsync", FOLDER, "Input/output error")]
         with pytest.raises(StorageError):
-            await doubtful.save([message(2), message(3)])
-        assert on_disk(files) == ["m-000001", "m-000002", "m-000003"]
-    await doubtful.save([message(2), message(3)])
+            await doubtful.save([message(n) for n in numbers])
+        assert on_disk(files) == ids(message(n) for n in [1, *numbers])
+    await doubtful.save([message(n) for n in saved])
 
-    assert on_disk(files) == ["m-000001", "m-000002", "m-000003"]
-
-
-async def test_a_refused_message_that_reached_the_file_is_gone_after_the_next_save(
-    doubtful: Store, files: InlineFiles
-) -> None:
-    await doubtful.save([message(1)])
-    doubtful.writer.errors = [unlucky()]
-    with pytest.raises(StorageError):
-        await doubtful.save([message(2)])
-    await doubtful.save([message(3)])
-
-    assert on_disk(files) == ["m-000001", "m-000003"]
-    assert ids(await doubtful.history("general", 10)) == ["m-000001", "m-000003"]
-
-
-async def test_several_refused_messages_in_doubt_are_all_left_out(
-    doubtful: Store, files: InlineFiles
-) -> None:
-    doubtful.writer.errors = [unlucky(), unlucky(), unlucky()]
-    for n in range(3):
-        with pytest.raises(StorageError):
-            await doubtful.save([message(n)])
-    await doubtful.save([message(1), message(9)])
-
-    assert on_disk(files) == ["m-000001", "m-000009"]
+    assert on_disk(files) == ids(message(n) for n in kept)
+    assert ids(await doubtful.history("general", 10)) == on_disk(files)
 
 
 async def test_a_save_that_reached_the_file_and_failed_strangely_is_not_doubled_by_the_retry(
@@ -306,7 +340,7 @@ async def test_what_is_in_doubt_is_bounded(
     doubtful: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatlab.chat.parts.store.rewrite.IN_DOUBT_MAX", 5)
-    doubtful.writer.errors = [unlucky() for _ in range(20)]
+    doubtful.writer.errors = [StorageError("fsync", FOLDER, "lost") for _ in range(20)]
     for n in range(20):
         with pytest.raises(StorageError):
             await doubtful.save([message(n)])
@@ -324,19 +358,13 @@ async def test_rewrite_reads_and_writes_all_of_the_history_for_each_save(
     sizes = []
     for n in range(3):
         sizes.append((files.folder / MESSAGES.name).stat().st_size)
-        await store.save([message(n)])
+        await store.save([message(n)] * (1 + 99 * n))  # a batch costs as many as one message
     size = (files.folder / MESSAGES.name).stat().st_size
     io = files.statistics()[MESSAGES.name]
 
     assert (io.reads, io.writes) == (3, 3)
     assert io.bytes_read == sum(sizes)
     assert io.bytes_written == sum(sizes[1:]) + size
-
-
-async def test_rewrite_costs_the_same_for_a_batch_as_for_one_message(files: InlineFiles) -> None:
-    await open_store(RewriteStore, files, "plain").save([message(n) for n in range(100)])
-
-    assert files.statistics()[MESSAGES.name].operations == 2
 
 
 async def test_rewrite_behind_a_cache_reads_once(files: InlineFiles) -> None:
@@ -453,7 +481,6 @@ async def saves(store: Store, files: InlineFiles, batch: list[Message], event: s
 
 # Every store, compared with a list, on a disk that fails, by servers that are killed.
 
-IN_SMALL_FILES = Settings(segment_bytes_max=600)
 FAULTS = st.fixed_dictionaries(
     {
         "first": st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 8]),
@@ -479,12 +506,11 @@ CRASHES = st.lists(
 def test_keeps_what_was_saved_through_faults_and_crashes(
     part, steps, first_fault, compress: bool
 ) -> None:
-    knobs = replace(IN_SMALL_FILES, compress_segments=compress)
     with tempfile.TemporaryDirectory() as folder:
-        run(compare_through_crashes(part, knobs, Path(folder) / "data", steps, first_fault))
+        run(compare_through_crashes(part, compress, Path(folder) / "data", steps, first_fault))
 
 
-async def compare_through_crashes(part, knobs: Settings, folder: Path, steps, first_fault) -> None:
+async def compare_through_crashes(part, compress: bool, folder: Path, steps, first_fault) -> None:
     """Everything that was saved is there, once and in order, whatever fails.
 
     Of what was refused since the last save that succeeded, this may be seen, and nothing else:
@@ -496,51 +522,52 @@ async def compare_through_crashes(part, knobs: Settings, folder: Path, steps, fi
     - After a stop in good order, nothing; of the rewriting store, the same as after a kill: it has
       no step at its end in which it could take anything back.
     """
-    disk, saved, refused = Unlucky(), [message(n, ROOMS[n % 3]) for n in range(7)], []
+    saved, refused = [message(n, ROOMS[n % 3]) for n in range(7)], []
     count = len(saved)
-    store = await started(part, knobs, fill(folder, saved), disk, first_fault)
-    await seen(store, saved, [])
+    served = ServedStore(
+        part, fill(folder, saved), segment_bytes_max=600, compress_segments=compress
+    )
+    await start(served, first_fault)
+    await seen(served.store, saved, [])
     for rooms, fault, tries_again, server, start_fault in steps:
         batch = [message(count + n, room) for n, room in enumerate(rooms)]
         count += len(batch)
         if fault is not None:
-            disk.fail(**fault)
-        if await is_saved(store, batch) or (tries_again and await is_saved(store, batch)):
+            served.disk.fail(**fault)
+        if await is_saved(served.store, batch) or (
+            tries_again and await is_saved(served.store, batch)
+        ):
             saved, refused = saved + batch, []
         else:
             refused.append(batch)
         await settle()  # what is compressed beside the saving has its turn, and fails, too
-        disk.heal()
-        await seen(store, saved, refused if part is RewriteStore else [])
+        served.disk.heal()
+        await seen(served.store, saved, refused if part is RewriteStore else [])
         if server == "goes on":
             continue
         possible = [one[:size] for one in refused for size in range(1, len(one) + 1)]
-        if server == "is killed":
-            # The next server gets a copy of just what the killed one has left, handles still open.
-            left, folder = folder, folder.with_name(folder.name + "-")
-            shutil.copytree(left, folder)
+        before = served.store
+        if server == "is killed":  # the next server gets a copy, the killed one's handles stay open
+            served.folder = served.killed()
         elif part is not RewriteStore:
             possible = []
-        await store.close()  # of a killed one, in the folder where nobody looks any more
-        store = await started(part, knobs, folder, disk, start_fault)
-        saved, refused = saved + await seen(store, saved, possible), []
-    await store.close()
+        await before.close()  # of a killed one, in the folder where nobody looks any more
+        served.renew()
+        await start(served, start_fault)
+        saved, refused = saved + await seen(served.store, saved, possible), []
+    await served.store.close()
 
 
-async def started(part, knobs: Settings, folder: Path, disk: Unlucky, fault) -> Store:
-    """A store as the next server has it; one that cannot start is started once more."""
-    files = InlineFiles(folder)
-    files.disk = Disk(folder, [disk])
-    store = open_store(part, files, knobs=knobs)
+async def start(served: ServedStore, fault) -> None:
+    """Start a store that may fail; one that cannot start is started once more."""
     if fault is not None:
-        disk.fail(**fault)
+        served.disk.fail(**fault)
     try:
-        await store.start()
+        await served.start()
     except StorageError:
-        disk.heal()
-        return await started(part, knobs, folder, disk, None)
-    disk.heal()
-    return store
+        served.disk.heal()
+        await served.restart()
+    served.disk.heal()
 
 
 async def is_saved(store: Store, batch: list[Message]) -> bool:

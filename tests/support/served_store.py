@@ -98,7 +98,7 @@ class ServedStore:
     async def save(self, *numbers: int, room: str = "general") -> None:
         await self.store.save([message(n, room) for n in numbers])
 
-    async def refuses(self, *numbers: int, words: str = "") -> None:
+    async def refuses(self, *numbers: int, words: str = "cannot") -> None:
         with pytest.raises(StorageError, match=words):
             await self.save(*numbers)
 
