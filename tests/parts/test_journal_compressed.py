@@ -21,6 +21,7 @@ from chatlab.disk.counted import FOLDER, TEMPORARY_SUFFIX, Disk
 from chatlab.errors import CorruptFile, StorageError
 from tests.parts.test_journal import Journal
 from tests.support.parts import fill, ids, message
+from tests.support.served_store import without_messages
 from tests.support.virtual_clock import settle
 
 BLOCKS = 4
@@ -30,10 +31,11 @@ BLOCKS = 4
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """One that compresses, with some segments of several blocks."""
-    made = Journal(fill(tmp_path / "data"), segment_bytes_max=BLOCKS * packed.BLOCK_BYTES)
-    (made.folder / MESSAGES.name).unlink()
-    made.compress_segments = True
-    made._make()
+    made = Journal(
+        without_messages(fill(tmp_path / "data")),
+        segment_bytes_max=BLOCKS * packed.BLOCK_BYTES,
+        compress_segments=True,
+    )
     await made.start()
     yield made
     made.disk.heal()
@@ -150,13 +152,12 @@ async def test_everyone_who_reads_a_journal_reads_a_compressed_one(
 
 
 async def test_segments_of_an_earlier_server_are_compressed_after_a_start(journal: Journal) -> None:
-    journal.compress_segments = False
+    journal.set(compress_segments=False)
     await journal.reopen()
     numbers = await fill_segments(journal)
     assert await close_and_look(journal) == []
-    journal.compress_segments = True
-    journal._make()
-    await journal.start()
+    journal.set(compress_segments=True)
+    await journal.restart()
     await settle()
 
     assert len(compressed(journal)) == 3
@@ -201,8 +202,7 @@ async def test_a_disk_that_cannot_take_it_is_told_of_at_the_end(journal: Journal
     with pytest.raises(StorageError, match=r"\.log\.z"):
         await journal.store.close()
     journal.disk.heal()
-    journal._make()
-    await journal.start()
+    await journal.restart()
 
     await journal.holds(*numbers, 9_999)
 
@@ -221,33 +221,30 @@ async def test_a_damaged_one_is_never_taken_for_whole(journal: Journal, at: str)
     assert read_saved(journal.folder).damaged >= 1
     with pytest.raises(CorruptFile, match=path.name):
         packed.plain_bytes(path.name, bytes(data))
-    journal._make()
     if at == "index":
-        with pytest.raises(CorruptFile, match=path.name):
-            await journal.start()
+        await journal.starts_not(path.name)
     else:
-        await journal.start()
+        await journal.restart()
         if at == "block":
             with pytest.raises(CorruptFile, match=path.name):
                 await journal.store.history("other", 1)
     path.unlink()
 
 
-async def test_a_missing_compressed_segment_stops_the_start(journal: Journal) -> None:
-    await fill_segments(journal)
-    (await close_and_look(journal))[1].unlink()
-    journal._make()
-    with pytest.raises(CorruptFile, match="what is before it ends at"):
-        await journal.start()
-
-
-async def test_a_compressed_segment_is_never_the_last(journal: Journal) -> None:
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (lambda folder: sorted(folder.glob("*.z"))[1].unlink(), "what is before it ends at"),
+        (lambda folder: next(folder.glob("*.log")).unlink(), "is missing"),
+    ],
+    ids=["a compressed one", "the last one"],
+)
+async def test_a_missing_segment_stops_the_start(journal: Journal, harm, why: str) -> None:
     await fill_segments(journal)
     await journal.store.close()
-    journal.segments[-1].unlink()
-    journal._make()
-    with pytest.raises(CorruptFile, match="is missing"):
-        await journal.start()
+    harm(journal.folder)
+
+    await journal.starts_not(why)
 
 
 async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
@@ -257,18 +254,14 @@ async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
     await journal.store.close()
     name = packed.compressed_name(0)
 
-    done = [(one.kind, one.name) for one in journal.disk.operations]
-    write, fsync, rename, remove = (
-        done.index(one)
-        for one in [
-            ("write", name + TEMPORARY_SUFFIX),
-            ("fsync", name + TEMPORARY_SUFFIX),
-            ("rename", name + TEMPORARY_SUFFIX),
-            ("remove", form.segment_name(0)),
-        ]
-    )
-    assert write < fsync < rename < remove
-    assert ("fsync", FOLDER) in done[rename:remove]
+    begin = journal.done.index(("write", name + TEMPORARY_SUFFIX))
+    assert journal.done[begin : begin + 5] == [
+        ("write", name + TEMPORARY_SUFFIX),
+        ("fsync", name + TEMPORARY_SUFFIX),
+        ("rename", name + TEMPORARY_SUFFIX),
+        ("fsync", FOLDER),
+        ("remove", form.segment_name(0)),
+    ]
 
 
 def test_an_index_of_another_version_is_refused() -> None:
