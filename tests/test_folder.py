@@ -33,27 +33,16 @@ async def test_a_fresh_folder_is_made_and_filled(tmp_path: Path) -> None:
         assert len(content(folder)) == 3
 
 
-async def test_an_existing_folder_is_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [None, USERS.name, CHATROOMS.name])
+async def test_an_existing_folder_is_left_as_it_is_and_only_what_is_missing_filled_in(
+    tmp_path: Path, missing: str | None
+) -> None:
     before = content(fill(tmp_path, [message(1)]))
+    if missing:
+        (tmp_path / missing).unlink()
+        before[missing] = content(starting_data())[missing]
     async with DataFolder(tmp_path) as folder:
         assert content(folder) == before
-
-
-async def test_only_what_is_missing_is_filled_in(tmp_path: Path) -> None:
-    before = content(fill(tmp_path, [message(1)]))
-    (tmp_path / USERS.name).unlink()
-    async with DataFolder(tmp_path) as folder:
-        after = content(folder)
-
-    assert after[USERS.name] == content(starting_data())[USERS.name]
-    assert {name: after[name] for name in (CHATROOMS.name, MESSAGES.name)} == {
-        name: before[name] for name in (CHATROOMS.name, MESSAGES.name)
-    }
-
-
-async def test_filling_leaves_no_temporary_file(tmp_path: Path) -> None:
-    async with DataFolder(tmp_path, history=10) as folder:
-        assert list(folder.glob("*.tmp")) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,13 +56,7 @@ async def test_a_corrupt_file_is_refused_and_nothing_is_touched(
 
     assert name in await refusal(tmp_path)
     assert content(tmp_path) == before
-
-
-async def test_a_refused_folder_can_be_used_once_it_is_mended(tmp_path: Path) -> None:
-    (tmp_path / MESSAGES.name).write_bytes(b"[")
-    await refusal(tmp_path)
-    (tmp_path / MESSAGES.name).write_bytes(b"[]")
-
+    fill(tmp_path, [message(1)])  # mended
     async with DataFolder(tmp_path):
         pass
 
@@ -81,6 +64,7 @@ async def test_a_refused_folder_can_be_used_once_it_is_mended(tmp_path: Path) ->
 async def test_history_is_added_to_a_fresh_folder(tmp_path: Path) -> None:
     async with DataFolder(tmp_path, history=100) as folder:
         messages = MESSAGES.decode((folder / MESSAGES.name).read_bytes())
+        assert list(folder.glob("*.tmp")) == []
     starting = MESSAGES.decode((starting_data() / MESSAGES.name).read_bytes())
 
     assert messages[: len(starting)] == starting
@@ -126,18 +110,12 @@ def test_generated_history_is_the_same_each_time_and_spread_evenly() -> None:
     assert [one.timestamp for one in history] == sorted(one.timestamp for one in history)
 
 
-async def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    async with DataFolder(tmp_path):
-        assert "another chatlab server uses" in await refusal(tmp_path)
-
-
-async def test_a_folder_is_free_again_after_use(tmp_path: Path) -> None:
+async def test_a_folder_in_use_is_refused_and_free_again_after_use_or_failure(
+    tmp_path: Path,
+) -> None:
     for _ in range(2):
         async with DataFolder(tmp_path):
-            pass
-
-
-async def test_a_folder_is_free_again_after_a_failure_inside(tmp_path: Path) -> None:
+            assert "another chatlab server uses" in await refusal(tmp_path)
     with pytest.raises(ZeroDivisionError):
         async with DataFolder(tmp_path):
             raise ZeroDivisionError
@@ -145,19 +123,14 @@ async def test_a_folder_is_free_again_after_a_failure_inside(tmp_path: Path) -> 
         pass
 
 
-async def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["", "below"])
+async def test_a_path_that_is_a_file_or_below_one_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("hello")
 
-    assert "cannot use the data folder" in await refusal(tmp_path / "file")
+    said = await refusal(tmp_path / "file" / below)
+    assert said.startswith("cannot use the data folder")
+    assert said.endswith("choose another folder with --data")
     assert (tmp_path / "file").read_text() == "hello"
-
-
-async def test_a_path_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("hello")
-
-    text = await refusal(tmp_path / "file" / "below")
-    assert "Not a directory" in text
-    assert "--data" in text
 
 
 async def test_a_folder_that_cannot_be_written_to_is_refused(

@@ -14,18 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
-from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.parts.store.journal import JournalStore
-from chatlab.chat.parts.writer.atomic import AtomicWriter
-from chatlab.chat.settings import Settings
 from chatlab.disk.counted import KINDS, Disk, Operation, OperationKind
 from chatlab.disk.failing import ERRORS, FailingDisk, Fault
 from chatlab.disk.simulated import Simulation, parse_fault, parse_slow, simulate
 from chatlab.disk.slow import DISKS, PART_BYTES_MAX, SlowDisk, Speed
 from chatlab.errors import StorageError, UsageError
-from tests.support.parts import FakeOutcome, InlineFiles, entry, fill, ids, message
+from tests.support.parts import FakeOutcome, entry, fill, ids
+from tests.support.served_store import ServedStore
 from tests.support.virtual_clock import now, run, settle
 
 
@@ -140,6 +137,18 @@ def test_nothing_is_counted_and_nothing_fails_before_the_server_is_ready() -> No
     assert failures(faults, *["write"] * 5) == [2]
 
 
+def test_a_disk_fails_on_command_and_heals() -> None:
+    faults = armed("eio@1")
+    faults.fail(2, count=2, kind="write")
+    kinds: list[OperationKind] = ["fsync", "write", "write", "write", "write"]
+    assert (failures(faults, *kinds), faults.seen, faults.failed) == ([3, 4], 5, 2)
+    assert faults.over
+    faults.fail(count=None, which=lambda operation: operation.name == "a.json")
+    assert (failures(faults, *kinds), faults.over) == ([1, 2, 3, 4, 5], False)
+    faults.heal()
+    assert (failures(faults, *kinds), faults.over, faults.seen) == ([], True, 5)
+
+
 @pytest.mark.parametrize(
     ("plan", "failed"),
     [
@@ -188,15 +197,13 @@ def test_a_full_disk_keeps_half_of_a_write_and_the_next_one_fits(tmp_path: Path)
     assert (tmp_path / "a.json").read_bytes() == b"0123456789"
 
 
-def test_a_full_disk_refuses_a_write_of_nothing_too() -> None:
+def test_a_full_disk_refuses_a_write_of_nothing_and_another_error_writes_nothing(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(OSError, match=r"."):
         armed("enospc@1").before(Operation("write", "a.json"))
-
-
-def test_another_error_writes_nothing(tmp_path: Path) -> None:
-    disk = Disk(tmp_path, [armed("edquot@1")])
     with pytest.raises(OSError, match=r"."):
-        disk.append("log", b"0123456789")
+        Disk(tmp_path, [armed("edquot@1")]).append("log", b"0123456789")
 
     assert (tmp_path / "log").read_bytes() == b""
 
@@ -230,65 +237,48 @@ def test_its_words_say_how_far_it_has_come() -> None:
 # Slow disks.
 
 
-class Waits:
-    """A sleep that takes no time, and remembers."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.seconds.append(round(seconds, 9))
-
-
-def waited(speed: Speed, folder: Path, act: Callable[[Disk], object]) -> list[float]:
+def waited(
+    speed: Speed, folder: Path, act: Callable[[Disk], object], *, ready: bool = True
+) -> list[float]:
     """How long some work waits on such a disk."""
-    waits = Waits()
-    slow = SlowDisk(speed, folder, waits)
-    slow.arm()
+    waits: list[float] = []
+    slow = SlowDisk(speed, folder, lambda seconds: waits.append(round(seconds, 9)))
+    if ready:
+        slow.arm()
     act(Disk(folder, [slow]))
-    return waits.seconds
+    return waits
 
 
-def test_a_hard_disk_takes_time_for_each_sync_and_each_byte(tmp_path: Path) -> None:
-    data = bytes(1_200_000)
-    (tmp_path / "old.json").write_bytes(data)
-
-    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.write("a", data, fsync=True)) == [
-        0.01,
-        0.008,
-    ]
-    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.read("old.json")) == [0.01]
-    assert waited(DISKS["hdd"], tmp_path, lambda disk: disk.rename("a", "b")) == []
+def write(size: int) -> Callable[[Disk], object]:
+    return lambda disk: disk.write("a", bytes(size), fsync=True)
 
 
-def test_a_network_disk_takes_time_for_every_operation(tmp_path: Path) -> None:
-    assert waited(
-        DISKS["network"], tmp_path, lambda disk: disk.write("a", bytes(100_000), fsync=True)
-    ) == [0.002, 0.003, 0.002]
-
-
-def test_a_part_of_a_large_log_is_not_charged_all_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("speed", "act", "waits"),
+    [
+        (DISKS["hdd"], write(1_200_000), [0.01, 0.008]),
+        (DISKS["hdd"], lambda disk: disk.read("old.json"), [0.01]),
+        (DISKS["hdd"], lambda disk: disk.rename("old.json", "b"), []),
+        (DISKS["network"], write(100_000), [0.002, 0.003, 0.002]),
+        # A part of a large log is not charged all of it.
+        (
+            Speed("", bytes_per_s=1.0),
+            lambda disk: disk.read_part("big.log", 0, 10),
+            [PART_BYTES_MAX],
+        ),
+        (parse_slow("slow=20ms"), write(1), [0.02] * 3),
+        (parse_slow("slow=0.5s@fsync"), write(1), [0.5]),
+    ],
+)
+def test_a_slow_disk_takes_time_for_what_it_is_slow_at(
+    tmp_path: Path, speed: Speed, act: Callable[[Disk], object], waits: list[float]
+) -> None:
+    (tmp_path / "old.json").write_bytes(bytes(1_200_000))
     (tmp_path / "big.log").write_bytes(bytes(1_000_000))
-    speed = Speed("", bytes_per_s=1.0)
 
-    assert waited(speed, tmp_path, lambda disk: disk.read_part("big.log", 0, 10)) == [
-        PART_BYTES_MAX
-    ]
-
-
-def test_slow_waits_for_the_operations_that_it_names(tmp_path: Path) -> None:
-    def write(disk: Disk) -> None:
-        disk.write("a", b"x", fsync=True)
-
-    assert waited(parse_slow("slow=20ms"), tmp_path, write) == [0.02] * 3
-    assert waited(parse_slow("slow=0.5s@fsync"), tmp_path, write) == [0.5]
-
-
-def test_nothing_waits_before_the_server_is_ready(tmp_path: Path) -> None:
-    waits = Waits()
-    Disk(tmp_path, [SlowDisk(DISKS["network"], tmp_path, waits)]).write("a", b"x", fsync=True)
-
-    assert waits.seconds == []
+    assert waited(speed, tmp_path, act) == waits
+    if waits[1:]:
+        assert waited(speed, tmp_path, act, ready=False) == []
 
 
 def test_a_slow_disk_serves_one_operation_at_a_time(tmp_path: Path) -> None:
@@ -328,25 +318,21 @@ def plans(draw: st.DrawFn) -> list[Fault]:
     ]
 
 
-def journal(files: InlineFiles, knobs: Settings) -> JournalStore:
-    reader, writer = TTLReader(files, knobs, now), AtomicWriter(files)
-    return JournalStore(files, reader, writer, PerFileLock(), knobs)
-
-
 @given(plans(), st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
     plan: list[Fault], bursts: list[int], segment_bytes_max: int
 ) -> None:
     async def scenario(folder: Path) -> None:
-        knobs = Settings(drain_timeout_s=1_000.0, segment_bytes_max=segment_bytes_max)
-        files = InlineFiles(fill(folder))
+        served = ServedStore(
+            JournalStore, fill(folder), segment_bytes_max=segment_bytes_max, drain_timeout_s=1_000.0
+        )
         faults = FailingDisk(plan)
-        files.disk = Disk(folder, [faults])
-        store, outcome = journal(files, knobs), FakeOutcome()
+        served.files.disk = Disk(folder, [faults])
+        store, outcome = served.store, FakeOutcome()
         await store.start()
         faults.arm()
-        processor = GroupCommitProcessor(store, outcome, knobs, now)
+        processor = GroupCommitProcessor(store, outcome, served.settings, now)
         submitted = []
         for burst in bursts:
             for _ in range(burst):
@@ -357,9 +343,8 @@ def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
         with suppress(StorageError):  # a disk that fails for ever does so at the end, too
             await store.close()
 
-        again = journal(InlineFiles(folder), knobs)
-        await again.start()
-        kept = ids(await again.history("general", 1_000))
+        await served.restart()
+        kept = ids(await served.store.history("general", 1_000))
         wanted = ids(one.message for one in submitted)
         assert kept == wanted[: len(kept)]
         acked = outcome.of("saved")
@@ -368,9 +353,9 @@ def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
         assert len(acked) + len(unsaved) == len(wanted)
         if all(fault.count for fault in plan):
             assert kept == acked == wanted
-        await again.save([message(900)])  # it is not only readable
-        assert ids(await again.history("general", 1)) == ["m-000900"]
-        await again.close()
+        await served.save(900)  # it is not only readable
+        assert ids(await served.store.history("general", 1)) == ["m-000900"]
+        await served.store.close()
 
     with tempfile.TemporaryDirectory() as folder:
         run(scenario(Path(folder)))

@@ -48,32 +48,26 @@ def line_of(rest: bytes) -> bytes:
 
 
 @given(batches=BATCHES, base=st.integers(0, 2**60))
-def test_what_was_written_is_read(batches: list[list[Message]], base: int) -> None:
-    name, data = form.segment_name(base), a_segment(batches, base)
-    found = list(form.Scan(name, data).records())
-
-    assert [record.message for record in found] == [one for batch in batches for one in batch]
-    assert [record.first for record in found] == [
-        n == 0 for batch in batches for n in range(len(batch))
-    ]
-
-
-@given(batches=BATCHES, base=st.integers(0, 2**60))
-def test_a_record_stands_where_it_says_and_leads_to_the_one_before(
+def test_what_was_written_is_read_and_leads_to_the_message_before(
     batches: list[list[Message]], base: int
 ) -> None:
-    data = a_segment(batches, base)
+    name, data = form.segment_name(base), a_segment(batches, base)
+    records = list(form.Scan(name, data).records())
+    assert [one.message for one in records] == [one for batch in batches for one in batch]
+    assert [one.first for one in records] == [
+        n == 0 for batch in batches for n in range(len(batch))
+    ]
     latest: dict[str, int] = {}
-    for record in form.Scan(form.segment_name(base), data).records():
+    for record in records:
         begin = record.position - base
         line = data[begin : data.find(b"\n", begin) + 1]
         assert form.decode_record(line, record.position) == record
         assert record.previous == latest.get(record.message.room_id, form.NOWHERE)
         latest[record.message.room_id] = record.position
 
-    found = form.scan(form.segment_name(base), data)
+    found = form.scan(name, data)
     assert (found.rooms, found.size, found.torn) == (latest, len(data), 0)
-    assert found.messages == sum(map(len, batches))
+    assert (found.messages, found.batches) == (len(records), len(batches))
 
 
 def test_encoding_a_batch_leaves_the_rooms_as_they_were() -> None:
@@ -118,16 +112,13 @@ def test_the_example_in_the_documentation_is_the_format() -> None:
     assert [text[:2] for text in shown] == [text[:2] for text in documented] == ["# ", "+ ", "= "]
 
 
-@given(base=st.integers(0, 2**63))
-def test_a_name_tells_where_its_segment_begins(base: int) -> None:
-    assert form.base_of(form.segment_name(base)) == base
-    assert form.is_segment(form.segment_name(base))
+@given(bases=st.lists(st.integers(0, 2**63)))
+def test_a_name_tells_where_its_segment_begins_and_sorts_so(bases: list[int]) -> None:
+    names = list(map(form.segment_name, bases))
 
-
-def test_names_sort_as_the_segments_do() -> None:
-    bases = [0, 9, 10, 255, 256, 2**40]
-
-    assert sorted(map(form.segment_name, reversed(bases))) == list(map(form.segment_name, bases))
+    assert list(map(form.base_of, names)) == bases
+    assert all(map(form.is_segment, names))
+    assert sorted(names) == list(map(form.segment_name, sorted(bases)))
 
 
 @pytest.mark.parametrize(
