@@ -100,9 +100,9 @@ def _list(panel: str | None, name: str, target: str, *help_words: str) -> None:
 for _panel, _rows in COMMANDS.items():
     for _row in re.split(r"\n(?=\w)", _rows.strip()):
         _list(_panel, *_row.split())
-for _name, _lab in LABS.items():
+for _name, _summary in LABS.items():
     if _name != "query_plan":  # this is `chatlab data explain`
-        _list("Labs", _name, f"labs:{_name}", _lab.summary)
+        _list("Labs", _name, f"labs:{_name}", _summary)
 
 
 @app.callback(invoke_without_command=True)

@@ -84,7 +84,7 @@ def command_of(name: str) -> Callable[..., None]:
 
     parameters = [one.parameter() for one in options]
     parameters.append(Parameter("json", Parameter.KEYWORD_ONLY, default=None, annotation=JsonFile))
-    command.__doc__ = f"{LABS[name].summary}\n\n{getdoc(lab)}"
+    command.__doc__ = f"{LABS[name]}\n\n{getdoc(lab)}"
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     return command

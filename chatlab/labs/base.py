@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -49,6 +49,9 @@ class Option(NamedTuple):
 
 
 Seed = Annotated[int, Option("N", "The same seed gives the same messages.")]
+History = Annotated[int, Option("N", "Messages in the data folder before the start.", 0)]
+Rounds = Annotated[int, Option("N", "Rounds of each.", 1, 100)]
+Messages = Annotated[int, Option("N", "Messages in a round.", 100, 1_000_000)]
 SixRounds = Annotated[int, Option("N", "Of each; no interval with less than 6.", 1, 100)]
 
 
@@ -71,6 +74,9 @@ class LabReport(msgspec.Struct, frozen=True, kw_only=True):
     def passed(self) -> bool:
         """Whether what was measured is as it should be; if not, the exit code is 1."""
         return True
+
+
+R = TypeVar("R", bound=LabReport)
 
 
 @dataclass(kw_only=True)
@@ -128,13 +134,12 @@ class Lab:
         await self.measure()
         self.complete = True
 
-    def head(self) -> dict[str, Any]:
-        """The fields of `LabReport`, but for the schema."""
-        return {
-            "command": shlex.join(["chatlab", *sys.argv[1:]]),
-            "environment": environment.describe(self.folder),
-            "complete": self.complete,
-        }
+    def fill(self, kind: type[R], **found: Any) -> R:
+        """A report of what was found; its other fields are those of the lab with the same name."""
+        own = {name: getattr(self, name) for name in kind.__struct_fields__ if hasattr(self, name)}
+        own["command"] = shlex.join(["chatlab", *sys.argv[1:]])
+        own["environment"] = environment.describe(self.folder)
+        return kind(**own | found)
 
     def say(self, line: str) -> None:
         """Tell the user what is measured now."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from chatlab.bench.statistics import Estimate
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 REFRESHES_PER_S = 2
@@ -30,6 +33,30 @@ def table(*columns: str, left: int = 1) -> Table:
             column, justify="left" if number < left else "right", no_wrap=number >= left
         )
     return made
+
+
+def chart(rows: Sequence[tuple[str, float, str]], width: int, **labels: Any) -> Table:
+    """A bar for each row, the longest of `width` columns.
+
+    Args:
+        rows: label, value, and the value as people read it.
+        labels: how the column of labels looks, as `Table.add_column` takes it.
+    """
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, **labels)
+    grid.add_column(no_wrap=True, min_width=width, style="cyan")
+    grid.add_column(no_wrap=True, justify="right")
+    highest = max(value for _, value, _ in rows)
+    for label, value, figure in rows:
+        grid.add_row(label, bar(value, highest, width), figure)
+    return grid
+
+
+def interval(found: Estimate, spec: str) -> str:
+    """`0.9 to 1.1`, each formatted as `spec` says; empty if the samples are too few."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"{found.low:{spec}} to {found.high:{spec}}"
 
 
 def title(text: str, *, complete: bool) -> Text:

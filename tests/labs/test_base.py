@@ -48,7 +48,7 @@ class MadeUp(Lab):
                 raise self.error
 
     def report(self) -> Measured:
-        return Measured(**self.head(), rounds=self.done)
+        return self.fill(Measured, rounds=self.done)
 
     def render(self, report: Measured) -> RenderableType:
         return f"{report.rounds} measured"

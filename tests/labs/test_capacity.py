@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from chatlab.bench.audit import Audit
 from chatlab.chat.snapshot import Percentiles
 from chatlab.labs.capacity import measure as capacity
-from chatlab.labs.capacity.measure import Capacity
+from chatlab.labs.capacity.measure import Capacity, row
 from chatlab.labs.capacity.search import PRECISION, PROBES_MAX, SUCCESSES, Search, judged
-from chatlab.labs.capacity.view import render, row
 from tests.labs.support import printed
 
 FINE = Audit(sent=300, acked=300, saved=300, delivered=300)
@@ -98,7 +97,7 @@ async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: flo
 
 
 def screen(lab: Capacity) -> str:
-    return printed(render(lab.report()))
+    return printed(lab.render(lab.report()))
 
 
 async def test_the_answer_comes_with_the_reason_why_the_next_rate_failed(

@@ -36,7 +36,7 @@ def measured(work: Path, data: Path, **options: Any) -> PlanReport:
 def made(folder: Path, rooms: list[str]) -> Database:
     """A database that is open, with a message in each of these rooms."""
     folder.mkdir()
-    make_database(folder, 0)
+    make_database(Disk(folder), 0)
     database = Database.opened(Disk(folder))
     database.save([message(n, room) for n, room in enumerate(rooms)])
     return database

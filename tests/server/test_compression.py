@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from websockets.exceptions import ConnectionClosed
 from chatlab.chat.modes import PARTS
 from chatlab.chat.protocol import FRAME_BYTES_MAX
 from chatlab.labs.compression.wire_client import (
-    Begin,
     CountingConnection,
     WireUser,
     in_order,
@@ -43,7 +43,7 @@ async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path
     sizes = {}
     for offered in (False, True):
         async with running("journal", tmp_path / str(offered), compress=offered) as server:
-            users = await talk_together(server.url, said, Begin(len(said)))
+            users = await talk_together(server.url, said, asyncio.Barrier(len(said)))
 
             assert [user.acked for user in users] == [40, 40, 40]
             assert in_order(users, said)

@@ -26,7 +26,7 @@ from chatlab.data import journal_format as form
 from chatlab.data.inspection import inspect
 from chatlab.data.readers import read_saved
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, SixRounds
-from chatlab.labs.compression.wire_client import ROOM, Begin, WireUser, in_order, talk_together
+from chatlab.labs.compression.wire_client import ROOM, WireUser, in_order, talk_together
 
 MODE = "journal"
 USERS = 10
@@ -145,13 +145,9 @@ class Compression(Lab):
                     self.done[name].append(await self._measure(name, Path(folder)))
 
     def report(self) -> CompressionReport:
-        return CompressionReport(
-            **self.head(),
+        return self.fill(
+            CompressionReport,
             users=USERS,
-            messages=self.messages,
-            rounds=self.rounds,
-            segment_bytes=self.segment_bytes,
-            done=self.done,
             wire=self._choice(WIRE, lambda one: one.wire_bytes, on_the_wire=True),
             disk=self._choice(DISK, lambda one: one.disk_bytes),
         )
@@ -165,19 +161,20 @@ class Compression(Lab):
             for user in range(USERS)
         ]
         mode = f"{MODE}+segment-size={self.segment_bytes}"
-        begin = Begin(USERS)
+        begin = asyncio.Barrier(USERS + 1)
         async with ServerProcess(mode, folder, options=OPTIONS[name]) as server:
             talking = asyncio.create_task(talk_together(server.url, said, begin))
             try:
-                await begin.all_here()
+                async with asyncio.timeout(PATIENCE_S):
+                    await begin.wait()
                 before, started_at = await fetch_snapshot(server.url), time.perf_counter()
                 users = await talking
                 took_s = time.perf_counter() - started_at
                 if name == DISK:
                     await _until_compressed(folder)
                 after = await fetch_snapshot(server.url)
-            except ExceptionGroup as error:
-                raise ServerFailed(f"a client was cut off: {error.exceptions[0]}") from error
+            except (ExceptionGroup, TimeoutError) as error:
+                raise ServerFailed(f"a client was cut off: {error}") from error
             finally:
                 talking.cancel()
             await server.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from statistics import median
 
 from rich.console import Group, RenderableType
@@ -49,37 +50,24 @@ def _table(report: CompressionReport) -> Table:
         if rounds:
             table.add_row(
                 name,
-                f"{_median(rounds, lambda one: one.per_s) or 0:,.0f}",
-                f"{_median(rounds, lambda one: one.cpu_us) or 0:.1f} µs",
-                _size(_median(rounds, lambda one: one.wire_bytes)),
-                _size(_median(rounds, lambda one: one.disk_bytes)),
+                f"{median(one.per_s for one in rounds):,.0f}",
+                f"{median(one.cpu_us for one in rounds):.1f} µs",
+                _size(_median(rounds, attrgetter("wire_bytes"))),
+                _size(_median(rounds, attrgetter("disk_bytes"))),
             )
     return table
 
 
 def _bars(report: CompressionReport) -> Iterator[RenderableType]:
-    def on_the_wire(one: CompressionRound) -> float | None:
-        return one.wire_bytes
-
-    def on_disk(one: CompressionRound) -> float | None:
-        return one.disk_bytes
-
     for heading, names, figure in (
-        ("bytes on the wire for a message", (PLAIN, WIRE), on_the_wire),
-        ("bytes on disk for a message", (PLAIN, DISK), on_disk),
+        ("bytes on the wire for a message", (PLAIN, WIRE), attrgetter("wire_bytes")),
+        ("bytes on disk for a message", (PLAIN, DISK), attrgetter("disk_bytes")),
     ):
         found = {name: _median(report.done[name], figure) for name in names}
-        highest = max((value for value in found.values() if value), default=0.0)
-        if not highest:
-            continue
-        yield Text(f"\n{heading}", style="bold")
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, min_width=BAR_WIDTH, style="cyan")
-        grid.add_column(no_wrap=True, justify="right")
-        for name, value in found.items():
-            grid.add_row(name, screen.bar(value, highest, BAR_WIDTH), _size(value))
-        yield grid
+        if any(found.values()):
+            yield Text(f"\n{heading}", style="bold")
+            rows = [(name, value or 0.0, _size(value)) for name, value in found.items()]
+            yield screen.chart(rows, BAR_WIDTH)
 
 
 def _verdicts(report: CompressionReport) -> Iterator[Text]:

@@ -73,7 +73,9 @@ class WireUser(msgspec.Struct):
     bytes_out: int
 
 
-async def talk(url: str, user: int, contents: list[str], total: int, begin: Begin) -> WireUser:
+async def talk(
+    url: str, user: int, contents: list[str], total: int, begin: asyncio.Barrier
+) -> WireUser:
     """One user: enter, say everything, and stay until everyone's messages have come.
 
     Args:
@@ -117,26 +119,7 @@ async def talk(url: str, user: int, contents: list[str], total: int, begin: Begi
         return WireUser(acked, received, socket.bytes_in - bytes_in, socket.bytes_out - bytes_out)
 
 
-class Begin:
-    """A line at which all wait until the last has come."""
-
-    def __init__(self, count: int) -> None:
-        self._missing = count
-        self._all_here = asyncio.Event()
-
-    async def wait(self) -> None:
-        """Come to the line."""
-        self._missing -= 1
-        if not self._missing:
-            self._all_here.set()
-        await self._all_here.wait()
-
-    async def all_here(self) -> None:
-        """Wait for the others without being one of them."""
-        await self._all_here.wait()
-
-
-async def talk_together(url: str, said: list[list[str]], begin: Begin) -> list[WireUser]:
+async def talk_together(url: str, said: list[list[str]], begin: asyncio.Barrier) -> list[WireUser]:
     """All users at once; one that fails ends all the others."""
     total = sum(map(len, said))
     async with asyncio.TaskGroup() as group:

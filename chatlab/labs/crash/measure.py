@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from chatlab.chat.modes import ack_means, parse
-from chatlab.labs.base import Lab, Option, Seed
+from chatlab.labs.base import History, Lab, Option, Seed
 from chatlab.labs.crash.kill import add_up, kill_trial
 from chatlab.labs.crash.power import power_cuts
 from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes, PowerResult
@@ -34,7 +34,7 @@ class Crash(Lab):
     only: Annotated[
         Literal["kill", "power"] | None, Option("WHAT", "Just one of the two: kill or power.")
     ] = None
-    history: Annotated[int, Option("N", "Messages in the data folder before the start.", 0)] = 1_000
+    history: History = 1_000
     rate: Annotated[
         float, Option("N", "Messages per second to a server to be killed.", 10, 20_000)
     ] = 1_000.0
@@ -87,11 +87,4 @@ class Crash(Lab):
             for name, means in self._means.items()
             if name in self.killed or name in self.cut
         }
-        return CrashReport(
-            **self.head(),
-            seed=self.seed,
-            trials=self.trials,
-            history=self.history,
-            rate_per_s=self.rate,
-            modes=tried,
-        )
+        return self.fill(CrashReport, rate_per_s=self.rate, modes=tried)

@@ -55,7 +55,7 @@ def render(report: CrashReport) -> RenderableType:
 
 
 def _kills(report: CrashReport) -> Iterator[RenderableType]:
-    killed = {name: mode for name, mode in report.modes.items() if mode.kill}
+    killed = [(name, mode, mode.kill) for name, mode in report.modes.items() if mode.kill]
     if not killed:
         return
     yield Text(
@@ -66,9 +66,7 @@ def _kills(report: CrashReport) -> Iterator[RenderableType]:
     table = screen.table(
         "mode", "ack means", "trials", "acked", "lost", "hit", "corrupt", "recovery", "ordinary"
     )
-    for name, mode in killed.items():
-        kill = mode.kill
-        assert kill is not None
+    for name, mode, kill in killed:
         table.add_row(
             words.shorten_middle(name, NAME_WIDTH),
             mode.ack_means,
@@ -81,21 +79,19 @@ def _kills(report: CrashReport) -> Iterator[RenderableType]:
             _seconds(kill.ordinary_s),
         )
     yield table
-    for name, mode in killed.items():
-        if mode.kill and mode.kill.wrong:
-            yield Text(f"! {name}: {mode.kill.wrong} messages are there twice or changed.", "red")
+    for name, _, kill in killed:
+        if kill.wrong:
+            yield Text(f"! {name}: {kill.wrong} messages are there twice or changed.", "red")
 
 
 def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
-    cut = {name: mode for name, mode in report.modes.items() if mode.power}
+    cut = [(name, mode, mode.power) for name, mode in report.modes.items() if mode.power]
     if not cut:
         return
     yield Text("\npower cut after each file operation (simulated)", style="bold")
     table = screen.table("mode", "ack means", "states", "losing", "most", "corrupt", "verdict")
     table.columns[-1].justify = "left"
-    for name, mode in cut.items():
-        power = mode.power
-        assert power is not None
+    for name, mode, power in cut:
         table.add_row(
             words.shorten_middle(name, NAME_WIDTH),
             mode.ack_means,
@@ -108,19 +104,16 @@ def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
     yield table
     yield Text(
         "Losing: states in which acked messages are missing; most: how many of "
-        f"{max(m.power.acked for m in cut.values() if m.power)} at most.",
+        f"{max(power.acked for _, _, power in cut)} at most.",
         style="dim",
     )
-    for name, mode in cut.items():
-        if mode.power and mode.power.wrong:
-            text = f"! {name}: {mode.power.wrong:,} states show messages twice, changed or astray."
+    for name, _, power in cut:
+        if power.wrong:
+            text = f"! {name}: {power.wrong:,} states show messages twice, changed or astray."
             yield Text(text, "red")
-        if mode.power and mode.power.capped_cuts:
-            text = (
-                f"{name}: at {mode.power.capped_cuts} of {mode.power.cuts} moments there are more "
-                "states than were tried."
-            )
-            yield Text(text, style="dim")
+        if power.capped_cuts:
+            where = f"{name}: at {power.capped_cuts} of {power.cuts} moments"
+            yield Text(f"{where} there are more states than were tried.", style="dim")
 
 
 def _stories(name: str, mode: ModeCrashes) -> Iterator[RenderableType]:

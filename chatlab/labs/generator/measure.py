@@ -20,7 +20,7 @@ from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.server_process import SinkProcess
 from chatlab.labs import screen
-from chatlab.labs.base import ROUND_S, Lab, LabReport, Option
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Messages, Option, Rounds
 
 USERS, IN_FLIGHT = 10, 32
 WANTED_RATIO = 2.0
@@ -63,8 +63,8 @@ class Generator(Lab):
     modes: Annotated[
         tuple[str, ...], Option("MODES", "Among which to look for the fastest.", kind="modes")
     ] = ("optimized", "journal")
-    rounds: Annotated[int, Option("N", "Rounds of each.", 1, 100)] = 3
-    messages: Annotated[int, Option("N", "Messages in a round.", 100, 1_000_000)] = 20_000
+    rounds: Rounds = 3
+    messages: Messages = 20_000
     tried_per_s: dict[str, float] = field(default_factory=dict, init=False)
     mode_per_s: list[float] = field(default_factory=list, init=False)
     sinks: list[LoadResult] = field(default_factory=list, init=False)
@@ -100,11 +100,9 @@ class Generator(Lab):
     def report(self) -> GeneratorReport:
         sink_per_s = [one.throughput_per_s for one in self.sinks]
         ratios = [a / b for a, b in zip(sink_per_s, self.mode_per_s, strict=True)]
-        return GeneratorReport(
-            **self.head(),
+        return self.fill(
+            GeneratorReport,
             mode=self.fastest,
-            tried_per_s=self.tried_per_s,
-            mode_per_s=self.mode_per_s,
             sink_per_s=sink_per_s,
             sink_cpu_percent=[one.sender_cpu_percent for one in self.sinks],
             ratio=median(ratios) if ratios else None,

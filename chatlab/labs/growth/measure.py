@@ -127,7 +127,7 @@ class Growth(Lab):
             done = {h: rounds for (name, h), rounds in self.done.items() if name == mode}
             if done:
                 modes[mode] = mode_growth(dict(sorted(done.items())))
-        return GrowthReport(**self.head(), seed=self.seed, rounds=self.rounds, modes=modes)
+        return self.fill(GrowthReport, modes=modes)
 
     def _order(self) -> Iterator[tuple[str, int]]:
         """Up through the histories, then down, and so on; the modes A B, B A."""

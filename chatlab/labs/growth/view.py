@@ -54,16 +54,13 @@ def _table(report: GrowthReport) -> Table:
 def _chart(name: str, mode: ModeGrowth) -> RenderableType:
     """Throughput against history, as a share of this mode's best: the curve that falls."""
     best = max(point.delivered_per_s.median for point in mode.points)
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(no_wrap=True, min_width=BAR_WIDTH, style="cyan")
-    grid.add_column(justify="right", no_wrap=True)
+    rows = []
     for point in mode.points:
         speed = point.delivered_per_s.median
         share = f"{100 * speed / best:.3g}% of its best" if best else words.DASH
-        grid.add_row(words.count(point.history), screen.bar(speed, best, BAR_WIDTH), share)
+        rows.append((words.count(point.history), speed, share))
     heading = f"\n{name}: delivered per second, by messages of history"
-    return Group(Text(heading, style="bold"), grid)
+    return Group(Text(heading, style="bold"), screen.chart(rows, BAR_WIDTH, justify="right"))
 
 
 def _explanation(report: GrowthReport) -> Iterator[Text]:

@@ -160,7 +160,7 @@ class Pitfalls(Lab):
             self.results.append(result(name, pitfall, wrong, cured))
 
     def report(self) -> PitfallsReport:
-        return PitfallsReport(**self.head(), seed=self.seed, results=self.results)
+        return self.fill(PitfallsReport)
 
 
 def pitfall_list() -> RenderableType:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from chatlab.bench.audit import audit
-from chatlab.bench.client import Connection, chat_url, connect
+from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load import Load
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, plan
@@ -119,19 +119,19 @@ async def changed_membership(side: Side, seed: int, work_folder: Path) -> list[F
         folder = Path(name)
         async with (
             ServerProcess(side.mode, folder) as server,
-            speaker(server.url, "bob") as bob,
+            talker(server.url, "bob") as say,
         ):
-            assert await bob.say("general") == "ok"
-            assert await bob.say("staff") == "not_a_member"
+            assert await say("general") == "ok"
+            assert await say("staff") == "not_a_member"
             _edit_rooms(folder)
             refused_s = admitted_s = None
             accepted, start = 0, time.perf_counter()
             while (waited_s := time.perf_counter() - start) < PATIENCE_S:
                 if refused_s is None:
-                    is_accepted = await bob.say("general") == "ok"
+                    is_accepted = await say("general") == "ok"
                     accepted += is_accepted
                     refused_s = None if is_accepted else waited_s
-                if admitted_s is None and await bob.say("staff") == "ok":
+                if admitted_s is None and await say("staff") == "ok":
                     admitted_s = waited_s
                 if refused_s is not None and admitted_s is not None:
                     break
@@ -202,46 +202,31 @@ async def _break_for_a_while(folder: Path) -> None:
         obstacle.rmdir()
 
 
-class Speaker:
-    """A connected user; made by `speaker`."""
-
-    def __init__(self) -> None:
-        self.connection: Connection | None = None
-        self._ref = 0
-        self._answer: asyncio.Future[str] | None = None
-
-    async def say(self, room_id: str) -> str:
-        """Send one message; returns "ok" for an ack, else the error's code.
-
-        Raises:
-            TimeoutError: no answer came.
-        """
-        assert self.connection is not None
-        self._ref += 1
-        self._answer = asyncio.get_running_loop().create_future()
-        self.connection.send(encode(SendMessage(room_id=room_id, content="may I?", ref=self._ref)))
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            return await self._answer
-
-    def hear(self, data: bytes) -> None:
-        """Take a frame from the server."""
-        frame = decode_outgoing(data)
-        if not isinstance(frame, Ack | ErrorFrame) or frame.ref != self._ref:
-            return
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result("ok" if isinstance(frame, Ack) else frame.code)
-
-
 @asynccontextmanager
-async def speaker(url: str, user: str) -> AsyncIterator[Speaker]:
-    """A user, connected for as long as a `with` block lasts.
+async def talker(url: str, user: str) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """A connected user: a function that says something in a room, waits for the answer, and returns
+    "ok" for an ack, else the error's code.
 
     Raises:
         UsageError: the server cannot be reached, or says no.
+        TimeoutError: no answer came.
     """
-    one = Speaker()
-    one.connection = await connect(chat_url(url, user), one.hear)
+    answers: asyncio.Queue[str] = asyncio.Queue()
+
+    def hear(data: bytes) -> None:
+        match decode_outgoing(data):
+            case Ack():
+                answers.put_nowait("ok")
+            case ErrorFrame(code=code):
+                answers.put_nowait(code)
+
+    async def say(room_id: str) -> str:
+        connection.send(encode(SendMessage(room_id=room_id, content="may I?", ref="may I?")))
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await answers.get()
+
+    connection = await connect(chat_url(url, user), hear)
     try:
-        yield one
+        yield say
     finally:
-        await one.connection.close()
+        await connection.close()

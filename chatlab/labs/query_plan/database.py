@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import apsw
 import msgspec
@@ -42,9 +41,8 @@ class Look(msgspec.Struct, frozen=True):
     ms: Estimate
 
 
-def make_database(folder: Path, count: int) -> None:
+def make_database(disk: Disk, count: int) -> None:
     """Make a database of generated messages."""
-    disk = Disk(folder)
     Database.fill_new(disk, _example(count))
     disk.rename(FILLING, NAME)
 
@@ -128,8 +126,8 @@ def total(disk: Disk) -> FileIO:
     return sum(disk.statistics().values(), FileIO())
 
 
-def rooms_of(folder: Path) -> list[tuple[str, int]]:
+def rooms_of(disk: Disk) -> list[tuple[str, int]]:
     """Each room and how many messages it has, the busiest first; of equals, the latest first."""
-    with connected(Disk(folder)) as connection:
+    with connected(disk) as connection:
         query = "SELECT room_id, count(*) FROM messages GROUP BY 1 ORDER BY 2 DESC, max(seq) DESC"
         return [(str(room), int(count)) for room, count in connection.execute(query)]

@@ -92,11 +92,9 @@ class PlanReport(LabReport, frozen=True, kw_only=True):
     without_index: Inserts | None
 
     @property
-    def inserts(self) -> tuple[Inserts, Inserts] | None:
-        """With the index and without it."""
-        if self.with_index is None or self.without_index is None:
-            return None
-        return self.with_index, self.without_index
+    def inserts(self) -> list[Inserts]:
+        """With the index and without it; empty if the lab was stopped before."""
+        return [one for one in (self.with_index, self.without_index) if one is not None]
 
 
 @dataclass(kw_only=True)
@@ -122,7 +120,7 @@ class QueryPlan(Lab):
     ] = 100_000
     rooms: list[tuple[str, int]] = field(default_factory=list, init=False)
     looks: list[RoomLook] = field(default_factory=list, init=False)
-    inserts: tuple[Inserts, Inserts] | None = field(default=None, init=False)
+    inserts: list[Inserts | None] = field(default_factory=lambda: [None, None], init=False)
     sizes: tuple[int, int] = field(default=(0, 0), init=False)
     """Bytes of the database, and of its index."""
 
@@ -144,9 +142,9 @@ class QueryPlan(Lab):
     async def measure(self) -> None:
         """Raises `UsageError` if the database cannot be used, or has no such room."""
         with tempfile.TemporaryDirectory(prefix="chatlab-", dir=self.folder) as work:
-            self._indexed, self._scanned = Path(work) / "with", Path(work) / "without"
-            for folder in (self._indexed, self._scanned):
-                folder.mkdir()
+            self._disks = [Disk(Path(work) / name) for name in ("with", "without")]
+            for disk in self._disks:
+                disk.folder.mkdir()
             try:
                 await self._measure()
             except (StorageError, apsw.Error) as error:
@@ -159,27 +157,28 @@ class QueryPlan(Lab):
                 ) from error
 
     def report(self) -> PlanReport:
-        return PlanReport(
-            **self.head(),
+        return self.fill(
+            PlanReport,
             source=str(self._source or ""),
-            messages=sum(count for _, count in self.rooms),
             rooms=self.looks,
+            messages=sum(count for _, count in self.rooms),
             database_bytes=self.sizes[0],
             index_bytes=self.sizes[1],
-            with_index=self.inserts[0] if self.inserts else None,
-            without_index=self.inserts[1] if self.inserts else None,
+            with_index=self.inserts[0],
+            without_index=self.inserts[1],
         )
 
     async def _measure(self) -> None:
+        indexed = self._disks[0]
         if self._source is None:
             self.say(f"making a database of {self.messages:,} messages")
-            make_database(self._indexed, self.messages)
+            make_database(indexed, self.messages)
         else:
             self.say(f"copying {NAME}")
-            copy_database(self._source, self._indexed)
+            copy_database(self._source, indexed.folder)
         index_bytes = self._drop_index()
-        self.rooms = rooms_of(self._indexed)
-        self.sizes = ((self._indexed / NAME).stat().st_size, index_bytes)
+        self.rooms = rooms_of(indexed)
+        self.sizes = ((indexed.folder / NAME).stat().st_size, index_bytes)
         for room, count in self._chosen():
             self.looks.append(await self._look(room, count))
         self.inserts = await self._insert()
@@ -187,9 +186,10 @@ class QueryPlan(Lab):
     def _drop_index(self) -> int:
         """Make the second copy; returns the bytes that the index takes."""
         self.say("removing the index from a second copy")
-        Database.opened(Disk(self._indexed)).close()  # is it whole? carries the log into it
-        shutil.copyfile(self._indexed / NAME, self._scanned / NAME)
-        with connected(Disk(self._scanned)) as connection:
+        indexed, scanned = self._disks
+        Database.opened(indexed).close()  # is it whole? carries the log into it
+        shutil.copyfile(indexed.folder / NAME, scanned.folder / NAME)
+        with connected(scanned) as connection:
             free = connection.pragma("freelist_count")
             connection.execute(f"DROP INDEX {INDEX_NAME}")
             freed: int = connection.pragma("freelist_count") - free
@@ -217,28 +217,25 @@ class QueryPlan(Lab):
     async def _look(self, room: str, messages: int) -> RoomLook:
         """Ask for a room's history, in both ways by turns: A B B A."""
         self.say(f"asking for the history of {room}")
-        folders = (self._indexed, self._scanned)
-        runs: dict[Path, list[Run]] = {folder: [] for folder in folders}
+        runs: list[list[Run]] = [[], []]
         end = time.perf_counter() + RUNS_S
         for number in range(RUNS_MAX):
             await asyncio.sleep(0)  # a Ctrl-C takes effect here
-            for folder in folders if number % 2 else reversed(folders):
-                runs[folder].append(ask(Disk(folder), room))
+            for which in (0, 1) if number % 2 else (1, 0):
+                runs[which].append(ask(self._disks[which], room))
             if number + 1 >= RUNS_MIN and time.perf_counter() > end:
                 break
-        indexed, scanned = (runs[folder] for folder in folders)
-        found = indexed[0].found
-        return RoomLook(room, messages, found, summary(indexed), summary(scanned))
+        indexed, scanned = runs
+        return RoomLook(room, messages, indexed[0].found, summary(indexed), summary(scanned))
 
-    async def _insert(self) -> tuple[Inserts, Inserts]:
+    async def _insert(self) -> list[Inserts | None]:
         """Save the same batches into both copies, by turns."""
         self.say("saving messages with and without the index")
-        rooms = [room for room, _ in self.rooms]
-        disks = [Disk(self._indexed), Disk(self._scanned)]
-        databases = [Database.opened(disk) for disk in disks]
+        databases = [Database.opened(disk) for disk in self._disks]
+        before = [total(disk).bytes_written for disk in self._disks]
         samples: list[list[float]] = [[], []]
-        before = [total(disk) for disk in disks]
         try:
+            rooms = [room for room, _ in self.rooms]
             for number, batch in enumerate(new_batches(rooms, BATCHES, BATCH)):
                 await asyncio.sleep(0)
                 for which in (0, 1) if number % 2 else (1, 0):
@@ -248,12 +245,11 @@ class QueryPlan(Lab):
         finally:
             for database in databases:
                 database.close()
-        written = [total(disk).bytes_written for disk in disks]
-        each = [
-            (now - then.bytes_written) / (BATCHES * BATCH)
-            for now, then in zip(written, before, strict=True)
+        after = [total(disk).bytes_written for disk in self._disks]
+        return [
+            Inserts(estimate(us), (now - then) / (BATCHES * BATCH))
+            for us, now, then in zip(samples, after, before, strict=True)
         ]
-        return Inserts(estimate(samples[0]), each[0]), Inserts(estimate(samples[1]), each[1])
 
 
 def clearly(more: Estimate, less: Estimate) -> bool:

@@ -81,7 +81,7 @@ def _range(ms: Estimate) -> str:
 
 
 def _cost(report: PlanReport) -> Iterator[RenderableType]:
-    if report.inserts is None:
+    if not report.inserts:
         return
     yield Text("\nWhat the index costs", style="bold")
     table = screen.table("", "on the disk", "written for a message", "time for a message")
@@ -97,7 +97,7 @@ def _cost(report: PlanReport) -> Iterator[RenderableType]:
 def _sentences(report: PlanReport) -> Iterator[str]:
     for one in report.rooms:
         yield _about_room(one)
-    if report.inserts is not None:
+    if report.inserts:
         indexed, plain = report.inserts
         share = report.index_bytes / report.database_bytes
         yield (
@@ -150,7 +150,7 @@ def _legend(report: PlanReport) -> str:
         "median with 95% confidence. The system has the file in its memory: from a cold disk, each "
         "read would cost more. Rows, reads and bytes are counted."
     )
-    if report.inserts is None:
+    if not report.inserts:
         return text
     batches = len(report.inserts[0].us.samples)
     return f"{text} Messages are saved {report.batch:,} at a time, synced, {batches} times."

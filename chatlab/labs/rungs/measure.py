@@ -195,15 +195,10 @@ class Rungs(Lab):
             name: [value for value in one.per_s if value is not None]
             for name, one in self.contestants.items()
         }
-        return RungsReport(
-            **self.head(),
-            rounds=self.rounds,
-            history=self.history,
-            messages=self.messages,
+        return self.fill(
+            RungsReport,
             per_s={name: estimate(values) for name, values in per_s.items() if values},
             promises=self._promises(),
-            audit=self.audit,
-            invalid=self.invalid,
         )
 
     async def _round(self, one: Contestant, prepared: Path | None) -> None:
@@ -232,51 +227,47 @@ class Rungs(Lab):
     def _promises(self) -> list[Promise]:
         """Each promise about which something was measured."""
         long, middle = f"{self.history:,}", f"{self.middle:,}"
-        journal_long = f"journal, history {long}"
-        at_least = [
-            ("journal / bare echo server, messages per second", "journal", ECHO, 1.0),
-            (
-                f"journal with {long} messages of history / with none",
-                *(journal_long, "journal", 0.9),
-            ),
-            (
-                f"sqlite with {long} messages of history / with none",
-                *(f"sqlite, history {long}", "sqlite", 0.9),
-            ),
-            ("journal / optimized, no history", "journal", "optimized", 5.0),
-            (
-                f"journal / optimized, {middle} messages of history",
-                *(f"journal, history {middle}", f"optimized, history {middle}", 50.0),
-            ),
+        after_long, after_middle = f", history {long}", f", history {middle}"
+        peaks = [
+            one.after.rss_peak_bytes / MIB for one in self._rounds("journal" + after_long) if one
         ]
-        peaks = [one.after.rss_peak_bytes / MIB for one in self._rounds(journal_long) if one]
+        echo = self._speeds("journal", ECHO)
+        journal = self._speeds("journal" + after_long, "journal")
+        sqlite = self._speeds("sqlite" + after_long, "sqlite")
+        fresh = self._speeds("journal", "optimized")
+        grown = self._speeds("journal" + after_middle, "optimized" + after_middle)
+        steady = self._latencies("journal, steady", "optimized, steady")
+        idle = self._latencies("journal, idle", "naive, idle")
+        steady_words = (
+            f"at {STEADY_PER_S:,.0f} messages/s: journal's ack p99 / optimized's delivery p99"
+        )
+        at_least = [
+            ("journal / bare echo server, messages per second", echo, 1.0),
+            (f"journal with {long} messages of history / with none", journal, 0.9),
+            (f"sqlite with {long} messages of history / with none", sqlite, 0.9),
+            ("journal / optimized, no history", fresh, 5.0),
+            (f"journal / optimized, {middle} messages of history", grown, 50.0),
+        ]
         at_most = [
             (f"journal's peak memory with {long} messages of history", "MiB", peaks, RSS_MAX_MIB),
-            (
-                f"at {STEADY_PER_S:,.0f} messages/s: journal's ack p99 / optimized's delivery p99",
-                *("x", self._latencies("journal, steady", "optimized, steady"), 1.0),
-            ),
-            (
-                "one user, one message at a time: journal's ack p50 / naive's",
-                *("x", self._latencies("journal, idle", "naive, idle"), 1.0),
-            ),
+            (steady_words, "x", steady, 1.0),
+            ("one user, one message at a time: journal's ack p50 / naive's", "x", idle, 1.0),
             (
                 f"start of journal on {long} messages, with Python's own",
-                *("s", self.start_s, START_MAX_S),
+                "s",
+                self.start_s,
+                START_MAX_S,
             ),
         ]
-        ratios = [(words, self._speeds(a, b), least) for words, a, b, least in at_least]
-        return [
-            *(
-                Promise(words, "x", estimate(found), at_least=least)
-                for words, found, least in ratios
-                if found
-            ),
-            *(
-                Promise(words, unit, estimate(found), at_most=most)
-                for words, unit, found, most in at_most
-                if found
-            ),
+        promises = [
+            Promise(words, "x", estimate(found), at_least=least)
+            for words, found, least in at_least
+            if found
+        ]
+        return promises + [
+            Promise(words, unit, estimate(found), at_most=most)
+            for words, unit, found, most in at_most
+            if found
         ]
 
     def _rounds(self, name: str) -> list[Round | None]:

@@ -8,7 +8,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.statistics import Estimate
 from chatlab.labs import screen
 from chatlab.labs.rungs.measure import HISTORY, Promise, RungsReport, Verdict
 
@@ -34,7 +33,7 @@ def render(report: RungsReport) -> RenderableType:
 def _speeds(report: RungsReport) -> Table:
     table = screen.table("messages per second", "median", "95% interval")
     for name, speed in report.per_s.items():
-        table.add_row(name, f"{speed.median:,.0f}", _interval(speed, ",.0f"))
+        table.add_row(name, f"{speed.median:,.0f}", screen.interval(speed, ",.0f"))
     return table
 
 
@@ -46,7 +45,7 @@ def _promises(report: RungsReport) -> Iterator[Text]:
 
 
 def _found(promise: Promise) -> str:
-    interval = _interval(promise.found, ".3g")
+    interval = screen.interval(promise.found, ".3g")
     text = f"{promise.found.median:.3g} {promise.unit}"
     return f"{text} (95% interval {interval})" if interval else text
 
@@ -55,12 +54,6 @@ def _promised(promise: Promise) -> str:
     if promise.at_least is not None:
         return f"at least {promise.at_least:g} {promise.unit}"
     return f"at most {promise.at_most:g} {promise.unit}"
-
-
-def _interval(found: Estimate, form: str) -> str:
-    if found.low is None or found.high is None:
-        return ""
-    return f"{found.low:{form}} to {found.high:{form}}"
 
 
 def _rest(report: RungsReport) -> Iterator[Text]:

@@ -144,11 +144,8 @@ class Tune(Lab):
 
     def report(self) -> TuneReport:
         cells, best = judged(self.cells)
-        return TuneReport(
-            **self.head(),
-            seed=self.seed,
-            mode=self.mode,
-            rounds=self.rounds,
+        return self.fill(
+            TuneReport,
             burst_messages=self.burst,
             steady_per_s=self.rate,
             steady_messages=self.steady,

@@ -11,9 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -27,7 +26,7 @@ from chatlab.bench.server_process import LISTENING, START_TIMEOUT_S, ServerProce
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.errors import UsageError
 from chatlab.labs import screen
-from chatlab.labs.base import ROUND_S, Lab, LabReport, Option
+from chatlab.labs.base import ROUND_S, Lab, LabReport, Messages, Option, Rounds
 
 WIDTH, HEIGHT = 140, 40
 COST_MAX = 0.05
@@ -75,8 +74,8 @@ class Watching(Lab):
     """Exit code 1 if it surely costs more than 5% of the throughput: the whole interval says so."""
 
     mode: Annotated[str, Option("MODE", "The server's line-up.", kind="modes")] = "optimized"
-    rounds: Annotated[int, Option("N", "Rounds of each.", 1, 100)] = 6
-    messages: Annotated[int, Option("N", "Messages in a round.", 100, 1_000_000)] = 8_000
+    rounds: Rounds = 6
+    messages: Messages = 8_000
     per_s: dict[bool, list[float]] = field(
         default_factory=lambda: {True: [], False: []}, init=False
     )
@@ -101,9 +100,8 @@ class Watching(Lab):
 
     def report(self) -> WatchingReport:
         pairs = list(zip(self.per_s[True], self.per_s[False], strict=False))
-        return WatchingReport(
-            **self.head(),
-            mode=self.mode,
+        return self.fill(
+            WatchingReport,
             watched_per_s=self.per_s[True],
             unwatched_per_s=self.per_s[False],
             ratio=estimate([ours / theirs for ours, theirs in pairs]) if pairs else None,
@@ -114,7 +112,7 @@ class Watching(Lab):
             return screen.nothing()
         ratio = report.ratio
         rounds = screen.rounds(len(ratio.samples))
-        interval = "needs 6 rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+        interval = screen.interval(ratio, ".3f") or "needs 6 rounds"
         return Group(
             screen.title(
                 f"Messages delivered per second by {report.mode} (medians of {rounds}):",
@@ -144,9 +142,12 @@ async def _loaded(worker: LoadProcess, url: str, scenario: Scenario) -> float:
 
 @asynccontextmanager
 async def _watched_server(mode: str, folder: Path) -> AsyncIterator[str]:
-    """A server on a pseudo-terminal, whose screen somebody reads and throws away."""
-    screen, terminal = _open_terminal()
-    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    """A server on a pseudo-terminal, whose screen this process reads and throws away."""
+    shown, terminal = _open_terminal()
+    reader = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(shown, "rb", buffering=0)
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
         *("--data", str(folder), "--stop-with-stdin"),
@@ -157,20 +158,23 @@ async def _watched_server(mode: str, folder: Path) -> AsyncIterator[str]:
         start_new_session=True,
     )
     os.close(terminal)
-    reading = threading.Thread(
-        target=_read_screen, args=(screen, asyncio.get_running_loop(), listening), daemon=True
-    )
-    reading.start()
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            url = await listening
-        yield url
+            line = await reader.readline()
+        reading = asyncio.create_task(_read_to_the_end(reader))
+        yield line.decode().strip().removeprefix(LISTENING)
     finally:
         assert process.stdin is not None
         process.stdin.close()  # this asks it to stop
         await process.wait()
-        await asyncio.to_thread(reading.join)
-        os.close(screen)
+        pipe.close()
+    await reading
+
+
+async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
+    with suppress(OSError):  # so Linux says that the other side of a pseudo-terminal is closed
+        while await reader.read(65_536):
+            pass
 
 
 def _open_terminal() -> tuple[int, int]:
@@ -182,29 +186,3 @@ def _open_terminal() -> tuple[int, int]:
     screen, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     return screen, terminal
-
-
-def _read_screen(
-    screen: int, loop: asyncio.AbstractEventLoop, listening: asyncio.Future[str]
-) -> None:
-    start = b""
-    told = False
-    while True:
-        try:
-            data = os.read(screen, 65_536)
-        except OSError:  # Linux says so when the other side of a pseudo-terminal is closed
-            return
-        if not data:
-            return
-        if not told:
-            start += data
-            line, newline, _ = start.partition(b"\n")
-            if newline:
-                told = True
-                url = line.decode().strip().removeprefix(LISTENING)
-                loop.call_soon_threadsafe(_tell, listening, url)
-
-
-def _tell(listening: asyncio.Future[str], url: str) -> None:
-    if not listening.done():  # nobody waits any more after a Ctrl-C
-        listening.set_result(url)
