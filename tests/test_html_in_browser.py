@@ -10,9 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatlab.bench.compare import Compare
-from chatlab.bench.scenario import load
 from chatlab.view.compare.html import CHARTS, to_html
+from tests.conftest import Measured
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -31,7 +30,10 @@ FLAGS = (
     "--dump-dom",
 )
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(NAMES)} is on PATH")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(NAMES)} is on PATH"),
+]
 
 
 def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
@@ -48,15 +50,10 @@ def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-async def test_the_page_draws_every_chart_and_asks_nobody(tmp_path: Path) -> None:
-    scenario = msgspec.structs.replace(load("midnight"), messages=60, users=3)
-    race = Compare(["naive", "optimized"], scenario, seed=1, rounds=1, work_folder=tmp_path)
-    await race.run()
-    report = race.report("chatlab compare naive optimized")
-    naive, optimized = report.modes.values()
-    hostile = msgspec.structs.replace(
-        report, modes={"naive": naive, HOSTILE: optimized}, comparisons=[]
-    )
+def test_the_page_draws_every_chart_and_asks_nobody(measured: Measured, tmp_path: Path) -> None:
+    naive, optimized = measured.report.modes.values()
+    modes = {"naive": naive, HOSTILE: optimized}
+    hostile = msgspec.structs.replace(measured.report, modes=modes, comparisons=[])
     page = tmp_path / "page.html"
     page.write_text(to_html(hostile), encoding="utf-8")
 

@@ -23,14 +23,13 @@ from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import PlannedSend, Scenario
 from chatlab.bench.timeline import SAMPLES_MAX, Timeline, finished
-from chatlab.chat.parts.processor import ProcessorStatistics
-from chatlab.chat.parts.reader import ReaderStatistics
-from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, Snapshot
+from chatlab.chat.snapshot import Counts, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.errors import UsageError
 from chatlab.view.compare.live import follow_live
 from chatlab.view.compare.panel import rounded_up
 from chatlab.view.compare.side_by_side import render
+from tests.support.snapshots import a_snapshot, printed
 
 COUNT = 1_000
 SIZES = [(80, 23), (100, 29), (140, 39), (99, 23), (40, 12), (20, 5), (1, 1)]
@@ -107,42 +106,24 @@ def make_round(number: int, wall_s: float, *, delivered: int = COUNT, saved: int
         acked=COUNT,
         delivered=delivered,
         wall_s=wall_s,
-        before=make_snapshot(0, 40),
-        after=make_snapshot(COUNT, 3_040),
+        before=counted(0, 40),
+        after=counted(COUNT, 3_040),
         complete=delivered == COUNT,
     )
-    return Round(number=number, load=load, audit=Audit(saved=saved), after=make_snapshot(COUNT, 0))
+    return Round(number=number, load=load, audit=Audit(saved=saved), after=counted(COUNT, 0))
 
 
-def make_snapshot(saved: int, operations: int) -> Snapshot:
-    return Snapshot(
-        url="ws://x",
-        mode="naive",
-        parts={},
-        ack_means="written",
-        uptime_s=1.0,
-        clients=1,
-        counts=Counts(saved=saved),
-        rates=Rates(),
-        batches=Batches(),
-        queue=ProcessorStatistics(0, 0, 0.0, 0, 0),
-        cache=ReaderStatistics(0, 0, 0),
-        files={"messages.json": FileIO(reads=operations)},
-        **dict.fromkeys(("ack_ms", "save_ms", "delivery_ms", "loop_lag_ms"), Percentiles()),
-        cpu_s=0.0,
-        cpu_percent=0.0,
-        rss_bytes=1,
-        rss_peak_bytes=1,
-        refusals={},
-        notes=[],
-    )
+def counted(saved: int, operations: int) -> Snapshot:
+    """A server's snapshot after so many messages and file operations."""
+    return a_snapshot(counts=Counts(saved=saved), files={"messages.json": FileIO(reads=operations)})
 
 
-def printed(renderable: Any, width: int, *, encoding: str = "utf-8", **options: Any) -> list[str]:
-    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
-    Console(file=file, width=width, **({"force_terminal": False} | options)).print(renderable)
-    file.seek(0)
-    return file.read().splitlines()
+def ghost_and_live() -> Watched:
+    """Naive took 2 s in the first round; half a second into the second, optimized has 600."""
+    watched = Watched()
+    watched.ends("naive", 1, 2.0)
+    watched.runs("optimized", 2, at(0.5, 600))
+    return watched
 
 
 def stages() -> Iterator[Watched]:
@@ -179,35 +160,25 @@ def test_screen_is_never_wider_or_taller_than_asked(width: int, height: int) -> 
 
 
 def test_sides_stand_beside_each_other_from_100_columns_and_below_one_another_under_that() -> None:
-    watched = Watched()
-
-    assert any("naive ─" in row and "optimized ─" in row for row in watched.screen(100, 29))
-    assert not any("naive ─" in row and "optimized ─" in row for row in watched.screen(99, 23))
+    for width, beside in ((100, True), (99, False)):
+        rows = Watched().screen(width, 29)
+        assert any("naive ─" in row and "optimized ─" in row for row in rows) is beside
 
 
 def test_80_by_24_shows_both_sides_the_scale_the_legend_and_the_medians() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+    text = "\n".join(ghost_and_live().screen(80, 23))
+    *_, demonstration = stages()
 
-    text = "\n".join(watched.screen(80, 23))
     assert text.count("ack p95, send") == 2
     assert "charts: 0 to 2 s" in text
     assert "ghost: not running now" in text
     assert "naive 500/s (1 round)" in text
-
-
-def test_80_by_24_has_room_for_both_sides_of_a_demonstration() -> None:
-    *_, both = stages()
-
-    assert "\n".join(both.screen(80, 23)).count("ack p95, send") == 2
+    assert "\n".join(demonstration.screen(80, 23)).count("ack p95, send") == 2
 
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_charts_grow_only_where_everything_else_has_its_place(width: int) -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+    watched = ghost_and_live()
 
     for height in range(22, 50):
         assert "median so far" in watched.screen(width, height)[-1]
@@ -218,9 +189,7 @@ def test_name_of_a_mode_cannot_steer_the_terminal() -> None:
 
 
 def test_low_terminal_shows_the_side_that_runs() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+    watched = ghost_and_live()
 
     text = "\n".join(watched.screen(80, 12))
     assert "RUNNING round 2" in text
@@ -230,8 +199,8 @@ def test_low_terminal_shows_the_side_that_runs() -> None:
 def test_running_side_shows_every_figure() -> None:
     watched = Watched()
     watched.runs("naive", 1, at(0.2, 50), at(0.4, 300, refused=20, sent=900))
-    watched.recorder.take_count("naive", 1, make_snapshot(100, 340))
-    watched.recorder.take_count("naive", 1, make_snapshot(300, 840))
+    watched.recorder.take_count("naive", 1, counted(100, 340))
+    watched.recorder.take_count("naive", 1, counted(300, 840))
 
     left, right = watched.sides()
     for figure in (
@@ -261,15 +230,16 @@ def test_a_ceiling_under_way_is_named_and_draws_nothing() -> None:
     assert "RUNNING" not in text
 
 
-def test_ghost_stands_at_the_moment_of_the_one_that_runs() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+def test_ghost_stands_at_the_moment_of_the_one_that_runs_and_looks_different() -> None:
+    left, right = ghost_and_live().sides()
 
-    left, right = watched.sides()
     assert "ghost of round 1 at t = 0.50 s" in left
     assert "250 of 1,000" in left
+    # Nobody counted its operations this early: it shows those of the whole round, and says so.
+    assert re.search(r"operations per message +3.00  of the whole round", left)
     assert "RUNNING round 2" in right
+    assert ("░" in left, "░" in right) == (True, False)
+    assert ("██" in left.splitlines()[1], "██" in right.splitlines()[1]) == (False, True)
 
 
 def test_ghost_that_was_faster_stays_as_it_ended() -> None:
@@ -315,7 +285,7 @@ def test_samples_of_an_endless_round_are_bounded_and_keep_its_start_and_its_late
 
 
 def test_finished_round_knows_its_exact_end_whatever_the_rounding_of_its_moments() -> None:
-    for hundredths in range(1, 200):
+    for hundredths in range(1, 200, 7):
         assert finished(make_round(1, hundredths / 100)).at(9.0).delivered == COUNT
 
 
@@ -349,30 +319,21 @@ def test_round_that_never_got_all_answers_is_not_called_done() -> None:
 def test_set_up_of_the_rooms_is_not_counted_as_operations_of_messages() -> None:
     watched = Watched()
     watched.runs("naive", 1, at(0.2, 100))
-    watched.recorder.take_count("naive", 1, make_snapshot(0, 500))
-    watched.recorder.take_count("naive", 1, make_snapshot(100, 900))
+    watched.recorder.take_count("naive", 1, counted(0, 500))
+    watched.recorder.take_count("naive", 1, counted(100, 900))
     assert "not counted yet" in watched.sides()[0]
 
-    watched.recorder.take_count("naive", 1, make_snapshot(200, 1_200))
+    watched.recorder.take_count("naive", 1, counted(200, 1_200))
     assert "3.00" in watched.sides()[0]
 
 
 def test_count_of_an_earlier_round_that_comes_late_is_left_out() -> None:
     watched = Watched()
-    watched.recorder.take_count("naive", 1, make_snapshot(100, 900))
+    watched.recorder.take_count("naive", 1, counted(100, 900))
     watched.runs("naive", 4, at(0.2, 100))
-    watched.recorder.take_count("naive", 1, make_snapshot(200, 1_200))
+    watched.recorder.take_count("naive", 1, counted(200, 1_200))
 
     assert "not counted yet" in watched.sides()[0]
-
-
-def test_ghost_that_nobody_counted_that_early_shows_its_whole_round_and_says_so() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
-
-    row = next(row for row in watched.sides()[0].splitlines() if row.startswith("operations"))
-    assert "3.00  of the whole round" in row
 
 
 def test_rates_and_queues_have_one_scale_on_both_sides() -> None:
@@ -396,39 +357,27 @@ def test_chart_is_as_long_as_its_scenario_time() -> None:
 
 
 def test_chart_begins_at_the_left() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+    watched = ghost_and_live()
 
     row = next(row for row in watched.screen(80, 23) if row.startswith("queue"))
     assert row[30] != " "
     assert row[50:].strip() == ""
 
 
-def test_answer_shortly_after_the_last_send_does_not_widen_the_scale() -> None:
+def test_planned_time_is_the_scale_from_the_start_and_an_answer_shortly_after_keeps_it() -> None:
     steady = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
     watched = Watched(scenario=steady)
-    watched.ends("naive", 1, 5.01)
 
+    assert "charts: 0 to 5 s" in "\n".join(watched.screen())
+    watched.ends("naive", 1, 5.01)
     assert "charts: 0 to 5 s" in "\n".join(watched.screen())
 
 
-def test_step_that_has_hardly_begun_makes_no_peak() -> None:
+def test_step_that_has_hardly_begun_makes_no_peak_and_what_nobody_saw_is_blank() -> None:
     run = Timeline(1, COUNT).with_sample(at(1.0, 100)).with_sample(at(1.01, 200))
 
     assert run.rates_per_s(1.01, 0.5) == [100, 100]
-
-
-def test_what_waited_before_the_first_look_is_left_blank() -> None:
-    run = Timeline(1, COUNT).with_sample(at(0.3, 100))
-
-    assert run.outstanding(0.3, 0.1) == [None, None, 900]
-
-
-def test_planned_time_of_a_steady_scenario_is_the_scale_from_the_start() -> None:
-    steady = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
-
-    assert "charts: 0 to 5 s" in "\n".join(Watched(scenario=steady).screen())
+    assert run.outstanding(1.01, 0.5) == [None, 900, 800]
 
 
 @pytest.mark.parametrize(
@@ -489,21 +438,8 @@ def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
     assert head.endswith("elapsed 1 min 15 s")
 
 
-def test_ghost_differs_from_the_living_without_any_colour() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
-
-    left, right = watched.sides()
-    assert ("░" in left, "░" in right) == (True, False)
-    assert "██" in right.splitlines()[1]
-    assert "██" not in left.splitlines()[1]
-
-
 def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
+    watched = ghost_and_live()
 
     text = "\n".join(watched.screen(force_terminal=True, no_color=True))
     assert "\x1b[2m" in text

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import types
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
 from chatlab.bench import report as reports
+from chatlab.bench.ceilings import CEILINGS
 from chatlab.bench.compare import Compare, RoundProgress
+from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
+from chatlab.bench.server_process import EchoProcess
+from chatlab.chat.modes import PARTS
 from chatlab.chat.server_job import ServerOptions
 from chatlab.errors import UsageError
+from tests.conftest import TINY, Measured
 
-MESSAGES = 60
-TINY = Scenario(name="tiny", words="a load for tests", messages=MESSAGES, users=4, history=3)
-Number = (int, float)
-Maybe = (int, float, types.NoneType)
-
-
-class Measured:
-    """A comparison that was run once, for many tests to look at."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.race = Compare(["naive", "optimized"], TINY, seed=5, rounds=2, work_folder=folder)
-        asyncio.run(self.race.run())
-        self.report = self.race.report("chatlab compare --some-option")
-        self.json: dict[str, Any] = json.loads(reports.encode(self.report))
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    return Measured(tmp_path_factory.mktemp("compare"))
+MESSAGES = TINY.messages
 
 
 def files_of(report: Report, mode: str) -> dict[str, dict[str, int]]:
@@ -58,11 +42,10 @@ def test_rounds_alternate_a_b_b_a(measured: Measured) -> None:
     }
 
     assert [order[number] for number in sorted(order)] == [
-        "naive",
-        "optimized",
-        "optimized",
-        "naive",
+        *("naive", "optimized"),
+        *("optimized", "naive"),
     ]
+    assert list(measured.folder.iterdir()) == []  # no data folder stays
 
 
 @pytest.mark.parametrize("mode", ["naive", "optimized"])
@@ -73,24 +56,24 @@ def test_a_good_mode_has_a_clean_audit_with_every_message(mode: str, measured: M
     assert (found.sent, found.acked, found.saved, found.delivered) == (2 * MESSAGES,) * 4
 
 
-def test_naive_costs_exactly_what_its_design_says(measured: Measured) -> None:
+def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(
+    measured: Measured,
+) -> None:
+    naive, optimized = (measured.report.modes[name].io for name in ("naive", "optimized"))
+
     assert files_of(measured.report, "naive") == {
         "chatrooms.json": {"reads": MESSAGES},
         "messages.json": {"reads": MESSAGES, "writes": MESSAGES},
     }
-    assert measured.report.modes["naive"].io.per_message == 3.0
-    assert measured.report.modes["naive"].io.fsyncs == 0
+    assert (naive.per_message, naive.fsyncs) == (3.0, 0)
+    assert 1 <= optimized.writes <= MESSAGES / 4
+    assert optimized.reads + optimized.writes <= MESSAGES / 2
+    assert optimized.fsyncs >= optimized.writes
 
 
-def test_optimized_costs_far_less(measured: Measured) -> None:
-    ours = measured.report.modes["optimized"].io
-
-    assert 1 <= ours.writes <= MESSAGES / 4
-    assert ours.reads + ours.writes <= MESSAGES / 2
-    assert ours.fsyncs >= ours.writes
-
-
-def test_every_round_whose_plan_was_met_is_a_sample(measured: Measured) -> None:
+def test_every_round_whose_plan_was_met_is_a_sample_and_two_claim_nothing(
+    measured: Measured,
+) -> None:
     for mode in measured.report.modes.values():
         assert len(mode.rounds) == 2
         # On a busy machine a sender can be late, which makes a round invalid.
@@ -98,116 +81,7 @@ def test_every_round_whose_plan_was_met_is_a_sample(measured: Measured) -> None:
         assert mode.throughput_per_s.samples == [one.throughput_per_s for one in used]
         assert min(mode.throughput_per_s.samples) > 0
         assert mode.ack_ms.n == mode.delivery_ms.n == MESSAGES * len(used)
-
-
-def test_two_rounds_claim_nothing(measured: Measured) -> None:
     assert {one.verdict for one in measured.report.comparisons} == {"unknown"}
-
-
-def test_nothing_stays_in_the_place_for_data_folders(measured: Measured) -> None:
-    assert list(measured.folder.iterdir()) == []
-
-
-# What is reported: section 5 of the design.
-
-
-def wrong(value: Any, shape: Any, where: str = "$") -> list[str]:
-    """Where a value does not have a shape: a type, several types, or a dict or list of shapes."""
-    if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return [f"{where} is no object"]
-        return [
-            problem
-            for key, inner in shape.items()
-            for problem in (
-                wrong(value[key], inner, f"{where}.{key}")
-                if key in value
-                else [f"{where}.{key} is missing"]
-            )
-        ]
-    if isinstance(shape, list):
-        if not isinstance(value, list) or not value:
-            return [f"{where} is no list with something in it"]
-        return [p for n, one in enumerate(value) for p in wrong(one, shape[0], f"{where}[{n}]")]
-    fits = isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
-    return [] if fits else [f"{where} is {value!r}"]
-
-
-LATENCY = {"p50": Maybe, "p95": Maybe, "p99": Maybe, "n": int}
-IO = dict.fromkeys(("reads", "writes", "fsyncs", "bytes_read", "bytes_written"), int)
-AUDIT = dict.fromkeys(
-    ("sent", "acked", "saved", "delivered", "lost", "duplicated", "reordered", "corrupt"), int
-)
-MODE = {
-    "parts": dict.fromkeys(
-        ("transport", "reader", "writer", "lock", "store", "processor", "delivery", "monitor"), str
-    ),
-    "ack_means": str,
-    "throughput_per_s": {"median": Number, "low": Maybe, "high": Maybe, "samples": [Number]},
-    "ack_ms": LATENCY,
-    "delivery_ms": LATENCY,
-    "io": IO | {"per_message": Number, "files": {"messages.json": IO}},
-    "cpu_s": Number,
-    "rss_peak_bytes": int,
-    "audit": AUDIT,
-}
-SHAPE = {
-    "schema": str,
-    "command": str,
-    "seed": int,
-    "environment": dict.fromkeys(("chatlab", "python", "system"), str),
-    "scenario": {"name": str, "messages": int, "users": int},
-    "history": int,
-    "rounds": int,
-    "modes": {"naive": MODE, "optimized": MODE},
-    "comparisons": [
-        {
-            "baseline": str,
-            "mode": str,
-            "metric": str,
-            "ratio": Maybe,
-            "low": Maybe,
-            "high": Maybe,
-            "verdict": str,
-        }
-    ],
-    "trust": [{"check": str, "ok": bool, "value": (int, float, str), "limit": (int, float, str)}],
-}
-
-
-def test_the_json_has_the_shape_that_was_promised(measured: Measured) -> None:
-    assert wrong(measured.json, SHAPE) == []
-
-
-def test_the_json_says_how_to_do_it_again(measured: Measured) -> None:
-    found = measured.json
-
-    assert found["schema"] == "chatlab.compare/1"
-    assert found["command"] == "chatlab compare --some-option"
-    assert (found["seed"], found["history"], found["rounds"]) == (5, 3, 2)
-    assert found["scenario"]["messages"] == MESSAGES
-    assert found["complete"] is True
-
-
-def test_words_in_the_json_are_from_the_agreed_sets(measured: Measured) -> None:
-    assert {mode["ack_means"] for mode in measured.json["modes"].values()} == {"written", "queued"}
-    assert {one["verdict"] for one in measured.json["comparisons"]} <= {
-        "better",
-        "worse",
-        "same",
-        "unknown",
-    }
-    assert {one["baseline"] for one in measured.json["comparisons"]} == {"naive"}
-    assert "throughput_per_s" in {one["metric"] for one in measured.json["comparisons"]}
-
-
-def test_the_totals_of_a_mode_are_those_of_its_files(measured: Measured) -> None:
-    for mode in measured.json["modes"].values():
-        for kind in IO:
-            assert mode["io"][kind] == sum(file[kind] for file in mode["io"]["files"].values())
-
-
-# Modes that lie.
 
 
 async def test_a_mode_without_a_lock_is_caught_losing_messages(tmp_path: Path) -> None:
@@ -218,6 +92,95 @@ async def test_a_mode_without_a_lock_is_caught_losing_messages(tmp_path: Path) -
 
     assert not found.clean
     assert found.lost > 0
+
+
+# What is reported: section 5 of the design.
+
+KEYS = {
+    "": "schema command seed environment scenario history rounds measurement simulated control "
+    "complete modes comparisons trust ceilings",
+    "modes": "naive optimized",
+    "modes.naive": "parts ack_means throughput_per_s ack_ms delivery_ms ack_send_ms "
+    "delivery_send_ms ack_curve delivery_curve io cpu_s rss_peak_bytes audit refusals rounds "
+    "shares",
+    "modes.naive.parts": " ".join(PARTS),
+    "modes.naive.throughput_per_s": "median low high samples",
+    "modes.naive.ack_ms": "p50 p95 p99 n",
+    "modes.naive.io": "reads writes fsyncs bytes_read bytes_written per_message files",
+    "modes.naive.io.files.messages.json": "reads writes fsyncs bytes_read bytes_written",
+    "modes.naive.audit": "sent acked refused unanswered saved delivered lost duplicated "
+    "misdelivered reordered corrupt misrefused",
+    "modes.naive.rounds.0": "number invalid noisy throughput_per_s ack_ms delivery_ms "
+    "operations_per_message cpu_s rss_peak_bytes loop_lag_ms late_p99_ms sender_cpu_percent audit "
+    "series damage",
+    "modes.naive.rounds.0.series": "t_s sent acked delivered outstanding oldest_s",
+    "comparisons.0": "baseline mode metric ratio low high verdict",
+    "trust.0": "check ok value limit",
+}
+"""The keys of the JSON, in their order: programs of others read them."""
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_the_json_has_the_keys_that_were_promised(path: str, measured: Measured) -> None:
+    found = measured.json
+    for step in path.replace("messages.json", "messages/json").split(".") if path else ():
+        key = step.replace("/", ".")
+        found = found[int(key)] if isinstance(found, list) else found[key]  # type: ignore[index]
+
+    assert list(found) == KEYS[path].split()
+
+
+def test_the_json_says_how_to_do_it_again_and_is_read_back(measured: Measured) -> None:
+    found = measured.json
+
+    assert found["schema"] == "chatlab.compare/1"
+    assert found["command"] == "chatlab compare --some-option"
+    assert (found["seed"], found["history"], found["rounds"]) == (5, 3, 2)
+    assert found["scenario"]["messages"] == MESSAGES
+    assert found["complete"] is True
+    assert {"chatlab", "python", "system"} <= found["environment"].keys()
+    read = msgspec.json.decode(reports.encode(measured.report), type=Report)
+    assert (read.modes, read.ceilings) == (measured.report.modes, measured.report.ceilings)
+
+
+def test_the_totals_of_a_mode_are_those_of_its_files(measured: Measured) -> None:
+    for mode in measured.json["modes"].values():
+        for kind in KEYS["modes.naive.io.files.messages.json"].split():
+            assert mode["io"][kind] == sum(file[kind] for file in mode["io"]["files"].values())
+
+
+# Ceilings.
+
+
+def test_each_mode_is_shown_as_a_share_of_each_ceiling(measured: Measured) -> None:
+    assert set(measured.report.ceilings) == set(CEILINGS)
+    for name, ceiling in measured.compare.ceilings_done.items():
+        assert min(one.throughput_per_s for one in ceiling) > 0
+        for mode, rounds in measured.compare.rounds_done.items():
+            # On a busy machine a round may be invalid; no share may rest on such a one.
+            shares = [
+                ours.load.throughput_per_s / theirs.throughput_per_s
+                for ours, theirs in zip(rounds, ceiling, strict=True)
+                if not ours.invalid
+            ]
+            found = measured.report.modes[mode].shares
+            assert (found[name].samples if name in found else []) == pytest.approx(shares)
+    checks = [check.check for check in measured.report.trust]
+    assert any(check.startswith("sender CPU against a ceiling") for check in checks)
+
+
+@pytest.mark.parametrize("in_flight", [None, 2])
+async def test_an_echo_server_answers_each_message_to_its_sender_alone(
+    in_flight: int | None,
+) -> None:
+    scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
+    async with LoadProcess() as worker, EchoProcess() as server:
+        result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
+
+    assert result.complete
+    assert (result.sent, result.acked, result.delivered, result.altered) == (60, 60, 60, 0)
+    own = [[n for n, send in enumerate(result.plan) if send.user == user] for user in range(4)]
+    assert result.received == own
 
 
 # Cut short.
@@ -243,34 +206,22 @@ class Watched(dict[str, RoundProgress]):
             self.reached.set()
 
 
-async def cancelled_in_round(number: int, race: Compare) -> Report:
-    """What a comparison reports that was cancelled in the middle of a round."""
-    watched = Watched(number)
-    race.under_way = watched
+@pytest.mark.parametrize(("number", "reported"), [(1, []), (2, ["naive"])])
+async def test_a_cancelled_comparison_reports_the_rounds_that_were_complete(
+    number: int, reported: list[str], tmp_path: Path
+) -> None:
+    race = Compare(["naive", "optimized"], TINY, seed=1, rounds=500, work_folder=tmp_path)
+    race.under_way = watched = Watched(number)
     running = asyncio.create_task(race.run())
     await watched.reached.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    return race.report("chatlab compare")
-
-
-async def test_a_cancelled_comparison_reports_the_rounds_that_were_complete(tmp_path: Path) -> None:
-    race = Compare(["naive", "optimized"], TINY, seed=1, rounds=500, work_folder=tmp_path)
-    report = await cancelled_in_round(2, race)
+    report = race.report("chatlab compare")
 
     assert not report.complete
-    assert list(report.modes) == ["naive"]
-    assert report.modes["naive"].audit.sent == MESSAGES
-    nothing_stays(tmp_path)
-
-
-async def test_a_comparison_cancelled_in_its_first_round_reports_nothing(tmp_path: Path) -> None:
-    race = Compare(["naive", "optimized"], TINY, seed=1, rounds=1, work_folder=tmp_path)
-    report = await cancelled_in_round(1, race)
-
-    assert not report.complete
-    assert report.modes == {}
+    assert list(report.modes) == reported
+    assert [mode.audit.sent for mode in report.modes.values()] == [MESSAGES] * len(reported)
     assert report.comparisons == []
     nothing_stays(tmp_path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -46,97 +46,64 @@ def a_frame(contents: Sequence[str], sender: str = "someone") -> MessagesFrame:
     return MessagesFrame("room", [Message("m", "room", sender, text, "") for text in contents])
 
 
-# What can happen, and its plain account.
+# What can happen: the name of a method of both accounts below, and its arguments.
+Event = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Sent:
-    user: int
-    count: int
-    late: bool
-
-
-@dataclass(frozen=True)
-class Received:
-    user: int
-    contents: tuple[tuple[int, str], ...]
-    """For each message its number and how its text was altered."""
-    sender: str
-    """Of two senders: so frames with the same messages may be of other bytes."""
-
-
-@dataclass(frozen=True)
-class Acked:
-    number: int
-
-
-@dataclass(frozen=True)
-class AckedUpTo:
-    user: int
-    number: int
-
-
-@dataclass(frozen=True)
-class Refused:
-    number: int
-
-
-Event = Sent | Received | Acked | AckedUpTo | Refused
-
-
-@dataclass
 class PlainAccount:
     """The same as a tracker keeps, message by message and receiver by receiver."""
 
-    due_s: list[float] = field(default_factory=lambda: [send.at_s for send in PLAN])
-    sent_s: dict[int, float] = field(default_factory=dict)
-    acked_s: dict[int, float] = field(default_factory=dict)
-    covered: set[int] = field(default_factory=set)
-    refused_s: dict[int, float] = field(default_factory=dict)
-    delivered_s: dict[int, float] = field(default_factory=dict)
-    received: list[list[int]] = field(default_factory=lambda: [[] for _ in range(USERS)])
-    altered: int = 0
-    came_back: list[int] = field(default_factory=lambda: [0] * USERS)
-    news_s: float = 0.0
+    def __init__(self) -> None:
+        self.due_s = [send.at_s for send in PLAN]
+        self.sent_s: dict[int, float] = {}
+        self.acked_s: dict[int, float] = {}
+        self.covered: set[int] = set()
+        self.refused_s: dict[int, float] = {}
+        self.delivered_s: dict[int, float] = {}
+        self.seen: list[list[int]] = [[] for _ in range(USERS)]
+        self.altered = 0
+        self.came_back = [0] * USERS
+        self.news_s = 0.0
 
-    def take(self, event: Event, now_s: float) -> None:
-        match event:
-            case Sent(user, count, late):
-                mine = [n for n in range(COUNT) if PLAN[n].user == user and n not in self.sent_s]
-                for number in mine[:count]:
-                    self.sent_s[number] = now_s
-                    if late:
-                        self.due_s[number] = now_s
-            case Received(user, contents, _):
-                for number, alteration in contents:
-                    if number != FOREIGN:
-                        self._receive(user, number, bool(alteration), now_s)
-            case Acked(number):
-                self.news_s = now_s
-                self.acked_s.setdefault(number, now_s)
-            case AckedUpTo(user, up_to):
-                for number in self.sent_s.keys() - self.covered:
-                    if PLAN[number].user == user and number <= up_to:
-                        self.covered.add(number)
-                        if number not in self.refused_s:
-                            self.take(Acked(number), now_s)
-            case Refused(number):
-                self.news_s = now_s
-                if number not in self.refused_s:
-                    self.refused_s[number] = now_s
-                    self.came_back[PLAN[number].user] += 1
+    def sent(self, now_s: float, user: int, count: int, late: bool) -> None:
+        mine = [n for n in range(COUNT) if PLAN[n].user == user and n not in self.sent_s]
+        for number in mine[:count]:
+            self.sent_s[number] = now_s
+            if late:
+                self.due_s[number] = now_s
 
-    def _receive(self, user: int, number: int, altered: bool, now_s: float) -> None:
+    def received(
+        self, now_s: float, user: int, contents: Sequence[tuple[int, str]], _sender: str
+    ) -> None:
+        for number, alteration in contents:
+            if number != FOREIGN:
+                self.news_s = now_s
+                self.seen[user].append(number)
+                self.altered += bool(alteration)
+                self.came_back[user] += PLAN[number].user == user
+                if self.receipts(number) == USERS // ROOMS:
+                    self.delivered_s.setdefault(number, now_s)
+
+    def acked(self, now_s: float, number: int) -> None:
         self.news_s = now_s
-        self.received[user].append(number)
-        self.altered += altered
-        self.came_back[user] += PLAN[number].user == user
-        if self.receipts(number) == USERS // ROOMS:
-            self.delivered_s.setdefault(number, now_s)
+        self.acked_s.setdefault(number, now_s)
+
+    def acked_up_to(self, now_s: float, user: int, up_to: int) -> None:
+        for number in self.sent_s.keys() - self.covered:
+            if PLAN[number].user == user and number <= up_to:
+                self.covered.add(number)
+                if number not in self.refused_s:
+                    self.acked(now_s, number)
+
+    def refused(self, now_s: float, number: int) -> None:
+        self.news_s = now_s
+        if number not in self.refused_s:
+            self.refused_s[number] = now_s
+            self.came_back[PLAN[number].user] += 1
 
     def receipts(self, number: int) -> int:
         members = range(PLAN[number].room, USERS, ROOMS)
-        return sum(number in self.received[user] for user in members)
+        return sum(number in self.seen[user] for user in members)
 
     def settled(self, number: int) -> bool:
         return number in self.refused_s or (number in self.acked_s and number in self.delivered_s)
@@ -155,6 +122,39 @@ class PlainAccount:
         )
 
 
+class Tracked:
+    """A tracker, fed as a load does it, and what it said to the sender."""
+
+    def __init__(self) -> None:
+        self.result = a_result()
+        self.came_back = [0] * USERS
+        self.tracker = LoadTracker(RUN, self.result, self._came_back)
+
+    def _came_back(self, user: int, count: int) -> None:
+        self.came_back[user] += count
+
+    def sent(self, now_s: float, user: int, count: int, late: bool) -> None:
+        unsent = self.tracker.unsent(user, count)
+        self.tracker.sent(user, unsent, now_s, now_s if late else None)
+
+    def received(
+        self, now_s: float, user: int, contents: Sequence[tuple[int, str]], sender: str
+    ) -> None:
+        frame = a_frame([said(number, end) for number, end in contents], sender)
+        data = encode(frame)
+        if not self.tracker.same_again(user, data, now_s):
+            self.tracker.messages(user, data, frame.messages, now_s)
+
+    def acked(self, now_s: float, number: int) -> None:
+        self.tracker.ack(number, now_s)
+
+    def acked_up_to(self, now_s: float, user: int, number: int) -> None:
+        self.tracker.ack_up_to(user, number, now_s)
+
+    def refused(self, now_s: float, number: int) -> None:
+        self.tracker.refusal(number, "overloaded", now_s)
+
+
 numbers = st.integers(0, COUNT - 1)
 users = st.integers(0, USERS - 1)
 texts = st.sampled_from(["", "", "", "?"])
@@ -166,79 +166,53 @@ of_one_room = st.integers(0, ROOMS - 1).flatmap(
 )
 of_any_room = st.lists(st.tuples(st.integers(FOREIGN, COUNT - 1), texts), max_size=5)
 contents = st.one_of(of_one_room, of_one_room, of_any_room).map(tuple)
-# A few frames a run, so that most of them reach several users.
+# A few frames a run, so that most of them reach several users; of two senders, so that frames with
+# the same messages may be of other bytes.
 some_frames = st.lists(st.tuples(contents, st.sampled_from("ab")), min_size=1, max_size=4)
 
 
 @st.composite
 def event_lists(draw: st.DrawFn) -> list[Event]:
     received = st.builds(
-        lambda user, frame: Received(user, *frame), users, st.sampled_from(draw(some_frames))
+        lambda user, frame: ("received", user, *frame), users, st.sampled_from(draw(some_frames))
     )
     others = st.one_of(
-        st.builds(Sent, users, st.integers(1, 2), st.booleans()),
-        st.builds(Acked, numbers),
-        st.builds(AckedUpTo, users, numbers),
-        st.builds(Refused, numbers),
+        st.tuples(st.just("sent"), users, st.integers(1, 2), st.booleans()),
+        st.tuples(st.just("acked"), numbers),
+        st.tuples(st.just("acked_up_to"), users, numbers),
+        st.tuples(st.just("refused"), numbers),
     )
     return draw(st.lists(st.one_of(received, received, others), max_size=40))
-
-
-class Notes:
-    """A tracker, fed as a load does it, and what it said to the sender."""
-
-    def __init__(self) -> None:
-        self.result = a_result()
-        self.came_back = [0] * USERS
-        self.tracker = LoadTracker(RUN, self.result, self._came_back)
-
-    def _came_back(self, user: int, count: int) -> None:
-        self.came_back[user] += count
-
-    def take(self, event: Event, now_s: float) -> None:
-        tracker = self.tracker
-        match event:
-            case Sent(user, count, late):
-                tracker.sent(user, tracker.unsent(user, count), now_s, now_s if late else None)
-            case Received(user, contents, sender):
-                frame = a_frame([said(number, end) for number, end in contents], sender)
-                data = encode(frame)
-                if not tracker.same_again(user, data, now_s):
-                    tracker.messages(user, data, frame.messages, now_s)
-            case Acked(number):
-                tracker.ack(number, now_s)
-            case AckedUpTo(user, up_to):
-                tracker.ack_up_to(user, up_to, now_s)
-            case Refused(number):
-                tracker.refusal(number, "overloaded", now_s)
 
 
 TWICE_IN_A_FRAME = ((0, ""), (0, ""))
 
 
-@example(events=[Received(user, TWICE_IN_A_FRAME, "a") for user in (0, 2)], kept_max=64, whole=True)
+@example(
+    events=[("received", user, TWICE_IN_A_FRAME, "a") for user in (0, 2)], kept_max=64, whole=True
+)
 @given(events=event_lists(), kept_max=st.sampled_from([1, 64]), whole=st.booleans())
 def test_the_account_of_frames_is_that_of_each_message_and_receiver(
     events: list[Event], kept_max: int, whole: bool
 ) -> None:
     if whole:  # the usual case: everything is sent, and everything that happens is allowed
-        events = [*(Sent(user, COUNT, False) for user in range(USERS)), *events]
+        events = [*(("sent", user, COUNT, False) for user in range(USERS)), *events]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frames, "KEPT_MAX", kept_max)  # with 1, frames are read again and again
-        notes, plain = Notes(), PlainAccount()
-        for tenths, event in enumerate(events, start=1):
+        tracked, plain = Tracked(), PlainAccount()
+        for tenths, (what, *arguments) in enumerate(events, start=1):
             now_s = tenths / 10
-            notes.take(event, now_s)
-            plain.take(event, now_s)
-            assert notes.tracker.progress(now_s) == plain.progress(now_s)
-            assert notes.tracker.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
-            assert notes.tracker.last_news_s == plain.news_s
-            assert notes.came_back == plain.came_back
-    notes.tracker.finish()
-    notes.tracker.finish()  # safe to repeat
+            getattr(tracked, what)(now_s, *arguments)
+            getattr(plain, what)(now_s, *arguments)
+            assert tracked.tracker.progress(now_s) == plain.progress(now_s)
+            assert tracked.tracker.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
+            assert tracked.tracker.last_news_s == plain.news_s
+            assert tracked.came_back == plain.came_back
+    tracked.tracker.finish()
+    tracked.tracker.finish()  # safe to repeat
 
-    result = notes.result
-    assert result.received == plain.received
+    result = tracked.result
+    assert result.received == plain.seen
     assert result.receipts == [plain.receipts(number) for number in range(COUNT)]
     assert result.altered == plain.altered
     assert result.delivered_s == [plain.delivered_s.get(n, NEVER) for n in range(COUNT)]
@@ -285,17 +259,15 @@ def some_kept(count: int) -> tuple[FrameReader, list[bytes]]:
     return kept, [encode(frame) for frame in read]
 
 
-def test_so_many_frames_are_kept_and_no_more() -> None:
+def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     kept, read = some_kept(frames.KEPT_MAX + 3)
-
     assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * frames.KEPT_MAX
 
-
-def test_frames_of_so_many_bytes_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(encode(a_frame([content_of(RUN, 0, "text 0")])))
     monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * size + 1)
     kept, read = some_kept(5)
-
     assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * 2
 
 
