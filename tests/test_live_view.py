@@ -19,9 +19,9 @@ from chatlab.bench.audit import Audit
 from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.live import LiveRecorder
 from chatlab.bench.load_process import LoadProcess
-from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_result import NEVER, LoadProgress
 from chatlab.bench.rounds import Round, Step
-from chatlab.bench.scenario import PlannedSend, Scenario
+from chatlab.bench.scenario import Scenario
 from chatlab.bench.timeline import SAMPLES_MAX, Timeline, finished
 from chatlab.chat.snapshot import Counts, Snapshot
 from chatlab.disk.counted import FileIO
@@ -29,6 +29,7 @@ from chatlab.errors import UsageError
 from chatlab.view.compare.live import follow_live
 from chatlab.view.compare.panel import rounded_up
 from chatlab.view.compare.side_by_side import render
+from tests.support.reports import a_load
 from tests.support.snapshots import a_snapshot, printed
 
 COUNT = 1_000
@@ -93,19 +94,10 @@ def at(t_s: float, delivered: int, *, refused: int = 0, sent: int = COUNT) -> Lo
 def make_round(number: int, wall_s: float, *, delivered: int = COUNT, saved: int = COUNT) -> Round:
     """A round in which the answers came evenly, each 0.1 ms after its ack."""
     ends_s = [(n + 1) / COUNT * wall_s for n in range(COUNT)]
-    load = LoadResult(
-        plan=[PlannedSend(0.0, 0, 0, "x")] * COUNT,
-        rooms=1,
-        receivers=[1] * COUNT,
-        sent_s=[0.0] * COUNT,
+    load = a_load(
+        ends_s,
         acked_s=[end_s - 0.0001 for end_s in ends_s],
         delivered_s=[end_s if n < delivered else NEVER for n, end_s in enumerate(ends_s)],
-        receipts=[1] * COUNT,
-        received=[list(range(COUNT))],
-        sent=COUNT,
-        acked=COUNT,
-        delivered=delivered,
-        wall_s=wall_s,
         before=counted(0, 40),
         after=counted(COUNT, 3_040),
         complete=delivered == COUNT,

@@ -8,39 +8,18 @@ import pytest
 
 from chatlab.bench import analysis, environment
 from chatlab.bench.audit import Audit
-from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.load_result import NEVER
 from chatlab.bench.rounds import Round
-from chatlab.bench.scenario import PlannedSend
+from tests.support.reports import a_load
 from tests.support.snapshots import a_snapshot
 
 COUNT = 40
 
 
-def a_load(per_s: float, **changes: Any) -> LoadResult:
-    """A load of `COUNT` messages, delivered evenly at a rate."""
-    times = [(n + 1) / per_s for n in range(COUNT)]
-    values: dict[str, Any] = {
-        "plan": [PlannedSend(0.0, 0, 0, "text")] * COUNT,
-        "receivers": [1] * COUNT,
-        "sent_s": [0.0] * COUNT,
-        "acked_s": times,
-        "delivered_s": times,
-        "receipts": [1] * COUNT,
-        "received": [list(range(COUNT))],
-        "sent": COUNT,
-        "acked": COUNT,
-        "delivered": COUNT,
-        "wall_s": times[-1],
-        "sender_cpu_s": 0.0,
-        "complete": True,
-    }
-    return LoadResult(**(values | changes))
-
-
 def a_round(per_s: float = 100.0, **changes: Any) -> Round:
     return Round(
         number=1,
-        load=a_load(per_s, **changes),
+        load=a_load([(n + 1) / per_s for n in range(COUNT)], **changes),
         audit=Audit(sent=COUNT, acked=COUNT, saved=COUNT, delivered=COUNT),
         after=a_snapshot(),
     )
@@ -125,7 +104,7 @@ def test_rounds_are_paired_by_their_number() -> None:
 
 
 def test_a_baseline_that_delivered_nothing_has_no_ratio() -> None:
-    nothing = [a_round(delivered=0, delivered_s=[NEVER] * COUNT) for _ in range(6)]
+    nothing = [a_round(delivered_s=[NEVER] * COUNT) for _ in range(6)]
     measured = {"a": nothing, "b": rounds_at(*[100.0] * 6)}
     [found] = [
         one for one in analysis.comparisons(measured, None) if one.metric == "throughput_per_s"

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from chatlab.bench.audit import FAULTS, Audit, audit
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.scenario import PlannedSend, Scenario, plan
+from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat.modes import parse
 from chatlab.chat.protocol import Ack, ErrorFrame
 from chatlab.chat.server import ChatServer
@@ -20,6 +20,7 @@ from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
 from chatlab.errors import UsageError
 from tests.bench.fakes import FakeClock, FakeServer, Incoming, OnMessage
+from tests.support import reports
 
 RUN = "test"
 SETTLE_S = 0.2
@@ -189,24 +190,9 @@ async def test_the_planned_clock_is_the_send_clock_and_the_lateness() -> None:
 # Throughput.
 
 
-def a_result(delivered_s: list[float]) -> LoadResult:
-    count = len(delivered_s)
-    return LoadResult(
-        plan=[PlannedSend(0.1 * n, 0, 0, "") for n in range(count)],
-        receivers=[1] * count,
-        sent_s=[0.1 * n for n in range(count)],
-        acked_s=[NEVER] * count,
-        delivered_s=delivered_s,
-        receipts=[1] * count,
-        received=[[]],
-        delivered=sum(at != NEVER for at in delivered_s),
-        wall_s=100.0,
-    )
-
-
 def test_throughput_is_what_was_delivered_until_the_last_delivery() -> None:
-    assert a_result([0.5, 4.0, NEVER, 2.0]).throughput_per_s == 3 / 4.0
-    assert a_result([NEVER, NEVER]).throughput_per_s == 0.0
+    assert reports.a_load([0.5, 4.0, NEVER, 2.0]).throughput_per_s == 3 / 4.0
+    assert reports.a_load([NEVER, NEVER]).throughput_per_s == 0.0
 
 
 async def test_throughput_counts_deliveries_and_not_acks() -> None:

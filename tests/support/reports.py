@@ -1,10 +1,11 @@
-"""Reports of comparisons that were never measured, for the tests of what is made of a report."""
+"""Loads and reports that were never measured, for the tests of what is made of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from chatlab.bench.audit import Audit
+from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.report import (
     Comparison,
     Curve,
@@ -14,6 +15,7 @@ from chatlab.bench.report import (
     RoundReport,
     TrustCheck,
 )
+from chatlab.bench.scenario import PlannedSend
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.bench.timeline import Series
 from chatlab.chat.snapshot import Percentiles
@@ -23,6 +25,26 @@ CLEAN = Audit(sent=6_001, acked=6_002, refused=6_003, saved=6_004, delivered=6_0
 NOT_CLEAN = Audit(sent=10, acked=10, saved=7, delivered=10, lost=3)
 LATENCY = Percentiles(1.5, None, None, 30)
 CURVE = Curve([0, 50, 90, 100], [1, 2, 3, 9], [1, 1, 2, 8])
+
+
+def a_load(times_s: list[float], **changes: Any) -> LoadResult:
+    """A load of one user who sent everything at 0 s; it was acked and delivered at these times."""
+    count = len(times_s)
+    values: dict[str, Any] = {
+        "plan": [PlannedSend(0.0, 0, 0, "text")] * count,
+        "receivers": [1] * count,
+        "sent_s": [0.0] * count,
+        "acked_s": times_s,
+        "delivered_s": times_s,
+        "receipts": [1] * count,
+        "received": [list(range(count))],
+        "sent": count,
+        "acked": count,
+        "delivered": sum(at_s != NEVER for at_s in changes.get("delivered_s", times_s)),
+        "wall_s": max(times_s),
+        "complete": True,
+    }
+    return LoadResult(**(values | changes))
 
 
 def a_round(number: int = 1, per_s: float = 100.0, **changes: Any) -> RoundReport:
