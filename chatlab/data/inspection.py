@@ -46,7 +46,7 @@ class StoreContents(msgspec.Struct, kw_only=True):
         rooms: messages of each, the fullest first.
         first, last: the earliest and the latest time of a message; None if there is none.
         segments: of a journal.
-        unfinished: it is being filled, or that was interrupted; then the next start begins anew.
+        unfinished: its first start has not ended, or was interrupted: then the next begins anew.
         damage: what is wrong with each damaged file, by its name.
     """
 
@@ -86,7 +86,7 @@ def inspect(folder: Path, pause: Callable[[float], None] = time.sleep) -> Conten
     """Look at a data folder.
 
     Args:
-        pause: between two looks at a file that a running server may be just rewriting.
+        pause: waits before another look at a file that a running server may be rewriting.
 
     Raises:
         UsageError: there is no such folder, or it cannot be read.

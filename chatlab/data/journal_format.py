@@ -1,9 +1,9 @@
 """How the journal lies on the disk: lines of text, each with a checksum of its own.
 
-A journal is a row of segments, `journal-0000000000000000.log` and so on. The number is where the
-segment begins: a position counts the bytes of the whole journal, over all segments, from 0. So a
-position leads to its segment and the place in it. A segment is only ever appended to, and never
-changed once the next one has begun.
+A journal is a row of segments, `journal-0000000000000000.log` and so on. The number is the position
+at which the segment begins: positions count the bytes of the whole journal, over all segments, from
+0. So a position leads to its segment and the place in it. A segment is only ever appended to, and
+never changed once the next one has begun.
 
     5b1c2a90 # {"journal":1,"base":0,"messages":0,"rooms":{}}
     1f4e8d02 + - {"id":"...","roomId":"general","sender":"alice","content":"hi","timestamp":"..."}
@@ -11,24 +11,24 @@ changed once the next one has begun.
 
 - The first eight characters are the CRC-32 of the rest of the line, in hexadecimal.
 - `#` is a segment's first line, its index: how many messages came before it, and where each room's
-  latest one begins. With it, a start needs to read the last segment only.
+  latest one begins. With it, a start needs to read only the last segment.
 - `+` is the first message of a batch, `=` one that was saved together with the one above.
-- Then comes the position (hexadecimal) of the room's message before, `-` if there is none: a chain
-  through each room, by which its latest messages are found without reading any other's.
+- Then comes the position (hexadecimal) of the message before in the same room, or `-`. This chain
+  finds a room's latest messages without reading any other room's.
 
 A batch is written only after the one before it was synced. So when a line is damaged, a later `+`
-proves that this line had been on the disk once: that is decay, and needs a person. Without one, it
-is the torn tail that a crash leaves; nobody was ever told that those messages are safe, and it can
-be cut off. What this cannot tell apart: decay in the very last batch looks like a torn tail, too.
+proves that this line had been on the disk once: that is decay, and a person must decide. Without
+one, it is the torn tail that a crash leaves; nobody was told that those messages are safe, and it
+can be cut off. One case stays hidden: decay in the very last batch looks like a torn tail, too.
 
-A segment begins where the one before ends, so that the sizes of the files alone show whether one is
-missing in the middle. That the last one is missing cannot be seen.
+A segment begins where the one before ends, so the sizes of the files show whether one is missing in
+the middle. They do not show that the last one is missing.
 
-A segment after which another one has begun may be kept compressed, as `journal-....log.z`: see
-`journal_segments.py`. The plain file is removed only when the compressed one is surely on the
-disk; after a crash both may be there, and then the plain one counts.
+A closed segment may be kept compressed, as `journal-....log.z`: see `journal_segments.py`. The
+plain file is removed once the compressed one is on the disk; after a crash both may be there, and
+then the plain one counts.
 
-`chatlab data inspect` reads all this aloud, `chatlab data inspect --tail 3` line by line.
+`chatlab data inspect` shows all this, `chatlab data inspect --tail 3` line by line.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ T = TypeVar("T")
 
 PATTERN = "journal-*.log"
 FILLING = "journal.filling"
-"""Is there while a new journal is being filled: one that was interrupted is begun anew."""
+"""Exists while a new journal is being filled; after an interruption, the next start begins anew."""
 VERSION = 1
 NOWHERE = -1
 HEADER, FIRST, FURTHER = b"#", b"+", b"="
 
-# Looked for at any byte, not only after a line feed: that one may be what is damaged.
+# Searched at any byte, not only after a line feed: the damage may have hit that one.
 _BATCH_BEGINS = re.compile(rb"(?=[0-9a-f]{8} \+ )")
 
 _encoder = msgspec.json.Encoder()
@@ -286,17 +286,17 @@ def decode_line(name: str, line: bytes, mark: bytes, version: int, kind: type[T]
     try:
         if not _whole(line) or line[9:10] != mark:
             raise CorruptFile(name, "its first line is damaged")
-        # Alone and first: another version's index may look different in all else.
+        # Alone and first: another version's index may differ in all else.
         found = msgspec.json.decode(line[11:], type=_Version).journal
         if found != version:
-            raise CorruptFile(name, f"it has format {found}, this chatlab knows {version}")
+            raise CorruptFile(name, f"it has format {found}; this chatlab reads format {version}")
         return msgspec.json.decode(line[11:], type=kind)
     except msgspec.MsgspecError as error:
         raise CorruptFile(name, f"its first line is no index: {error}") from error
 
 
 def _whole(line: bytes) -> bool:
-    """Whether a line is complete and has the checksum that it says."""
+    """Whether a line is complete, and its checksum right."""
     return (
         len(line) > 12
         and line.endswith(b"\n")

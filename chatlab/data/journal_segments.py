@@ -7,10 +7,10 @@ not a segment.
     9013 bytes, 8977 bytes, ...
 
 The first line is the index, with a checksum like every line of a journal. The blocks follow, one
-after another: each is 64 KiB of the segment's own bytes (the last one less), compressed by zlib for
-itself. So it can be read alone, and zlib's checksum tells whether it is damaged. `sizes` are those
-of the blocks as they lie here, `bytes` is the size of the segment. Positions stay what they are:
-the block of a position is found by a division, and its place in the file by a sum.
+after another: each is 64 KiB of the segment's own bytes (the last one less), compressed by zlib on
+its own. So it can be read alone, and zlib's checksum shows whether it is damaged. `sizes` are the
+compressed sizes of the blocks, `bytes` is the size of the segment. Positions stay what they are: a
+division finds the block of a position, and a sum its place in the file.
 
 `SegmentFiles` waits for the disk. What a segment itself looks like stands in `journal_format.py`.
 """
@@ -30,7 +30,7 @@ VERSION = 1
 SUFFIX = ".z"
 BLOCK_BYTES = 64 * 1024
 INDEX_BYTES_MAX = 64 * 1024
-"""Bytes from the beginning of the file in which the whole index is found."""
+"""Bytes from the beginning of the file that hold the whole index."""
 LEVEL = 6
 _MARK = b"z"
 
@@ -69,7 +69,7 @@ def is_of_a_journal(name: str) -> bool:
 def segments_among(names: Iterable[str]) -> list[str]:
     """The segments of a journal in their order, each once.
 
-    After a crash a segment may be there both ways; then the plain one is taken, which is sure to be
+    After a crash a segment may be there both plain and compressed; the plain one is sure to be
     whole.
     """
     of_base: dict[int, str] = {}

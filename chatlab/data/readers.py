@@ -48,7 +48,7 @@ class StoreReader(ABC):
     Attributes:
         kind, words: of the store.
         files: the names of its files; empty if the folder has no such store.
-        unfinished: it is being filled, or that was interrupted; then the next start begins anew.
+        unfinished: its first start has not ended, or was interrupted: then the next begins anew.
         damage: what is wrong with each damaged file, once `messages` has ended.
         torn_bytes: at the end, of a save that was not finished.
     """

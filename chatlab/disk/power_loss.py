@@ -17,13 +17,11 @@ and then the first few of the files created, renamed and removed since. A file's
 content on the disk and not its name: POSIX asks for no more, and there are file systems that do no
 more. So a rename may be on the disk while the data of the renamed file are not.
 
-Not modelled: a disk that lies (that answers a sync and has only cached it), decay of what lay
-still, and a second power cut while the server recovers from the first. A program that survives
-every state here is right about what it asks of the system; whether the hardware does it, nobody can
-see from inside a program.
+Not modelled: a disk that lies (confirms a sync and has only cached it), decay of data at rest, and
+a second power cut while the server recovers from the first. A program that survives every state
+here asks the right things of the system; whether the hardware does them, no program can see.
 
-On Windows a folder cannot be synced at all, so that there every change to the folder counts as on
-the disk at once.
+Windows cannot sync a folder: there, every change to the folder counts as on the disk at once.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ from chatlab.disk.counted import FOLDER, Operation
 from chatlab.disk.recording import Change, RecordedStep, Sync
 
 STATES_MAX = 80
-"""States at one moment; where there are more, the likeliest are taken, and it is said."""
+"""States at one moment; of more, the likeliest are taken, and the result says so."""
 
 FOLDER_SYNCS = os.name != "nt"
 
@@ -49,7 +47,7 @@ class State(NamedTuple):
 
     Attributes:
         files: name to content.
-        words: how it differs from what the running system showed.
+        words: how it differs from what the running system showed, for people.
     """
 
     files: dict[str, bytes]
@@ -117,7 +115,7 @@ class Volume:
         self._folder_syncs = folder_syncs
 
     def apply(self, number: int, step: RecordedStep) -> None:
-        """Let the step of this number happen; notes change nothing."""
+        """Apply the step of this number; milestones change nothing."""
         if isinstance(step, Sync):
             self._sync(step)
         elif isinstance(step, Change):

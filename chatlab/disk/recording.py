@@ -13,7 +13,7 @@ from chatlab.disk.counted import Operation
 
 
 class Change(NamedTuple):
-    """Something was handed to the operating system."""
+    """The operating system received a change."""
 
     operation: Operation
 
@@ -23,8 +23,8 @@ class Sync(NamedTuple):
 
     Attributes:
         name: which one.
-        covers: changes before this step are on the disk now; later ones had not ended when the
-            sync began.
+        covers: changes before this step are on the disk; later ones had not ended when the sync
+            began.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Sync(NamedTuple):
 
 
 class Milestone(NamedTuple):
-    """Something that the disk knows nothing of.
+    """Something that happened outside the disk.
 
     Attributes:
         what: `ready` when the store had started, `sent` when a message was handed over, `acked`.
@@ -56,7 +56,7 @@ class Recorder:
     def __init__(self) -> None:
         self.steps: list[RecordedStep] = []
         self._lock = threading.Lock()
-        # By thread, because each changes one thing at a time: the step of the change under way.
+        # By thread, as each makes one change at a time: the step of its change under way.
         self._changing: dict[int, int] = {}
         # By name, too: a database syncs its log and the folder in one go.
         self._covers: dict[tuple[int, str], int] = {}

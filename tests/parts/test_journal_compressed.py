@@ -267,5 +267,5 @@ async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
 def test_an_index_of_another_version_is_refused() -> None:
     line = b'z {"journal":2,"base":0,"bytes":0,"sizes":[]}\n'
     data = b"%08x %b" % (zlib.crc32(line), line)
-    with pytest.raises(CorruptFile, match="format 2, this chatlab knows 1"):
+    with pytest.raises(CorruptFile, match="format 2; this chatlab reads format 1"):
         packed.decode_index(packed.compressed_name(0), data)

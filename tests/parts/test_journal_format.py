@@ -236,7 +236,7 @@ def test_an_index_cut_short_is_damaged() -> None:
 
 def test_a_later_version_is_named_whatever_else_its_index_says() -> None:
     for index in (b'{"journal":2,"places":[]}', b'{"journal":2,"base":0,"messages":0,"rooms":{}}'):
-        with pytest.raises(CorruptFile, match="it has format 2, this chatlab knows 1"):
+        with pytest.raises(CorruptFile, match="it has format 2; this chatlab reads format 1"):
             form.decode_header(NAME, line_of(b"# " + index + b"\n"))
 
 

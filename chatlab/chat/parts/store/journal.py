@@ -39,9 +39,9 @@ from chatlab.disk.files import Files, LogFile
 from chatlab.errors import CorruptFile, StorageError
 
 BEHIND, AHEAD = 56 * 1024, 8 * 1024
-"""Bytes read around a message: mostly those before it, where the chain leads next."""
+"""Bytes read around a message: mostly before it, where the chain leads next."""
 LONG_MESSAGE = 128 * 1024
-"""Bytes read for a message that does not fit into that; twice as many for each further try."""
+"""Bytes read for a message that does not fit into that; each further try reads twice as many."""
 
 
 class JournalStore(Store):
@@ -60,7 +60,7 @@ class JournalStore(Store):
         self._log: LogFile | None = None
         self._good_size = 0  # of the last segment, up to the end of the last save
         self._unclean = False  # more than that may be in it, and on the disk
-        # Where each segment begins that is closed and not compressed; bounded by their number.
+        # Where each closed, uncompressed segment begins; bounded by their number.
         self._closed: deque[int] = deque()
         self._compressing: asyncio.Task[None] | None = None
         self._compressing_failed = False
@@ -152,7 +152,7 @@ class JournalStore(Store):
             and (
                 name.endswith(TEMPORARY_SUFFIX)
                 or not filled
-                # Both ways: its compressing was interrupted, and is begun anew.
+                # Plain and compressed: the compression was interrupted, and begins anew.
                 or (packed.is_compressed(name) and name.removesuffix(packed.SUFFIX) in names)
             )
         ]
