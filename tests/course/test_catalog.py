@@ -87,6 +87,8 @@ def test_its_checks_are_those_of_its_topic_or_its_own(tmp_path: Path) -> None:
         ("full = 1\n", "", "one of full and zero, and not the other"),
         ("zero = 20", "zero = 1", "full = 1, and zero is no more than that"),
         ("points = 10", "seeds = 0", "check 'few_reads' runs with 0 seeds"),
+        (GOOD[GOOD.index("[[checks]]") :], "", "missing required field `checks`"),
+        (GOOD[GOOD.index("[[checks]]") :], "checks = []", "it has no checks"),
     ],
 )
 def test_a_mistake_in_an_exercise_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -98,13 +100,7 @@ def test_a_mistake_in_an_exercise_is_told(tmp_path: Path, old: str, new: str, sa
     assert str(folder / "exercise.toml") in told
 
 
-def test_an_exercise_without_checks_is_told(tmp_path: Path) -> None:
-    text = GOOD.partition("[[checks]]")[0]
-    assert "missing required field `checks`" in complaint(put(tmp_path, text=text))
-    assert "it has no checks" in complaint(put(tmp_path, "03_none", text + "checks = []\n"))
-
-
-def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_not_text_is_told(tmp_path: Path) -> None:
     folder = put(tmp_path)
     (folder / "exercise.toml").write_bytes(b"title = '\xff'")
     assert "exercise.toml: " in complaint(folder)
@@ -150,53 +146,35 @@ def test_an_exercise_that_there_is_not_is_told_with_those_that_there_are(text: s
 # Where a learner works.
 
 
-def test_the_nearest_course_around_is_where_one_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(tmp_path)
-    inner = put(tmp_path / "inner")
-    for folder in (inner, inner.parent, tmp_path / "inner"):
-        monkeypatch.chdir(folder)
-        assert find_workplace().root == tmp_path / "inner"
-    monkeypatch.chdir(tmp_path)
-    assert find_workplace().root == tmp_path
-    assert find_workplace().state == tmp_path / ".chatlab"
-
-
-def test_a_course_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path / "here")
-    put(tmp_path / "there")
-    monkeypatch.chdir(tmp_path / "here")
-
-    assert find_workplace(tmp_path / "there").root == tmp_path / "there"
-    with pytest.raises(
-        UsageError, match=r"is no course: it has no exercises/NN_name/exercise\.toml"
-    ):
-        find_workplace(tmp_path)
-
-
-def test_where_there_is_no_course_one_is_told_how_to_make_one(
+def test_a_workplace_is_named_or_the_nearest_around(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"there is no course in .*chatlab learn init"):
         find_workplace()
-
-
-def test_the_answers_are_those_of_the_workplace_or_else_those_of_the_package(
-    tmp_path: Path,
-) -> None:
+    inner = put(tmp_path / "inner")
+    with pytest.raises(
+        UsageError, match=r"is no course: it has no exercises/NN_name/exercise\.toml"
+    ):
+        find_workplace(tmp_path)
     put(tmp_path)
-    assert find_workplace(tmp_path).exercises[0].answers == packaged() / "solutions" / "02_cache"
+    assert find_workplace().root == tmp_path
+    assert find_workplace().state == tmp_path / ".chatlab"
+    assert find_workplace(tmp_path / "inner").root == tmp_path / "inner"
+    for folder in (inner, inner.parent, tmp_path / "inner"):
+        monkeypatch.chdir(folder)
+        assert find_workplace().root == tmp_path / "inner"
+
+
+def test_a_workplace_reads_its_exercises_anew_and_may_have_its_own_answers(tmp_path: Path) -> None:
+    put(tmp_path)
+    place = find_workplace(tmp_path)
+    assert [one.answers for one in place.exercises] == [packaged() / "solutions" / "02_cache"]
     (tmp_path / "solutions").mkdir()
-    assert find_workplace(tmp_path).exercises[0].answers == tmp_path / "solutions" / "02_cache"
-
-
-def test_a_workplace_reads_its_exercises_anew_each_time(tmp_path: Path) -> None:
-    place = find_workplace(put(tmp_path).parents[1])
-    assert len(place.exercises) == 1
     put(tmp_path, "03_more")
-    assert len(place.exercises) == 2
+    assert [one.answers for one in place.exercises] == [
+        tmp_path / "solutions" / name for name in ("02_cache", "03_more")
+    ]
 
 
 def test_chatlab_comes_with_a_course() -> None:

@@ -1,7 +1,7 @@
-"""The course that chatlab comes with keeps its word, exercise by exercise; with few seeds here.
+"""The course that chatlab comes with keeps its word, exercise by exercise.
 
-`chatlab course verify` tries it with two hundred, and runs the commands that the texts show; here
-these are only held against what the commands take.
+`chatlab course verify` tries it with two hundred seeds, and runs the commands that the texts show;
+here there are few seeds, and these commands are only held against what chatlab accepts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from chatlab.chat.modes import named
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
+from chatlab.course.answers import whole_file, wrong_answers
 from chatlab.course.catalog import Exercise, load_all
 from chatlab.course.verify import commands_in, verify
 from chatlab.course.workplace import packaged
@@ -21,17 +22,19 @@ from tests.support.commands import COMMANDS
 
 SEEDS = 3
 COURSE = load_all(packaged() / "exercises", packaged() / "solutions")
+each = pytest.mark.parametrize("exercise", [pytest.param(one, id=one.name) for one in COURSE])
 
 
-@pytest.mark.parametrize("exercise", [pytest.param(one, id=one.name) for one in COURSE])
+@pytest.mark.real
+@each
 def test_an_exercise_keeps_its_word(exercise: Exercise) -> None:
     found = asyncio.run(verify(exercise, SEEDS, commands=False))
 
     assert [f"{one.where}: {one.what}" for one in found] == []
 
 
-@pytest.mark.parametrize("exercise", [pytest.param(one, id=one.name) for one in COURSE])
-def test_the_commands_of_an_exercise_are_such_as_chatlab_knows(
+@each
+def test_chatlab_accepts_the_commands_of_an_exercise(
     exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = {
@@ -47,6 +50,15 @@ def test_the_commands_of_an_exercise_are_such_as_chatlab_knows(
         params = COMMANDS[name].make_context(name, words).params
         for mode in [params.get("mode"), *(params.get("modes") or ())]:
             assert mode is None or named(mode)
+
+
+@each
+def test_a_wrong_answer_applies_names_a_check_and_gives_a_reason(exercise: Exercise) -> None:
+    checks = {one.name for one in exercise.spec.checks}
+    for wrong in wrong_answers(exercise):
+        compile(whole_file(wrong, exercise), wrong.name, "exec")
+        assert wrong.check in checks
+        assert len(wrong.reason) > 40
 
 
 def test_no_two_exercises_have_the_same_number_or_topic() -> None:

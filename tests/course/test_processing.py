@@ -78,7 +78,7 @@ MISTAKES_OF_06 = {
     ),
     "another argument": (
         "saves",
-        "methods as the base class has them",
+        "methods like those of the base class",
         ("submit(self, entry: Entry)", "submit(self, entry: Entry, more: int)"),
     ),
     "the flusher dies": ("goes_on", "", ("except Exception as", "except KeyError as")),

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chatlab.course.catalog import CheckSpec, Exercise
-from chatlab.course.verify import CourseProblem, verify
+from chatlab.course.verify import verify
 from tests.course.tiny import exercise
 
 CHECKS = """
@@ -26,6 +26,7 @@ async def quick(lab):
         raise CannotTell("who knows?")
     lab.expect(waited < 5, expected="quick", actual="slow")
 """
+SPECS = [CheckSpec("adds", 4), CheckSpec("quick", 6)]
 
 
 def answer(add: str, wait: str) -> str:
@@ -39,11 +40,27 @@ def answer(add: str, wait: str) -> str:
     )
 
 
-SPECS = [CheckSpec("adds", 4), CheckSpec("quick", 6)]
-WRONG = {
-    "subtracts": (answer("a - b", "1"), "adds"),
-    "is_slow": (answer("a + b", "9"), "quick"),
-    "is_slow_at_times": (answer("a + b", "9 if seed == 3 else 1"), "quick"),
+ADDS, QUICK = "Bad.\nFails: adds", "Bad.\nFails: quick"
+GOOD = {
+    "subtracts": (answer("a - b", "1"), ADDS),
+    "is_slow": (answer("a + b", "9"), QUICK),
+    "is_slow_at_times": (answer("a + b", "9 if seed == 3 else 1"), QUICK),
+}
+ALONE, SAYS_NO_CHECK = "it should fail {} alone; it fails ", "it does not say `Fails: CHECK`"
+BAD = {
+    "fails_two": (answer("0", "9"), QUICK, ALONE.format("quick") + "adds, quick"),
+    "fails_none": (answer("a + b", "1"), QUICK, ALONE.format("quick") + "nothing"),
+    "fails_another": (answer("0", "1"), QUICK, ALONE.format("quick") + "adds"),
+    "names_no_check": (answer("0", "1"), "Bad.\nFails: no", ALONE.format("no") + "adds"),
+    "names_it_in_passing": (answer("0", "1"), "It Fails: adds", SAYS_NO_CHECK),
+    "names_it_in_the_code": (answer("0", "1") + "# Fails: adds\n", "Bad.", SAYS_NO_CHECK),
+    "says_nothing": (answer("0", "1"), "Fails: adds", "it does not say before its diff what is"),
+    "is_unclear": (answer("0", "None"), ADDS, ALONE.format("adds") + "adds, and quick cannot tell"),
+    "is_no_python": ("class Thing(:", ADDS, "it cannot run: SyntaxError: invalid syntax (line 1)"),
+    "came_too_late": (
+        *(answer("a + b", "1"), ADDS),
+        "came_too_late.diff, line 7: it no longer applies to work.py: line 4 of work.py should be",
+    ),
 }
 
 
@@ -54,8 +71,8 @@ def fine(folder: Path, solution: str = answer("a + b", "1")) -> Exercise:
     one.text.write_text("What to do. " * 30, "utf-8")
     (one.answers / "WHY.md").write_text("Why it is so. " * 30, "utf-8")
     (one.answers / "work.py").write_text(solution, "utf-8")
-    for name, (code, check) in WRONG.items():
-        write_wrong(one, name, code, f"It is wrong.\nFails: {check}")
+    for name, (code, head) in GOOD.items():
+        write_wrong(one, name, code, head)
     return one
 
 
@@ -66,8 +83,14 @@ def write_wrong(one: Exercise, name: str, code: str, head: str) -> None:
     (one.answers / "wrong" / f"{name}.diff").write_text(f"{head}\n\n{diff}\n", "utf-8")
 
 
-def problems(one: Exercise, seeds: int = 5) -> list[CourseProblem]:
-    return asyncio.run(verify(one, seeds))
+def problems(one: Exercise, seeds: int = 5) -> list[str]:
+    """What is wrong: the file, from the exercise's folder, and a sentence."""
+    found = asyncio.run(verify(one, seeds))
+    folder = str(one.folder)
+    return [
+        f"{where.relative_to(folder).as_posix()}: {what.replace(folder, '')}"
+        for where, what in found
+    ]
 
 
 def respecified(one: Exercise, **changes: object) -> Exercise:
@@ -81,97 +104,30 @@ def test_of_a_good_exercise_there_is_nothing_to_say(tmp_path: Path) -> None:
     assert told == [
         "01_tiny: the starter",
         "01_tiny: the solution, under 5 seeds",
-        *[f"01_tiny: the wrong answer {name}" for name in sorted(WRONG)],
+        *[f"01_tiny: the wrong answer {name}" for name in sorted(GOOD)],
     ]
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What is found in a bad exercise, by the name of the file."""
-    one = fine(tmp_path_factory.mktemp("bad"), answer("a + b", "9 if seed == 17 else 1"))
+def test_each_claim_that_does_not_hold_is_found_and_nothing_else(tmp_path: Path) -> None:
+    one = fine(tmp_path, answer("a + b", "9 if seed == 17 else 1"))
     one.work.write_text(answer("a + b", "100"), "utf-8")
-    for name, (code, head, _) in WRONG_IN_ANOTHER_WAY.items():
+    for name, (code, head, _) in BAD.items():
         write_wrong(one, name, code, head)
     late = one.answers / "wrong" / "came_too_late.diff"
     late.write_text(late.read_text("utf-8").replace("def wait(", "def waits("), "utf-8")
     (one.answers / "wrong" / "is_whole.py").write_text(answer("0", "1"), "utf-8")
-    by_file: dict[str, list[str]] = {}
-    for problem in problems(one, seeds=18):
-        place = problem.where.relative_to(one.folder)
-        by_file.setdefault(place.as_posix(), []).append(problem.what)
-    return by_file
-
-
-SAYS_NO_CHECK = "it does not say `Fails: CHECK` before its diff"
-WRONG_IN_ANOTHER_WAY = {
-    "fails_two": (
-        *(answer("0", "9"), "Bad.\nFails: quick"),
-        "it should fail quick alone; it fails adds, quick",
-    ),
-    "fails_none": (
-        *(answer("a + b", "1"), "Bad.\nFails: quick"),
-        "it should fail quick alone; it fails nothing",
-    ),
-    "fails_another": (
-        *(answer("0", "1"), "Bad.\nFails: quick"),
-        "it should fail quick alone; it fails adds",
-    ),
-    "names_what_is_not_there": (
-        *(answer("0", "1"), "Bad.\nFails: no_such"),
-        "it should fail no_such alone; it fails adds",
-    ),
-    "names_it_in_passing": (answer("0", "1"), "It Fails: adds", SAYS_NO_CHECK),
-    "names_nothing": (answer("0", "1"), "Bad.", SAYS_NO_CHECK),
-    "names_it_in_the_code": (answer("0", "1") + "# Fails: adds\n", "Bad.", SAYS_NO_CHECK),
-    "says_nothing": (
-        *(answer("0", "1"), "Fails: adds"),
-        "it does not say before its diff what is wrong, and why that matters",
-    ),
-    "is_unclear": (
-        *(answer("0", "None"), "Bad.\nFails: adds"),
-        "it should fail adds alone; it fails adds, and quick cannot tell",
-    ),
-    "is_no_python": (
-        *("class Thing(:", "Bad.\nFails: adds"),
-        "it cannot run: SyntaxError: invalid syntax (line 1)",
-    ),
-    "came_too_late": (
-        *(answer("a + b", "1"), "Bad.\nFails: adds"),
-        "came_too_late.diff, line 7: it no longer applies to work.py: line 4 of work.py should be",
-    ),
-}
-
-
-def test_a_starter_that_passes_a_graded_check_is_found(found: dict[str, list[str]]) -> None:
-    assert found["work.py"] == ["the starter does not fail adds: it is passed"]
-
-
-def test_a_solution_that_fails_under_one_seed_of_many_is_found(
-    found: dict[str, list[str]],
-) -> None:
-    assert found["answers/work.py"] == [
-        "the solution does not pass quick, with seed 17: expected quick, found slow"
+    expected = [
+        "answers/wrong/is_whole.py: a wrong answer is a diff",
+        "work.py: the starter does not fail adds: it is passed",
+        "answers/work.py: the solution does not pass quick, with seed 17: expected quick, found",
+        *(f"answers/wrong/{name}.diff: {BAD[name][2]}" for name in sorted(BAD)),
     ]
 
-
-@pytest.mark.parametrize("name", WRONG_IN_ANOTHER_WAY)
-def test_a_wrong_answer_that_does_not_fail_just_what_it_names_is_found(
-    found: dict[str, list[str]], name: str
-) -> None:
-    [what] = found[f"answers/wrong/{name}.diff"]
-    assert what.startswith(WRONG_IN_ANOTHER_WAY[name][2])
+    for found, start in zip(problems(one, seeds=18), expected, strict=True):
+        assert found.startswith(start)
 
 
-def test_a_wrong_answer_that_is_a_whole_file_is_found(found: dict[str, list[str]]) -> None:
-    [what] = found["answers/wrong/is_whole.py"]
-    assert "a wrong answer is a diff" in what
-
-
-def test_nothing_else_is_found(found: dict[str, list[str]]) -> None:
-    assert len(found) == 3 + len(WRONG_IN_ANOTHER_WAY)
-
-
-def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
+def test_what_is_missing_or_cannot_run_is_found(tmp_path: Path) -> None:
     one = fine(tmp_path)
     (one.answers / "WHY.md").unlink()
     (one.answers / "work.py").unlink()
@@ -182,17 +138,17 @@ def test_what_is_missing_or_cannot_be_run_is_found(tmp_path: Path) -> None:
     one.work.write_text("x = 1\nraise NotImplementedError\n", "utf-8")
     poor = respecified(one, hints=["one"], objectives=[], checks=[CheckSpec("quick", 9)])
 
-    assert [problem.what.replace(str(one.folder), "") for problem in problems(poor)] == [
-        "it has 1 wrong answers of 3",
-        "it has 1 hints of 3",
-        "its checks are worth 9 points and not 10",
-        "it names no objectives",
-        "README.md is missing, or empty",
-        "WHY.md is missing, or empty",
-        "work.py is missing, or empty",
-        "it cannot run: it fails when it is loaded: NotImplementedError (line 2)",
-        "it cannot run: cannot read /answers/work.py: No such file or directory",
-        "cannot read /answers/work.py: No such file or directory",
+    assert problems(poor) == [
+        ".: it has 1 wrong answers of 3",
+        ".: it has 1 hints of 3",
+        ".: its checks are worth 9 points and not 10",
+        ".: it names no objectives",
+        ".: README.md is missing, or empty",
+        ".: WHY.md is missing, or empty",
+        ".: work.py is missing, or empty",
+        "work.py: it cannot run: it fails when it is loaded: NotImplementedError (line 2)",
+        "answers/work.py: it cannot run: cannot read /answers/work.py: No such file or directory",
+        "answers/wrong/is_lonely.diff: cannot read /answers/work.py: No such file or directory",
     ]
 
 
@@ -202,21 +158,20 @@ def test_a_starter_fails_each_graded_check_also_when_one_that_it_needs_fails(
     one = fine(tmp_path)
     one.work.write_text(answer("None", "1"), "utf-8")
     shutil.rmtree(one.answers)
-    specs = [CheckSpec("adds", 10), CheckSpec("quick", 0, needs=["adds"])]
-    told = [problem.what for problem in problems(respecified(one, checks=specs))]
-    assert not any("the starter" in what for what in told)
-    specs = [CheckSpec("adds", 4), CheckSpec("quick", 6, needs=["adds"])]
-    told = [problem.what for problem in problems(respecified(one, checks=specs))]
-    assert "the starter does not fail quick: it is passed" in told
+    for points, found in ((0, False), (6, True)):
+        specs = [CheckSpec("adds", 10 - points), CheckSpec("quick", points, needs=["adds"])]
+        told = problems(respecified(one, checks=specs))
+        assert ("work.py: the starter does not fail quick: it is passed" in told) is found
 
 
+@pytest.mark.real
 def test_a_command_that_does_not_run_is_found(tmp_path: Path) -> None:
     one = fine(tmp_path)
     shown = "chatlab modes\nchatlab compare nonsense\nchatlab modes --nonsense\n"
     one.text.write_text(f"{one.text.read_text('utf-8')}\n```sh\n{shown}```\n", "utf-8")
 
-    modes, options = [problem.what for problem in problems(one)]
+    mode, option = problems(one)
 
-    assert "`chatlab compare nonsense` does not run: exit code 2" in modes
-    assert "unknown mode 'nonsense'" in modes
-    assert "`chatlab modes --nonsense` does not run: exit code 2" in options
+    assert "`chatlab compare nonsense` does not run: exit code 2" in mode
+    assert "unknown mode 'nonsense'" in mode
+    assert "`chatlab modes --nonsense` does not run: exit code 2" in option
