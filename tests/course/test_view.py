@@ -15,9 +15,7 @@ from chatlab.course.catalog import Exercise
 from chatlab.course.learn import LearnState, PageName
 from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
-from chatlab.view.course import feedback as feedback_view
-from chatlab.view.course import feedback as results
-from chatlab.view.course import listing
+from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import Readable
 from chatlab.view.course.learn import screen
 from chatlab.view.course.listing import MEASURE, finish
@@ -75,7 +73,7 @@ def judged(one: Exercise, *found: Result, **fields: object) -> Judged:
 
 
 def test_feedback_has_six_parts_in_order_and_the_line_and_what_was_printed(one: Exercise) -> None:
-    text = text_of(feedback_view.feedback(result(), one.work))
+    text = text_of(feedback.feedback(result(), one.work))
 
     lines = [line.split("  ")[0] for line in text.splitlines()]
     labels = [word for word in lines if word and not word.startswith(("✗", " "))]
@@ -92,61 +90,48 @@ def test_nothing_of_a_learners_can_steer_the_terminal(one: Exercise) -> None:
     broken = judged(one, broken=evil, line=1, code=evil)
 
     for content in (
-        results.in_full(judged(one, bad, result("unsure", actual=evil)), one),
-        results.check(broken, one),
+        feedback.in_full(judged(one, bad, result("unsure", actual=evil)), one),
+        feedback.check(broken, one),
     ):
         text = text_of(content)
         assert not set(text) & set("\x1b\x07\x9b\u202e")
         assert "[bold]" in text
 
 
-def test_a_console_that_knows_only_ascii_gets_it(one: Exercise) -> None:
-    everything = [result(verdict) for verdict in ("passed", "partial", "failed", "unsure")]
-    text = text_of(results.check(judged(one, *everything), one), "ascii")
+def test_all_checks_are_listed_with_their_marks_in_ascii_where_there_is_nothing_else(
+    one: Exercise,
+) -> None:
+    verdicts: list[Verdict] = ["passed", "failed", "partial", "unsure", "skipped"]
+    found = judged(one, *(result(verdict, check=verdict, points=2.5) for verdict in verdicts))
 
-    assert "x few" in text
-    assert "+ few" in text
+    for encoding, marks in (("utf-8", "✓✗~?-"), ("ascii", "+x~?-")):
+        text = text_of(feedback.check(found, one), encoding)
+        assert "2.5/6" in text
+        for mark, verdict in zip(marks, verdicts, strict=True):
+            assert f"{mark} {verdict}" in text
 
 
-def test_steps_that_are_alike_are_told_in_three_lines(one: Exercise) -> None:
+def test_long_stories_and_prints_are_shortened(one: Exercise) -> None:
     story = [f"{number:>9}.0 ms  read a  (line 3)" for number in range(50)]
-    text = text_of(feedback_view.feedback(result(story=[*story, "   60.0 ms  end"]), one.work))
+    printed = "".join(f"line {number}\n" for number in range(30))
+    long = result(story=[*story, "   60.0 ms  end"], printed=printed)
+    text = text_of(feedback.feedback(long, one.work))
 
     assert text.count("read a") == 2
     assert "48 more like this" in text
     assert "end" in text
-
-
-def test_a_long_print_is_cut_at_its_beginning(one: Exercise) -> None:
-    printed = "".join(f"line {number}\n" for number in range(30))
-    text = text_of(feedback_view.feedback(result(printed=printed), one.work))
-
     assert "line 29" in text
     assert "line 10" not in text
     assert "(22 earlier lines)" in text
 
 
-def test_all_checks_are_listed_with_their_marks() -> None:
-    verdicts: list[Verdict] = ["passed", "failed", "partial", "unsure", "skipped"]
-    all_of_them = [result(verdict, check=verdict, points=2.5) for verdict in verdicts]
-    text = text_of(results.table(all_of_them))
+def test_what_is_left_is_said_without_blame(one: Exercise) -> None:
+    unsure = text_of(feedback.check(judged(one, result("unsure", actual="no process")), one))
+    partial = text_of(feedback.check(judged(one, result("partial", points=4.0, of=10)), one))
 
-    for mark, verdict in zip("✓✗~?-", verdicts, strict=True):
-        assert f"{mark} {verdict}" in text
-    assert "2.5/6" in text
-
-
-def test_nobody_is_blamed_for_what_nobody_can_tell(one: Exercise) -> None:
-    text = text_of(results.check(judged(one, result("unsure", actual="no process")), one))
-
-    assert "Some checks could not tell" in text
-    assert "Edit" not in text
-
-
-def test_points_that_are_left_are_named_but_not_demanded(one: Exercise) -> None:
-    text = text_of(results.check(judged(one, result("partial", points=4.0, of=10)), one))
-
-    assert "passed. You can still earn more points." in text
+    assert "Some checks could not tell" in unsure
+    assert "Edit" not in unsure
+    assert "passed. You can still earn more points." in partial
 
 
 def test_the_list_fits_eighty_columns(exercises: list[Exercise]) -> None:
@@ -159,7 +144,7 @@ def test_the_list_fits_eighty_columns(exercises: list[Exercise]) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-# The end of the road
+# The end of the course
 
 
 def race(when: str, **fields: object) -> ComparisonRecord:
@@ -169,31 +154,25 @@ def race(when: str, **fields: object) -> ComparisonRecord:
     )
 
 
-def test_without_a_race_the_command_is_shown(exercises: list[Exercise]) -> None:
-    assert MEASURE in text_of(finish(exercises, Progress()))
-
-
-def test_the_first_and_the_latest_race_are_shown(exercises: list[Exercise]) -> None:
+def test_the_first_and_the_latest_comparison_are_shown(exercises: list[Exercise]) -> None:
     races = [race("2026-01-01T"), race("2026-01-02T"), race("2026-01-03T")]
     text = text_of(finish(exercises, Progress(races=races)))
 
-    assert "first: 2026-01-01" in text
-    assert "latest: 2026-01-03" in text
+    for said in ("first: 2026-01-01", "latest: 2026-01-03", "9,000/s", "(8,800 to 9,100)"):
+        assert said in text
     assert "2026-01-02" not in text
-    assert "9,000/s" in text
-    assert "(8,800 to 9,100)" in text
+    assert MEASURE in text_of(finish(exercises, Progress()))
 
 
-def test_a_race_is_never_shown_as_more_than_it_is(exercises: list[Exercise]) -> None:
+def test_a_comparison_is_never_shown_as_more_than_it_is(exercises: list[Exercise]) -> None:
     lossy = {"naive": ModeRecord(300, clean=False), "mine": ModeRecord(9_000, clean=True)}
     demonstration = race("2026-01-01T", measurement=False, modes=lossy)
     few = race("2026-01-02T", rounds=2)
-    text = text_of(finish(exercises, Progress(races=[demonstration, few])))
+    text = " ".join(text_of(finish(exercises, Progress(races=[demonstration, few]))).split())
 
-    assert "a demonstration, not a measurement" in " ".join(text.split())
-    assert "NOT SAFE" in text
-    assert "its baseline is not safe" in text
-    assert "a claim takes 6" in " ".join(text.split())
+    for said in ("a demonstration, not a measurement", "NOT SAFE", "its baseline is not safe"):
+        assert said in text
+    assert "a claim takes 6" in text
 
 
 # The screen
@@ -292,7 +271,7 @@ def test_there_is_one_next_action(exercises: list[Exercise], number: int, words:
     assert f"> {words}" in text
 
 
-def test_who_is_stuck_is_told_of_the_hints(exercises: list[Exercise]) -> None:
+def test_after_some_tries_the_hints_are_mentioned(exercises: list[Exercise]) -> None:
     progress = Progress(exercises={"01_one": Standing(checks=3)})
     state = replace(states(exercises)[3], progress=progress)
 
