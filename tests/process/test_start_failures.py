@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.chat_client import (
-    ENVIRONMENT,
-    WAIT_S,
-    ServeProcess,
-    chatlab_command,
-    saved,
-)
+from tests.support.chat_client import ServeProcess, saved
+from tests.support.command_line import command, ended, run, run_here
 
 
-def failed_start(*options: str, file_bytes_max: int | None = None) -> str:
-    """The one line on standard error of a server that refuses to start."""
-    result = subprocess.run(
-        chatlab_command("serve", "--no-dashboard", *options, file_bytes_max=file_bytes_max),
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=2 * WAIT_S,
-        env=ENVIRONMENT,
-        check=False,
-    )
-    assert result.returncode == 2, result
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert result.stderr.startswith("chatlab: "), result.stderr
-    assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr.strip()
+def failed_start(*options: str, data: Path) -> str:
+    """The one line of a server that refuses to start, having touched nothing in its folder."""
+    before = content(data)
+    line = run_here("serve", "--no-dashboard", "--port=0", f"--data={data}", *options).complaint
+    assert content(data) == before
+    return line
 
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every data file, to the byte."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name[0] != "."}
+    paths = folder.iterdir() if folder.is_dir() else [folder]
+    return {p.name: p.read_bytes() for p in paths if p.is_file() and p.name[0] != "."}
 
 
 @pytest.fixture
@@ -53,21 +37,32 @@ def used(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host=no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+        (["--mode=optimised"], "did you mean 'optimized'"),
+        (["--mode=naive+reader=tlt"], "did you mean 'ttl'"),
+        (["--ack=queued"], "--ack queued is less than mode 'naive' promises"),
+        (["--mode=batched", "--ack=synced"], "mode 'batched' cannot promise 'synced'"),
+        (["--history=10"], "--history fills a fresh data folder only"),
+        (["--fault=enospc"], "--fault 'enospc'"),
+        (["--batch-size=0"], "batch-size=0: it must be a whole number of messages"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_cannot_be(options: list[str], words: str, used: Path) -> None:
+    assert words in failed_start(*options, data=used)
+
+
 def test_a_port_that_is_taken(used: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        before = content(used)
-        error = failed_start("--port", port, "--data", str(used))
-    assert f"cannot listen on 127.0.0.1:{port}" in error
-    assert "--port" in error
-    assert content(used) == before
-
-
-def test_a_host_that_does_not_exist(used: Path) -> None:
-    error = failed_start("--host", "no.such.host.invalid", "--port", "0", "--data", str(used))
-    assert "cannot listen on no.such.host.invalid" in error
+        port = taken.getsockname()[1]
+        line = failed_start(f"--port={port}", data=used)
+    assert f"cannot listen on 127.0.0.1:{port}" in line
+    assert "--port" in line
 
 
 @pytest.mark.parametrize(
@@ -80,104 +75,50 @@ def test_a_host_that_does_not_exist(used: Path) -> None:
 )
 def test_a_corrupt_file(name: str, broken: bytes, used: Path) -> None:
     (used / name).write_bytes(broken)
-    before = content(used)
-    error = failed_start("--port", "0", "--data", str(used))
-    assert f"cannot understand {name}" in error
-    assert "backup" in error
-    assert content(used) == before
+    line = failed_start(data=used)
+    assert f"cannot understand {name}" in line
+    assert "backup" in line
 
 
 def test_a_file_that_cannot_be_read(used: Path) -> None:
     (used / "messages.json").unlink()
     (used / "messages.json").mkdir()
-    before = content(used)
-    assert "cannot read messages.json" in failed_start("--port", "0", "--data", str(used))
-    assert content(used) == before
+    assert "cannot read messages.json" in failed_start(data=used)
 
 
 def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("mine")
-    assert "cannot use the data folder" in failed_start("--port", "0", "--data", str(file))
-    assert file.read_text() == "mine"
+    assert "cannot use the data folder" in failed_start(data=file)
 
 
-@pytest.mark.parametrize(
-    ("mode", "words"),
-    [
-        ("optimised", "did you mean 'optimized'"),
-        ("naive+reader=tlt", "did you mean 'ttl'"),
-    ],
-)
-def test_an_unknown_mode_or_part(mode: str, words: str, used: Path) -> None:
-    before = content(used)
-    assert words in failed_start("--mode", mode, "--port", "0", "--data", str(used))
-    assert content(used) == before
+@pytest.mark.parametrize("option", ["--port=nan", "--ack=maybe", "--no-such-option"])
+def test_a_wrong_option_is_named(option: str, tmp_path: Path) -> None:
+    done = run_here("serve", f"--data={tmp_path / 'data'}", option)
+    assert done.code == 2
+    assert option.partition("=")[0] in done.err
+    assert not (tmp_path / "data").exists()
 
 
-def test_an_ack_that_the_mode_cannot_promise(used: Path) -> None:
-    before = content(used)
-    for mode, ack in [("naive", "queued"), ("batched", "synced")]:
-        error = failed_start("--mode", mode, "--ack", ack, "--port", "0", "--data", str(used))
-        assert ack in error
-        assert mode in error
-    assert content(used) == before
-
-
-def test_history_for_a_folder_that_is_in_use(used: Path) -> None:
-    before = content(used)
-    assert "fresh" in failed_start("--history", "10", "--port", "0", "--data", str(used))
-    assert content(used) == before
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        ("--port", "nan"),
-        ("--ack", "maybe"),
-        ("--no-such-option",),
-    ],
-)
-def test_a_wrong_option(option: tuple[str, ...], tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    result = subprocess.run(
-        chatlab_command("serve", "--port", "0", "--data", str(data), "--stop-with-stdin", *option),
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=2 * WAIT_S,
-        env=ENVIRONMENT,
-        check=False,
-    )
-    assert result.returncode == 2, result
-    assert option[0] in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not data.exists()
-
-
+@pytest.mark.real
 async def test_a_folder_that_another_server_uses(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path) as server:
-        before = content(tmp_path)
-        error = failed_start("--port", "0", "--data", str(tmp_path))
-        assert "another chatlab server uses the data folder" in error
-        assert content(tmp_path) == before
+        line = (await run("serve", "--port=0", f"--data={tmp_path}")).complaint
+        assert "another chatlab server uses the data folder" in line
         assert server.process.returncode is None
 
 
+@pytest.mark.real
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_a_full_disk(tmp_path: Path) -> None:
-    options = ("--history", "5000", "--port", "0", "--data", str(tmp_path))
-    error = failed_start(*options, file_bytes_max=20_000)
-    assert "cannot write messages.json" in error
-    assert "File too large" in error
+async def test_a_full_disk_and_the_same_command_once_it_has_room_again(tmp_path: Path) -> None:
+    words = ("serve", "--no-dashboard", "--history=5000", "--port=0", f"--data={tmp_path}")
+    async with command(*words, file_bytes_max=20_000) as process:
+        line = (await ended(process)).complaint
+    assert "cannot write messages.json" in line
+    assert "File too large" in line
     for name, data in content(tmp_path).items():
         assert name.endswith(".tmp") or data.strip().endswith(b"]"), f"half a {name}"
 
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-async def test_the_same_command_works_once_the_disk_has_room_again(tmp_path: Path) -> None:
-    options = ("--history", "5000", "--port", "0", "--data", str(tmp_path))
-    failed_start(*options, file_bytes_max=20_000)
     async with ServeProcess(tmp_path, "--history", "5000") as server:
         assert server.first_line.startswith("listening on")
         assert len(saved(tmp_path)) == 5_003
