@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,83 +13,24 @@ import psutil
 import pytest
 
 from chatlab import __version__
+from tests.support.command_line import command, ended, needs_signals, run, run_here, until
 from tests.support.commands import COMMANDS, LISTED
-
-CHATLAB = [sys.executable, "-m", "chatlab"]
-TIMEOUT_S = 40
-ENVIRONMENT = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-
-
-def run(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command, from start to end."""
-    return subprocess.run(
-        [*CHATLAB, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=folder,
-        env=ENVIRONMENT,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-
-def interrupted(*words: str, after: str) -> tuple[int, str, str]:
-    """A command that gets a Ctrl-C once its standard error shows `after`: code, output, errors."""
-    process = subprocess.Popen(
-        [*CHATLAB, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=ENVIRONMENT,
-    )
-    assert process.stderr is not None
-    seen = ""
-    while not re.search(after, seen):
-        line = process.stderr.readline()
-        assert line, f"it ended without showing {after}: {seen}"
-        seen += line
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=TIMEOUT_S)
-    return process.returncode, out, seen + errors
-
-
-def processes_that_name(folder: Path) -> list[str]:
-    """The commands of all running processes in which a folder is named."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        command = " ".join(process.info["cmdline"] or ())
-        if str(folder) in command:
-            found.append(command)
-    return found
-
-
-def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """The complaint of a command that was used wrongly."""
-    assert done.returncode == 2
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
-    return line
-
 
 # A comparison from start to end.
 
 
-def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path) -> None:
-    work = tmp_path / "work"
+async def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path) -> None:
+    work, file = tmp_path / "work", tmp_path / "result.json"
     work.mkdir()
-    file = tmp_path / "result.json"
     words = ["--rounds", "1", "--messages", "50", "--work", str(work), "--json", str(file)]
-    done = run("compare", *words)
+    code, out, errors = await run("compare", *words)
 
-    assert done.returncode == 0, done.stderr
-    assert "NOT SAFE" not in done.stdout
+    assert code == 0, errors
+    assert "NOT SAFE" not in out
     for label in ("naive", "optimized", "delivered per second", "an ack means", "clean"):
-        assert label in done.stdout
-    assert "Traceback" not in done.stderr
+        assert label in out
+    assert "Traceback" not in errors
+    assert "\x1b" not in out + errors  # they go to a pipe
     found = json.loads(file.read_bytes())
     assert found["schema"] == "chatlab.compare/1"
     assert found["command"].startswith("chatlab compare --rounds 1 --messages 50")
@@ -99,18 +39,19 @@ def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path) -> No
     assert list(work.iterdir()) == []
 
 
-def test_a_disk_that_is_not_as_it_seems_is_given_to_each_server_and_named_in_the_result(
+@pytest.mark.real
+async def test_a_simulated_disk_is_given_to_each_server_and_named_in_the_result(
     tmp_path: Path,
 ) -> None:
     file, table = tmp_path / "result.json", tmp_path / "result.csv"
     plan = ["--disk", "network", "--fault", "eio@write:20+3"]
     load = ["--rounds", "1", "--messages", "60", "--users", "2", "--no-live"]
     files = ["--json", str(file), "--csv", str(table)]
-    done = run("compare", "naive+writer=atomic", *plan, *load, *files)
+    code, out, errors = await run("compare", "naive+writer=atomic", *plan, *load, *files)
 
-    assert done.returncode == 0, done.stderr
-    assert "simulated: disk network (" in done.stdout
-    assert "! simulated disk: disk network (" in " ".join(done.stdout.split())
+    assert code == 0, errors
+    assert "simulated: disk network (" in out
+    assert "! simulated disk: disk network (" in " ".join(out.split())
     report = json.loads(file.read_bytes())
     (mode,) = report["modes"].values()
     assert [words.split()[0] for words in report["simulated"]] == ["disk", "eio@write:20+3"]
@@ -120,20 +61,13 @@ def test_a_disk_that_is_not_as_it_seems_is_given_to_each_server_and_named_in_the
     assert "eio@write:20+3" in table.read_text("utf-8")
 
 
-def test_output_for_a_pipe_has_no_codes_in_it(tmp_path: Path) -> None:
-    words = ["--rounds", "1", "--messages", "20", "--users", "2", "--work", str(tmp_path)]
-    done = run("compare", "naive", *words)
+@pytest.mark.real
+async def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
+    done = await run("compare", "racy", "--rounds", "1", "--messages", "200", "--users", "10")
 
-    assert done.returncode == 0
-    assert "\x1b" not in done.stdout + done.stderr
-
-
-def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
-    done = run("compare", "racy", "--rounds", "1", "--messages", "200", "--users", "10")
-
-    assert done.returncode == 1
-    assert "racy is NOT SAFE" in done.stdout
-    assert "NOT CLEAN" in done.stdout
+    assert done.code == 1
+    assert "racy is NOT SAFE" in done.out
+    assert "NOT CLEAN" in done.out
 
 
 # Mistakes.
@@ -150,6 +84,7 @@ def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
         (["--disk", "floppy"], "--disk 'floppy' is not known; there are: hdd, network"),
         (["--fault", "enospc"], "--fault 'enospc'"),
         (["--fault", "slow=fast"], "--fault 'slow=fast'"),
+        (["--clock", "wall"], "--clock 'wall'"),
         (["--json", "."], "--json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -157,10 +92,7 @@ def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
 def test_a_mistake_is_one_clear_line_before_anything_starts(
     words: list[str], said: str, tmp_path: Path
 ) -> None:
-    line = one_line(run("compare", *words, folder=tmp_path))
-
-    assert line.startswith("chatlab: ")
-    assert said in line
+    assert said in run_here("compare", *words, folder=tmp_path).complaint
 
 
 @pytest.mark.parametrize(
@@ -175,79 +107,88 @@ def test_a_mistake_is_one_clear_line_before_anything_starts(
     ids=" ".join,
 )
 def test_a_wrong_option_ends_with_code_2_and_names_the_option(words: list[str]) -> None:
-    done = run("compare", *words)
+    done = run_here("compare", *words)
 
-    assert done.returncode == 2
-    assert words[0] in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert words[0] in done.err
 
 
 # Ctrl-C.
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_in_the_middle_prints_what_there_is_and_leaves_nothing(tmp_path: Path) -> None:
-    work = tmp_path / "work"
+def processes_that_name(folder: Path) -> list[str]:
+    """The commands of all running processes in which a folder is named."""
+    commands = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+    return [words for words in commands if str(folder) in words]
+
+
+@pytest.mark.real
+@needs_signals
+@pytest.mark.parametrize(
+    ("options", "after", "said", "rounds"),
+    [
+        # At one message a second the first round takes longer than any test.
+        (["--messages=1000", "--rate=1"], "round 1 of", ["Nothing was measured"], 0),
+        (
+            ["--rounds=500", "--messages=50", "--users=4"],
+            "round 3 of 1000",
+            ["PARTIAL", "delivered per second"],
+            1,
+        ),
+    ],
+    ids=["in the first round", "in the middle"],
+)
+async def test_ctrl_c_prints_what_there_is_and_leaves_nothing(
+    options: list[str], after: str, said: list[str], rounds: int, tmp_path: Path
+) -> None:
+    work, file = tmp_path / "work", tmp_path / "result.json"
     work.mkdir()
-    file = tmp_path / "result.json"
-    options = ["--rounds", "500", "--messages", "50", "--users", "4"]
-    places = ["--work", str(work), "--json", str(file)]
-    code, out, errors = interrupted(
-        "compare", *options, *places, after=r"round ([2-9]|\d\d+) of 1000"
-    )
+    words = [*options, "--work", str(work), "--json", str(file)]
+    async with command("compare", *words) as process:
+        await until(process.stderr, after)
+        assert processes_that_name(work)  # so that the search itself is known to work
+        process.send_signal(signal.SIGINT)
+        code, out, errors = await ended(process)
 
     assert code == 130, errors
-    assert "PARTIAL" in out
-    assert "delivered per second" in out
+    assert [words for words in said if words not in out] == []
     assert "Traceback" not in errors
     found = json.loads(file.read_bytes())
     assert found["complete"] is False
-    assert found["modes"]["naive"]["audit"]["sent"] >= 50
+    assert sum(mode["audit"]["sent"] for mode in found["modes"].values()) >= 50 * rounds
     assert processes_that_name(work) == []
     assert list(work.iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_in_the_first_round_says_that_nothing_was_measured(tmp_path: Path) -> None:
-    # At one message a second the first round takes longer than any test.
-    slow = ["--messages", "1000", "--rate", "1", "--work", str(tmp_path)]
-    code, out, errors = interrupted("compare", *slow, after="round 1 of")
-
-    assert code == 130, errors
-    assert "Nothing was measured" in out
-    assert "Traceback" not in errors
-    assert processes_that_name(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
 
 
 # The front door.
 
 
-def test_the_module_is_the_command() -> None:
-    done = run("--version")
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"chatlab {__version__}\n", "")
+async def test_the_module_is_the_command() -> None:
+    assert await run("--version") == (0, f"chatlab {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_a_command_lists_its_options(command: str) -> None:
-    done = run(command, "--help")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_lists_its_options(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = run_here(name, "--help")
     options = [
         option.opts[0]
-        for option in COMMANDS[command].params
+        for option in COMMANDS[name].params
         if option.opts[0].startswith("--") and not option.hidden
     ]
 
-    assert done.returncode == 0
-    assert "Usage" in done.stdout
-    assert [option for option in options if option not in done.stdout] == []
+    assert done.code == 0
+    assert "Usage" in done.out
+    assert [option for option in options if option not in done.out] == []
 
 
 def test_the_help_lists_every_command() -> None:
-    done = run("--help")
+    done = run_here("--help")
 
-    assert done.returncode == 0
-    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", done.stdout)] == []
+    assert done.code == 0
+    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", done.out)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -263,12 +204,12 @@ def test_the_help_imports_no_command() -> None:
 
     assert set(done.stdout.split()) == {
         *("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes"),
-        "chatlab.labs",  # the table of labs; no lab
+        "chatlab.labs",
     }
 
 
 def test_an_unknown_command_ends_with_code_2() -> None:
-    done = run("compair")
+    done = run_here("compair")
 
-    assert done.returncode == 2
-    assert "compair" in done.stderr
+    assert done.code == 2
+    assert "compair" in done.err
