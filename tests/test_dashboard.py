@@ -31,18 +31,22 @@ LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStore
 COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
 
 
-async def stream(snapshots: Sequence[Snapshot]) -> AsyncIterator[Snapshot]:
-    for snapshot in snapshots:
-        yield snapshot
-
-
-def terminal(width: int = 80, height: int = 24, **options: Any) -> tuple[Console, io.StringIO]:
+def terminal(width: int = 80, *, tty: bool = True, **env: str) -> tuple[Console, io.StringIO]:
     file = io.StringIO()
-    env = {"TERM": "xterm-256color"} | options.pop("env", {})
-    console = Console(
-        file=file, force_terminal=True, width=width, height=height, _environ=env, **options
-    )
-    return console, file
+    env = {"TERM": "xterm-256color"} | env
+    return Console(file=file, force_terminal=tty, width=width, height=40, _environ=env), file
+
+
+async def shown(snapshots: Sequence[Snapshot], width: int = 80, **options: Any) -> str:
+    """What is written while these snapshots come."""
+
+    async def stream() -> AsyncIterator[Snapshot]:
+        for snapshot in snapshots:
+            yield snapshot
+
+    console, file = terminal(width, **options)
+    await show(stream(), console)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -125,22 +129,13 @@ def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(
     assert "None" not in text
 
 
-def test_a_long_mode_keeps_its_beginning_and_its_end() -> None:
-    first = dashboard(80, 24, a_snapshot(mode=LONG_MODE))[0]
-    assert "naive" in first
-    assert "IsFast" in first
-    assert "ws://127.0.0.1:8765" in first
-
-
-def test_the_latest_note_is_seen_even_where_the_rest_is_cut_off() -> None:
-    assert "the disk is full" in dashboard(40, 12)[-1]
-
-
-def test_files_beyond_the_room_are_added_up_not_left_out() -> None:
+def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_note() -> None:
     files = {f"file{n:02}": FileIO(reads=n) for n in range(20)}
-    text = "\n".join(dashboard(80, 24, a_snapshot(files=files)))
-    assert "17 other files" in text
-    assert str(sum(range(17))) in text
+    first, *others = dashboard(80, 24, a_snapshot(mode=LONG_MODE, files=files))
+    assert re.search(r"naive.*….*IsFast.*ws://127.0.0.1:8765", first)
+    assert re.search(rf"17 other files +{sum(range(17))}", "\n".join(others))
+    assert "the disk is full" in dashboard(40, 12)[-1]
+    assert printed(render([], 80, 24)) == ["waiting for the server"]
 
 
 def test_names_from_outside_cannot_steer_the_terminal() -> None:
@@ -152,10 +147,6 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
     for page in (dashboard(140, 40, snapshot), printed(lambda c: print_summary(snapshot, c))):
         assert not re.search(r"[\x00-\x09\x0b-\x1f]", "".join(page))
     assert plain_line(snapshot).isprintable()
-
-
-def test_a_dashboard_without_snapshots_says_that_it_waits() -> None:
-    assert printed(render([], 80, 24)) == ["waiting for the server"]
 
 
 @pytest.mark.parametrize(
@@ -236,35 +227,29 @@ def test_a_console_without_unicode_gets_ascii(encoding: str) -> None:
         assert "".join(page).isascii()
 
 
-async def test_a_pipe_gets_one_plain_line_a_second() -> None:
-    file = io.StringIO()
-    history = [a_snapshot(t / 2, notes=[]) for t in range(6)]
-    await show(stream(history), Console(file=file, force_terminal=False, width=80))
-    lines = file.getvalue().splitlines()
+async def test_a_pipe_gets_one_plain_line_a_second_and_each_note_once() -> None:
+    text = await shown([a_snapshot(t / 2) for t in range(6)], tty=False)
+    lines = [line for line in text.splitlines() if "note:" not in line]
     assert [line.split()[0] for line in lines] == ["0s", "1s", "2s"]
     assert "accepted 4,100 (301/s) acked 4,090 (302/s)" in lines[0]
     assert "ops/msg 2.01" in lines[0]
-    assert "\x1b" not in file.getvalue()
+    assert "\x1b" not in text
+    assert text.count("9s note: the disk is full") == 1
 
 
-async def test_plain_lines_mention_each_note_once() -> None:
-    file = io.StringIO()
-    await show(stream([a_snapshot(1.0), a_snapshot(2.0)]), Console(file=file))
-    assert file.getvalue().count("9s note: the disk is full") == 1
-
-
-async def test_a_dumb_terminal_gets_plain_lines() -> None:
-    console, file = terminal(env={"TERM": "dumb"})
-    await show(stream([a_snapshot(notes=[])]), console)
-    assert file.getvalue() == plain_line(a_snapshot()) + "\n"
-
-
-async def test_a_pipe_with_forced_colours_is_still_no_screen(
+async def test_a_dumb_terminal_and_a_pipe_with_forced_colours_get_plain_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    plain = plain_line(a_snapshot()) + "\n"
+    assert await shown([a_snapshot(notes=[])], TERM="dumb") == plain
+
     monkeypatch.setenv("FORCE_COLOR", "1")
-    await show(stream([a_snapshot()]))
-    assert "\x1b" not in capsys.readouterr().out
+    await show(_once(a_snapshot(notes=[])))
+    assert capsys.readouterr().out == plain
+
+
+async def _once(snapshot: Snapshot) -> AsyncIterator[Snapshot]:
+    yield snapshot
 
 
 async def test_a_reader_that_has_gone_ends_the_plain_lines() -> None:
@@ -273,6 +258,7 @@ async def test_a_reader_that_has_gone_ends_the_plain_lines() -> None:
             raise BrokenPipeError
 
     await show(every(0, a_snapshot), Console(file=Gone()))
+    assert await anext(every(3_600, a_snapshot)) == a_snapshot()  # the first one comes at once
 
 
 async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelled() -> None:
@@ -294,23 +280,11 @@ async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelle
     assert file.getvalue().rindex("\x1b[?25h") > file.getvalue().rindex("\x1b[?25l")
 
 
-async def test_the_screen_is_drawn_once_for_each_snapshot() -> None:
-    console, file = terminal()
-    await show(stream([a_snapshot(t / 2) for t in range(5)]), console)
-    assert file.getvalue().count("ws://127.0.0.1:8765") == 5
-
-
-async def test_no_color_means_no_colours_on_the_screen() -> None:
-    for no_color in (False, True):
-        console, file = terminal(env={"NO_COLOR": "1"} if no_color else {})
-        await show(stream([a_snapshot()]), console)
-        assert bool(COLOUR.search(file.getvalue())) is not no_color
-
-
-def test_summary_and_modes_have_no_escape_codes_in_a_file() -> None:
-    for show_it in (lambda c: print_summary(a_snapshot(), c), print_modes):
-        text = "\n".join(printed(show_it, force_terminal=None))
-        assert "\x1b" not in text
+async def test_the_screen_is_drawn_once_for_each_snapshot_without_colours_if_so_wanted() -> None:
+    history = [a_snapshot(t / 2) for t in range(5)]
+    assert (await shown(history)).count("ws://127.0.0.1:8765") == 5
+    assert COLOUR.search(await shown(history))
+    assert not COLOUR.search(await shown(history, NO_COLOR="1"))
 
 
 async def test_what_is_printed_behind_the_screen_is_shown_afterwards(
@@ -323,24 +297,14 @@ async def test_what_is_printed_behind_the_screen_is_shown_afterwards(
     assert capsys.readouterr() == ("from a learner's part\n", "and an error\n")
 
 
-async def test_a_server_started_anew_starts_a_new_chart() -> None:
-    console, file = terminal(140, 40)
+async def test_a_server_started_anew_starts_a_new_chart_and_forgetting_changes_none() -> None:
     old = [a_snapshot(t, counts=Counts(accepted=int(t * 1_000))) for t in (100.0, 101.0)]
     new = [a_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
-    await show(stream(old + new), console)
-    assert "full height 50/s" in file.getvalue().rpartition("accepted")[0].rpartition("messages")[2]
+    last_heading = (await shown(old + new, 140)).rpartition("accepted")[0].rpartition("messages")[2]
+    assert "full height 50/s" in last_heading
 
-
-async def test_charts_stay_the_same_when_older_snapshots_are_forgotten() -> None:
-    console, file = terminal(140, 40)
     many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(HISTORY_MAX + 50)]
-    await show(stream(many), console)
-    assert "full height 1/s" in file.getvalue()
-
-
-async def test_every_takes_a_snapshot_at_once() -> None:
-    snapshots = every(3_600, a_snapshot)
-    assert await anext(snapshots) == a_snapshot()
+    assert "full height 1/s" in await shown(many, 140)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
@@ -348,16 +312,15 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
     lines = printed(lambda c: print_summary(a_snapshot(), c), width)
     assert max(map(cell_len, lines)) <= min(width, 100)
     text = "\n".join(lines)
-    for figure in ("accepted 4,100", "delivered 2,000", "47 batches, 3 failed", "largest 100"):
+    for figure in (
+        *("accepted 4,100", "delivered 2,000", "47 batches, 3 failed", "largest 100", "8,033"),
+        *("62.3 MB", "7.8 s", "overloaded 30", "queued", "228 ms", "105 still"),
+    ):
         assert figure in text, figure
-    for figure in ("8,033", "62.3 MB", "7.8 s", "overloaded 30", "queued", "228 ms", "105 still"):
-        assert figure in text, figure
-
-
-def test_summary_without_recent_messages_says_so_instead_of_dashes() -> None:
-    none = Percentiles()
-    snapshot = a_snapshot(ack_ms=none, save_ms=none, delivery_ms=none)
-    assert "no messages in the last 10 s" in printed(lambda c: print_summary(snapshot, c))
+    none = dict.fromkeys(("ack_ms", "save_ms", "delivery_ms"), Percentiles())
+    idle = printed(lambda c: print_summary(a_snapshot(**none), c))
+    assert "no messages in the last 10 s" in idle  # and no dashes
+    assert "\x1b" not in text + "".join(printed(print_modes, force_terminal=None))
 
 
 @pytest.mark.parametrize("width", [80, 140])
