@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,20 +55,36 @@ class Watched:
         self.compare = Compare(self.names, scenario, seed=1, rounds=6, work_folder=Path())
         self.recorder = LiveRecorder(self.compare, lambda: self.now_s)
 
-    def runs(self, name: str, number: int, *at: LoadProgress, step: Step = "measuring") -> None:
+    def runs(self, name: str, number: int, *at: LoadProgress, step: Step = "measuring") -> Watched:
         """A mode's messages flow, in the round `number`."""
         for load in at or (None,):
             worker = FakeWorker(load)
             self.look({name: RoundProgress(number, 12, name, step, "ws://x", worker)})
+        return self
 
-    def ends(self, name: str, number: int, wall_s: float) -> None:
+    def ends(self, name: str, number: int, wall_s: float, delivered: int = COUNT) -> Watched:
         """A round ended, after messages came back evenly over `wall_s`."""
-        self.compare.rounds_done[name].append(make_round(number, wall_s))
-        self.look({})
+        self.compare.rounds_done[name].append(make_round(number, wall_s, delivered=delivered))
+        return self.look({})
 
-    def look(self, under_way: dict[str, RoundProgress], *, measurement: bool = True) -> None:
+    def counts(self, *pairs: tuple[int, int]) -> Watched:
+        """The server of naive's first round says what its files cost: messages, operations."""
+        for pair in pairs:
+            self.recorder.take_count("naive", 1, counted(*pair))
+        return self
+
+    def demonstrates(self, **at: LoadProgress) -> Watched:
+        """All modes run at once."""
+        running = {
+            name: RoundProgress(1, 2, name, "measuring", "", FakeWorker(load))
+            for name, load in zip(self.names, at.values(), strict=True)
+        }
+        return self.look(running, measurement=False)
+
+    def look(self, under_way: dict[str, RoundProgress], *, measurement: bool = True) -> Watched:
         self.compare.under_way, self.compare.measurement = under_way, measurement
         self.recorder.snapshot()
+        return self
 
     def shown(self) -> list[tuple[str, str]]:
         return [(one.name, one.role) for one in self.recorder.snapshot().shown]
@@ -112,35 +128,20 @@ def counted(saved: int, operations: int) -> Snapshot:
 
 def ghost_and_live() -> Watched:
     """Naive took 2 s in the first round; half a second into the second, optimized has 600."""
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.5, 600))
-    return watched
+    return Watched().ends("naive", 1, 2.0).runs("optimized", 2, at(0.5, 600))
 
 
 def stages() -> Iterator[Watched]:
     """A comparison at every stage of its life, long names and a demonstration included."""
     yield Watched()
-    one = Watched("naive")
-    one.runs("naive", 1, at(0.4, 300))
-    yield one
+    yield Watched("naive").runs("naive", 1, at(0.4, 300))
     watched = Watched("naive", LONG_MODE, "journal")
     yield watched
-    watched.runs("naive", 1, step="starting")
-    watched.runs("naive", 1, at(0.2, 100), at(1e6, 999))
-    yield watched
-    watched.ends("naive", 10**6, 3e6)
-    watched.runs(LONG_MODE, 2, at(0.4, 300, refused=100))
-    yield watched
-    watched.ends(LONG_MODE, 2, 0.15)
-    watched.runs("naive", 4, at(0.2, 100))
-    yield watched
-    both = Watched("naive", LONG_MODE, "journal")
-    both.look(
-        {n: RoundProgress(1, 3, n, "measuring", "", FakeWorker(at(0.3, 9))) for n in both.names},
-        measurement=False,
-    )
-    yield both
+    yield watched.runs("naive", 1, step="starting").runs("naive", 1, at(0.2, 100), at(1e6, 999))
+    yield watched.ends("naive", 10**6, 3e6).runs(LONG_MODE, 2, at(0.4, 300, refused=100))
+    yield watched.ends(LONG_MODE, 2, 0.15).runs("naive", 4, at(0.2, 100))
+    same = at(0.3, 9)
+    yield Watched("naive", LONG_MODE, "journal").demonstrates(a=same, b=same, c=same)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -170,94 +171,111 @@ def test_80_by_24_shows_both_sides_the_scale_the_legend_and_the_medians() -> Non
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_charts_grow_only_where_everything_else_has_its_place(width: int) -> None:
-    watched = ghost_and_live()
-
     for height in range(22, 50):
-        assert "median so far" in watched.screen(width, height)[-1]
+        assert "median so far" in ghost_and_live().screen(width, height)[-1]
 
 
 def test_name_of_a_mode_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in "\n".join(Watched("naive", "my\x1b[2Jmode").screen())
 
 
-def test_low_terminal_shows_the_side_that_runs() -> None:
-    watched = ghost_and_live()
+NOT_SENT_YET = LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None)
+# What each side shows of a comparison (regular expressions; with "!", what it does not).
+SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
+    "a running side shows every figure": (
+        lambda: (
+            Watched()
+            .runs("naive", 1, at(0.2, 50), at(0.4, 300, refused=20, sent=900))
+            .counts((100, 340), (300, 840))
+        ),
+        [
+            *("RUNNING round 1, t = 0.40 s", "300 of 1,000", "580", "0.20 s", "305", "refused 20"),
+            *("2.50", "400 ms", "40.0 ms", r"delivered per second +750 "),
+        ],
+        ["not run yet"],
+    ),
+    "a rate of many thousands leaves a space after its name": (
+        lambda: Watched().runs("naive", 1, at(0.004, 400)),
+        [r"delivered per second +100,000 "],
+        [],
+    ),
+    "a ghost stands at the moment of the one that runs": (
+        ghost_and_live,
+        # Nobody counted its operations this early: those of the whole round are shown.
+        ["ghost of round 1 at t = 0.50 s", "250 of 1,000", "message +3.00  of the whole round"],
+        ["RUNNING round 2"],
+    ),
+    "a ghost differs from the living without any colour": (
+        ghost_and_live,
+        ["░", "!of 1,000 .*██"],
+        ["!░", "of 1,000 .*██"],
+    ),
+    "a ghost that was faster stays as it ended": (
+        lambda: ghost_and_live().ends("optimized", 2, 0.15).runs("naive", 4, at(0.6, 200)),
+        ["RUNNING round 4"],
+        ["ghost of round 2, done in 0.15 s", "1,000 of 1,000"],
+    ),
+    "a round too short to be seen keeps its end until messages flow again": (
+        lambda: (
+            Watched()
+            .ends("naive", 1, 2.0)
+            .runs("optimized", 2)
+            .ends("optimized", 2, 0.2)
+            .runs("optimized", 3, step="starting")
+            .runs("optimized", 3, NOT_SENT_YET)
+        ),
+        ["ghost of round 1 at t = 0.20 s", "100 of 1,000"],
+        ["round 2 done in 0.20 s", "1,000 of 1,000"],
+    ),
+    "a round that never got all answers is not called done": (
+        lambda: Watched().ends("naive", 1, 2.0, delivered=990),
+        ["round 1 gave up after 2.00 s"],
+        [],
+    ),
+    "the set-up of the rooms is not counted as operations of messages": (
+        lambda: Watched().runs("naive", 1, at(0.2, 100)).counts((0, 500), (100, 900)),
+        ["not counted yet"],
+        [],
+    ),
+    "what comes after the set-up is": (
+        lambda: Watched().runs("naive", 1, at(0.2, 100)).counts((100, 900), (200, 1_200)),
+        [r"message +3.00"],
+        [],
+    ),
+    "a count of an earlier round that comes late is left out": (
+        lambda: Watched().counts((100, 900)).runs("naive", 4, at(0.2, 100)).counts((200, 1_200)),
+        ["not counted yet"],
+        [],
+    ),
+    "a demonstration shows both live": (
+        lambda: Watched().demonstrates(naive=at(0.4, 100), optimized=at(0.3, 1_000)),
+        ["RUNNING, t = 0.40 s"],
+        ["done in 0.30 s"],
+    ),
+}
 
-    text = "\n".join(watched.screen(80, 12))
+
+@pytest.mark.parametrize(("scene", "on_left", "on_right"), SIDES.values(), ids=SIDES)
+def test_each_side(scene: Callable[[], Watched], on_left: list[str], on_right: list[str]) -> None:
+    for side, expected in zip(scene().sides(), (on_left, on_right), strict=True):
+        for pattern in expected:
+            found = re.search(pattern.removeprefix("!"), side)
+            assert bool(found) is not pattern.startswith("!"), f"{pattern}\n{side}"
+
+
+def test_low_terminal_shows_the_side_that_runs() -> None:
+    text = "\n".join(ghost_and_live().screen(80, 12))
+
     assert "RUNNING round 2" in text
     assert "ghost of" not in text
 
 
-def test_running_side_shows_every_figure() -> None:
-    watched = Watched()
-    watched.runs("naive", 1, at(0.2, 50), at(0.4, 300, refused=20, sent=900))
-    watched.recorder.take_count("naive", 1, counted(100, 340))
-    watched.recorder.take_count("naive", 1, counted(300, 840))
-
-    left, right = watched.sides()
-    for figure in (
-        *("RUNNING round 1, t = 0.40 s", "300 of 1,000", "580", "0.20 s", "305"),
-        *("refused 20", "2.50", "400 ms", "40.0 ms"),
-    ):
-        assert figure in left
-    assert re.search(r"delivered per second +750 ", left)
-    assert "not run yet" in right
-
-
-def test_a_rate_of_many_thousands_leaves_a_space_after_its_name() -> None:
-    watched = Watched()
-    watched.runs("naive", 1, at(0.004, 400))
-
-    assert re.search(r"delivered per second +100,000 ", "\n".join(watched.screen(80, 24)))
-
-
 def test_a_ceiling_under_way_is_named_and_draws_nothing() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
     ceiling = RoundProgress(3, 8, "ceiling: echo", "measuring")
-    watched.look({"echo": ceiling})
+    text = "\n".join(Watched().ends("naive", 1, 2.0).look({"echo": ceiling}).screen(80, 24))
 
-    text = "\n".join(watched.screen(80, 24))
     assert "round 3 of 8, measuring ceiling: echo" in text
     assert "RUNNING" not in text
-
-
-def test_ghost_stands_at_the_moment_of_the_one_that_runs_and_looks_different() -> None:
-    left, right = ghost_and_live().sides()
-
-    assert "ghost of round 1 at t = 0.50 s" in left
-    assert "250 of 1,000" in left
-    # Nobody counted its operations this early: it shows those of the whole round, and says so.
-    assert re.search(r"operations per message +3.00  of the whole round", left)
-    assert "RUNNING round 2" in right
-    assert ("░" in left, "░" in right) == (True, False)
-    assert ("██" in left.splitlines()[1], "██" in right.splitlines()[1]) == (False, True)
-
-
-def test_ghost_that_was_faster_stays_as_it_ended() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.ends("optimized", 2, 0.15)
-    watched.runs("naive", 4, at(0.6, 200))
-
-    _, right = watched.sides()
-    assert "ghost of round 2, done in 0.15 s" in right
-    assert "1,000 of 1,000" in right
-
-
-def test_round_too_short_to_be_seen_keeps_its_end_on_screen_until_messages_flow_again() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2)
-    watched.ends("optimized", 2, 0.2)
-    watched.runs("optimized", 3, step="starting")
-    watched.runs("optimized", 3, LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None))
-
-    left, right = watched.sides()
-    assert "round 2 done in 0.20 s" in right
-    assert "1,000 of 1,000" in right
-    assert "ghost of round 1 at t = 0.20 s" in left
-    assert "100 of 1,000" in left
 
 
 def test_clock_of_a_round_stops_when_everything_is_settled() -> None:
@@ -299,39 +317,8 @@ def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
     assert run.settled
 
 
-def test_round_that_never_got_all_answers_is_not_called_done() -> None:
-    watched = Watched()
-    watched.compare.rounds_done["naive"].append(make_round(1, 2.0, delivered=990))
-    watched.look({})
-
-    left, _ = watched.sides()
-    assert "round 1 gave up after 2.00 s" in left
-
-
-def test_set_up_of_the_rooms_is_not_counted_as_operations_of_messages() -> None:
-    watched = Watched()
-    watched.runs("naive", 1, at(0.2, 100))
-    watched.recorder.take_count("naive", 1, counted(0, 500))
-    watched.recorder.take_count("naive", 1, counted(100, 900))
-    assert "not counted yet" in watched.sides()[0]
-
-    watched.recorder.take_count("naive", 1, counted(200, 1_200))
-    assert "3.00" in watched.sides()[0]
-
-
-def test_count_of_an_earlier_round_that_comes_late_is_left_out() -> None:
-    watched = Watched()
-    watched.recorder.take_count("naive", 1, counted(100, 900))
-    watched.runs("naive", 4, at(0.2, 100))
-    watched.recorder.take_count("naive", 1, counted(200, 1_200))
-
-    assert "not counted yet" in watched.sides()[0]
-
-
 def test_rates_and_queues_have_one_scale_on_both_sides() -> None:
-    watched = Watched()
-    watched.ends("naive", 1, 2.0)
-    watched.runs("optimized", 2, at(0.2, 500), at(0.4, 990))
+    watched = Watched().ends("naive", 1, 2.0).runs("optimized", 2, at(0.2, 500), at(0.4, 990))
 
     left, right = (side.splitlines() for side in watched.sides())
     row = next(n for n, text in enumerate(left) if text.startswith("delivered per second"))
@@ -349,9 +336,7 @@ def test_chart_is_as_long_as_its_scenario_time() -> None:
 
 
 def test_chart_begins_at_the_left() -> None:
-    watched = ghost_and_live()
-
-    row = next(row for row in watched.screen(80, 23) if row.startswith("queue"))
+    row = next(row for row in ghost_and_live().screen(80, 23) if row.startswith("queue"))
     assert row[30] != " "
     assert row[50:].strip() == ""
 
@@ -381,9 +366,7 @@ def test_scale_ends_at_a_round_number(value: float, expected: float) -> None:
 
 
 def test_baseline_stands_left_beside_whichever_other_mode_ran_last() -> None:
-    watched = Watched("naive", "batched", "journal")
-    watched.ends("naive", 1, 2.0)
-    watched.ends("batched", 2, 0.3)
+    watched = Watched("naive", "batched", "journal").ends("naive", 1, 2.0).ends("batched", 2, 0.3)
     watched.runs("journal", 3, at(0.1, 300))
     assert [name for name, _ in watched.shown()] == ["naive", "journal"]
 
@@ -404,18 +387,11 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     assert "optimized 5,000/s" in at_50
 
 
-def test_demonstration_shows_both_live_and_says_that_it_is_no_measurement() -> None:
-    watched = Watched()
-    worker = {"naive": FakeWorker(at(0.4, 100)), "optimized": FakeWorker(at(0.3, 1_000))}
-    watched.look(
-        {n: RoundProgress(1, 2, n, "measuring", "", worker[n]) for n in watched.names},
-        measurement=False,
-    )
+def test_a_demonstration_says_that_it_is_no_measurement() -> None:
+    watched = Watched().demonstrates(naive=at(0.4, 100), optimized=at(0.3, 1_000))
 
     text = "\n".join(watched.screen(100, 29))
     assert "NOT A MEASUREMENT: both run at once and take time from each other" in text
-    assert "RUNNING, t = 0.40 s" in text
-    assert "done in 0.30 s" in text
     assert "ghost" not in text
     assert "median" not in text
 
@@ -431,9 +407,7 @@ def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
 
 
 def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
-    watched = ghost_and_live()
-
-    text = "\n".join(watched.screen(force_terminal=True, no_color=True))
+    text = "\n".join(ghost_and_live().screen(force_terminal=True, no_color=True))
     assert "\x1b[2m" in text
     assert "\x1b[3" not in text
     assert "\x1b[9" not in text
