@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from rich.console import Console, RenderableType
 
+from chatlab.labs.base import LabReport
+
+R = TypeVar("R", bound=LabReport)
 CHATLAB = [sys.executable, "-m", "chatlab"]
 
 
@@ -22,6 +25,13 @@ def printed(what: RenderableType, width: int = 200) -> str:
     with console.capture() as capture:
         console.print(what)
     return capture.get()
+
+
+def report_of(kind: type[R], **found: Any) -> R:
+    """A complete report of one round, but for what was found."""
+    usual = {"command": "", "environment": {}, "complete": True, "seed": 1, "rounds": 1}
+    usual = {name: value for name, value in usual.items() if name in kind.__struct_fields__}
+    return kind(**usual | found)
 
 
 def run_for_json(folder: Path, *words: str) -> tuple[dict[str, Any], str]:

@@ -96,23 +96,26 @@ async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: flo
     return lab
 
 
-def screen(lab: Capacity) -> str:
-    return printed(lab.render(lab.report()))
-
-
-async def test_the_answer_comes_with_the_reason_why_the_next_rate_failed(
+@pytest.mark.parametrize(
+    ("limit", "generator", "answer", "says"),
+    [
+        (550, 1e9, 520, "optimized takes 520 messages a second: kept in 3 probes."),
+        (550, 1e9, 520, "At 570 it failed: delivery p95 was 900 ms, above 100 ms."),
+        (1e9, 300, 300, "the load generator was the limit, not the server"),
+        (0, 1e9, None, "There is no rate that optimized kept"),
+    ],
+)
+async def test_the_answer_comes_with_its_reason(
+    limit: float,
+    generator: float,
+    answer: float | None,
+    says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lab = await measured(monkeypatch, limit=550, generator=1e9)
+    lab = await measured(monkeypatch, limit, generator)
 
-    assert "optimized takes 520 messages a second: kept in 3 probes." in screen(lab)
-    assert "At 570 it failed: delivery p95 was 900 ms, above 100 ms." in screen(lab)
-
-
-async def test_a_generator_that_is_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = await measured(monkeypatch, limit=1e9, generator=300)
-
-    assert "the load generator was the limit, not the server" in screen(lab)
+    assert lab.report().answer_per_s == answer
+    assert says in printed(lab.render(lab.report()))
 
 
 async def test_a_probe_with_a_late_generator_is_repeated_once(
@@ -121,13 +124,6 @@ async def test_a_probe_with_a_late_generator_is_repeated_once(
     lab = await measured(monkeypatch, limit=1e9, generator=150)
 
     assert [probe.rate_per_s for probe in lab.probes[:3]] == [100, 200, 200]
-
-
-async def test_a_server_that_keeps_no_rate_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = await measured(monkeypatch, limit=0, generator=1e9)
-
-    assert lab.report().answer_per_s is None
-    assert "There is no rate that optimized kept" in screen(lab)
 
 
 @pytest.mark.parametrize(("delivery_ms", "beyond"), [(100.0, False), (101.0, True)])
@@ -194,20 +190,20 @@ def test_an_answer_that_fails_when_confirmed_becomes_the_ceiling() -> None:
     assert search.next_rate() == 120
 
 
-def test_a_server_that_keeps_up_with_nothing_has_no_answer() -> None:
-    search = Search(100, lowest=10)
-    probes = carry_out(search, lambda _rate: False)
+@pytest.mark.parametrize(
+    ("start", "keeps_up", "rates", "answer"),
+    [
+        (100, False, [100, 50, 25, 12, 6, 3, 1.5, 1], None),  # no rate is below the lowest
+        (50_000, True, [50_000] + 3 * [100_000], 100_000),  # ... nor above the highest
+        (0.5, False, [1], None),
+        (1e9, True, 3 * [100_000], 100_000),
+    ],
+)
+def test_the_search_ends_at_its_bounds(
+    start: float, keeps_up: bool, rates: list[float], answer: float | None
+) -> None:
+    search = Search(start)
 
-    assert [rate for rate, _ in probes] == [100, 50, 25, 12, 10]
-    assert search.answer is None
-
-
-def test_a_server_that_keeps_up_with_everything_has_no_ceiling() -> None:
-    search = Search(100, highest=1_000)
-    carry_out(search, lambda _rate: True)
-
-    assert (search.answer, search.ceiling) == (1_000, None)
-
-
-def test_the_start_lies_within_the_bounds() -> None:
-    assert (Search(0.5).next_rate(), Search(1e9).next_rate()) == (1.0, 100_000.0)
+    assert [rate for rate, _ in carry_out(search, lambda _rate: keeps_up)] == rates
+    assert search.answer == answer
+    assert (search.ceiling is None) == keeps_up

@@ -12,7 +12,7 @@ import pytest
 from chatlab.bench.crash.promises import Cut, what_is_wrong
 from chatlab.bench.crash.reopening import reopen
 from chatlab.bench.crash.workload import Recording, contents, record
-from chatlab.chat.modes import LineUp, parse
+from chatlab.chat.modes import parse
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.writer.atomic import AtomicWriter
@@ -37,11 +37,6 @@ def write(name: str, offset: int, data: bytes) -> Change:
     return Change(Operation("write", name, offset, data))
 
 
-def with_part(mode: str, role: str, part: type) -> LineUp:
-    line_up = parse(mode)
-    return dataclasses.replace(line_up, classes=line_up.classes | {role: part})
-
-
 def possible(volume: Volume) -> list[dict[str, bytes]]:
     return [state.files for state in volume.states()[0]]
 
@@ -53,29 +48,42 @@ def is_broken(found: PowerResult) -> bool:
 # What the model allows.
 
 
-def test_a_write_that_was_not_synced_may_be_there_or_not_torn_or_zeros() -> None:
-    found = {v.content for v in variants(b"old", [Operation("write", "f", 3, b"1234")])}
+@pytest.mark.parametrize(
+    ("before", "changes", "allowed", "and_more"),
+    [
+        (  # there or not, torn, or zeros
+            b"old",
+            [Operation("write", "f", 3, b"1234")],
+            b"old|old1234|old1|old12|old123|old\0\0\0\0|old12\0\0|old\0\x0034",
+            True,
+        ),
+        (  # inside a file, old bytes stay where it is torn
+            b"abcdef",
+            [Operation("write", "f", 1, b"1234")],
+            b"abcdef|a1234f|a1cdef|a12def|a123ef|abc34f",
+            False,
+        ),
+        (  # a later write may overtake an earlier one
+            b"",
+            [Operation("write", "f", 0, b"11"), Operation("write", "f", 2, b"22")],
+            b"\0\x0022",
+            True,
+        ),
+        (  # what a file is cut to comes before what is written then
+            b"old",
+            [Operation("truncate", "f", 0), Operation("write", "f", 0, b"n")],
+            b"old||n|\0",
+            False,
+        ),
+    ],
+)
+def test_what_a_file_may_hold_after_changes_that_were_not_synced(
+    before: bytes, changes: list[Operation], allowed: bytes, and_more: bool
+) -> None:
+    found = {variant.content for variant in variants(before, changes)}
+    expected = set(allowed.split(b"|"))
 
-    assert found >= {b"old", b"old1234", b"old1", b"old12", b"old123"}
-    assert found >= {b"old\0\0\0\0", b"old12\0\0", b"old\0\x0034"}
-
-
-def test_a_write_inside_a_file_leaves_old_bytes_where_it_is_torn() -> None:
-    found = {v.content for v in variants(b"abcdef", [Operation("write", "f", 1, b"1234")])}
-
-    assert found == {b"abcdef", b"a1234f", b"a1cdef", b"a12def", b"a123ef", b"abc34f"}
-
-
-def test_a_later_write_may_overtake_an_earlier_one() -> None:
-    writes = [Operation("write", "f", 0, b"11"), Operation("write", "f", 2, b"22")]
-
-    assert b"\0\x0022" in {variant.content for variant in variants(b"", writes)}
-
-
-def test_what_a_file_is_cut_to_comes_before_what_is_written_then() -> None:
-    changes = [Operation("truncate", "f", 0), Operation("write", "f", 0, b"n")]
-
-    assert {v.content for v in variants(b"old", changes)} == {b"old", b"", b"n", b"\0"}
+    assert found >= expected if and_more else found == expected
 
 
 def test_a_sync_makes_sure_of_what_had_ended_when_it_began_and_of_nothing_else() -> None:
@@ -123,17 +131,15 @@ def test_too_many_states_are_cut_short_and_it_says_so() -> None:
 # The modes.
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("mode", ["sqlite", "naive+writer=atomic"])
-async def test_what_is_acked_as_synced_survives_every_power_cut(mode: str) -> None:
-    await check_synced(mode, 4 if mode == "sqlite" else FEW)
-
-
-async def test_a_journals_acks_survive_every_power_cut() -> None:
-    await check_synced("journal", FEW)
-
-
-async def check_synced(mode: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "count"),
+    [
+        ("journal", FEW),
+        pytest.param("sqlite", 4, marks=pytest.mark.real),
+        pytest.param("naive+writer=atomic", FEW, marks=pytest.mark.real),
+    ],
+)
+async def test_what_is_acked_as_synced_survives_every_power_cut(mode: str, count: int) -> None:
     found = await power_cuts(parse(mode), SEED, messages=count)
 
     assert found.acked == found.messages
@@ -142,22 +148,22 @@ async def check_synced(mode: str, count: int) -> None:
     assert found.stories == []
 
 
-async def test_naive_loses_and_tears() -> None:
-    found = await power_cuts(parse("naive"), SEED, messages=FEW)
+@pytest.mark.parametrize(
+    ("mode", "tears", "told"),
+    [
+        ("naive", True, ["acked as written", "cannot understand messages.json"]),
+        ("optimized", False, ["in memory alone"]),
+    ],
+)
+async def test_a_weaker_promise_loses_and_its_stories_say_how(
+    mode: str, tears: bool, told: list[str]
+) -> None:
+    found = await power_cuts(parse(mode), SEED, messages=FEW)
 
     assert found.losing > 0
-    assert found.corrupt > 0
-    lost, torn = ("\n".join(story) for story in found.stories)
-    assert "acked as written" in lost
-    assert "cannot understand messages.json" in torn
-
-
-async def test_optimized_loses_and_never_tears() -> None:
-    found = await power_cuts(parse("optimized"), SEED, messages=FEW)
-
-    assert found.losing > 0
-    assert found.corrupt == 0
-    assert "in memory alone" in found.stories[0][-1]
+    assert (found.corrupt > 0) == tears
+    for words, story in zip(told, found.stories, strict=True):
+        assert words in "\n".join(story)
 
 
 async def test_the_same_seed_does_the_same_to_the_disk(tmp_path: Path) -> None:
@@ -216,61 +222,49 @@ class NeverSaves(RewriteStore):
         raise StorageError("write", f"{len(batch)} messages", "no")
 
 
-@pytest.mark.real
-async def test_a_journal_without_fsync_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LogFile, "_append", lambda self, data, _fsync: self._opened.append(data))
+@pytest.mark.parametrize(
+    ("owner", "method", "instead"),
+    [
+        pytest.param(
+            *(LogFile, "_append", lambda self, data, _fsync: self._opened.append(data)),
+            marks=pytest.mark.real,
+        ),
+        (LogFile, "cut", nothing),  # it leaves its torn tail
+        pytest.param(Files, "fsync_folder", nothing, marks=pytest.mark.real),
+    ],
+)
+async def test_a_journal_that_leaves_out_a_step_is_caught(
+    owner: type, method: str, instead: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, method, instead)
+    monkeypatch.setattr("chatlab.disk.power_loss.FOLDER_SYNCS", True)
 
     found = await power_cuts(parse("journal"), SEED, messages=FEW)
     assert is_broken(found)
-    assert found.losing > 0
+    assert found.corrupt if method == "cut" else found.losing
 
 
-async def test_a_journal_without_a_sync_of_the_folder_is_caught(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("mode", "role", "part", "finds"),
+    [
+        ("journal", "store", AcksFirst, "losing"),
+        pytest.param("naive", "writer", RenamesEarly, "corrupt", marks=pytest.mark.real),
+        ("naive+writer=atomic", "store", Twice, "wrong"),
+        ("naive+writer=atomic", "store", NeverSaves, "corrupt"),  # it refuses one more message
+    ],
+)
+async def test_a_part_that_breaks_a_promise_is_caught(
+    mode: str, role: str, part: type, finds: str
 ) -> None:
-    monkeypatch.setattr(Files, "fsync_folder", nothing)
-    monkeypatch.setattr("chatlab.disk.power_loss.FOLDER_SYNCS", True)
-
-    assert is_broken(await power_cuts(parse("journal"), SEED, messages=FEW))
-
-
-async def test_a_journal_that_leaves_its_torn_tail_is_caught(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(LogFile, "cut", nothing)
-
-    assert (await power_cuts(parse("journal"), SEED, messages=FEW)).corrupt > 0
-
-
-async def test_a_store_that_acks_before_the_save_is_caught() -> None:
-    found = await power_cuts(with_part("journal", "store", AcksFirst), SEED, messages=FEW)
+    line_up = parse(mode)
+    line_up = dataclasses.replace(line_up, classes=line_up.classes | {role: part})
+    found = await power_cuts(line_up, SEED, messages=FEW)
 
     assert is_broken(found)
-    assert found.losing > 0
-    assert found.corrupt == 0
-
-
-@pytest.mark.real
-async def test_a_writer_that_renames_before_the_sync_is_caught() -> None:
-    found = await power_cuts(with_part("naive", "writer", RenamesEarly), SEED, messages=FEW)
-
-    assert found.corrupt > 0
-
-
-async def test_a_store_that_keeps_messages_twice_is_caught() -> None:
-    mode = with_part("naive+writer=atomic", "store", Twice)
-    found = await power_cuts(mode, SEED, messages=FEW)
-
-    assert found.wrong > 0
-    assert "twice" in found.stories[-1][-1]
-
-
-async def test_a_store_that_never_saves_is_no_endless_wait() -> None:
-    mode = with_part("naive+writer=atomic", "store", NeverSaves)
-    found = await power_cuts(mode, SEED, messages=FEW)
-
-    assert found.acked == 0
-    assert found.corrupt > 0  # it opens, and then refuses one more message
+    assert getattr(found, finds) > 0
+    assert found.acked == 0 if part is NeverSaves else found.acked > 0
+    assert finds != "losing" or found.corrupt == 0
+    assert finds != "wrong" or "twice" in found.stories[-1][-1]
 
 
 def test_order_and_content_are_judged() -> None:

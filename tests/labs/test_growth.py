@@ -11,7 +11,7 @@ from chatlab.bench.statistics import estimate
 from chatlab.labs.growth.fit import FLAT_MAX, MESSAGES_MIN, MISS_MAX, fit, round_size
 from chatlab.labs.growth.measure import GrowthPoint, GrowthReport, ModeGrowth
 from chatlab.labs.growth.view import render
-from tests.labs.support import printed
+from tests.labs.support import printed, report_of
 
 HISTORIES = (500.0, 1_500.0, 10_500.0, 100_500.0)
 Points = list[tuple[float, float]]
@@ -139,7 +139,7 @@ def report(
     ]
     found = fit([(point.history_mean, point.bytes_per_message or 0) for point in points])
     modes = {"mine": ModeGrowth("written", points, found, found)}
-    return GrowthReport(command="", seed=1, environment={}, rounds=1, complete=True, modes=modes)
+    return report_of(GrowthReport, modes=modes)
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,13 @@ import pytest
 from chatlab.bench.statistics import Estimate
 from chatlab.labs.generator.measure import Generator, GeneratorReport
 from chatlab.labs.watching.measure import Watching, WatchingReport
-from tests.labs.support import printed
-
-HEAD = {"command": "", "environment": {}}
+from tests.labs.support import printed, report_of
 
 
 @pytest.mark.parametrize(("ratio", "says"), [(2.0, "2 x: it does."), (1.99, "2 x: NO.")])
 def test_the_generator_must_be_twice_as_fast_as_the_fastest_mode(ratio: float, says: str) -> None:
-    report = GeneratorReport(
-        **HEAD,
-        complete=True,
+    report = report_of(
+        GeneratorReport,
         mode="journal",
         tried_per_s={"journal": 100.0},
         mode_per_s=[100.0],
@@ -45,8 +42,8 @@ def test_the_cost_of_watching_is_claimed_by_its_whole_interval(
     low: float | None, high: float | None, verdict: str, says: str
 ) -> None:
     ratio = Estimate(0.9, low, high, [0.9])
-    report = WatchingReport(
-        **HEAD,
+    report = report_of(
+        WatchingReport,
         complete=False,
         mode="naive",
         watched_per_s=[90.0],

@@ -13,7 +13,7 @@ from chatlab.labs.pitfalls.measure import PITFALLS, PitfallsReport, is_clear, re
 from chatlab.labs.pitfalls.runs import Figure, Unit
 from chatlab.labs.pitfalls.view import render
 from chatlab.labs.screen import bar
-from tests.labs.support import printed
+from tests.labs.support import printed, report_of
 
 MOMENTS = st.integers(0, 20).map(float) | st.just(NEVER)
 Times = list[tuple[float, float]]
@@ -100,8 +100,7 @@ def test_a_bar_is_as_long_as_its_value(value: float, text: str) -> None:
 def screen(name: str, wrong: float | None, cured: float, unit: Unit, width: int = 200) -> str:
     what = PITFALLS[name].proof
     one = result(name, PITFALLS[name], [Figure(what, wrong, unit)], [Figure(what, cured, unit)])
-    report = PitfallsReport(command="", seed=1, environment={}, complete=True, results=[one])
-    return printed(render(report), width)
+    return printed(render(report_of(PitfallsReport, results=[one])), width)
 
 
 def test_pitfalls_explain_only_what_the_run_showed() -> None:

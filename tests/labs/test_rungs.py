@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.statistics import Estimate
 from chatlab.labs.rungs.measure import Promise, Rungs, RungsReport
 from chatlab.labs.rungs.view import render
-from tests.labs.support import printed
+from tests.labs.support import printed, report_of
 
 
 def found(median: float, low: float | None, high: float | None) -> Estimate:
@@ -41,24 +43,23 @@ def test_a_promise_is_judged_by_its_whole_interval(
     assert promise.verdict == verdict
 
 
-def a_report(**changes: object) -> RungsReport:
-    values: dict[str, object] = {
-        "command": "chatlab rungs",
-        "environment": {},
-        "rounds": 6,
-        "history": 1_000_000,
-        "messages": 30_000,
-        "per_s": {"journal": found(61_234, 60_000, 62_000)},
-        "promises": [
-            Promise("journal / echo", "x", found(1.23, 1.1, 1.3), at_least=1.0),
-            Promise("journal / optimized", "x", found(4.1, 3.9, 4.4), at_least=5.0),
-            Promise("start", "s", found(0.4, 0.3, 0.5), at_most=2.0),
-        ],
-        "audit": Audit(),
-        "invalid": ["sqlite, round 3: the sender used 97% of a core"],
-        "complete": True,
-    }
-    return RungsReport(**(values | changes))  # type: ignore[arg-type]
+USUAL: dict[str, Any] = {
+    "rounds": 6,
+    "history": 1_000_000,
+    "messages": 30_000,
+    "per_s": {"journal": found(61_234, 60_000, 62_000)},
+    "promises": [
+        Promise("journal / echo", "x", found(1.23, 1.1, 1.3), at_least=1.0),
+        Promise("journal / optimized", "x", found(4.1, 3.9, 4.4), at_least=5.0),
+        Promise("start", "s", found(0.4, 0.3, 0.5), at_most=2.0),
+    ],
+    "audit": Audit(),
+    "invalid": ["sqlite, round 3: the sender used 97% of a core"],
+}
+
+
+def a_report(**changes: Any) -> RungsReport:
+    return report_of(RungsReport, **USUAL | changes)
 
 
 def screen(report: RungsReport) -> str:

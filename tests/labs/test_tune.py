@@ -13,7 +13,7 @@ from chatlab.chat.snapshot import Percentiles
 from chatlab.labs.tune.frontier import frontier, pairs, recommended
 from chatlab.labs.tune.measure import Cell, TuneReport, judged
 from chatlab.labs.tune.view import render
-from tests.labs.support import printed
+from tests.labs.support import printed, report_of
 
 CLEAN = Audit(sent=1, acked=1, saved=1, delivered=1)
 Choices = list[tuple[float, float]]
@@ -75,19 +75,9 @@ def cell(batch: int, interval_ms: float, per_s: float, p95: float, *, audit: Aud
 
 def tuned(*cells: Cell, complete: bool = True) -> str:
     marked, best = judged(cells)
-    report = TuneReport(
-        command="",
-        seed=1,
-        environment={},
-        mode="optimized",
-        rounds=1,
-        burst_messages=100,
-        steady_per_s=10,
-        steady_messages=200,
-        complete=complete,
-        cells=marked,
-        recommended=best,
-    )
+    load = {"burst_messages": 100, "steady_per_s": 10, "steady_messages": 200}
+    found = {"mode": "optimized", "complete": complete, "cells": marked, "recommended": best}
+    report = report_of(TuneReport, **load, **found)
     assert report.passed == all(one.audit.clean for one in cells)
     return printed(render(report))
 

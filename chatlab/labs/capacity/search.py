@@ -21,6 +21,8 @@ from chatlab.chat.metrics import percentile, percentiles
 PRECISION = 1.1
 SUCCESSES = 3
 PROBES_MAX = 40
+RATE_MIN, RATE_MAX = 1.0, 100_000.0
+"""Messages per second; no rate beyond these is probed."""
 
 Verdict = Literal["kept", "failed", "generator"]
 """Of a probe: the server kept up; it did not; the load generator did not."""
@@ -80,16 +82,14 @@ class Search:
 
     Args:
         start: the first rate to try, per second.
-        lowest, highest: never tried below or above these.
 
     Attributes:
         answer: the highest rate that is sure so far; None if there is none.
         ceiling: the lowest rate that failed; None if none did.
     """
 
-    def __init__(self, start: float, *, lowest: float = 1.0, highest: float = 100_000.0) -> None:
-        self._start = min(max(start, lowest), highest)
-        self._lowest, self._highest = lowest, highest
+    def __init__(self, start: float) -> None:
+        self._start = min(max(start, RATE_MIN), RATE_MAX)
         self._successes: Counter[float] = Counter()
         self._failed: set[float] = set()
         self._probes = 0
@@ -119,8 +119,8 @@ class Search:
         if floor is None:
             return self._below_all(ceiling)
         if ceiling is None:
-            if floor < self._highest:
-                return min(2 * floor, self._highest)
+            if floor < RATE_MAX:
+                return min(2 * floor, RATE_MAX)
         elif ceiling > PRECISION * floor:
             between = rounded(math.sqrt(floor * ceiling))
             if floor < between < ceiling:
@@ -135,7 +135,7 @@ class Search:
     def _below_all(self, ceiling: float | None) -> float | None:
         if ceiling is None:
             return self._start
-        return max(rounded(ceiling / 2), self._lowest) if ceiling > self._lowest else None
+        return max(rounded(ceiling / 2), RATE_MIN) if ceiling > RATE_MIN else None
 
 
 def rounded(rate: float) -> float:
