@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.parts.writer import Writer
-from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import Settings
@@ -28,157 +27,117 @@ from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import DISK_FULL, HalfWayFiles, InlineFiles, every, fill, ids, message
-from tests.support.served_store import ServedStore, without_messages
+from tests.support.parts import InlineFiles, every, fill, ids, message
+from tests.support.served_store import BETTER, PLAIN, Company, ServedStore, without_messages
 from tests.support.virtual_clock import now, run, settle
 
-Open = Callable[[], Awaitable[Store]]
-
 EVERY = pytest.mark.parametrize("part", every("store"))
-USUAL = Settings()
-COMPANY = {"plain": (DirectReader, TruncateWriter), "better": (TTLReader, AtomicWriter)}
 
 
-def open_store(
-    part: type[Store], files: InlineFiles, company: str = "better", knobs: Settings = USUAL
-) -> Store:
-    """A fresh store over a data folder, as a server that has just started has it."""
-    reader, writer = COMPANY[company]
-    return part(files, reader(files, knobs, now), writer(files), PerFileLock(), knobs)
-
-
-def unlocked(files: InlineFiles) -> Store:
-    reader = DirectReader(files, Settings(), now)
-    return RewriteStore(files, reader, TruncateWriter(files), NoLock(), Settings())
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> HalfWayFiles:
-    return HalfWayFiles(fill(tmp_path))
-
-
-@pytest.fixture(params=COMPANY)
-async def opened(
-    part: type[Store], files: InlineFiles, request: pytest.FixtureRequest
-) -> AsyncIterator[Open]:
-    """Opens a fresh store over the same folder, each time it is called, and closes the last one."""
-    before: list[Store] = []
-
-    async def open_another() -> Store:
-        while before:
-            await before.pop().close()
-        before.append(open_store(part, files, request.param))
-        await before[0].start()
-        return before[0]
-
-    yield open_another
-    while before:
-        await before.pop().close()
+@pytest.fixture(params=[PLAIN, BETTER], ids=["plain", "better"])
+async def served(
+    part: type[Store], tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[ServedStore]:
+    """A store that has started on a fresh folder, with plain or with better company."""
+    made = ServedStore(part, fill(tmp_path / "data"), company=request.param)
+    await made.start()
+    yield made
+    made.disk.heal()
+    await made.store.close()
 
 
 # The contract of every store.
 
 
 @EVERY
-async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(5), message(3)])
-    await store.save([])
-    await store.save([message(4)])
-    assert await store.history("general", 10) == [message(5), message(3), message(4)]
-    store = await opened()
-    await store.save([message(1), message(2)])
+async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(
+    served: ServedStore,
+) -> None:
+    await served.save(5, 3)
+    await served.save()
+    await served.save(4)
+    await served.holds(5, 3, 4)
+    await served.reopen()
+    await served.save(1, 2)
 
-    assert await store.history("general", 10) == [message(n) for n in (5, 3, 4, 1, 2)]
-    assert store.promise in ACK_LEVELS
-
-
-@EVERY
-async def test_the_history_is_the_last_messages_of_a_room_oldest_first(opened: Open) -> None:
-    store = await opened()
-    await store.save([message(n, ("general", "other")[n % 2]) for n in range(8)])
-
-    assert ids(await store.history("general", 3)) == ["m-000002", "m-000004", "m-000006"]
-    assert ids(await store.history("other", 1)) == ["m-000007"]
-    assert await store.history("nowhere", 10) == []
+    await served.holds(5, 3, 4, 1, 2)
+    assert served.store.promise in ACK_LEVELS
 
 
 @EVERY
-async def test_any_text_comes_back_as_it_was(opened: Open) -> None:
+async def test_the_history_is_the_last_messages_of_a_room_oldest_first(
+    served: ServedStore,
+) -> None:
+    await served.store.save([message(n, ("general", "other")[n % 2]) for n in range(8)])
+
+    assert ids(await served.store.history("general", 3)) == ["m-000002", "m-000004", "m-000006"]
+    assert ids(await served.store.history("other", 1)) == ["m-000007"]
+    assert await served.store.history("nowhere", 10) == []
+
+
+@EVERY
+async def test_any_text_comes_back_as_it_was(served: ServedStore) -> None:
     texts = ["", '\x00\x1f\u2028"\\/', "\U0001f386 Frohes Neues", "a\nb\r\n", "x" * 4_000]
-    batch = [
-        Message(f"m{n}", "general", "alice", text, "2026-01-01T00:00:00.000Z")
-        for n, text in enumerate(texts)
-    ]
-    await (await opened()).save(batch)
+    batch = [Message(f"m{n}", "general", "alice", text, "2026") for n, text in enumerate(texts)]
+    await served.store.save(batch)
+    await served.reopen()
 
-    assert await (await opened()).history("general", 10) == batch
+    assert await served.store.history("general", 10) == batch
 
 
 @EVERY
 async def test_saves_at_the_same_time_are_kept_whole_and_in_the_order_of_asking(
-    opened: Open, files: InlineFiles
+    served: ServedStore,
 ) -> None:
-    store = await opened()
-    files.gate = asyncio.Event()
-    saves = [store.save([message(n), message(n + 1)]) for n in range(0, 40, 2)]
-    together = asyncio.gather(*saves)
+    served.files.gate = asyncio.Event()
+    together = asyncio.gather(*(served.save(n, n + 1) for n in range(0, 40, 2)))
     await asyncio.sleep(0)
-    files.gate.set()
+    served.files.gate.set()
     await together
 
-    assert await (await opened()).history("general", 99) == [message(n) for n in range(40)]
+    await served.holds(*range(40))
 
 
 @EVERY
-@pytest.mark.parametrize("company", COMPANY)
-async def test_whoever_reads_during_a_save_sees_whole_batches(
-    part, company: str, files: HalfWayFiles
-) -> None:
-    store = open_store(part, files, company)
-    await store.start()
-    await store.save([message(1)])
-    files.go_on.clear()
-    saving = asyncio.create_task(store.save([message(2), message(3)]))
+async def test_whoever_reads_during_a_save_sees_whole_batches(served: ServedStore) -> None:
+    await served.save(1)
+    served.files.go_on.clear()
+    saving = asyncio.create_task(served.save(2, 3))
     await settle()
-    reading = asyncio.create_task(store.history("general", 10))
+    reading = asyncio.create_task(served.store.history("general", 10))
     await settle()
-    files.go_on.set()
+    served.files.go_on.set()
     await saving
 
     assert len(await reading) in (1, 3)
-    assert len(await store.history("general", 10)) == 3
-    await store.close()
+    await served.holds(1, 2, 3)
 
 
 @EVERY
 async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(
-    opened: Open, files: InlineFiles
+    served: ServedStore,
 ) -> None:
-    store = await opened()
-    await store.save([message(1)])
-    files.fail = lambda operation, _name: None if operation == "read" else DISK_FULL
+    await served.save(1)
+    served.disk.fail(count=None, which=lambda operation: operation.kind != "read")
     for _ in range(3):
-        with pytest.raises(StorageError):
-            await store.save([message(2), message(3)])
-    files.fail = lambda _operation, _name: None
-    await store.save([message(2), message(3)])
+        await served.refuses(2, 3)
+    served.disk.heal()
+    await served.save(2, 3)
+    await served.reopen()
 
-    assert await (await opened()).history("general", 10) == [message(1), message(2), message(3)]
+    await served.holds(1, 2, 3)
 
 
 @EVERY
-async def test_a_disk_that_cannot_be_read_is_a_storage_error(
-    opened: Open, files: InlineFiles
-) -> None:
-    store = await opened()
-    await store.save([message(1)])
-    await store.close()
-    store = await opened()
-    files.fail = lambda operation, _name: DISK_FULL if operation == "read" else None
+async def test_a_disk_that_cannot_be_read_is_a_storage_error(served: ServedStore) -> None:
+    await served.save(1)
+    await served.reopen()
+    if served.part is SqliteStore:  # which has just read all of it
+        served.store._database._connection.pragma("shrink_memory")
+    served.disk.fail(count=None, kind="read")
 
-    with pytest.raises(StorageError):
-        await store.history("general", 10)
+    with pytest.raises(StorageError, match="cannot read"):
+        await served.store.history("general", 10)
 
 
 # The beginning of a store that keeps its messages elsewhere than in messages.json.
@@ -287,6 +246,11 @@ class LateFailure(Writer):
             raise self.errors.pop(0)
 
 
+@pytest.fixture
+def files(tmp_path: Path) -> InlineFiles:
+    return InlineFiles(fill(tmp_path))
+
+
 @pytest.fixture(params=[DirectReader, TTLReader])
 def doubtful(files: InlineFiles, request: pytest.FixtureRequest) -> Store:
     trusts_nothing = Settings(cache_ttl_s=0)  # so that each save sees what is in the file
@@ -351,135 +315,64 @@ async def test_what_is_in_doubt_is_bounded(
 # The store of the origin.
 
 
-async def test_rewrite_reads_and_writes_all_of_the_history_for_each_save(
-    files: InlineFiles,
-) -> None:
-    store = open_store(RewriteStore, files, "plain")
-    sizes = []
+def rewriting(folder: Path, company: Company = PLAIN) -> ServedStore:
+    return ServedStore(RewriteStore, fill(folder), company=company)
+
+
+async def test_rewrite_reads_and_writes_all_of_the_history_for_each_save(tmp_path: Path) -> None:
+    served, sizes = rewriting(tmp_path), []
     for n in range(3):
-        sizes.append((files.folder / MESSAGES.name).stat().st_size)
-        await store.save([message(n)] * (1 + 99 * n))  # a batch costs as many as one message
-    size = (files.folder / MESSAGES.name).stat().st_size
-    io = files.statistics()[MESSAGES.name]
+        sizes.append((tmp_path / MESSAGES.name).stat().st_size)
+        await served.save(*[n] * (1 + 99 * n))  # a batch costs as many as one message
+    size = (tmp_path / MESSAGES.name).stat().st_size
+    io = served.files.statistics()[MESSAGES.name]
 
     assert (io.reads, io.writes) == (3, 3)
     assert io.bytes_read == sum(sizes)
     assert io.bytes_written == sum(sizes[1:]) + size
 
 
-async def test_rewrite_behind_a_cache_reads_once(files: InlineFiles) -> None:
-    store = open_store(RewriteStore, files, "better")
+async def test_rewrite_behind_a_cache_reads_once(tmp_path: Path) -> None:
+    served = rewriting(tmp_path, BETTER)
     for n in range(5):
-        await store.save([message(n)])
+        await served.save(n)
 
-    assert files.statistics()[MESSAGES.name].reads == 1
-    assert files.statistics()[FOLDER] == FileIO(fsyncs=5)
-
-
-async def test_rewrite_never_writes_over_a_corrupt_file(files: InlineFiles) -> None:
-    (files.folder / MESSAGES.name).write_bytes(b'[{"id": "half')
-    with pytest.raises(CorruptFile):
-        await open_store(RewriteStore, files, "plain").save([message(1)])
-
-    assert (files.folder / MESSAGES.name).read_bytes() == b'[{"id": "half'
+    assert served.files.statistics()[MESSAGES.name].reads == 1
+    assert served.files.statistics()[FOLDER] == FileIO(fsyncs=5)
 
 
-async def test_rewrite_loses_an_update_when_nobody_holds_a_lock(files: InlineFiles) -> None:
-    store = unlocked(files)
-    files.gate = asyncio.Event()
-    saves = [asyncio.create_task(store.save([message(n)])) for n in (1, 2)]
+async def test_rewrite_never_writes_over_a_corrupt_file(tmp_path: Path) -> None:
+    served = rewriting(tmp_path)
+    (tmp_path / MESSAGES.name).write_bytes(b'[{"id": "half')
+    await served.refuses(1, words="cannot understand messages.json")
+
+    assert (tmp_path / MESSAGES.name).read_bytes() == b'[{"id": "half'
+
+
+async def test_rewrite_without_a_lock_loses_an_update_and_shows_a_torn_file(
+    tmp_path: Path,
+) -> None:
+    served = rewriting(tmp_path, (DirectReader, TruncateWriter, NoLock))
+    served.files.gate = asyncio.Event()
+    saves = [asyncio.create_task(served.save(n)) for n in (1, 2)]
     await settle()  # both have read the same history
-    files.gate.set()
+    served.files.gate.set()
     await asyncio.gather(*saves)
+    assert len(await served.store.history("general", 10)) == 1
 
-    assert len(await store.history("general", 10)) == 1
-
-
-async def test_rewrite_shows_a_torn_file_when_nobody_holds_a_lock(files: HalfWayFiles) -> None:
-    store = unlocked(files)
-    files.go_on.clear()
-    saving = asyncio.create_task(store.save([message(1)]))
+    served.files.go_on.clear()
+    saving = asyncio.create_task(served.save(3))
     await settle()
     with pytest.raises(CorruptFile):
-        await store.history("general", 10)
-    files.go_on.set()
+        await served.store.history("general", 10)
+    served.files.go_on.set()
     await saving
 
 
-# Every store, compared with a list.
+# Every store, compared with a list, on a disk that fails, by servers that are killed.
 
 ROOMS = ("general", "other", "staff")
-STEPS = st.lists(
-    st.tuples(
-        st.lists(
-            st.sampled_from(ROOMS), min_size=1, max_size=5
-        ),  # a batch: a room for each message
-        st.sampled_from(["ok", "ok", "ok", "fails early", "fails late", "reopen"]),
-        st.booleans(),  # whether a failed batch is tried again
-    ),
-    max_size=12,
-)
-
-
-@EVERY
-@pytest.mark.parametrize("company", COMPANY)
-@settings(max_examples=60, deadline=None)
-@given(steps=STEPS)
-def test_behaves_like_a_list_whatever_happens(part, company: str, steps) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        run(compare_with_a_list(part, company, InlineFiles(fill(Path(folder) / "data")), steps))
-
-
-async def compare_with_a_list(part, company: str, files: InlineFiles, steps) -> None:
-    store, oracle, next_id = open_store(part, files, company), [], 0
-    await store.start()
-    for rooms, event, tries_again in steps:
-        batch = [message(next_id + n, room) for n, room in enumerate(rooms)]
-        next_id += len(batch)
-        if event == "reopen":
-            await store.close()
-            store = open_store(part, files, company)
-            await store.start()
-        if await saves(store, files, batch, event) or (
-            tries_again and await saves(store, files, batch, "ok")
-        ):
-            oracle += batch
-        elif event == "fails late":
-            # A refused batch may lie in the file until the next save, which takes it out.
-            last = [message(next_id)]
-            next_id += 1
-            assert await saves(store, files, last, "ok")
-            oracle += last
-        for room in ROOMS:
-            mine = [one for one in oracle if one.room_id == room]
-            assert await store.history(room, 4) == mine[-4:]
-    await store.close()
-    store = open_store(part, files, company)
-    await store.start()
-    for room in ROOMS:
-        mine = [one for one in oracle if one.room_id == room]
-        assert await store.history(room, 999) == mine
-    await store.close()
-
-
-async def saves(store: Store, files: InlineFiles, batch: list[Message], event: str) -> bool:
-    """Save a batch on a disk on which nothing works, or (late) only the sync of the folder fails,
-    or all is well; tell whether it was saved."""
-    failing = {
-        "fails early": ("write", "append to", "rename", "fsync"),
-        "fails late": ("fsync",),
-    }.get(event, ())
-    files.fail = lambda operation, _name: DISK_FULL if operation in failing else None
-    try:
-        await store.save(batch)
-    except StorageError:
-        return False
-    finally:
-        files.fail = lambda _operation, _name: None
-    return True
-
-
-# Every store, compared with a list, on a disk that fails, by servers that are killed.
+SAVED = [message(n, ROOMS[n % 3]) for n in range(7)]
 
 FAULTS = st.fixed_dictionaries(
     {
@@ -506,11 +399,25 @@ CRASHES = st.lists(
 def test_keeps_what_was_saved_through_faults_and_crashes(
     part, steps, first_fault, compress: bool
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        run(compare_through_crashes(part, compress, Path(folder) / "data", steps, first_fault))
+    with tempfile.TemporaryDirectory() as place:
+        knobs = {"segment_bytes_max": 600, "compress_segments": compress}
+        served = ServedStore(part, fill(Path(place) / "data", SAVED), **knobs)
+        run(compare_through_crashes(served, steps, first_fault))
 
 
-async def compare_through_crashes(part, compress: bool, folder: Path, steps, first_fault) -> None:
+@settings(max_examples=50, deadline=None)
+@given(steps=CRASHES)
+def test_the_plain_rewriting_store_keeps_what_was_saved_while_no_write_is_torn(steps) -> None:
+    def before_the_write(fault):  # at the read, or where the file is cut to nothing
+        return fault and {"first": 1 + fault["first"] % 2}
+
+    with tempfile.TemporaryDirectory() as place:
+        served = ServedStore(RewriteStore, fill(Path(place) / "data", SAVED), company=PLAIN)
+        mild = [(rooms, before_the_write(fault), *rest) for rooms, fault, *rest in steps]
+        run(compare_through_crashes(served, mild, None))
+
+
+async def compare_through_crashes(served: ServedStore, steps, first_fault) -> None:
     """Everything that was saved is there, once and in order, whatever fails.
 
     Of what was refused since the last save that succeeded, this may be seen, and nothing else:
@@ -522,11 +429,8 @@ async def compare_through_crashes(part, compress: bool, folder: Path, steps, fir
     - After a stop in good order, nothing; of the rewriting store, the same as after a kill: it has
       no step at its end in which it could take anything back.
     """
-    saved, refused = [message(n, ROOMS[n % 3]) for n in range(7)], []
+    saved, refused, part = list(SAVED), [], served.part
     count = len(saved)
-    served = ServedStore(
-        part, fill(folder, saved), segment_bytes_max=600, compress_segments=compress
-    )
     await start(served, first_fault)
     await seen(served.store, saved, [])
     for rooms, fault, tries_again, server, start_fault in steps:

@@ -110,8 +110,8 @@ class HalfWayFiles(InlineFiles):
         go_on: set from the start; clear it to stop the next write half-way.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        super().__init__(folder, disk)
         self.go_on = asyncio.Event()
         self.go_on.set()
 

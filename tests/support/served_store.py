@@ -10,18 +10,27 @@ from typing import Any
 
 import pytest
 
+from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.lock.per_file import PerFileLock
+from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
+from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.counted import Condition, Disk
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import InlineFiles, message
+from tests.support.parts import HalfWayFiles, message
 from tests.support.unlucky import Unlucky
 from tests.support.virtual_clock import now
+
+Company = tuple[type[Reader], type[Writer], type[Lock]]
+PLAIN: Company = (DirectReader, TruncateWriter, PerFileLock)
+BETTER: Company = (TTLReader, AtomicWriter, PerFileLock)
 
 
 class ServedStore:
@@ -31,6 +40,7 @@ class ServedStore:
         part: the store's class.
         folder: a data folder.
         conditions: what else stands between the store and its disk.
+        company: the reader, the writer and the lock that it works with.
         knobs: of its settings.
 
     Attributes:
@@ -40,9 +50,15 @@ class ServedStore:
     """
 
     def __init__(
-        self, part: type[Store], folder: Path, *conditions: Condition, **knobs: Any
+        self,
+        part: type[Store],
+        folder: Path,
+        *conditions: Condition,
+        company: Company = BETTER,
+        **knobs: Any,
     ) -> None:
         self.part = part
+        self.company = company
         self.folder = folder
         self.settings = Settings(**knobs)
         self.disk = Unlucky()
@@ -53,9 +69,10 @@ class ServedStore:
     def renew(self) -> None:
         """A fresh store that has not started, as after a kill."""
         disk = Disk(self.folder, [self.disk, *self._conditions])
-        self.files = InlineFiles(self.folder, disk)
-        reader, writer = TTLReader(self.files, self.settings, now), AtomicWriter(self.files)
-        self.store = self.part(self.files, reader, writer, PerFileLock(), self.settings)
+        self.files = HalfWayFiles(self.folder, disk)
+        read, write, lock = self.company
+        reader, writer = read(self.files, self.settings, now), write(self.files)
+        self.store = self.part(self.files, reader, writer, lock(), self.settings)
 
     def set(self, **knobs: Any) -> None:
         """Change settings, for this store and the next ones."""
