@@ -1,14 +1,23 @@
-"""A learner's answer as text, judged: what the tests of single exercises have in common."""
+"""Answers to an exercise that tests make up, and tests of what its checks say of them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
 
 from chatlab.course.catalog import Exercise, load
 from chatlab.course.judge import judge
-from chatlab.course.verdicts import Judged, Result
+from chatlab.course.verdicts import Result
 
 ROOT = Path(__file__).resolve().parents[2]
+RIGHT = Path(__file__).with_name("right")
+
+Mistake = tuple[str, str, *tuple[tuple[str, str], ...]]
+"""The checks that fail, words of the last one's feedback, and replacements in the solution."""
 
 
 def exercise(name: str) -> Exercise:
@@ -27,23 +36,77 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-async def judged(name: str, folder: Path, answer: str, *, only: tuple[str, ...] = ()) -> Judged:
-    """What the checks of an exercise say of an answer."""
-    path = folder / "work.py"
-    path.write_text(answer, "utf-8")
-    return await judge(exercise(name), path, only=only)
+def body(source: str) -> str:
+    """Lines of a class, indented as such."""
+    return indent(dedent(source).strip("\n"), "    ") + "\n"
 
 
-async def failed(name: str, folder: Path, answer: str) -> list[str]:
-    """The checks that an answer fails; none may be unsure."""
-    found = await judged(name, folder, answer)
+def judged(name: str, folder: Path, answer: str, *only: str) -> dict[str, Result]:
+    """What each check of an exercise says of an answer; no check may be unsure."""
+    work = folder / "work.py"
+    work.write_text(answer, encoding="utf-8")
+    found = asyncio.run(judge(exercise(name), work, only=only))
     assert not found.broken, found.broken
-    assert [one.check for one in found.results if one.verdict == "unsure"] == []
-    return [one.check for one in found.results if one.verdict == "failed"]
+    assert [one.actual for one in found.results if one.verdict == "unsure"] == []
+    return {result.check: result for result in found.results}
 
 
-async def first_miss(name: str, folder: Path, answer: str) -> Result:
-    """The first check that an answer fails."""
-    found = await judged(name, folder, answer)
-    assert not found.broken, found.broken
-    return next(one for one in found.results if one.verdict != "passed")
+def failed(results: Mapping[str, Result]) -> dict[str, str]:
+    """The checks that did not give all their points, and what was found; empty if all is right."""
+    return {
+        name: f"{one.verdict}: {one.actual}"
+        for name, one in results.items()
+        if one.verdict != "passed"
+    }
+
+
+def right(name: str, answers: Mapping[str, str], head: str = "") -> Callable[[str, Path], None]:
+    """A test that right answers get all points; with a head, each is the body of its class."""
+
+    @pytest.mark.parametrize("shape", answers)
+    def test(shape: str, tmp_path: Path) -> None:
+        answer = head + body(answers[shape]) if head else answers[shape]
+        assert failed(judged(name, tmp_path, answer)) == {}
+
+    return test
+
+
+def right_files(name: str, *stems: str) -> Callable[[str, Path], None]:
+    """The same of files in `right/`."""
+    return right(name, {stem: (RIGHT / f"{stem}.py").read_text("utf-8") for stem in stems})
+
+
+def wrong(
+    name: str, answers: Mapping[str, tuple[str, str, str]], head: str
+) -> Callable[[str, Path], None]:
+    """A test that wrong answers fail, and are told why.
+
+    Args:
+        answers: the checks that each must fail, words of what the last of them expected or found,
+            and the body of the class that `head` begins.
+    """
+
+    @pytest.mark.parametrize("kind", answers)
+    def test(kind: str, tmp_path: Path) -> None:
+        checks, words, source = answers[kind]
+        _must_fail(name, tmp_path, checks, words, head + body(source))
+
+    return test
+
+
+def mistakes(name: str, table: Mapping[str, Mistake]) -> Callable[[str, Path], None]:
+    """The same of mistakes in the solution: each row ends with the changes to it."""
+
+    @pytest.mark.parametrize("kind", table)
+    def test(kind: str, tmp_path: Path) -> None:
+        checks, words, *changes = table[kind]
+        _must_fail(name, tmp_path, checks, words, changed(solution(name), *changes))
+
+    return test
+
+
+def _must_fail(name: str, folder: Path, checks: str, words: str, answer: str) -> None:
+    found = judged(name, folder, answer, *checks.split())
+    assert {one.verdict for one in found.values()} == {"failed"}
+    last = list(found.values())[-1]
+    assert words in f"{last.expected}; {last.actual}"

@@ -2,63 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from textwrap import dedent
 
-import pytest
-
-from tests.support.answers import body, judged, not_passed
-
-NAME = "03_atomic_write"
+from tests.course.judging import right, wrong
 
 HEAD = """
 from asyncio import Event
 from itertools import count
-
 from chatlab.errors import StorageError
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.chat.parts.writer import Writer
 
-
 class SafeWriter(Writer):
     promise = "synced"
+    numbers = count()
 
 """
-
-RIGHT = {
-    "syncs in a step of its own": """
-        async def replace(self, name, data):
-            temporary = name + TEMPORARY_SUFFIX
-            await self.files.write(temporary, data)
-            await self.files.append(temporary, b"", fsync=True)
+SAFE = dedent("""
+    async def replace(self, name, data):
+        temporary = name + TEMPORARY_SUFFIX
+        await self.files.write(temporary, data, fsync=True)
+        await self.files.rename(temporary, name)
+        await self.files.fsync_folder()
+""")
+CLEANS_UP = """
+    async def replace(self, name, data):
+        temporary = name + TEMPORARY_SUFFIX
+        try:
+            await self.files.write(temporary, data, fsync=True)
             await self.files.rename(temporary, name)
-            await self.files.fsync_folder()
-    """,
-    "cleans up after a failure": """
-        async def replace(self, name, data):
-            temporary = name + TEMPORARY_SUFFIX
-            try:
-                await self.files.write(temporary, data, fsync=True)
-                await self.files.rename(temporary, name)
-            except StorageError:
-                if temporary in await self.files.names():
-                    await self.files.remove(temporary)
-                raise
-            await self.files.fsync_folder()
-    """,
-    "a new name each time, removed on failure": """
-        numbers = count()
-
-        async def replace(self, name, data):
-            temporary = f"{name}.{next(self.numbers)}{TEMPORARY_SUFFIX}"
-            try:
-                await self.files.write(temporary, data, fsync=True)
-                await self.files.rename(temporary, name)
-            except BaseException:
-                if temporary in await self.files.names():
-                    await self.files.remove(temporary)
-                raise
-            await self.files.fsync_folder()
-    """,
+        except BaseException:
+            if temporary in await self.files.names():
+                await self.files.remove(temporary)
+            raise
+        await self.files.fsync_folder()
+"""
+NEW_NAME = ("name + TEMPORARY_SUFFIX", 'f"{name}.{next(self.numbers)}{TEMPORARY_SUFFIX}"')
+RIGHT = {
+    "syncs in a step of its own": SAFE.replace(
+        ", fsync=True)", ")\n    await self.files.append(temporary, b'', fsync=True)"
+    ),
+    "cleans up after a failure": CLEANS_UP.replace("BaseException", "StorageError"),
+    "a new name each time, removed on failure": CLEANS_UP.replace(*NEW_NAME),
     "a log, cut before use": """
         async def replace(self, name, data):
             temporary = name + TEMPORARY_SUFFIX
@@ -71,84 +56,48 @@ RIGHT = {
             await self.files.rename(temporary, name)
             await self.files.fsync_folder()
     """,
-    "tries a second time by itself": """
-        async def replace(self, name, data):
-            try:
-                await self.try_to_replace(name, data)
-            except StorageError:
-                await self.try_to_replace(name, data)
+    "tries a second time by itself": SAFE
+    + """
+_replace = replace
 
-        async def try_to_replace(self, name, data):
-            temporary = name + TEMPORARY_SUFFIX
-            await self.files.write(temporary, data, fsync=True)
-            await self.files.rename(temporary, name)
-            await self.files.fsync_folder()
-    """,
-    "syncs more than it must": """
-        async def replace(self, name, data):
-            temporary = name + TEMPORARY_SUFFIX
-            await self.files.write(temporary, data, fsync=True)
-            await self.files.fsync_folder()
-            await self.files.rename(temporary, name)
-            await self.files.append(name, b"", fsync=True)
-            await self.files.fsync_folder()
-    """,
-}
-
-SAFE = """
 async def replace(self, name, data):
-    temporary = name + TEMPORARY_SUFFIX
-    await self.files.write(temporary, data, fsync=True)
-    await self.files.rename(temporary, name)
-    await self.files.fsync_folder()
-"""
-
+    try:
+        await self._replace(name, data)
+    except StorageError:
+        await self._replace(name, data)
+""",
+    "syncs more than it must": SAFE.replace(
+        "    await self.files.rename",
+        "    await self.files.fsync_folder()\n    await self.files.rename",
+    ).replace("name)\n", "name)\n    await self.files.append(name, b'', fsync=True)\n"),
+}
+KEEPS_TO_ITSELF = SAFE.replace(
+    "    await self.files.fsync_folder()",
+    "    try:\n        await self.files.fsync_folder()\n    except StorageError:\n        pass",
+)
+SYNCS_LATE = SAFE.replace(", fsync=True", "") + "    await self.files.append(name, b'', fsync=True)"
+WAITS = "async def replace(self, name, data): await Event().wait()"
+PROMISES_LESS = 'promise = "written"\n' + SAFE
+ONE_NAME = SAFE.replace("name + TEMPORARY_SUFFIX", '"one" + TEMPORARY_SUFFIX')
 WRONG = {
-    "does nothing": ("replaces", "async def replace(self, name, data): pass", "version 1, whole"),
-    "not a coroutine": ("replaces", "def replace(self, name, data): return None", "NoneType"),
-    "other arguments": ("replaces", "async def replace(self, name): pass", "positional argument"),
-    "promises less": ("power_cut_kept", 'promise = "written"\n' + SAFE, "written"),
-    "two temporary files get in each other's way": (
-        "never_half",
-        SAFE.replace("name + TEMPORARY_SUFFIX", '"one" + TEMPORARY_SUFFIX'),
-        "cannot rename",
-    ),
+    "does nothing": ("replaces", "version 1, whole", "async def replace(self, name, data): pass"),
+    "not a coroutine": ("replaces", "NoneType", "def replace(self, name, data): return None"),
+    "other arguments": ("replaces", "positional argument", "async def replace(self, name): pass"),
+    "promises less": ("power_cut_kept", "written", PROMISES_LESS),
+    "two temporary files get in each other's way": ("never_half", "cannot rename", ONE_NAME),
     "syncs the file in a call that comes too late": (
         "power_cut_whole",
-        SAFE.replace(", fsync=True", "") + "    await self.files.append(name, b'', fsync=True)",
         "No fsync of messages.json.tmp had returned before the rename",
+        SYNCS_LATE,
     ),
-    "keeps the first try's rename to itself": (
-        "disk_fails",
-        SAFE.replace(
-            "    await self.files.fsync_folder()",
-            "    try:\n        await self.files.fsync_folder()\n"
-            "    except StorageError:\n        pass",
-        ),
-        "a power cut may leave",
-    ),
+    "keeps an fsync's error to itself": ("disk_fails", "a power cut may leave", KEEPS_TO_ITSELF),
     "leaves a file of a new name after each failure": (
         "disk_fails",
-        "numbers = count()\n"
-        + SAFE.replace("name + TEMPORARY_SUFFIX", 'f"{name}.{next(self.numbers)}.tmp"'),
         "they pile up",
+        SAFE.replace(*NEW_NAME),
     ),
-    "waits for ever": (
-        "replaces",
-        "async def replace(self, name, data): await Event().wait()",
-        "had not ended",
-    ),
+    "waits for ever": ("replaces", "had not ended", WAITS),
 }
 
-
-@pytest.mark.parametrize("shape", RIGHT)
-def test_a_right_answer_of_another_shape_passes(shape: str, tmp_path: Path) -> None:
-    assert not not_passed(judged(NAME, HEAD + body(RIGHT[shape]), tmp_path))
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_answer_is_told_what_is_wrong(kind: str, tmp_path: Path) -> None:
-    check, source, words = WRONG[kind]
-    result = judged(NAME, HEAD + body(source), tmp_path)[check]
-    assert result.verdict == "failed"
-    assert words in result.actual
+test_a_right_answer_of_another_shape_passes = right("03_atomic_write", RIGHT, HEAD)
+test_a_wrong_answer_is_told_what_is_wrong = wrong("03_atomic_write", WRONG, HEAD)

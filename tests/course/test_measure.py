@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.course.judging import changed, failed, first_miss, solution
+from tests.course.judging import Mistake, changed, failed, judged, mistakes, right
 
 NAME = "01_measure"
 HEAD = """
@@ -47,10 +47,9 @@ TWO_SECONDS = """
 
     def turn(self):
         second = int(self.clock())
-        if second == self.second + 1:
-            self.before, self.now = self.now, Counter()
-        elif second > self.second:
-            self.before, self.now = Counter(), Counter()
+        if second > self.second:
+            self.before = self.now if second == self.second + 1 else Counter()
+            self.now = Counter()
         self.second = second
 
     def count(self, name, count):
@@ -83,21 +82,35 @@ BY_SEARCH = """
         shares = [sum(one <= c for one in samples) for c in candidates]
         return candidates[bisect_left(shares, max(1, Fraction(str(fraction)) * len(samples)))]
 """
+SHAPES = {
+    "every moment": EVERY_MOMENT + PERCENTILE,
+    "two seconds": TWO_SECONDS + PERCENTILE,
+    "a ring": RING + PERCENTILE,
+    "a percentile by search": RING + BY_SEARCH,
+}
+RATE, RANK = "return events\n", "return ordered[rank - 1]"
+MISTAKES: dict[str, Mistake] = {
+    "no rate": ("starts", "None", (RATE, "return None\n")),
+    "a text": ("starts", "0.0 (str)", (RATE, "return str(events)\n")),
+    "an async rate": ("starts", "not `async def`", ("def per_s", "async def per_s")),
+    "async counting": ("starts", "coroutine", ("def count", "async def count")),
+    "no name": ("starts", "positional argument", ("def per_s(self, name: str)", "def per_s(self)")),
+    "no percentile": ("tail", "None", (RANK, "return None")),
+    "a list": ("tail", "(list)", (RANK, "return ordered")),
+    "no number": ("tail", "nan (float)", (RANK, "return float('nan')")),
+    "one too far": ("nearest_rank", "IndexError", (RANK, "return ordered[rank]")),
+}
 
-
-@pytest.mark.parametrize("rates", [EVERY_MOMENT, TWO_SECONDS, RING])
-async def test_a_window_of_another_shape_passes(tmp_path: Path, rates: str) -> None:
-    assert await failed(NAME, tmp_path, HEAD + rates + PERCENTILE) == []
-
-
-async def test_a_percentile_found_in_another_way_passes(tmp_path: Path) -> None:
-    assert await failed(NAME, tmp_path, HEAD + RING + BY_SEARCH) == []
+test_a_window_or_a_percentile_of_another_shape_passes = right(
+    NAME, {shape: HEAD + source for shape, source in SHAPES.items()}
+)
+test_what_comes_back_wrong_is_told_in_words = mistakes(NAME, MISTAKES)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "check"),
     [
-        # What is kept for ever at the top of the file, or of the class, is kept for ever, too.
+        # What is kept for ever in the class, or at the top of the file, is kept for ever, too.
         ("    def __init__", "    kept = []\n\n    def __init__", "memory"),
         ("class MyMonitor", "kept = []\n\n\nclass MyMonitor", "memory"),
         # All names are counted as one.
@@ -106,35 +119,11 @@ async def test_a_percentile_found_in_another_way_passes(tmp_path: Path) -> None:
         ("latest - 20)", "latest - 15)", "steady"),
     ],
 )
-async def test_what_is_wrong_elsewhere_is_found(
-    tmp_path: Path, old: str, new: str, check: str
-) -> None:
+def test_what_is_wrong_elsewhere_is_found(tmp_path: Path, old: str, new: str, check: str) -> None:
     answer = changed(HEAD + RING + PERCENTILE, (old, new))
     if "kept" in new:
         owner = "self.kept" if "    kept" in new else "kept"
         answer = changed(answer, ("+= count", f"+= count; {owner}.append((count, slot))"))
 
-    assert await failed(NAME, tmp_path, answer) == [check]
-
-
-@pytest.mark.parametrize(
-    ("changes", "check", "told"),
-    [
-        ((("return events\n", "return None\n"),), "starts", "None"),
-        ((("return events\n", "return str(events)\n"),), "starts", "0.0 (str)"),
-        ((("def per_s", "async def per_s"),), "starts", "not `async def`"),
-        ((("def count", "async def count"),), "starts", "coroutine"),
-        ((("def per_s(self, name: str)", "def per_s(self)"),), "starts", "positional argument"),
-        ((("return ordered[rank - 1]", "return None"),), "tail", "None"),
-        ((("return ordered[rank - 1]", "return ordered"),), "tail", "(list)"),
-        ((("return ordered[rank - 1]", "return float('nan')"),), "tail", "nan (float)"),
-        ((("return ordered[rank - 1]", "return ordered[rank]"),), "nearest_rank", "IndexError"),
-    ],
-)
-async def test_what_comes_back_wrong_is_told_in_words(
-    tmp_path: Path, changes: tuple[tuple[str, str], ...], check: str, told: str
-) -> None:
-    miss = await first_miss(NAME, tmp_path, changed(solution(NAME), *changes))
-
-    assert (miss.check, miss.verdict) == (check, "failed")
-    assert told in miss.actual
+    found = failed(judged(NAME, tmp_path, answer))
+    assert [one for one, what in found.items() if what.startswith("failed")] == [check]

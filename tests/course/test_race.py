@@ -2,94 +2,68 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from textwrap import dedent, indent
 
-import pytest
-
-from tests.support.answers import body, judged, not_passed
-
-NAME = "04_race"
+from tests.course.judging import right, wrong
 
 HEAD = """
 import asyncio
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager, contextmanager
-
 from chatlab.chat.parts.lock import Lock
 
-
 class OneAtATime(Lock):
+    def __init__(self):
+        self.locks = defaultdict(asyncio.Lock)
+        self.semaphores = defaultdict(lambda: asyncio.Semaphore(1))
+        self.conditions = defaultdict(asyncio.Condition)
+        self.queues = defaultdict(deque)
+        self.busy, self.last, self.tokens = set(), {}, {}
+
 """
 
+
+def hold(source: str) -> str:
+    """An async context manager with a body."""
+    return "@asynccontextmanager\nasync def hold(self, name):\n" + indent(dedent(source), "    ")
+
+
 RIGHT = {
-    "semaphores": """
-        def __init__(self):
-            self.locks = defaultdict(lambda: asyncio.Semaphore(1))
-
-        @asynccontextmanager
-        async def hold(self, name):
-            async with self.locks[name]:
-                yield
-    """,
-    "the lock itself, without a generator": """
-        def __init__(self):
-            self.locks = defaultdict(asyncio.Lock)
-
-        def hold(self, name):
-            return self.locks[name]
-    """,
-    "acquire and release by hand": """
-        def __init__(self):
-            self.locks = {}
-
-        @asynccontextmanager
-        async def hold(self, name):
-            if name not in self.locks:
-                self.locks[name] = asyncio.Lock()
-            await self.locks[name].acquire()
-            try:
-                yield
-            finally:
-                self.locks[name].release()
-    """,
-    "a queue with one token": """
-        def __init__(self):
-            self.tokens = {}
-
-        @asynccontextmanager
-        async def hold(self, name):
-            if name not in self.tokens:
-                self.tokens[name] = asyncio.Queue()
-                self.tokens[name].put_nowait("token")
-            token = await self.tokens[name].get()
-            try:
-                yield
-            finally:
-                self.tokens[name].put_nowait(token)
-    """,
-    "a condition": """
-        def __init__(self):
-            self.conditions = defaultdict(asyncio.Condition)
-            self.busy = set()
-
-        @asynccontextmanager
-        async def hold(self, name):
-            condition = self.conditions[name]
+    "semaphores": hold("""
+        async with self.semaphores[name]:
+            yield
+    """),
+    "the lock itself, without a generator": "def hold(self, name): return self.locks[name]",
+    "acquire and release by hand": hold("""
+        await self.locks[name].acquire()
+        try:
+            yield
+        finally:
+            self.locks[name].release()
+    """),
+    "a queue with one token": hold("""
+        if name not in self.tokens:
+            self.tokens[name] = asyncio.Queue()
+            self.tokens[name].put_nowait("token")
+        token = await self.tokens[name].get()
+        try:
+            yield
+        finally:
+            self.tokens[name].put_nowait(token)
+    """),
+    "a condition": hold("""
+        condition = self.conditions[name]
+        async with condition:
+            await condition.wait_for(lambda: name not in self.busy)
+            self.busy.add(name)
+        try:
+            yield
+        finally:
             async with condition:
-                await condition.wait_for(lambda: name not in self.busy)
-                self.busy.add(name)
-            try:
-                yield
-            finally:
-                async with condition:
-                    self.busy.discard(name)
-                    condition.notify_all()
-    """,
+                self.busy.discard(name)
+                condition.notify_all()
+    """),
     "futures in a queue": """
-        def __init__(self):
-            self.held = set()
-            self.waiting = defaultdict(deque)
-
         @asynccontextmanager
         async def hold(self, name):
             await self.take(name)
@@ -99,11 +73,11 @@ RIGHT = {
                 self.give_back(name)
 
         async def take(self, name):
-            if name not in self.held:
-                self.held.add(name)
+            if name not in self.busy:
+                self.busy.add(name)
                 return
             turn = asyncio.get_running_loop().create_future()
-            self.waiting[name].append(turn)
+            self.queues[name].append(turn)
             try:
                 await turn
             except asyncio.CancelledError:
@@ -112,76 +86,43 @@ RIGHT = {
                 raise
 
         def give_back(self, name):
-            while self.waiting[name]:
-                turn = self.waiting[name].popleft()
+            while self.queues[name]:
+                turn = self.queues[name].popleft()
                 if not turn.done():
                     turn.set_result(None)
                     return
-            self.held.discard(name)
+            self.busy.discard(name)
     """,
-    "a chain: each waits for the one before": """
-        def __init__(self):
-            self.last = {}
-
-        @asynccontextmanager
-        async def hold(self, name):
-            before = self.last.get(name)
-            mine = self.last[name] = asyncio.Event()
-            try:
-                if before is not None:
-                    await before.wait()
-                yield
-            finally:
-                if before is None or before.is_set():
-                    mine.set()
-                else:
-                    asyncio.create_task(self.pass_on(before, mine))
-
-        async def pass_on(self, before, mine):
-            await before.wait()
-            mine.set()
-    """,
+    "a chain: each waits for the one before": hold("""
+        before = self.last.get(name)
+        mine = self.last[name] = asyncio.Event()
+        try:
+            if before is not None:
+                await before.wait()
+            yield
+        finally:
+            if before is None or before.is_set():
+                mine.set()
+            else:
+                asyncio.create_task(before.wait()).add_done_callback(lambda _: mine.set())
+    """),
 }
-
+SYNC = "@contextmanager\ndef hold(self, name): yield"
 WRONG = {
-    "returns nothing": ("holds", "def hold(self, name): return None", "NoneType"),
-    "forgets the decorator": ("holds", "async def hold(self, name): yield", "async_generator"),
-    "forgets the yield": (
-        "holds",
-        "@asynccontextmanager\nasync def hold(self, name): pass",
-        "never yields",
-    ),
-    "a context manager that is not async": (
-        "holds",
-        "@contextmanager\ndef hold(self, name): yield",
-        "_GeneratorContextManager",
-    ),
-    "takes no name": (
-        "holds",
-        "@asynccontextmanager\nasync def hold(self): yield",
-        "positional argument",
-    ),
+    "returns nothing": ("holds", "NoneType", "def hold(self, name): return None"),
+    "forgets the decorator": ("holds", "async_generator", "async def hold(self, name): yield"),
+    "forgets the yield": ("holds", "never yields", hold("pass")),
+    "a context manager that is not async": ("holds", "_GeneratorContextManager", SYNC),
+    "takes no name": ("holds", "positional argument", hold("yield").replace(", name", "")),
     "is never given back": (
         "holds",
-        """
-        def __init__(self):
-            self.locks = defaultdict(asyncio.Lock)
-
-        @asynccontextmanager
-        async def hold(self, name):
-            await self.locks[name].acquire()
-            yield
-        """,
         "had not ended",
+        hold("await self.locks[name].acquire(); yield"),
     ),
     "loses patience, and goes in": (
         "loses_nothing",
-        """
-        def __init__(self):
-            self.locks = defaultdict(asyncio.Lock)
-
-        @asynccontextmanager
-        async def hold(self, name):
+        "",
+        hold("""
             try:
                 await asyncio.wait_for(self.locks[name].acquire(), 0.001)
             except TimeoutError:
@@ -191,33 +132,23 @@ WRONG = {
             finally:
                 if self.locks[name].locked():
                     self.locks[name].release()
-        """,
-        "",
+        """),
     ),
     "swallows what goes wrong inside": (
         "gives_back",
-        """
-        def __init__(self):
-            self.locks = defaultdict(asyncio.Lock)
-
-        @asynccontextmanager
-        async def hold(self, name):
+        "swallowed",
+        hold("""
             async with self.locks[name]:
                 try:
                     yield
                 except Exception:
                     pass
-        """,
-        "swallowed",
+        """),
     ),
     "gives back on errors, not when cancelled": (
         "gives_back",
-        """
-        def __init__(self):
-            self.locks = defaultdict(asyncio.Lock)
-
-        @asynccontextmanager
-        async def hold(self, name):
+        "had not ended",
+        hold("""
             await self.locks[name].acquire()
             try:
                 yield
@@ -226,17 +157,12 @@ WRONG = {
                 raise
             else:
                 self.locks[name].release()
-        """,
-        "had not ended",
+        """),
     ),
     "looks at the door now and then, in order": (
         "side_by_side",
-        """
-        def __init__(self):
-            self.queues = defaultdict(deque)
-
-        @asynccontextmanager
-        async def hold(self, name):
+        "34.0 ms",
+        hold("""
             me = object()
             self.queues[name].append(me)
             try:
@@ -245,20 +171,9 @@ WRONG = {
                 yield
             finally:
                 self.queues[name].remove(me)
-        """,
-        "34.0 ms",
+        """),
     ),
 }
 
-
-@pytest.mark.parametrize("shape", RIGHT)
-def test_a_right_answer_of_another_shape_passes(shape: str, tmp_path: Path) -> None:
-    assert not not_passed(judged(NAME, HEAD + body(RIGHT[shape]), tmp_path))
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_answer_is_told_what_is_wrong(kind: str, tmp_path: Path) -> None:
-    check, source, words = WRONG[kind]
-    result = judged(NAME, HEAD + body(source), tmp_path)[check]
-    assert result.verdict == "failed"
-    assert words in result.actual
+test_a_right_answer_of_another_shape_passes = right("04_race", RIGHT, HEAD)
+test_a_wrong_answer_is_told_what_is_wrong = wrong("04_race", WRONG, HEAD)

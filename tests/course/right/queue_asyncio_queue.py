@@ -1,7 +1,5 @@
 """A right answer of another shape: an asyncio.Queue, read with a time limit; None ends it."""
 
-from __future__ import annotations
-
 import asyncio
 
 from chatlab.chat.parts.processor import Processor, ProcessorStatistics

@@ -1,7 +1,5 @@
 """A right answer of another shape: a timer for each batch, and a lock around the saving."""
 
-from __future__ import annotations
-
 import asyncio
 
 from chatlab.chat.parts.processor import Processor, ProcessorStatistics

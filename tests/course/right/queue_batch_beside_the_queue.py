@@ -3,8 +3,6 @@
 What is being saved does not count against the queue's limit; `drain` knows of it all the same.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 
