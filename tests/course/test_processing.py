@@ -38,7 +38,11 @@ QUEUE_MISTAKES: dict[str, Mistake] = {
     "a slip": ("saves", "no exception", ("self._queue.popleft()", "self._queue.pop_left()")),
     "drain returns None": ("saves", "to return a list", (DRAINED, "")),
     "submit is sync": ("saves", "`async def`", ("async def submit", "def submit"), (QUEUED, "")),
-    "another argument": ("saves", "like those of the base class", ("entry: Entry)", "entry, more)")),
+    "another argument": (
+        "saves",
+        "like those of the base class",
+        ("entry: Entry)", "entry, more)"),
+    ),
     "the flusher dies": ("goes_on", "", ("except Exception as", "except KeyError as")),
     "fixed figures": ("full_batch", "settings.batch_size_max", (SIZE, "100")),
     "no ack": ("acks", "outcome.queued to be told once", (QUEUED, "")),
