@@ -104,9 +104,7 @@ def test_a_machine_that_was_asleep_is_no_stall(watched: Watched) -> None:
     assert watched.ended == []
 
 
-async def test_the_watch_looks_in_a_thread_of_its_own_while_the_loop_stands_still(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop_watchdog, "LOOK_S", 0.01)
     told = threading.Event()
     here = Path(__file__)

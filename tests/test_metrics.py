@@ -69,9 +69,7 @@ def test_a_rank_is_exact_for_every_number_of_samples(fraction: str) -> None:
         (1_000, ["p50", "p95", "p99"]),
     ],
 )
-def test_a_percentile_is_blank_where_fewer_than_ten_samples_lie_beyond_it(
-    n: int, named: list[str]
-) -> None:
+def test_a_percentile_is_blank_without_ten_samples_beyond_it(n: int, named: list[str]) -> None:
     found = percentiles([1.0] * n)
 
     assert [name for name in ("p50", "p95", "p99") if getattr(found, name) is not None] == named
@@ -123,9 +121,7 @@ def test_counts_each_step_of_a_message_and_each_refusal_by_its_code(metrics: Met
     assert metrics.rates.delivered_per_s == 2
 
 
-def test_latencies_are_in_milliseconds_since_the_acceptance(
-    metrics: Metrics, clock: FakeClock
-) -> None:
+def test_latencies_are_milliseconds_since_acceptance(metrics: Metrics, clock: FakeClock) -> None:
     accepted_at = [clock()] * 20
     clock.advance(0.25)
     for at in accepted_at:
@@ -149,9 +145,7 @@ def test_batches_have_a_last_a_largest_and_a_mean(metrics: Metrics) -> None:
     assert metrics.batches.mean == pytest.approx(50)
 
 
-def test_a_note_that_repeats_is_counted_and_moves_to_the_end(
-    metrics: Metrics, clock: FakeClock
-) -> None:
+def test_a_repeated_note_is_counted_and_moves_last(metrics: Metrics, clock: FakeClock) -> None:
     metrics.note("disk full")
     metrics.note("slow client")
     clock.advance(5)
@@ -160,9 +154,7 @@ def test_a_note_that_repeats_is_counted_and_moves_to_the_end(
     assert metrics.notes == [ServerNote(0, "slow client", 1), ServerNote(5, "disk full", 2)]
 
 
-def test_only_the_latest_notes_are_kept_and_what_was_read_stays_as_it_was(
-    metrics: Metrics,
-) -> None:
+def test_only_the_latest_notes_are_kept_and_snapshots_stay(metrics: Metrics) -> None:
     metrics.note("first")
     metrics.refused("bad_json")
     notes, refusals = metrics.notes, metrics.refusals
@@ -204,9 +196,7 @@ class Odd(TotalsMonitor):
         return self.answer  # type: ignore[return-value]
 
 
-def test_the_line_ups_monitor_makes_rates_and_percentiles(
-    metrics: Metrics, clock: FakeClock
-) -> None:
+def test_the_monitor_makes_rates_and_percentiles(metrics: Metrics, clock: FakeClock) -> None:
     metrics.monitor = TotalsMonitor(clock)
     metrics.saved([clock()] * 20)
     clock.advance(10)

@@ -174,9 +174,7 @@ def test_an_ack_means_what_the_parts_promise(mode: str, level: str) -> None:
         ("optimized", "synced"),
     ],
 )
-async def test_an_ack_can_be_raised_as_far_as_the_store_goes(
-    mode: str, level: AckLevel, tmp_path: Path
-) -> None:
+async def test_an_ack_can_be_raised(mode: str, level: AckLevel, tmp_path: Path) -> None:
     assert put_together(mode, tmp_path, ack=level).ack_means == level
 
 
@@ -186,9 +184,7 @@ async def test_an_ack_cannot_be_lowered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["naive", "batched"])
-async def test_an_impossible_ack_is_refused_with_the_swap_that_makes_it_possible(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_an_impossible_ack_is_refused_with_the_right_swap(mode: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot promise 'synced'") as caught:
         put_together(mode, tmp_path, ack="synced")
     hint = str(caught.value).rpartition("--mode ")[2]

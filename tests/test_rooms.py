@@ -115,7 +115,7 @@ async def test_a_room_is_created_once(rooms: Rooms, files) -> None:
     assert on_disk(files, "general").name == "General"
 
 
-async def test_there_is_a_limit_on_rooms_and_on_participants(
+async def test_rooms_and_participants_are_bounded(
     rooms: Rooms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 4)
@@ -138,9 +138,7 @@ async def test_changes_at_the_same_time_are_all_kept(rooms: Rooms, files) -> Non
     assert set(on_disk(files, "general").participants) == {"alice", "bob", *guests}
 
 
-async def test_a_membership_check_during_a_change_never_sees_half_a_file(
-    rooms: Rooms, files: HalfWayFiles
-) -> None:
+async def test_a_membership_check_never_sees_half_a_file(rooms: Rooms, files: HalfWayFiles) -> None:
     files.go_on.clear()
     changing = asyncio.create_task(rooms.join("general", "carol"))
     await settle()
@@ -170,9 +168,7 @@ async def test_a_change_that_cannot_be_written_did_not_happen(rooms: Rooms, file
 
 
 @pytest.mark.parametrize(("mode", "reads"), [("naive", 10), ("cached", 1)])
-async def test_a_membership_check_costs_what_the_reader_costs(
-    open_rooms, files, mode: str, reads: int
-) -> None:
+async def test_a_membership_check_costs_a_read(open_rooms, files, mode: str, reads: int) -> None:
     asked = open_rooms(mode)
     for _ in range(10):
         await asked.require_member("general", "alice")

@@ -191,9 +191,7 @@ async def test_an_invited_guest_may_join_and_is_not_live_before(talk: Talk) -> N
     ],
     ids=lambda value: str(value)[:70],
 )
-async def test_a_request_against_the_rules_is_refused_and_changes_nothing(
-    talk: Talk, frame: Any, code: str
-) -> None:
+async def test_a_request_against_the_rules_is_refused(talk: Talk, frame: Any, code: str) -> None:
     before = talk.files.statistics()
     assert await talk.refused(frame) == code
     assert list(talk.presence.members("new")) == []
@@ -228,9 +226,7 @@ async def test_a_message_is_handed_to_the_processor_and_not_yet_acknowledged(tal
     assert talk.metrics.counts.accepted == 1
 
 
-async def test_messages_go_on_in_the_order_in_which_they_came_each_with_its_share_of_the_queue(
-    talk: Talk,
-) -> None:
+async def test_messages_go_on_in_order_each_with_its_share_of_the_queue(talk: Talk) -> None:
     await talk.say(*(send(f"text {n}") for n in range(20)))
 
     said = [one.message.content for one in talk.processor.entries]
@@ -264,9 +260,7 @@ async def test_a_stopping_server_refuses_and_gives_the_share_back(talk: Talk) ->
     assert (talk.alice.reserved, talk.alice.released) == (1, 1)
 
 
-async def test_a_server_that_stops_while_a_client_waits_for_its_share_takes_nothing(
-    talk: Talk,
-) -> None:
+async def test_a_server_that_stops_takes_nothing_from_a_waiting_client(talk: Talk) -> None:
     may_go_on = asyncio.Event()
 
     async def reserve() -> None:

@@ -145,9 +145,7 @@ def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_path: P
         ),
     ],
 )
-def test_what_is_wrong_with_a_users_class_is_said(
-    tmp_path: Path, role: str, code: str, told: str
-) -> None:
+def test_a_bad_class_is_explained(tmp_path: Path, role: str, code: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(f"naive+{role}={part(tmp_path, code)}:Mine")
 
@@ -194,9 +192,7 @@ def test_mine_is_what_is_solved_and_naive_for_the_rest(tmp_path: Path) -> None:
 # Which line an error came through.
 
 
-def test_an_error_names_the_line_of_ones_own_that_it_came_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_names_the_users_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part(tmp_path, GOOD + "\n    def fails(self):\n        return 1 / 0\n")
     monkeypatch.chdir(tmp_path)  # a path that is named from here is still known there
     reader = parse("naive+reader=./work.py:Mine").classes["reader"]

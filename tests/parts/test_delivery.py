@@ -41,9 +41,7 @@ async def test_each_member_gets_each_message_once_and_in_order(part: type[Delive
 
 
 @EVERY
-async def test_each_hears_the_rooms_that_it_is_in_in_the_order_of_the_batch(
-    part: type[Delivery],
-) -> None:
+async def test_each_hears_its_rooms_in_the_order_of_the_batch(part: type[Delivery]) -> None:
     alice, bob, carol = (FakeClient(name) for name in ("alice", "bob", "carol"))
     presence = live((alice, "general"), (bob, "other"), (carol, "general"))
     presence.enter(carol, "other")

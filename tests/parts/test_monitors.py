@@ -48,9 +48,7 @@ def test_a_steady_rate_from_the_start_is_shown(part: type[Monitor], clock: FakeC
 
 
 @EVERY
-def test_each_kind_of_event_counts_by_itself_without_what_is_taken_back(
-    part: type[Monitor], clock: FakeClock
-) -> None:
+def test_each_kind_of_event_counts_by_itself(part: type[Monitor], clock: FakeClock) -> None:
     monitor = part(clock)
     clock.advance(1)
     monitor.count("saved", 30)
@@ -125,9 +123,7 @@ def test_totals_have_no_percentiles_and_the_window_has(clock: FakeClock) -> None
 # The sliding window.
 
 
-def test_a_rate_counts_the_events_of_the_last_second_and_forgets_older_ones(
-    clock: FakeClock,
-) -> None:
+def test_a_rate_counts_the_events_of_the_last_second_only(clock: FakeClock) -> None:
     rate = RateWindow(clock)
     for _ in range(10):
         rate.add(3)

@@ -65,9 +65,7 @@ async def test_reads_each_file_from_the_disk_also_for_many_at_once(make, part) -
 
 
 @EVERY
-async def test_sees_its_own_writes_at_once_and_those_of_others_after_the_time_to_live(
-    make, part, files, clock
-) -> None:
+async def test_sees_own_writes_at_once_and_others_in_time(make, part, files, clock) -> None:
     reader = make(part)
     await reader.read(MESSAGES)
     write_outside(files, 3)
@@ -115,9 +113,7 @@ async def test_a_missing_file_is_a_storage_error_until_it_is_back(make, part, fi
         ([TTL_S / 2] * 3, ReaderStatistics(hits=2, misses=2)),
     ],
 )
-async def test_ttl_reads_again_once_the_time_to_live_is_over(
-    ttl, files, clock, pauses_s, read
-) -> None:
+async def test_ttl_reads_again_after_the_time_to_live(ttl, files, clock, pauses_s, read) -> None:
     await ttl.read(MESSAGES)
     for pause_s in pauses_s:
         clock.advance(pause_s)
@@ -205,9 +201,7 @@ async def test_ttl_a_write_during_a_read_wins_over_the_older_value(ttl, files) -
     assert len(await ttl.read(MESSAGES)) == 3
 
 
-async def test_ttl_who_asks_after_a_write_does_not_join_a_read_from_before_it(
-    ttl, files, clock
-) -> None:
+async def test_ttl_a_read_after_a_write_does_not_join_one_before_it(ttl, files, clock) -> None:
     files.gate = asyncio.Event()
     early = asyncio.create_task(ttl.read(MESSAGES))
     await settle()
@@ -222,9 +216,7 @@ async def test_ttl_who_asks_after_a_write_does_not_join_a_read_from_before_it(
     assert len(await late) == 3
 
 
-async def test_ttl_the_end_of_an_old_read_does_not_end_the_sharing_of_a_new_one(
-    ttl, files, clock
-) -> None:
+async def test_ttl_the_end_of_an_old_read_leaves_a_new_one_shared(ttl, files, clock) -> None:
     files.gate = old_gate = asyncio.Event()
     waiters = [asyncio.create_task(ttl.read(MESSAGES))]
     await settle()
@@ -285,9 +277,7 @@ async def test_ttl_at_most_five_reads_of_one_file_are_under_way(ttl, files, cloc
 
 
 @pytest.mark.parametrize("corrupt", [False, True])
-async def test_ttl_serves_an_old_value_while_the_disk_fails_and_counts_each(
-    ttl, files, clock, corrupt
-) -> None:
+async def test_ttl_serves_and_counts_old_values_on_failure(ttl, files, clock, corrupt) -> None:
     await ttl.read(MESSAGES)
     if corrupt:
         (files.folder / MESSAGES.name).write_bytes(b"[")

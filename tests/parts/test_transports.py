@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -78,8 +78,7 @@ class FakeSocket(asyncio.Transport):
 class FakeServer:
     """Has nothing to say to a connection."""
 
-    def __init__(self) -> None:
-        self.handler_tasks: set[asyncio.Task[None]] = set()
+    handler_tasks: ClassVar[set[Any]] = set()
 
     async def handler(self, connection: Any) -> None:
         pass
@@ -233,9 +232,7 @@ async def answers(client: ChatClient, count: int) -> list[Any]:
 
 
 @NAMES
-async def test_fragments_binary_frames_and_pings_keep_their_place(
-    name: str, tmp_path: Path
-) -> None:
+async def test_fragments_and_other_frames_keep_their_place(name: str, tmp_path: Path) -> None:
     async with chatting(f"batched+transport={name}", tmp_path, "alice") as (_, client):
         send, ping = client.connection.send, client.connection.ping
 
@@ -258,9 +255,7 @@ async def test_fragments_binary_frames_and_pings_keep_their_place(
 
 @NAMES
 @pytest.mark.parametrize("fragmented", [False, True])
-async def test_text_that_is_not_utf_8_closes_the_connection(
-    name: str, fragmented: bool, tmp_path: Path
-) -> None:
+async def test_text_that_is_not_utf_8_closes(name: str, fragmented: bool, tmp_path: Path) -> None:
     async with chatting(f"naive+transport={name}", tmp_path, "alice") as (_, client):
         bad = b'{"type": "\xff\xfe"}'
         await client.connection.send([bad[:12], bad[12:]] if fragmented else bad, text=True)
@@ -268,9 +263,7 @@ async def test_text_that_is_not_utf_8_closes_the_connection(
 
 
 @NAMES
-async def test_what_arrived_before_a_client_hung_up_is_still_saved_and_heard(
-    name: str, tmp_path: Path
-) -> None:
+async def test_what_arrived_before_the_close_is_saved_and_heard(name: str, tmp_path: Path) -> None:
     async with chatting(f"optimized+transport={name}", tmp_path, "bob") as (server, bob):
         async with await ChatClient.connect(server.url, "alice", "general") as alice:
             for n in range(100):
@@ -291,9 +284,7 @@ class Shouting(Transport):
 """
 
 
-async def test_a_transport_of_the_users_own_carries_messages_and_its_bug_is_reported(
-    tmp_path: Path,
-) -> None:
+async def test_a_users_transport_works_and_its_bug_is_reported(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
     mode = f"naive+transport={tmp_path / 'own.py'}:Shouting"
     async with chatting(mode, tmp_path / "data", "alice") as (server, client):

@@ -77,9 +77,7 @@ def on_disk(files: Files) -> bytes:
 @EVERY
 @pytest.mark.parametrize("data", [NEW, OLD * 10_000, b"", b"\x00\xff\r\n"])
 @pytest.mark.parametrize("there", [True, False])
-async def test_the_file_then_holds_exactly_the_data_and_nothing_else_has_changed(
-    files, part, data, there
-) -> None:
+async def test_the_file_then_holds_the_data_and_no_other_changed(files, part, data, there) -> None:
     (files.folder / "other.json").write_bytes(b"other")
     if not there:
         (files.folder / NAME).unlink()
@@ -106,9 +104,7 @@ async def test_promises_no_more_than_it_does(files, part) -> None:
 
 
 @EVERY
-async def test_a_failure_is_a_storage_error_and_the_next_try_may_succeed(
-    files, part, tmp_path
-) -> None:
+async def test_a_failure_is_a_storage_error_not_the_end(files, part, tmp_path) -> None:
     missing = Files(tmp_path / "missing")
     with pytest.raises(StorageError):
         await part(missing).replace(NAME, NEW)
@@ -186,9 +182,7 @@ async def test_atomic_costs_one_write_and_two_fsyncs(files) -> None:
 
 
 @pytest.mark.parametrize(("step", "left"), [("write", OLD), ("rename", OLD), ("fsync folder", NEW)])
-async def test_atomic_leaves_the_old_content_or_the_new_whichever_step_fails(
-    files, step, left
-) -> None:
+async def test_atomic_leaves_a_whole_file_whichever_step_fails(files, step, left) -> None:
     files.refuse = step
     with pytest.raises(StorageError):
         await AtomicWriter(files).replace(NAME, NEW)

@@ -35,7 +35,7 @@ def on_disk_at(client: ChatClient, kind: str, folder: Path) -> list[tuple[Frame,
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_ack_says_what_it_promises_and_nobody_hears_what_is_not_on_disk(
+async def test_an_ack_keeps_its_promise_and_delivery_follows_save(
     mode: str, tmp_path: Path
 ) -> None:
     promise = PROMISES[mode]
@@ -60,9 +60,7 @@ async def test_an_ack_says_what_it_promises_and_nobody_hears_what_is_not_on_disk
         ("batched", "written"),
     ],
 )
-async def test_a_raised_ack_comes_when_the_message_is_on_disk_and_not_before(
-    mode: str, level: str, tmp_path: Path
-) -> None:
+async def test_a_raised_ack_waits_for_the_disk(mode: str, level: str, tmp_path: Path) -> None:
     knobs = {"flush_interval_s": NEVER_S, "batch_size_max": 3}
     async with chatting(mode, tmp_path, "alice", ack=level, **knobs) as (_, alice):
         acked = on_disk_at(alice, "ack", tmp_path)
@@ -91,9 +89,7 @@ async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("mode", "level"), [("naive", "written"), ("optimized", "synced")])
-async def test_joining_leaving_and_creating_are_on_disk_when_they_are_acked(
-    mode: str, level: str, tmp_path: Path
-) -> None:
+async def test_room_changes_are_on_disk_when_acked(mode: str, level: str, tmp_path: Path) -> None:
     chatrooms = tmp_path / "chatrooms.json"
     async with chatting(mode, tmp_path, "zoe", rooms=()) as (_, zoe):
         seen: list[tuple[str, int]] = []

@@ -52,9 +52,7 @@ async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path
     assert sizes[False] > 3 * 120 * 150
 
 
-async def test_a_small_frame_that_swells_beyond_the_limit_closes_the_connection(
-    tmp_path: Path,
-) -> None:
+async def test_a_small_frame_that_inflates_too_far_closes_the_connection(tmp_path: Path) -> None:
     async with running("journal", tmp_path, compress=True) as server:
         socket = await connect(
             f"{server.url}/?user=alice",

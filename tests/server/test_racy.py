@@ -29,9 +29,7 @@ class ReadTogether(DirectReader):
         return value
 
 
-async def test_of_messages_saved_at_the_same_time_only_one_survives_though_all_are_acked(
-    tmp_path: Path,
-) -> None:
+async def test_of_messages_saved_at_once_all_are_acked_and_one_survives(tmp_path: Path) -> None:
     racy = parse("racy")
     line_up = dataclasses.replace(racy, classes=racy.classes | {"reader": ReadTogether})
     names = [f"user-{n}" for n in range(SENDERS)]

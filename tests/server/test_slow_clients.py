@@ -23,9 +23,7 @@ BIG = "x" * 4_000
 
 
 @DELIVERIES
-async def test_a_client_that_never_reads_is_disconnected_and_told_why(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_a_client_that_never_reads_is_disconnected(mode: str, tmp_path: Path) -> None:
     how = {"flush_interval_s": 0.001, "send_buffer_max": SEND_BUFFER_MAX}
     async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
         _keep_kernel_buffers_small(server)
@@ -67,9 +65,7 @@ async def test_a_client_whose_pong_is_stuck_behind_its_messages_stays(
 
 
 @DELIVERIES
-async def test_a_client_that_stopped_reading_its_history_holds_up_nobody(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_a_client_that_stops_reading_holds_up_nobody(mode: str, tmp_path: Path) -> None:
     """Its buffer is under the limit again, yet the pause that its socket asked for still holds."""
     small = 32 * 1024
     how = {"flush_interval_s": 0.001, "send_buffer_max": small}
@@ -100,9 +96,7 @@ async def test_a_client_that_stopped_reading_its_history_holds_up_nobody(
 
 
 @DELIVERIES
-async def test_clients_whose_line_is_cut_or_silent_hold_up_nobody(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_clients_with_a_dead_line_hold_up_nobody(mode: str, tmp_path: Path) -> None:
     """A silent line is that of a laptop that was closed: no goodbye, no reset, nobody who reads."""
     how = {"flush_interval_s": 0.001}
     async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
@@ -151,9 +145,7 @@ def _unread(server: ChatServer, user: str) -> int:
     return client._connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
 
 
-async def test_a_flood_of_long_messages_costs_nobody_who_reads_the_connection(
-    tmp_path: Path,
-) -> None:
+async def test_a_flood_of_long_messages_disconnects_nobody_who_reads(tmp_path: Path) -> None:
     """All that waits is saved at once, but not more than a send buffer holds."""
     long = "\U0001f386" * 4_000
     names = ["alice", "bob", "carol", "dave", "eve"]

@@ -20,9 +20,7 @@ NEVER_S = 3600.0
 
 
 @pytest.mark.parametrize("mode", ["batched", "optimized"])
-async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_everything_queued_is_saved_and_delivered(mode: str, tmp_path: Path) -> None:
     texts = [f"message {n}" for n in range(25)]
     how = {"flush_interval_s": NEVER_S, "batch_size_max": 10}
     async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
@@ -39,9 +37,7 @@ async def test_everything_queued_is_saved_delivered_and_counted_in_the_farewell(
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_server_with_nothing_to_do_stops_with_an_empty_farewell(
-    mode: str, tmp_path: Path
-) -> None:
+async def test_an_idle_server_stops_with_an_empty_farewell(mode: str, tmp_path: Path) -> None:
     async with chatting(mode, tmp_path, "alice") as (server, alice):
         assert await server.stop() == Farewell(saved=0, unsaved=0)
         assert await alice.until_closed() == (1001, "the server is stopping")
@@ -51,7 +47,7 @@ async def test_a_server_with_nothing_to_do_stops_with_an_empty_farewell(
 
 @pytest.mark.parametrize("mode", SAFE_MODES)
 @pytest.mark.parametrize("turn", range(2))
-async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
+async def test_no_acked_message_is_lost_in_a_busy_stop(
     mode: str, turn: int, tmp_path: Path
 ) -> None:
     names = [f"user-{n}" for n in range(8)]
@@ -91,9 +87,7 @@ async def test_no_message_is_acked_and_lost_when_the_server_stops_under_load(
         assert set(client.heard()) <= set(on_disk)
 
 
-async def test_while_it_stops_messages_are_refused_and_newcomers_turned_away(
-    tmp_path: Path,
-) -> None:
+async def test_a_stopping_server_refuses_messages_and_newcomers(tmp_path: Path) -> None:
     disk = FailingDisk()
     how = {"flush_interval_s": NEVER_S, "conditions": [disk]}
     async with chatting("optimized", tmp_path, "alice", **how) as (server, alice):
@@ -128,7 +122,7 @@ async def test_someone_who_watches_the_stats_does_not_hold_up_the_stop(tmp_path:
             await watcher.close()
 
 
-async def test_a_client_that_never_reads_does_not_hold_up_the_stop(
+async def test_a_mute_client_is_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "CLOSE_TIMEOUT_S", 0.1)

@@ -20,10 +20,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -107,6 +106,8 @@ class ChatClient:
         self._refs = itertools.count(1)
         self._changed = asyncio.Event()
         self._reader = asyncio.create_task(self._read()) if reading else None
+        if self._reader is not None:
+            self._reader.add_done_callback(lambda _: self._changed.set())
 
     @classmethod
     async def connect(
@@ -135,12 +136,7 @@ class ChatClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -185,16 +181,11 @@ class ChatClient:
 
     async def until(self, condition: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> None:
         """Wait until a condition over the frames is true."""
-        deadline = time.monotonic() + wait_s
-        while not condition():
-            self._changed.clear()
-            if self._reader is not None and self._reader.done():
-                break
-            try:
-                async with asyncio.timeout(deadline - time.monotonic()):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not condition() and not (self._reader and self._reader.done()):
+                    self._changed.clear()
                     await self._changed.wait()
-            except TimeoutError:
-                break
         assert condition(), f"{what} did not come; the last frames are {self.frames[-3:]}"
 
     async def until_closed(self) -> tuple[int | None, str | None]:
@@ -206,17 +197,13 @@ class ChatClient:
         return self.connection.close_code, self.connection.close_reason
 
     async def _read(self) -> None:
-        try:
+        with suppress(ConnectionClosed):
             async for data in self.connection:
                 assert isinstance(data, str), "the server sent a binary frame"
                 frame = json.loads(data)
                 self.frames.append(frame)
                 self.on_frame(frame)
                 self._changed.set()
-        except ConnectionClosed:
-            pass
-        finally:
-            self._changed.set()
 
 
 class ServeProcess:
@@ -260,12 +247,7 @@ class ServeProcess:
         self.url = self.first_line.removeprefix("listening on ")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.kill()
         await self.end()
