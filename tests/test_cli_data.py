@@ -6,7 +6,6 @@ import asyncio
 import functools
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from chatlab.disk.counted import Disk
 from chatlab.errors import ChatlabError, CorruptFile
 from chatlab.view.data import render_lines
 from tests.support.parts import fill, message
-from tests.support.served_store import ServedStore
+from tests.support.served_store import ServedStore, quick_folder
 
 KINDS: list[StoreKind] = ["json", "journal", "sqlite"]
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +92,7 @@ def files_of(kind: StoreKind, messages: tuple[Message, ...]) -> dict[str, bytes]
         await one.store.close()
         return one.content
 
-    with tempfile.TemporaryDirectory() as place:
+    with quick_folder() as place:
         folder = fill(Path(place))
         if kind != "json":
             (folder / MESSAGES.name).unlink()
@@ -119,7 +118,7 @@ def journal_of(folder: Path) -> StoreContents:
 
 
 def exported(folder: Path, kind: StoreKind | None = None) -> list[Message]:
-    with tempfile.TemporaryDirectory() as elsewhere:
+    with quick_folder() as elsewhere:
         target = Path(elsewhere) / "out.json"
         export_messages(folder, target, kind)
         return MESSAGES.decode(target.read_bytes())
@@ -397,7 +396,7 @@ def test_json_has_it_all(chatlab_data: Run, tmp_path: Path) -> None:
 def test_whatever_happened_to_a_segment_inspect_and_tail_have_words_for_it(
     cut: int | None, at: int, byte: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as place:
+    with quick_folder() as place:
         folder = Path(place)
         rooms: dict[str, int] = {}
         whole = form.encode_header(form.Header(form.VERSION, 0, 0, {}))
@@ -548,7 +547,7 @@ ANY_MESSAGES = st.lists(
 @settings(max_examples=8, deadline=None)
 @given(messages=ANY_MESSAGES)
 def test_there_and_back_is_the_same(kind: StoreKind, messages: list[Message]) -> None:
-    with tempfile.TemporaryDirectory() as place:
+    with quick_folder() as place:
         source, target = Path(place) / "in.json", Path(place) / "out.json"
         source.write_bytes(MESSAGES.encode(messages))
         import_messages(Path(place) / "data", source, kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from chatlab.disk.simulated import Simulation, parse_fault, parse_slow, simulate
 from chatlab.disk.slow import DISKS, PART_BYTES_MAX, SlowDisk, Speed
 from chatlab.errors import StorageError, UsageError
 from tests.support.parts import FakeOutcome, entry, fill, ids
-from tests.support.served_store import ServedStore
+from tests.support.served_store import ServedStore, quick_folder
 from tests.support.virtual_clock import now, run, settle
 
 
@@ -319,7 +318,7 @@ def plans(draw: st.DrawFn) -> list[Fault]:
 
 
 @given(plans(), st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
     plan: list[Fault], bursts: list[int], segment_bytes_max: int
 ) -> None:
@@ -357,5 +356,5 @@ def test_whatever_fails_each_acked_message_is_in_the_journal_once_and_in_order(
         assert ids(await served.store.history("general", 1)) == ["m-000900"]
         await served.store.close()
 
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         run(scenario(Path(folder)))

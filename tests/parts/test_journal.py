@@ -6,30 +6,24 @@ What holds for every store stands in `test_stores.py`.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chatlab.chat.parts.store.journal import AHEAD, BEHIND, LONG_MESSAGE, JournalStore
 from chatlab.chat.settings import Settings
 from chatlab.data import journal_format as form
-from chatlab.data import journal_segments as packed
 from chatlab.data.journal_format import FILLING
-from chatlab.data.journal_segments import SegmentFiles
 from chatlab.data.readers import read_saved
 from chatlab.data.records import Message
-from chatlab.disk.counted import FOLDER, Disk, Operation
+from chatlab.disk.counted import FOLDER, Operation
 from chatlab.disk.files import Files
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import fill, ids, message
 from tests.support.served_store import ServedStore, without_messages
 from tests.support.unlucky import kinds
-from tests.support.virtual_clock import run, settle
 
 LARGE = Settings().segment_bytes_max
 TINY = 600
@@ -293,21 +287,6 @@ async def test_after_a_failed_save_the_next_one_loses_and_doubles_nothing(
     await journal.holds(1, 2, 5, 3, 4)
 
 
-@FAULTS
-async def test_closing_leaves_nothing_of_a_refused_batch_in_the_file(
-    journal: Journal, fault
-) -> None:
-    await journal.save(1)
-    before = journal.content
-    journal.disk.fail(**fault)
-    await journal.refuses(2, 3)
-    await journal.store.close()
-
-    assert journal.content == before
-    await journal.reopen()
-    await journal.holds(1)
-
-
 async def test_what_was_refused_is_written_anew_rather_than_synced_again(journal: Journal) -> None:
     journal.disk.fail(kind="fsync")
     await journal.refuses(1)
@@ -499,56 +478,3 @@ async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(
 
     assert ("fsync", FOLDER) in journal.done
     await journal.store.close()
-
-
-# Compared with a list in memory.
-
-HISTORIES = st.lists(
-    st.one_of(
-        st.lists(st.sampled_from(["a", "b", "c", "sparse"]), min_size=1, max_size=6),
-        st.just("reopen"),
-        st.just("reopen the other way"),  # with segments compressed from now on, or no longer
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    steps=HISTORIES,
-    segment_bytes_max=st.integers(1, 2_000),
-    length=st.integers(0, 300),
-    block_bytes=st.sampled_from([1, 100, 500, 64 * 1024]),
-)
-def test_behaves_like_a_list_over_any_segments(
-    steps, segment_bytes_max: int, length: int, block_bytes: int
-) -> None:
-    async def compare(folder: Path) -> None:
-        journal, oracle = Journal(folder, segment_bytes_max=segment_bytes_max), []
-        await journal.start()
-        for step in steps:
-            if isinstance(step, str):
-                other_way = step == "reopen the other way"
-                journal.set(compress_segments=journal.settings.compress_segments ^ other_way)
-                await journal.reopen()
-                continue
-            batch = [
-                Message(f"{len(oracle) + n}", room, "bob", "é" * (n * length % 301), "now")
-                for n, room in enumerate(step)
-            ]
-            await journal.store.save(batch)
-            oracle += batch
-            await settle()  # what is compressed beside the saving has its turn
-        for room in ("a", "b", "c", "sparse"):
-            mine = [one for one in oracle if one.room_id == room]
-            assert await journal.store.history(room, 999) == mine
-            assert await journal.store.history(room, 3) == mine[-3:]
-        await journal.store.close()
-        assert read_saved(folder).messages == oracle
-        segments = SegmentFiles(Disk(folder))
-        names = packed.segments_among(journal.content)
-        form.check_row((name, segments.size(name)) for name in names)
-
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "BLOCK_BYTES", block_bytes)
-        run(compare(Path(folder)))

@@ -96,14 +96,6 @@ def ids_to(end: int) -> list[str]:
 # Crashes.
 
 
-@pytest.mark.parametrize("log_pages", [FEW_PAGES, 2_000])
-async def test_every_saved_batch_survives_a_kill_at_any_moment(base: Base, log_pages: int) -> None:
-    base.set(log_pages_max=log_pages)
-    for n in range(0, 40, 2):
-        await base.save(n, n + 1)
-        assert await held_in(base.killed()) == ids_to(n + 2)
-
-
 async def test_a_torn_log_costs_only_what_was_not_yet_saved(base: Base) -> None:
     sizes = [0]
     for n in range(0, 20, 2):

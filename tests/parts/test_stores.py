@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,7 +27,14 @@ from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, every, fill, ids, message
-from tests.support.served_store import BETTER, PLAIN, Company, ServedStore, without_messages
+from tests.support.served_store import (
+    BETTER,
+    PLAIN,
+    Company,
+    ServedStore,
+    quick_folder,
+    without_messages,
+)
 from tests.support.virtual_clock import now, run, settle
 
 EVERY = pytest.mark.parametrize("part", every("store"))
@@ -174,7 +180,7 @@ async def test_a_corrupt_messages_json_is_not_taken_over_and_nothing_is_begun(
 @TAKES_OVER
 @pytest.mark.parametrize("from_json", [True, False])
 def test_a_filling_that_fails_anywhere_is_begun_anew(
-    part, from_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part, from_json: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every operation of the start fails once; the next start has all messages, once."""
     monkeypatch.setattr("chatlab.chat.parts.store.FILL_AT_ONCE", 2)
@@ -183,11 +189,12 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
     kept_in = {"users.json", "chatrooms.json", *(["messages.json"] if from_json else [])}
     reasons = set()
 
-    async def fails_at(nth: int, error: str) -> bool:
-        folder = fill(tmp_path / f"{nth} {error}", messages if from_json else [])
+    async def fails_at(nth: int, folder: Path) -> bool:
+        fill(folder, messages if from_json else [])
         served = ServedStore(part, folder, segment_bytes_max=600)
         if not from_json:
             without_messages(folder)
+        error = "eio" if nth % 2 else "enospc"
         served.disk.fail(nth, error=error, which=lambda operation: operation.kind != "read")
         try:
             await served.start(messages)
@@ -206,11 +213,11 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
         assert read_saved(served.folder).damaged == 0
         return served.disk.failed > 0
 
-    for error in ("eio", "enospc"):
-        nth = 1
-        while run(fails_at(nth, error)):
+    nth = 1
+    with quick_folder() as place:
+        while run(fails_at(nth, Path(place) / str(nth))):
             nth += 1
-        assert nth > 12
+    assert nth > 12
     assert reasons == {"Input/output error", "No space left on device"}
 
 
@@ -386,7 +393,7 @@ CRASHES = st.lists(
         st.lists(st.sampled_from(ROOMS), min_size=1, max_size=5),
         st.none() | FAULTS,  # of which operation from the beginning of the save on
         st.booleans(),  # whether a failed batch is tried again
-        st.sampled_from(["goes on", "is killed", "stops"]),
+        st.sampled_from(["goes on", "is killed", "stops", "stops and compresses", "stops"]),
         st.none() | FAULTS,  # ... of the next start
     ),
     max_size=12,
@@ -394,13 +401,19 @@ CRASHES = st.lists(
 
 
 @EVERY
-@settings(max_examples=50, deadline=None)
-@given(steps=CRASHES, first_fault=st.none() | FAULTS, compress=st.booleans())
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=CRASHES,
+    first_fault=st.none() | FAULTS,
+    segment_bytes_max=st.just(600) | st.integers(1, 2_000),
+    block_bytes=st.sampled_from([1, 100, 500, 64 * 1024]),
+    log_pages_max=st.sampled_from([4, 2_000]),
+)
 def test_keeps_what_was_saved_through_faults_and_crashes(
-    part, steps, first_fault, compress: bool
+    part, steps, first_fault, block_bytes: int, **knobs
 ) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        knobs = {"segment_bytes_max": 600, "compress_segments": compress}
+    with quick_folder() as place, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chatlab.data.journal_segments.BLOCK_BYTES", block_bytes)
         served = ServedStore(part, fill(Path(place) / "data", SAVED), **knobs)
         run(compare_through_crashes(served, steps, first_fault))
 
@@ -411,7 +424,7 @@ def test_the_plain_rewriting_store_keeps_what_was_saved_while_no_write_is_torn(s
     def before_the_write(fault):  # at the read, or where the file is cut to nothing
         return fault and {"first": 1 + fault["first"] % 2}
 
-    with tempfile.TemporaryDirectory() as place:
+    with quick_folder() as place:
         served = ServedStore(RewriteStore, fill(Path(place) / "data", SAVED), company=PLAIN)
         mild = [(rooms, before_the_write(fault), *rest) for rooms, fault, *rest in steps]
         run(compare_through_crashes(served, mild, None))
@@ -451,6 +464,8 @@ async def compare_through_crashes(served: ServedStore, steps, first_fault) -> No
             continue
         possible = [one[:size] for one in refused for size in range(1, len(one) + 1)]
         before = served.store
+        if server == "stops and compresses":  # from now on, or no longer
+            served.set(compress_segments=not served.settings.compress_segments)
         if server == "is killed":  # the next server gets a copy, the killed one's handles stay open
             served.folder = served.killed()
         elif part is not RewriteStore:
@@ -460,6 +475,9 @@ async def compare_through_crashes(served: ServedStore, steps, first_fault) -> No
         await start(served, start_fault)
         saved, refused = saved + await seen(served.store, saved, possible), []
     await served.store.close()
+    kept = read_saved(served.folder)
+    assert kept.damaged == 0
+    assert kept.messages in [saved, *(saved + one for one in refused if part is RewriteStore)]
 
 
 async def start(served: ServedStore, fault) -> None:
