@@ -16,6 +16,7 @@ if sys.platform != "linux":
 
 import resource
 
+pytestmark = pytest.mark.real
 FULL_BYTES = 4_000
 MESSAGES = [f"message {n} {'.' * 80}" for n in range(60)]
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.chat_client import WAIT_S, ChatClient, ServeProcess, get, new_contents
+from tests.support.chat_client import ChatClient, ServeProcess, get, new_contents
+from tests.support.command_line import needs_signals
 
-needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 NEVER_FLUSHING = ("--flush-interval", "3600", "--batch-size", "1000000")
 
 
@@ -25,49 +24,54 @@ def words_of_farewell(server: ServeProcess) -> tuple[int, int]:
     return int(found[1].replace(",", "")), int(found[2].replace(",", ""))
 
 
-async def test_the_first_line_says_where_it_listens(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path / "data") as server:
+async def stopped(server: ServeProcess, by: str = "stdin") -> int:
+    """Ask a server to stop, by a signal or by the end of its standard input; its exit code."""
+    if by == "stdin":
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+    else:
+        server.process.send_signal(getattr(signal, by))
+    return await server.end()
+
+
+async def test_the_first_lines_say_where_it_listens_and_what_is_simulated(tmp_path: Path) -> None:
+    simulated = ("--fault", "enospc@12,eio@9", "--fault", "slow=1ms", "--disk", "network")
+    options = (*simulated, "--history", "500", "--stop-with-stdin")
+    async with ServeProcess(tmp_path, *options) as server:
         assert re.fullmatch(r"listening on ws://127\.0\.0\.1:[1-9]\d*", server.first_line)
         assert (await get(server.url, "/health")).json == {"status": "ok", "mode": "naive"}
         async with await ChatClient.connect(server.url, "alice", "general") as alice:
-            assert (await alice.say("hello"))["means"] == "written"
-
-
-async def test_the_second_line_says_what_is_simulated(tmp_path: Path) -> None:
-    options = ("--fault", "enospc@12,eio@9", "--fault", "slow=1ms", "--disk", "network")
-    async with ServeProcess(tmp_path, *options, "--stop-with-stdin") as server:
-        assert (await get(server.url, "/health")).json["status"] == "ok"
-        server.process.stdin.close()
-        assert await server.end() == 0
+            history = await alice.ask("history", roomId="general", limit=500)
+            assert len(history["messages"]) == 252  # every second one, and two that were there
+        assert await stopped(server) == 0
     assert server.rest.splitlines()[0] == (
         "simulated: disk network (each operation 2 ms, 100 MB/s); each operation 1 ms slower; "
         "enospc@12 (0 writes so far); eio@9 (0 operations so far)"
     )
 
 
-@needs_signals
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-async def test_a_signal_saves_all_that_is_queued_before_the_server_ends(
-    name: str, tmp_path: Path
-) -> None:
-    async with ServeProcess(tmp_path, "--mode", "optimized", *NEVER_FLUSHING) as server:
+@pytest.mark.parametrize(
+    "by", ["stdin", *(pytest.param(one, marks=needs_signals) for one in ("SIGTERM", "SIGINT"))]
+)
+@pytest.mark.real
+async def test_a_stop_saves_all_that_is_queued(by: str, tmp_path: Path) -> None:
+    options = ("--mode", "optimized", "--stop-with-stdin", *NEVER_FLUSHING)
+    async with ServeProcess(tmp_path, *options) as server:
         alice = await ChatClient.connect(server.url, "alice", "general")
         for n in range(50):
             await alice.shout(f"message {n}")
         await alice.until(lambda: len(alice.of("ack")) == 51, "fifty acks")
         assert new_contents(tmp_path) == []
-        server.process.send_signal(getattr(signal, name))
-        assert await server.end() == 0
+        assert await stopped(server, by) == 0
         await alice.close()
     assert words_of_farewell(server) == (50, 0)
     assert new_contents(tmp_path) == [f"message {n}" for n in range(50)]
     assert server.errors == ""
 
 
+@pytest.mark.real
 @needs_signals
-@pytest.mark.parametrize(
-    ("mode", "name"), [("optimized", "SIGTERM"), ("optimized", "SIGINT"), ("naive", "SIGTERM")]
-)
+@pytest.mark.parametrize(("mode", "name"), [("optimized", "SIGINT"), ("naive", "SIGTERM")])
 async def test_a_signal_under_load_loses_nothing_that_was_acked(
     mode: str, name: str, tmp_path: Path
 ) -> None:
@@ -86,8 +90,7 @@ async def test_a_signal_under_load_loses_nothing_that_was_acked(
         talking = [asyncio.create_task(talk(number)) for number in range(5)]
         for client in clients:
             await client.until(lambda client=client: len(client.of("ack")) > 20, "some acks")
-        server.process.send_signal(getattr(signal, name))
-        assert await server.end() == 0
+        assert await stopped(server, name) == 0
         await asyncio.gather(*talking)
         for client in clients:
             await client.close()
@@ -102,6 +105,7 @@ async def test_a_signal_under_load_loses_nothing_that_was_acked(
     assert server.errors == ""
 
 
+@pytest.mark.real
 @needs_signals
 async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> None:
     obstacle = tmp_path / "messages.json.tmp"
@@ -119,30 +123,7 @@ async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> 
     assert new_contents(tmp_path) == ["precious"]
 
 
-async def test_the_end_of_stdin_stops_it_when_asked_to(tmp_path: Path) -> None:
-    options = ("--mode", "optimized", "--stop-with-stdin", *NEVER_FLUSHING)
-    async with (
-        ServeProcess(tmp_path, *options) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        await alice.say("one")
-        assert server.process.stdin is not None
-        server.process.stdin.close()
-        assert await server.end() == 0
-    assert words_of_farewell(server) == (1, 0)
-    assert new_contents(tmp_path) == ["one"]
-
-
-@needs_signals
-async def test_a_signal_ends_a_server_that_also_listens_to_its_stdin(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path, "--stop-with-stdin") as server:
-        server.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(WAIT_S):
-            assert await server.process.wait() == 0
-        await server.end()
-    assert (words_of_farewell(server), server.errors) == ((0, 0), "")
-
-
+@pytest.mark.real
 async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_code(
     tmp_path: Path,
 ) -> None:
@@ -164,23 +145,13 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
         alice = await ChatClient.connect(server.url, "alice", "general")
         ref = await alice.shout("lost")
         await alice.answer(ref)
-        assert server.process.stdin is not None
-        server.process.stdin.close()
-        assert await server.end() == 1
+        assert await stopped(server) == 1
         await alice.close()
     assert [answer["type"] for answer in alice.answers(ref)] == ["ack", "error"]
     assert words_of_farewell(server) == (0, 1)
 
 
-async def test_a_fresh_folder_gets_as_much_history_as_was_asked_for(tmp_path: Path) -> None:
-    async with (
-        ServeProcess(tmp_path, "--history", "500", "--mode", "cached") as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        history = await alice.ask("history", roomId="general", limit=500)
-        assert len(history["messages"]) == 252  # every second one, and two that were there
-
-
+@pytest.mark.real
 @pytest.mark.parametrize("mode", ["naive", "optimized"])
 async def test_what_was_acked_is_there_after_a_restart(mode: str, tmp_path: Path) -> None:
     for turn in range(2):
@@ -191,6 +162,4 @@ async def test_what_was_acked_is_there_after_a_restart(mode: str, tmp_path: Path
             history = await alice.ask("history", roomId="general")
             assert len(history["messages"]) == 2 + turn
             assert (await alice.say(f"message {turn}"))["type"] == "ack"
-            assert server.process.stdin is not None
-            server.process.stdin.close()
-            assert await server.end() == 0
+            assert await stopped(server) == 0

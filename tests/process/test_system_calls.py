@@ -12,7 +12,10 @@ import pytest
 from chatlab.chat import snapshot as snapshots
 from tests.support.chat_client import ChatClient, ServeProcess, get, new_contents
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
+]
 
 N = 1_000
 CALLS = "openat,read,pread64,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
