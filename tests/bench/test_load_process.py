@@ -11,7 +11,7 @@ import pytest
 from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.server_process import ServerProcess, SinkProcess
+from chatlab.bench.server_process import SinkProcess
 from chatlab.chat.protocol import (
     CreateRoom,
     MessagesFrame,
@@ -20,8 +20,11 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.errors import UsageError
+from tests.support.chat_client import running
 
 SMALL = Scenario(name="small", words="", messages=200, users=4)
+CLOSED = Scenario(name="closed", words="", messages=300, users=3, in_flight=8)
+SLOW = Scenario(name="slow", words="", messages=10_000, users=2, rate_per_s=100.0)
 
 
 async def test_a_job_comes_back_as_it_would_from_this_process() -> None:
@@ -33,10 +36,10 @@ async def test_a_job_comes_back_as_it_would_from_this_process() -> None:
     assert result.before is None  # the sink keeps no account of itself
 
 
+@pytest.mark.real
 async def test_a_closed_loop_against_the_sink_is_complete() -> None:
-    closed = Scenario(name="closed", words="", messages=300, users=3, in_flight=8)
     async with LoadProcess() as worker, SinkProcess() as sink:
-        result = await worker.run(LoadJob(sink.url, closed, 1, "0"))
+        result = await worker.run(LoadJob(sink.url, CLOSED, 1, "0"))
     assert result.complete
     for user in range(3):
         mine = [n for n, send in enumerate(result.plan) if send.user == user]
@@ -46,14 +49,15 @@ async def test_a_closed_loop_against_the_sink_is_complete() -> None:
             assert result.sent_s[before] <= due_s <= result.sent_s[number]
 
 
+@pytest.mark.real
 async def test_the_sink_says_as_much_of_a_message_as_a_mode_does(tmp_path: Path) -> None:
-    async with SinkProcess() as sink, ServerProcess("journal", tmp_path) as server:
-        of_sink, of_mode = await heard_first(sink.url), await heard_first(server.url)
+    async with SinkProcess() as sink, running("journal", tmp_path) as server:
+        of_sink, of_mode = await first_messages(sink.url), await first_messages(server.url)
 
     assert len(of_sink) == len(of_mode)
 
 
-async def heard_first(url: str) -> bytes:
+async def first_messages(url: str) -> bytes:
     """The first frame with messages that a user gets who says hello."""
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     connection = await connect(chat_url(url, "load-0-0") + "&frames=batch", heard.put_nowait)
@@ -66,16 +70,16 @@ async def heard_first(url: str) -> bytes:
     return frame
 
 
-async def test_no_server_is_told_in_the_generators_words() -> None:
+async def test_a_missing_server_is_reported_in_the_generators_words() -> None:
     async with LoadProcess() as worker:
         with pytest.raises(UsageError, match="no server answers"):
             await worker.run(LoadJob("ws://127.0.0.1:1", SMALL, 1, "0"))
 
 
+@pytest.mark.real
 async def test_a_run_that_is_stopped_leaves_its_partial_result() -> None:
-    slow = Scenario(name="slow", words="", messages=10_000, users=2, rate_per_s=100.0)
     async with LoadProcess() as worker, SinkProcess() as sink:
-        running = asyncio.create_task(worker.run(LoadJob(sink.url, slow, 1, "0")))
+        running = asyncio.create_task(worker.run(LoadJob(sink.url, SLOW, 1, "0")))
         async with asyncio.timeout(20):
             while worker.progress is None or worker.progress.delivered < 5:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -87,6 +91,7 @@ async def test_a_run_that_is_stopped_leaves_its_partial_result() -> None:
     assert 5 <= result.delivered < 10_000
 
 
+@pytest.mark.real
 async def test_no_process_is_left_behind_by_an_error() -> None:
     before = {child.pid for child in psutil.Process().children()}
 

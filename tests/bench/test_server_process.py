@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -13,11 +14,10 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
-from chatlab.chat.server_job import ServerOptions
+from chatlab.chat.server_job import USUAL_OPTIONS, ServerJob, ServerOptions
+from chatlab.chat.settings import Settings
 from chatlab.data.readers import read_saved
 from chatlab.errors import UsageError
-
-SERVER = "chatlab.chat.server_job"
 
 
 def servers() -> list[psutil.Process]:
@@ -25,7 +25,7 @@ def servers() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and SERVER in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE and "chatlab.chat.server_job" in child.cmdline()
     ]
 
 
@@ -35,34 +35,35 @@ def _no_server_stays_behind() -> Iterator[None]:
     assert servers() == []
 
 
-async def test_it_serves_in_the_mode_and_from_the_history_asked_for(tmp_path: Path) -> None:
-    async with ServerProcess("optimized", tmp_path, 7, ServerOptions(ack="synced")) as server:
-        snapshot = await fetch_snapshot(server.url)
-
-    assert snapshot.url == server.url
-    assert (snapshot.mode, snapshot.ack_means) == ("optimized", "synced")
-    starting = [m for m in read_saved(tmp_path).messages if m.id.startswith("history-")]
-    assert len(starting) == 7
-
-
-async def test_stopping_saves_what_is_queued(tmp_path: Path) -> None:
+async def test_it_does_its_job_and_saves_what_is_queued_when_it_stops(tmp_path: Path) -> None:
     scenario = Scenario(name="test", words="a load", messages=30, users=3)
-    never = "optimized+flush-interval=1000+batch-size=1000"
-    async with ServerProcess(never, tmp_path) as server:
+    mode = "optimized+flush-interval=1000+batch-size=1000"
+    options = ServerOptions(disk="network")
+    async with ServerProcess(mode, tmp_path, 7, options) as server:
+        snapshot = await fetch_snapshot(server.url)
         result = await Load(server.url, scenario, plan(scenario, 1), settle_s=0.2).run()
-        saved_before = read_saved(tmp_path).messages
-        last_words = await server.stop()
-
-    assert result.acked == 30
-    assert result.delivered == 0
-    assert len(read_saved(tmp_path).messages) == len(saved_before) + 30
-    assert last_words == "stopped: 30 queued messages saved, 0 unsaved"
-
-
-async def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
-    async with ServerProcess("naive", tmp_path) as server:
-        assert await server.stop() == "stopped: 0 queued messages saved, 0 unsaved"
+        before = read_saved(tmp_path).messages
+        assert await server.stop() == "stopped: 30 queued messages saved, 0 unsaved"
         assert await server.stop() == ""
+
+    assert (snapshot.url, snapshot.mode, snapshot.ack_means) == (server.url, mode, "queued")
+    assert snapshot.simulated == ["disk network (each operation 2 ms, 100 MB/s)"]
+    assert len([one for one in before if one.id.startswith("history-")]) == 7
+    assert (result.acked, result.delivered) == (30, 0)
+    assert len(read_saved(tmp_path).messages) == len(before) + 30
+
+
+def test_a_job_travels_as_it_is() -> None:
+    settings = Settings(cache_ttl_s=0.5, compress_segments=True)
+    given = {"host": "::1", "port": 7, "ack": "synced", "token": "t", "compress": True}
+    options = ServerOptions(**given, settings=settings, faults=("eio@1",), disk="hdd")  # type: ignore[arg-type]
+    job = ServerJob("naive", "folder", 3, options)
+
+    assert msgspec.json.decode(msgspec.json.encode(job), type=ServerJob) == job
+    assert all(
+        getattr(options, name) != getattr(USUAL_OPTIONS, name)
+        for name in ServerOptions.__struct_fields__
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ async def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
         ("optimised", ServerOptions(), "did you mean 'optimized'"),
         ("naive", ServerOptions(host="256.0.0.1"), "cannot listen on 256.0.0.1"),
         ("naive", ServerOptions(faults=("enospc",)), "--fault 'enospc'"),
+        ("naive", ServerOptions(ack="queued"), "--ack queued is less than"),
     ],
 )
 async def test_a_server_that_refuses_to_start_is_quoted(
@@ -83,6 +85,7 @@ async def test_a_server_that_refuses_to_start_is_quoted(
     assert not str(caught.value).startswith("chatlab:")
 
 
+@pytest.mark.real
 async def test_two_servers_cannot_share_a_folder(tmp_path: Path) -> None:
     async with ServerProcess("naive", tmp_path):
         with pytest.raises(UsageError, match="another chatlab server uses the data folder"):
@@ -90,49 +93,44 @@ async def test_two_servers_cannot_share_a_folder(tmp_path: Path) -> None:
                 pytest.fail("it started")
 
 
+@pytest.mark.real
 async def test_a_server_that_was_killed_is_a_failure(tmp_path: Path) -> None:
-    async def killed_inside() -> None:
+    server = ServerProcess("naive", tmp_path)
+    async with server:
+        await server.kill()
+    assert await server.stop() == ""
+
+    async def killed_by_another() -> None:
         async with ServerProcess("naive", tmp_path):
             [process] = servers()
             process.kill()
             process.wait()
 
     with pytest.raises(ServerFailed, match="the server failed"):
-        await killed_inside()
+        await killed_by_another()
 
 
+@pytest.mark.real
 async def test_an_exception_in_the_block_stops_the_server(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         async with ServerProcess("naive", tmp_path):
             raise ZeroDivisionError
 
-    assert servers() == []
 
-
-async def test_a_cancelled_block_stops_the_server(tmp_path: Path) -> None:
-    started = asyncio.Event()
+@pytest.mark.real
+@pytest.mark.parametrize("when", ["starting", "serving"])
+async def test_a_cancelled_block_stops_the_server(when: str, tmp_path: Path) -> None:
+    serving = asyncio.Event()
 
     async def serve() -> None:
         async with ServerProcess("naive", tmp_path):
-            started.set()
+            serving.set()
             await asyncio.Event().wait()
 
-    serving = asyncio.create_task(serve())
-    await started.wait()
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving
-
-    assert servers() == []
-
-
-async def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
-    starting = asyncio.create_task(ServerProcess("naive", tmp_path).__aenter__())
+    task = asyncio.create_task(serve())
     async with asyncio.timeout(10):
-        while not servers():  # noqa: ASYNC110 (a process cannot set an event)
+        while not (servers() if when == "starting" else serving.is_set()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    starting.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await starting
-
-    assert servers() == []
+        await task
