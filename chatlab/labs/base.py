@@ -2,7 +2,7 @@
 
 A lab is a dataclass. Its fields that carry an `Option` are the options of its command, its class
 docstring is the command's help, and its methods say how long it takes, measure, and report. The
-command line is built from that in `cli/labs.py`; what is shown stands in the lab's `view.py`.
+command line is built from that in `cli/labs.py`; the lab's screen stands in its `view.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chatlab.errors import UsageError
 from chatlab.labs.screen import Narrator
 
 ROUND_S = 1.2
-"""What a round costs beside its load: about so many seconds to start and stop its processes."""
+"""Seconds that a round takes to start and stop its processes, roughly."""
 
 
 class Option(NamedTuple):
@@ -81,7 +81,7 @@ R = TypeVar("R", bound=LabReport)
 
 @dataclass(kw_only=True)
 class Lab:
-    """Each lab says here, in its own docstring, what its user needs to know."""
+    """A lab's class docstring is the help of its command: it says what the lab does."""
 
     runs_parts: ClassVar[bool] = False
     """Whether the parts of a mode run in the lab's own process, and not only in servers."""
@@ -108,7 +108,7 @@ class Lab:
         raise NotImplementedError
 
     async def measure(self) -> None:
-        """Measure everything, and keep what is done, so that `report` can be asked at any time.
+        """Measure everything, and keep each result, so that `report` works at any time.
 
         Raises:
             UsageError, ServerFailed, GeneratorFailed: a process would not start, or not stop.
@@ -142,7 +142,7 @@ class Lab:
         return kind(**own | found)
 
     def say(self, line: str) -> None:
-        """Tell the user what is measured now."""
+        """Tell the user what runs now."""
         if self.narrator is not None:
             self.narrator.say(line)
 
@@ -153,10 +153,10 @@ class Lab:
 
 
 def carry_out(lab: Lab, json: Path | None = None) -> int:
-    """Say how long it takes, measure, show the result, and write it; returns the exit code.
+    """Print an estimate, measure, show the result, and write it; returns the exit code.
 
     Ctrl-C ends a lab early, with its servers stopped; so does a server or load generator that
-    fails. What was measured before is shown and written all the same.
+    fails. What it measured before is still shown and written.
 
     Args:
         json: where to write the report.

@@ -1,4 +1,4 @@
-"""What labs show with: bars of blocks, tables, headings, and a line about what is measured now."""
+"""What every lab's screen is made of: bars, tables, headings, and a line about what runs now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatlab.bench.statistics import Estimate
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 REFRESHES_PER_S = 2
-"""A spinner that turns faster would take processor time from what is being measured."""
+"""A faster spinner would take processor time from the server."""
 
 
 def bar(value: float | None, highest: float, width: int) -> str:
@@ -70,7 +70,7 @@ def rounds(count: int) -> str:
 
 
 def nothing() -> Text:
-    """For a run that was stopped before it had measured anything."""
+    """What a lab shows that was stopped before its first result."""
     return Text("Nothing was measured: stopped before the first round ended.")
 
 

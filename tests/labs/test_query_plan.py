@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatlab.bench.statistics import Estimate
 from chatlab.data import sqlite_database as database_copy
 from chatlab.data.readers import read_saved
 from chatlab.data.sqlite_database import LOG, NAME, Database, copy_database
@@ -18,7 +19,7 @@ from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
 from chatlab.labs.base import carry_out
 from chatlab.labs.query_plan.database import LIMIT, QUIET_MESSAGES, QUIET_ROOM, make_database
-from chatlab.labs.query_plan.measure import PlanReport, QueryPlan
+from chatlab.labs.query_plan.measure import PlanReport, QueryPlan, clearly
 from chatlab.labs.query_plan.view import render
 from tests.labs.support import printed
 from tests.support.parts import message
@@ -194,3 +195,18 @@ def test_no_difference_is_called_one_unless_the_runs_are_apart(tmp_path: Path) -
     assert text.count("no clear difference") == 2
     assert "No clear difference in the time" in text
     assert "do harm" not in text
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "clear"),
+    [
+        ((15.0, 14.0, 16.0), (10.0, 9.0, 13.0), True),
+        ((15.0, 12.0, 16.0), (10.0, 9.0, 13.0), False),  # the intervals overlap
+        ((14.0, 13.5, 16.0), (10.0, 9.0, 13.0), False),  # not 1.5 times as much
+        ((10.0, 9.0, 13.0), (15.0, 14.0, 16.0), False),
+    ],
+)
+def test_a_time_is_clearly_more_only_beyond_chance(
+    more: tuple[float, ...], less: tuple[float, ...], clear: bool
+) -> None:
+    assert clearly(Estimate(*more, []), Estimate(*less, [])) is clear

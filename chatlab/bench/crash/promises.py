@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         cut, words: when the power failed, and how the disk differs from what had been shown.
-        lost: ids of promised messages that are not there, in the order of their sending.
+        lost: ids of promised messages that are missing, in the order of their sending.
         error: why the folder cannot be used; empty if it can.
         wrong: what else is wrong with the messages; empty if nothing is.
     """
@@ -69,7 +69,7 @@ def cuts_of(recording: Recording) -> Iterator[Cut]:
 
 
 def what_is_wrong(rooms: dict[str, list[Message]], cut: Cut, recording: Recording) -> str:
-    """What is wrong with the messages that are there, each room's oldest first; empty if nothing.
+    """What is wrong with the messages found, each room's oldest first; empty if nothing.
 
     Missing ones are not looked for.
     """
@@ -81,7 +81,7 @@ def what_is_wrong(rooms: dict[str, list[Message]], cut: Cut, recording: Recordin
             if message.id not in cut.possible or recording.known[message.id] != message:
                 return f"{message.id} was never sent like this"
             if message.id in seen:
-                return f"{message.id} is there twice"
+                return f"{message.id} is stored twice"
             if place[message.id] < latest.get(message.sender, -1):
                 return f"{message.id} stands after a later message of its sender"
             seen.add(message.id)

@@ -37,7 +37,7 @@ class Reopened(NamedTuple):
 
 
 async def reopen(line_up: LineUp, files: dict[str, bytes], folder: Path) -> Reopened:
-    """Put files into a folder, in place of whatever is there, and open it twice."""
+    """Replace a folder's content by files, and open it twice."""
     _put(files, folder)
     try:
         found = await _open(line_up, folder, add_one=True)

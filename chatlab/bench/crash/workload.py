@@ -1,8 +1,8 @@
 """A small workload through the parts of a mode, and a record of all that it does to the disk.
 
-No socket and no process: the parts are put together as the server does it, a few pretended clients
-talk, and a recorder stands between the parts and the disk. It also notes when each message was
-handed over and when it was acked, so that the record tells what had been promised at any moment.
+No socket and no process: this assembles the parts as the server does, lets a few simulated clients
+talk, and records every disk operation. It also notes when each message was handed over and when it
+was acked, so that the record shows what had been promised at any moment.
 
 The same seed gives the same record: files are worked on step by step, without threads.
 Read `disk/power_loss.py` next.
@@ -168,7 +168,7 @@ class _Listener:
         try:
             decoded = decode_outgoing(frame)
         except msgspec.MsgspecError:
-            return  # whatever a part of someone's own sends, it is no ack
+            return  # a user's part may send anything; this is no ack
         if isinstance(decoded, Ack):
             self._recorder.note("acked", str(decoded.ref))
 
@@ -177,7 +177,7 @@ class _Listener:
 
 
 def _messages(chance: random.Random, rooms: list[str], count: int) -> list[Message]:
-    """Of many lengths, and not in ASCII alone: what is torn must be torn everywhere."""
+    """Of many lengths, and not only ASCII, so that writes are torn at every kind of byte."""
     return [
         Message(
             id=f"crash-{number:04d}",

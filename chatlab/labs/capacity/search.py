@@ -1,7 +1,7 @@
 """When a probe of the capacity lab succeeds, and which rate the lab probes next.
 
 The search doubles until it fails, closes in on the edge, then makes sure. It knows nothing of
-servers: it proposes a rate, hears whether that went well, and proposes the next one. A rate counts
+servers: it proposes a rate, learns whether that went well, and proposes the next one. A rate counts
 as the answer only after several successes and no failure, because a probe near the limit succeeds
 or fails by luck.
 """
@@ -104,7 +104,7 @@ class Search:
         return max(sure, default=None)
 
     def record(self, rate: float, *, success: bool) -> None:
-        """How it went at a rate."""
+        """Take the result of a probe."""
         self._probes += 1
         if success:
             self._successes[rate] += 1

@@ -81,7 +81,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         bytes: bytes with it / without, on the wire or on the disk; None if there are none.
         cpu, per_s: likewise.
-        worth_below_mbit_s: of the wire: the speed of a line below which sending what is saved would
+        worth_below_mbit_s: for the wire: the line speed below which sending the saved bytes would
             take longer than the extra processor time; None if nothing is saved or no time is lost.
     """
 
@@ -97,7 +97,7 @@ class CompressionReport(LabReport, frozen=True, kw_only=True):
     Attributes:
         users, messages, rounds, segment_bytes: as it was run; messages are those of a round.
         done: the rounds of each.
-        wire, disk: what is gained and lost by each choice; None before its first round, and if the
+        wire, disk: what each choice gains and costs; None before its first round, and if the
             rounds were too short for their processor time to show.
     """
 

@@ -82,10 +82,10 @@ def _verdicts(report: CompressionReport) -> Iterator[Text]:
 def _wire(choice: Choice) -> str:
     worth = choice.worth_below_mbit_s
     if worth is None:
-        return f"{_costs(choice)} Nothing to weigh against each other was found."
+        return f"{_costs(choice)} Either it saves no bytes or it costs no time: nothing to weigh."
     return (
         f"{_costs(choice)} Worth it where the server's line carries less than about "
-        f"{_three_digits(worth)} Mbit/s: there, sending what is saved would take longer."
+        f"{_three_digits(worth)} Mbit/s: there, sending the saved bytes would take longer."
     )
 
 

@@ -1,9 +1,8 @@
 """A load with compression on the wire, for the compression lab: the load generator has none.
 
-Slower than the load generator, and so no measure of the fastest server. Everyone has a few messages
-under way and sends the next ones when an ack has come: a closed loop, and no latency is taken from
-it. What is counted is exact: all bytes that pass the socket, both ways.
-"""
+It is slower than the load generator, and so no measure of the fastest server. Each user keeps a few
+messages in flight and sends more after each ack: a closed loop, from which no latency is taken. The
+counts are exact: all bytes that pass the socket, both ways."""
 
 from __future__ import annotations
 
@@ -62,7 +61,7 @@ class WireUser(msgspec.Struct):
     """What a user sent and got back.
 
     Attributes:
-        acked: messages of its own.
+        acked: the user's own messages.
         received: contents, of everyone, in the order of their coming.
         bytes_in, bytes_out: of its socket, from the first message on.
     """
@@ -76,7 +75,7 @@ class WireUser(msgspec.Struct):
 async def talk(
     url: str, user: int, contents: list[str], total: int, begin: asyncio.Barrier
 ) -> WireUser:
-    """One user: enter, say everything, and stay until everyone's messages have come.
+    """One user: enter, say everything, and stay until all users' messages have arrived.
 
     Args:
         url: the server's address.
@@ -86,7 +85,7 @@ async def talk(
         begin: lets all of them begin at the same moment.
 
     Raises:
-        OSError, websockets.exceptions.WebSocketException: the server is not there, or went away.
+        OSError, websockets.exceptions.WebSocketException: the server is unreachable, or went away.
     """
     async with connect(
         chat_url(url, f"load-{user}") + "&frames=batch",
@@ -95,7 +94,7 @@ async def talk(
         max_size=FRAME_BYTES_MAX,
     ) as socket:
         assert isinstance(socket, CountingConnection)
-        # The first one makes the room; the others hear that it exists, and join it all the same.
+        # The first user makes the room; the others learn that it exists, and join it.
         await socket.send(encode(CreateRoom(room_id=ROOM, ref="made")), text=True)
         await socket.send(encode(JoinRoom(room_id=ROOM, ref="in")), text=True)
         while getattr(decode_outgoing(await socket.recv()), "ref", None) != "in":

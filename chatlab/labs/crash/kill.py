@@ -1,7 +1,7 @@
-"""The kill: the real server, under a real load, killed at a random moment (SIGKILL; on Windows
-TerminateProcess), and what is left of what it had acked.
+"""Kill a real server under a real load at a random moment (SIGKILL; on Windows TerminateProcess),
+and look for what it had acked.
 
-The operating system lives on: whatever the server had handed to it is safe. So this shows what an
+The operating system lives on and keeps everything that the server gave it. So this shows what an
 ack of `queued` is worth, and that a file which is rewritten in place can be caught half-written.
 What the operating system itself had not yet put on the disk takes a power cut:
 see `disk/power_loss.py`.
@@ -138,7 +138,7 @@ def story_of_kill(
         f"{acked_s * 1000:.1f} ms: it is acked as {means}",
         f"{killed_s * 1000:.1f} ms: the server is killed, {_later(killed_s - acked_s)} the ack",
         f"where it was: {where}",
-        f"at the restart: {corrupt}" if corrupt else "at the restart: it is not there",
+        f"at the restart: {corrupt}" if corrupt else "at the restart: it is missing",
     ]
 
 
@@ -148,9 +148,9 @@ def _later(seconds: float) -> str:
 
 
 async def _kill_under(load: Load, server: ServerProcess, after_s: float) -> float:
-    """Kill the server so long after its first ack; returns when, on the clock of the load.
+    """Kill the server `after_s` seconds after its first ack; returns when, on the load's clock.
 
-    Acks that were on their way reach the client all the same, and count.
+    Acks that were already sent still reach the client, and count.
     """
     running = asyncio.create_task(load.run())
     try:

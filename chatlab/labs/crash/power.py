@@ -8,7 +8,7 @@ opened again and held against what had been promised by then:
 - the folder opens, and goes on working.
 
 How much of this a mode must keep is its ack's promise: only `synced` promises to survive a power
-cut. What the others lose is counted all the same.
+cut. The lab counts what the others lose, too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def power_cuts(
         line_up: the mode.
         seed, messages: of the workload.
         work_folder: where folders are made (and removed).
-        say: hears how far it is.
+        say: receives progress, a line at a time.
     """
     with tempfile.TemporaryDirectory(prefix="chatlab-", dir=work_folder) as made:
         recording = await record(line_up, Path(made) / "recorded", seed, messages)
@@ -55,7 +55,7 @@ async def power_cuts(
 
 
 class _PowerCuts:
-    """The cuts of one recording, under way."""
+    """The cuts of one recording, in progress."""
 
     def __init__(self, line_up: LineUp, recording: Recording, folder: Path) -> None:
         self._line_up = line_up
@@ -158,7 +158,7 @@ def _outcome(recording: Recording, finding: Finding, about: str) -> Iterator[str
     else:
         others = len(finding.lost) - 1
         more = f", and {others} other{'s' * (others > 1)}" if others else ""
-        yield f"at the restart: {about or finding.lost[0]} is not there{more}"
+        yield f"at the restart: {about or finding.lost[0]} is missing{more}"
         if about:
             yield (
                 "where it was: written, and not synced"

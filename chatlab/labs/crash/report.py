@@ -14,8 +14,8 @@ class KillTrial(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         killed_s: seconds after the start of the load.
         sent, acked: messages, until the server was gone.
-        lost: acked, and not there after the restart.
-        wrong: messages that are there twice, or changed.
+        lost: acked, and missing after the restart.
+        wrong: messages stored twice, or changed.
         corrupt: why the folder cannot be used any more; empty if it can.
         recovery_s: from the start of a new server until it listens; None if it does not.
         ordinary_s: the same on the same folder after an orderly stop; None if not measured.
@@ -102,7 +102,7 @@ class ModeCrashes(msgspec.Struct, frozen=True, kw_only=True):
     def broken(self) -> bool:
         """Whether acks promise `synced`, and that was not true.
 
-        A weaker promise that a crash breaks is no fault here: nobody was told otherwise.
+        A weaker ack never promised to survive a power cut, so its losses are no fault here.
         """
         kill, power = self.kill, self.power
         return self.ack_means == "synced" and bool(

@@ -16,7 +16,7 @@ NAME_WIDTH = 22
 
 MODEL = (
     "The kill: the operating system lives on and keeps what it was handed; what only the server's "
-    "memory held is gone. Lost: acked, and not there after the restart (all of it, if the folder "
+    "memory held is gone. Lost: acked, and missing after the restart (all of it, if the folder "
     "is corrupt); hit: trials in which anything was. Recovery, median and most: from the start "
     "of a new server until it listens, Python's own start included; ordinary: the same after an "
     "orderly stop."
@@ -81,7 +81,7 @@ def _kills(report: CrashReport) -> Iterator[RenderableType]:
     yield table
     for name, _, kill in killed:
         if kill.wrong:
-            yield Text(f"! {name}: {kill.wrong} messages are there twice or changed.", "red")
+            yield Text(f"! {name}: {kill.wrong} messages are stored twice or changed.", "red")
 
 
 def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:

@@ -36,7 +36,7 @@ class GeneratorReport(LabReport, frozen=True, kw_only=True):
         tried_per_s: mode to messages delivered per second, one round each.
         mode_per_s, sink_per_s: one figure a round, alternating: of the fastest mode, and of the
             server that does next to nothing.
-        sink_cpu_percent: of one core, that the generator used against the latter.
+        sink_cpu_percent: of one core, that the generator used against that server.
         ratio: the median of the rounds' ratios; None before the first round.
     """
 
@@ -124,7 +124,7 @@ def _lines(report: GeneratorReport) -> Iterator[RenderableType]:
     yield Text(f"  {report.mode:30}{median(report.mode_per_s):>10,.0f}")
     yield f"  {'a server that does nothing':30}{median(report.sink_per_s):>10,.0f}"
     cpu = median(report.sink_cpu_percent)
-    yield f"For the latter the generator used {cpu:.0f}% of one core."
+    yield f"Against it the generator used {cpu:.0f}% of one core."
     yield f"It sustains {report.ratio:.1f} x the rate of the fastest mode."
     yield f"It should sustain {WANTED_RATIO:g} x: {'it does' if report.passed else 'NO'}."
 

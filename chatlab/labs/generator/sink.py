@@ -1,8 +1,8 @@
 """A chat server that does next to nothing, to find out how fast the load generator itself is.
 
 It acks every message and delivers it to everyone connected, without checking or saving anything:
-in batch frames, as many in one as a fast mode has. What it says of a message is as long as what a
-mode says: shorter frames would make things easy for the generator.
+in batch frames, as many in one as a fast mode has. Its frames are as long as
+those of a mode: shorter frames would make the generator's work too easy.
 Built on `picows`, and it hands all that one client is to get to the socket at once.
 
     python -m chatlab.labs.generator.sink   prints `listening on ws://...`; ends with its input
@@ -30,10 +30,10 @@ from chatlab.errors import Refusal
 TEXT_FRAME = 0x81
 SHORT, LONG = 125, 0xFFFF
 BATCH = 140
-"""Messages in a frame: the mean of `journal` with ten users and 32 messages under way for each."""
+"""Messages in a frame: the mean of `journal` with ten users and 32 messages in flight per user."""
 ID, SENDER, TIMESTAMP = "0123456789ab-00000001", "load-0-0", "2026-01-01T00:00:00.000Z"
 WAIT_S = 0.002
-"""Seconds; after so long, a batch goes out though it is not full."""
+"""Seconds after which a batch goes out even if it is not full."""
 
 
 class Everyone:
@@ -108,7 +108,7 @@ class Sink(WSListener):
 
 
 def message_of(request: SendMessage) -> Message:
-    """What everyone is told about a message."""
+    """A message as everyone receives it."""
     return Message(ID, request.room_id, SENDER, request.content, TIMESTAMP)
 
 

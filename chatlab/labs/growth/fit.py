@@ -81,9 +81,9 @@ def fit(points: Sequence[tuple[float, float]]) -> Fit:
 def round_size(wanted: int, history: int, pace: tuple[int, float] | None) -> int:
     """How many messages a round may have, so that it ends in good time.
 
-    Supposes the worst: a cost that grows as fast as the history does. A round that would then
+    Assumes the worst: a cost that grows as fast as the history does. A round that would then
     take longer than `ROUND_MAX_S` is cut to `ROUND_CUT_S`; others are left whole, because rounds
-    of one size compare best: what is read once in a round is shared by its messages.
+    of one size compare best: the messages of a round share what it reads once.
 
     Args:
         wanted: messages, if there is time for them.

@@ -33,7 +33,7 @@ class Pitfall:
     Attributes:
         title: the mistake in a few words.
         wrong, cured: the two servers, which differ in one flag.
-        measure: what is done to each.
+        measure: what the lab does to each.
         proof: the name of the figure that shows the mistake.
         happens, cure: a sentence each.
     """

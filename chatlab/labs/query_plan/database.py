@@ -48,7 +48,7 @@ def make_database(disk: Disk, count: int) -> None:
 
 
 def _example(count: int) -> Iterator[Message]:
-    """Generated messages; the first ones in a room where nobody has spoken since."""
+    """Generated messages; the first few are in a room that is quiet ever after."""
     quiet = min(QUIET_MESSAGES, count // 2)
     for number, one in enumerate(generated_history(count, BUSY_ROOMS)):
         yield msgspec.structs.replace(one, room_id=QUIET_ROOM) if number < quiet else one
@@ -95,7 +95,7 @@ def connected(disk: Disk) -> Iterator[apsw.Connection]:
 
 
 def ask(disk: Disk, room: str) -> Run:
-    """Ask once, on a connection of its own."""
+    """Ask once, on a new connection."""
     told: list[dict[str, int]] = []
     with connected(disk) as connection:
         query, values = HISTORY, (room, LIMIT)

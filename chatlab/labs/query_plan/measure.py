@@ -1,6 +1,6 @@
 """What an index saves, and what it costs: the history query with it and without it, measured.
 
-Works on two copies of a database, in a folder of its own; from the second, the index is removed.
+Works on two copies of a database, in a temporary folder; the second copy loses its index.
 The original is only read, and a server may be writing to it at the same time. All figures are
 counted or measured: reads by the same VFS as the server's, steps by SQLite.
 Read `database.py` for how one query is asked and counted.
@@ -40,11 +40,11 @@ from chatlab.labs.query_plan.database import (
 
 INDEX_NAME = "room_and_time"
 RUNS_MAX, RUNS_MIN, RUNS_S = 11, 3, 6.0
-"""Runs of a query with and without the index; fewer than the most if they take so many seconds."""
+"""Runs of a query in each way: at most, at least, and seconds after which no more are begun."""
 BATCHES, BATCH = 24, 100
 ROOMS_SHOWN = 8
 ALIKE = 1.5
-"""One time is called more than another from so many times as much, if the runs do not overlap."""
+"""A time counts as longer than another from this ratio on, if the runs do not overlap."""
 
 
 class RoomLook(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ class QueryPlan(Lab):
     ] = None
     messages: Annotated[
         int,
-        Option("N", "Where there is no database: so many in one made for this.", 100, 5_000_000),
+        Option("N", "Messages in a database made for this, where there is none.", 100, 5_000_000),
     ] = 100_000
     rooms: list[tuple[str, int]] = field(default_factory=list, init=False)
     looks: list[RoomLook] = field(default_factory=list, init=False)

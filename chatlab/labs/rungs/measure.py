@@ -1,4 +1,4 @@
-"""The rungs lab: what chatlab promises of its upper rungs, measured, and held against the promise.
+"""The rungs lab: what chatlab promises of its upper rungs, and whether they keep it.
 
 Rounds of everything that is compared alternate, so that each ratio comes from one run on one
 machine. A promise is met if the whole 95% interval keeps it, missed if the whole interval breaks
@@ -42,9 +42,9 @@ class Promise(msgspec.Struct, frozen=True):
     """One promise, and what became of it.
 
     Attributes:
-        words: what is compared, as a sentence.
+        words: what the promise compares, as a sentence.
         unit: of the figures; "x" for a ratio.
-        at_least: what is promised, if more is better.
+        at_least: the promise, if more is better.
         at_most: ... if less is better.
         found: what was measured, a sample a round.
     """
@@ -143,7 +143,7 @@ class Rungs(Lab):
         self.contestants = {one.name: one for one in self._contestants()}
 
     def _contestants(self) -> list[Contestant]:
-        """Everything that is compared; what is slower gets fewer messages, to end in time."""
+        """Everything that the lab compares; slower modes get fewer messages, to end in time."""
         long, middle = self.history, self.middle
         full, less, least = (
             _closed(max(1, self.messages // share), users=USERS, in_flight=IN_FLIGHT)

@@ -25,7 +25,7 @@ from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed, most_at_ris
 from chatlab.labs.tune.frontier import frontier, pairs, recommended, words_of
 
 CLEAR = 1.5
-"""One figure is called clearly more than another only from so many times as much."""
+"""A figure counts as clearly larger than another from this ratio on."""
 EXPECTED_PER_S = 2_000
 """Of a burst, for the estimate."""
 UNMOVED = {

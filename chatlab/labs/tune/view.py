@@ -175,7 +175,7 @@ def _too_long(cells: Sequence[Cell]) -> str:
     return (
         f"Too long: with the same batch size, {_name(long)} has a p95 of {_p95(long)} and up to "
         f"{long.at_risk:,} messages at risk; {_name(short)} has {_p95(short)} and "
-        f"{short.at_risk:,}. Whoever waits in a batch waits for its last moment."
+        f"{short.at_risk:,}. A message in a batch waits until the batch is saved."
     )
 
 

@@ -1,9 +1,8 @@
 """WRONG ON PURPOSE: a writer that computes in the event loop.
 
 It keeps a compressed copy of each file, which is a sensible thing to want. But compressing is
-computing, and while it computes, the event loop stands still: nobody is read from, nobody is
-answered. Its better sibling is `off_loop.py`; the difference is one line.
-"""
+computing, and meanwhile the event loop stands still: it reads from nobody and answers nobody. Its
+better sibling is `off_loop.py`; the difference is one line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """WRONG ON PURPOSE: a queueing processor without error handling.
 
 It acks a message when it has queued it, and takes a batch out of the queue before it is saved. If
-the save fails, the batch is gone: nobody has it, and nobody is told. Compare it with
+the save fails, the batch is gone, and no sender hears of it. Compare it with
 `chatlab/chat/parts/processor/queueing.py`, which removes a batch only once it is saved, tries
 again, and tells the senders.
 """
