@@ -180,13 +180,28 @@ def test_a_mode_is_not_simply_better_if_it_or_its_baseline_is_unsafe(
     assert "✓ optimized" not in shown
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_each_fault_is_counted_in_its_row_and_shouted(fault: Any) -> None:
-    report = a_report({"naive": a_mode(), "racy": a_mode(audit=Audit(**{fault.name: 1_234}))})
+FAULT_WORDS = {
+    "lost": "acked and lost",
+    "duplicated": "duplicated",
+    "misdelivered": "shown to outsiders",
+    "reordered": "reordered",
+    "corrupt": "corrupt",
+    "unanswered": "never answered",
+    "misrefused": "refused but stored anyway",
+}
 
-    assert row(fault.name, report) == ["0", "1,234"]
+
+def test_no_fault_is_forgotten() -> None:
+    assert [fault.name for fault in FAULTS] == list(FAULT_WORDS)
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULT_WORDS.items())
+def test_each_fault_is_counted_in_its_row_and_shouted(fault: str, words: str) -> None:
+    report = a_report({"naive": a_mode(), "racy": a_mode(audit=Audit(**{fault: 1_234}))})
+
+    assert row(fault, report) == ["0", "1,234"]
     assert row("audit", report) == ["clean", "NOT CLEAN"]
-    assert f"! racy is NOT SAFE: 1,234 {fault.words}. Its speed proves nothing." in text(report)
+    assert f"! racy is NOT SAFE: 1,234 {words}. Its speed proves nothing." in text(report)
 
 
 def test_refusals_alone_are_no_reason_to_shout() -> None:

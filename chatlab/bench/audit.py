@@ -142,7 +142,7 @@ def audit(result: LoadResult, run_id: str, saved: SavedMessages | None) -> Audit
         run_id: of the run.
         saved: what the server left on disk; None if that cannot be read from here.
     """
-    in_file = _numbers(run_id, saved.messages, len(result.plan)) if saved else []
+    in_file, changed = _read(result, run_id, saved.messages if saved else [])
     copies = Counter(in_file)
     reached = Counter(
         number
@@ -168,15 +168,24 @@ def audit(result: LoadResult, run_id: str, saved: SavedMessages | None) -> Audit
             for number in seen
         ),
         reordered=sum(_inversions(seen, result) for seen in [in_file, *result.received]),
-        corrupt=result.altered + (_changed(result, run_id, saved) + saved.damaged if saved else 0),
+        corrupt=result.altered + changed + (saved.damaged if saved else 0),
         misrefused=len(result.refused.keys() & set(in_file).union(*result.received)),
     )
 
 
-def _numbers(run_id: str, messages: Iterable[Message], planned: int) -> list[int]:
-    """The numbers of the planned messages; `_changed` counts numbers outside the plan."""
-    found = (number_of(run_id, message.content) for message in messages)
-    return [number for number in found if number is not None and number < planned]
+def _read(result: LoadResult, run_id: str, messages: Iterable[Message]) -> tuple[list[int], int]:
+    """The numbers of the planned messages, and how many messages differ from what was planned."""
+    numbers, changed = [], 0
+    for message in messages:
+        number = number_of(run_id, message.content)
+        if number is None:
+            continue  # not of this run
+        if number < len(result.plan):
+            numbers.append(number)
+            changed += message.content != content_of(run_id, number, result.plan[number].text)
+        else:
+            changed += 1
+    return numbers, changed
 
 
 def _is_member(user: int, number: int, result: LoadResult) -> bool:
@@ -196,17 +205,4 @@ def _inversions(seen: Sequence[int], result: LoadResult) -> int:
         before = latest.get(sender, -1)
         count += number < before
         latest[sender] = max(number, before)
-    return count
-
-
-def _changed(result: LoadResult, run_id: str, saved: SavedMessages) -> int:
-    """How many saved messages differ from what was sent."""
-    count = 0
-    for message in saved.messages:
-        number = number_of(run_id, message.content)
-        if number is not None and number >= len(result.plan):
-            count += 1
-        elif number is not None:
-            sent = content_of(run_id, number, result.plan[number].text)
-            count += message.content != sent
     return count

@@ -40,6 +40,8 @@ from chatlab.errors import UsageError
 
 SENDS_AT_ONCE = 32
 SETUP_TIMEOUT_S = 30.0
+SETUP = -1
+"""The `ref` of requests that no message of the plan has."""
 ALONE_CHECK_S = 0.2
 SLOW_PAUSE_S = 0.5
 SLOW_GULP_S = 0.001
@@ -73,7 +75,8 @@ class Load:
         self._settle_s = settle_s
         self.connections: list[Connection] = []
         self._slow: list[Connection] = []
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        # The answer that the set-up waits for: there is one at a time.
+        self._answer: asyncio.Future[None] | None = None
         self._start = 0.0
         self.result = LoadResult(
             plan=list(plan),
@@ -125,17 +128,17 @@ class Load:
         """Connect all users, each in its room."""
         users, rooms = self.scenario.users, self.scenario.rooms
         for user in range(users + self.scenario.slow_readers):
-            welcomed = self._expect(-1)
+            self._answer = asyncio.get_running_loop().create_future()
             connection = await connect(
                 chat_url(self.url, f"load-{self._run_id}-{user}") + "&frames=batch",
                 self.listener(user),
             )
             (self.connections if user < users else self._slow).append(connection)
-            await self._until(welcomed, connection)
+            await self._until_set_up(connection)
             room_id = self._room_id(user % rooms)
             if user < rooms:
-                await self._request(connection, CreateRoom(room_id=room_id, ref=-2))
-            await self._request(connection, JoinRoom(room_id=room_id, ref=-2))
+                await self._request(connection, CreateRoom(room_id=room_id, ref=SETUP))
+            await self._request(connection, JoinRoom(room_id=room_id, ref=SETUP))
 
     async def _measure(self) -> None:
         self._frames = [
@@ -247,12 +250,12 @@ class Load:
                     tracker.ack_up_to(user, up_to, now_s)
                 case Ack(ref=int(ref)) if 0 <= ref < len(self.result.plan):
                     tracker.ack(ref, now_s)
-                case Ack(ref=int(ref)):
-                    self._answer(ref)
+                case Ack(ref=ref) if ref == SETUP:
+                    self._set_up()
                 case ErrorFrame() as frame:
                     self._on_error(frame, now_s)
                 case Welcome():
-                    self._answer(-1)
+                    self._set_up()
 
         return on_frame
 
@@ -263,42 +266,38 @@ class Load:
             if frame.code != "storage_delayed":
                 self.tracker.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":
-            self._answer(frame.ref)
+            self._set_up()
         else:
-            error = UsageError(f"{self.url} refused to let the load in: {frame.message}")
-            for waiting in self._waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(error)
+            self._set_up(UsageError(f"{self.url} refused to let the load in: {frame.message}"))
 
     async def _request(self, connection: Connection, request: msgspec.Struct) -> None:
-        answered = self._expect(-2)
+        self._answer = asyncio.get_running_loop().create_future()
         connection.send(encode(request))
-        await self._until(answered, connection)
+        await self._until_set_up(connection)
 
-    def _expect(self, ref: int) -> asyncio.Future[None]:
-        self._waiting[ref] = asyncio.get_running_loop().create_future()
-        return self._waiting[ref]
+    def _set_up(self, error: UsageError | None = None) -> None:
+        """The server has answered a request of the set-up."""
+        if self._answer is None or self._answer.done():
+            return
+        if error:
+            self._answer.set_exception(error)
+        else:
+            self._answer.set_result(None)
 
-    def _answer(self, ref: int | str | None) -> None:
-        waiting = self._waiting.get(ref) if isinstance(ref, int) else None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
-    async def _until(self, answered: asyncio.Future[None], connection: Connection) -> None:
+    async def _until_set_up(self, connection: Connection) -> None:
+        assert self._answer is not None
         closed = asyncio.ensure_future(connection.closed.wait())
-        waiting: list[asyncio.Future[Any]] = [answered, closed]
+        waiting: list[asyncio.Future[Any]] = [self._answer, closed]
         try:
             await asyncio.wait(
-                waiting,
-                timeout=SETUP_TIMEOUT_S,
-                return_when=asyncio.FIRST_COMPLETED,
+                waiting, timeout=SETUP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             closed.cancel()
-        if not answered.done():
+        if not self._answer.done():
             reason = connection.close_reason or f"no answer within {SETUP_TIMEOUT_S:g} s"
             raise UsageError(f"{self.url} did not let the load in: {reason}")
-        answered.result()
+        self._answer.result()
 
     def _room_id(self, room: int) -> str:
         return f"load-{self._run_id}-{room}"

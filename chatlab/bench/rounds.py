@@ -145,16 +145,6 @@ async def _saved(mode: str, folder: Path) -> SavedMessages | None:
     return await read_saved_by_store(mode, folder, _is_ours)
 
 
-async def prepare(mode: str, history: int, folder: Path) -> None:
-    """Make a data folder with `history` messages, for `measure_round` to start on.
-
-    Raises:
-        UsageError, ServerFailed: a server would not start, or not stop.
-    """
-    async with ServerProcess(mode, folder, history) as server:
-        await server.stop()
-
-
 def _copy(prepared: Path, folder: Path) -> None:
     """Copy a data folder and fsync it: else the system would write it while a round is measured."""
     shutil.copytree(prepared, folder, dirs_exist_ok=True)

@@ -18,7 +18,7 @@ import msgspec
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.ceilings import ECHO, measure_ceiling
-from chatlab.bench.rounds import Round, measure_round, prepare
+from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario, load, override
 from chatlab.bench.server_process import ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
@@ -181,7 +181,8 @@ class Rungs(Lab):
             for one in everyone:
                 if one.history:
                     self.say(f"writing {one.history:,} messages of history for {one.mode}")
-                    await prepare(one.mode, one.history, _prepared(place, one))
+                    async with ServerProcess(one.mode, _prepared(place, one), one.history):
+                        pass  # a server fills its data folder when it starts
             for number in range(1, self.rounds + 1):
                 for one in everyone if number % 2 else reversed(everyone):
                     self.say(f"round {number} of {self.rounds}: {one.name}")
