@@ -7,21 +7,31 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console, RenderableType
 
 from chatlab import exit_codes
 from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
+from chatlab.course.answers import solution_text
+from chatlab.course.catalog import Exercise, find
+from chatlab.course.judge import judge
+from chatlab.course.progress import (
+    Progress,
+    ProgressFile,
+    Standing,
+    checked,
+    current,
+    gave_up,
+    hinted,
+    moment,
+)
+from chatlab.course.verdicts import Judged, encode
+from chatlab.course.workplace import Workplace, find_workplace, restore_starter, starter
 from chatlab.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from chatlab.course.catalog import Exercise
-    from chatlab.course.progress import Progress, ProgressFile, Standing
-    from chatlab.course.verdicts import Judged
-    from chatlab.course.workplace import Workplace
+from chatlab.view.course import feedback, listing
+from chatlab.view.course.common import Readable, shown_path
 
 TO_STDOUT = Path("-")
 
@@ -47,18 +57,12 @@ class OpenCourse:
         Raises:
             UsageError: there is no exercise of that name.
         """
-        from chatlab.course.catalog import find
-        from chatlab.course.progress import current
-
         if name is None:
             return current(self.exercises, self.progress)
         return find(self.exercises, name)
 
     def check(self, exercise: Exercise) -> Judged:
         """Run all checks of an exercise, and record the result."""
-        from chatlab.course.judge import judge
-        from chatlab.course.progress import checked, moment
-
         judged = _run(judge(exercise))
         self.kept.update(lambda progress: checked(progress, judged, moment()))
         return judged
@@ -75,9 +79,6 @@ def open_course(folder: Path | None) -> OpenCourse:
     Raises:
         UsageError: there is none, or it cannot be read.
     """
-    from chatlab.course.progress import ProgressFile
-    from chatlab.course.workplace import find_workplace
-
     workplace = find_workplace(folder)
     kept = ProgressFile(workplace.state)
     return OpenCourse(workplace, workplace.exercises, kept, kept.read())
@@ -85,10 +86,6 @@ def open_course(folder: Path | None) -> OpenCourse:
 
 def show(content: RenderableType) -> None:
     """Print something: in colour on a terminal, as plain text elsewhere."""
-    from rich.console import Console
-
-    from chatlab.view.course.common import Readable
-
     Console(highlight=False).print(Readable(content))
 
 
@@ -109,18 +106,11 @@ def check(
     opened = open_course(course)
     exercise = opened.exercise(name)
     judged = opened.check(exercise)
-    if json is not None:
-        from chatlab.course.verdicts import encode
-
-        data = encode(judged, exercise)
-        if json == TO_STDOUT:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            json.write_bytes(data)
-    if json != TO_STDOUT:
-        from chatlab.view.course import feedback
-
+    if json == TO_STDOUT:
+        sys.stdout.buffer.write(encode(judged, exercise))
+    else:
+        if json is not None:
+            json.write_bytes(encode(judged, exercise))
         show(feedback.check(judged, exercise))
     opened.say_notes()
     sys.exit(exit_codes.of(judged.passed))
@@ -132,9 +122,6 @@ def reset(
     course: CourseFolder = None,
 ) -> None:
     """Restore the starter of an exercise. Your file is kept in .chatlab/backups."""
-    from chatlab.course.workplace import restore_starter, starter
-    from chatlab.view.course.common import shown_path
-
     opened = open_course(course)
     exercise = opened.exercise(name)
     file = shown_path(exercise.work)
@@ -172,9 +159,6 @@ def replay(
 
     Exit code: 0 if it passes now, 1 if it still fails, 2 for a mistake in the command.
     """
-    from chatlab.course.judge import judge
-    from chatlab.view.course import feedback
-
     opened = open_course(course)
     exercise = opened.exercise(name)
     check, seed = _what_to_replay(exercise, opened.progress.of(exercise.name), check, seed)
@@ -211,8 +195,6 @@ def _what_to_replay(
 
 def list_exercises(course: CourseFolder = None) -> None:
     """List all exercises: points, what has passed, and which one is next."""
-    from chatlab.view.course import listing
-
     opened = open_course(course)
     show(listing.exercises(opened.exercises, opened.progress))
     opened.say_notes()
@@ -231,9 +213,6 @@ def hint(
     course: CourseFolder = None,
 ) -> None:
     """Show a hint; each call shows one more: a nudge, a direction, nearly the answer."""
-    from chatlab.course.progress import hinted
-    from chatlab.view.course import listing
-
     opened = open_course(course)
     exercise = opened.exercise(name)
     total = len(exercise.spec.hints)
@@ -256,8 +235,6 @@ def solution(
     course: CourseFolder = None,
 ) -> None:
     """Show a solution, why it works and what it costs: the reward for passing."""
-    from chatlab.course.answers import solution_text
-    from chatlab.course.progress import gave_up
     from chatlab.view.course.texts import MarkdownText
 
     opened = open_course(course)

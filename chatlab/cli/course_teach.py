@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import msgspec
 import typer
 
 from chatlab import exit_codes
 from chatlab.cli.course import TO_STDOUT, show
 from chatlab.cli.options import CourseFolder, JsonFile, check_writable
+from chatlab.course import verify as verification
+from chatlab.course.answers import find_wrong, whole_file, wrong_answers
+from chatlab.course.catalog import Exercise, find
+from chatlab.course.verify import CourseProblem
+from chatlab.course.workplace import find_workplace
 from chatlab.errors import UsageError
-
-if TYPE_CHECKING:
-    from chatlab.course.catalog import Exercise
-    from chatlab.course.verify import CourseProblem
+from chatlab.view.course import texts
+from chatlab.view.course.common import shown_path
 
 app = typer.Typer(help="For teachers: test the course, show wrong answers.", no_args_is_help=True)
 
@@ -44,10 +48,6 @@ def verify(
     named wrong answer must apply to the solution, and fail just the check that it names. Each
     command that a text shows must run. Exit code 1 if something does not hold.
     """
-    from chatlab.course.catalog import find
-    from chatlab.course.workplace import find_workplace
-    from chatlab.view.course import texts
-
     check_writable("--json", json)
     exercises = find_workplace(course).exercises
     chosen = [find(exercises, name) for name in names] if names else exercises
@@ -83,12 +83,6 @@ def wrong(
     Shows what is wrong, which check finds it, and the change to the solution. Without NAME, lists
     the wrong answers of an exercise.
     """
-    from chatlab.course.answers import find_wrong, whole_file, wrong_answers
-    from chatlab.course.catalog import find
-    from chatlab.course.workplace import find_workplace
-    from chatlab.view.course import texts
-    from chatlab.view.course.common import shown_path
-
     chosen = find(find_workplace(course).exercises, exercise)
     if name is None:
         show(texts.wrong_answers(chosen, wrong_answers(chosen)))
@@ -113,17 +107,16 @@ def wrong(
 async def _verify(
     exercises: list[Exercise], seeds: int, commands: bool
 ) -> dict[str, list[CourseProblem]]:
-    from chatlab.course.verify import verify
-
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
+    return {
+        one.name: await verification.verify(one, seeds, tell, commands=commands)
+        for one in exercises
+    }
 
 
 def _encode(exercises: list[Exercise], found: dict[str, list[CourseProblem]], seeds: int) -> bytes:
-    import msgspec
-
     report = {
         "schema": "chatlab.verify/1",
         "seeds": seeds,
@@ -133,8 +126,7 @@ def _encode(exercises: list[Exercise], found: dict[str, list[CourseProblem]], se
                 "points": one.points,
                 "wrong": len(one.wrong),
                 "problems": [
-                    {"where": str(problem.where), "what": problem.what}
-                    for problem in found[one.name]
+                    {"where": str(where), "what": what} for where, what in found[one.name]
                 ],
             }
             for one in exercises

@@ -12,6 +12,9 @@ import typer
 
 from chatlab.cli.course import open_course, show
 from chatlab.cli.options import CourseFolder
+from chatlab.course.workplace import Workplace, find_workplace, make_course
+from chatlab.view.course import feedback, listing
+from chatlab.view.course.common import many, shown_path
 
 NEW_COURSE = Path("chatlab-course")
 
@@ -39,7 +42,6 @@ def learn(
         return
     if _is_interactive():
         from chatlab.cli.learn_loop import LearnSession
-        from chatlab.course.workplace import find_workplace
 
         sys.exit(asyncio.run(LearnSession(find_workplace(course), at).run()))
     _check_once(course, at)
@@ -52,9 +54,6 @@ def init(
     ] = NEW_COURSE,
 ) -> None:
     """Copy the exercises into a folder, to work in. Existing files are never overwritten."""
-    from chatlab.course.workplace import Workplace, make_course
-    from chatlab.view.course.common import many, shown_path
-
     added = make_course(folder)
     exercises = Workplace(folder).exercises
     points = sum(one.points for one in exercises)
@@ -75,8 +74,6 @@ def _is_interactive() -> bool:
 
 def _check_once(course: Path | None, at: str | None) -> None:
     """Without a terminal: check one exercise once, and show where the learner stands."""
-    from chatlab.view.course import feedback, listing
-
     opened = open_course(course)
     exercise = opened.exercise(at)
     judged = opened.check(exercise)

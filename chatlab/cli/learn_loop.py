@@ -85,8 +85,7 @@ class LearnSession:
                     await self._next_events()
         finally:
             poll.cancel()
-            await asyncio.wait([poll])
-            await self._stop_checking()
+            await asyncio.wait(filter(None, (poll, self._cancel_check())))
         return 0
 
     def _pressed(self, key: str) -> None:
@@ -147,10 +146,6 @@ class LearnSession:
             self._check.cancel()
         return self._check
 
-    async def _stop_checking(self) -> None:
-        if (check := self._cancel_check()) is not None:
-            await asyncio.wait([check])
-
     async def _judge(self, exercise: Exercise, before: asyncio.Task[None] | None) -> None:
         """Check an exercise, once the check before this one is gone."""
         mine = asyncio.current_task()
@@ -202,8 +197,8 @@ class LearnSession:
             exercises = self._workplace.exercises
         except UsageError as error:
             self._do_event(learn.CourseBroken(str(error)))
-        else:
-            self._do_event(self._loaded(exercises))
+            return
+        self._do_event(self._loaded(exercises))
 
     def _load_again(self) -> None:
         try:

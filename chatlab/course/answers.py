@@ -120,7 +120,7 @@ def whole_file(wrong: WrongAnswer, exercise: Exercise) -> str:
 
 def patched(original: str, wrong: WrongAnswer) -> str:
     """A text with the diff of a wrong answer applied; raises `NoLongerApplies`."""
-    return _Applying(wrong, original.splitlines()).run()
+    return _Patch(wrong, original.splitlines()).apply()
 
 
 def read_text(path: Path) -> str:
@@ -133,7 +133,7 @@ def read_text(path: Path) -> str:
         raise UsageError(f"cannot read {path} as UTF-8: {error.reason}") from error
 
 
-class _Applying:
+class _Patch:
     """One diff on its way through the lines of a file."""
 
     def __init__(self, wrong: WrongAnswer, old: list[str]) -> None:
@@ -144,22 +144,22 @@ class _Applying:
         self._left_old = self._left_new = 0  # lines that the current hunk still has to have
         self._line = wrong.diff_line  # of the diff's file
 
-    def run(self) -> str:
-        lines = self._wrong.text.splitlines()[self._wrong.diff_line - 1 :]
-        if len(lines) < 3 or not lines[0].startswith("--- ") or not lines[1].startswith("+++ "):
+    def apply(self) -> str:
+        old_name, new_name, *rest = [*self._wrong.diff.splitlines(), "", ""]
+        if not (old_name.startswith("--- ") and new_name.startswith("+++ ") and any(rest)):
             self._refuse("there is no unified diff, with `---`, `+++` and `@@` lines")
         self._line += 1
-        for line in lines[2:]:
+        for line in rest[:-2]:
             self._line += 1
             if self._left_old or self._left_new:
                 self._change(line)
             else:
-                self._begin(line)
+                self._begin_hunk(line)
         if self._left_old or self._left_new:
             self._refuse("the diff ends in the middle of a hunk")
         return "".join(f"{line}\n" for line in (*self._new, *self._old[self._used :]))
 
-    def _begin(self, line: str) -> None:
+    def _begin_hunk(self, line: str) -> None:
         """Read the head of a hunk, and copy what lies before it."""
         if (found := _HUNK.match(line)) is None:
             self._refuse("a `@@` line should stand here: the numbers in the one before are used up")

@@ -2,10 +2,10 @@
 
 `chatlab check --json` writes this:
 
-    {"schema", "exercise", "title", "work", "passed", "unsure", "points", "of",
-     "broken", "line", "code",
+    {"schema", "title", "passed", "unsure", "points", "of", "exercise", "work",
      "results": [{"check", "kind", "verdict", "points", "of", "asked", "expected", "actual",
-                  "story", "why", "replay", "seed", "line", "code", "printed"}]}
+                  "story", "why", "replay", "seed", "line", "code", "printed"}],
+     "broken", "line", "code"}
 
 `broken` says why the file could not run at all, with its line; it is empty if it could.
 """
@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -181,25 +181,15 @@ class Judged(msgspec.Struct, frozen=True):
         return next((one for one in self.results if one.verdict == "failed"), None)
 
 
-def report(judged: Judged, exercise: Exercise) -> dict[str, Any]:
-    """The result as plain data, for machines."""
-    return {
+def encode(judged: Judged, exercise: Exercise) -> bytes:
+    """What `chatlab check --json` writes, indented for people to read."""
+    report = {
         "schema": SCHEMA,
-        "exercise": judged.exercise,
         "title": exercise.spec.title,
-        "work": str(judged.work),
         "passed": judged.passed,
         "unsure": judged.unsure,
         "points": judged.points,
         "of": exercise.points,
-        "broken": judged.broken,
-        "line": judged.line,
-        "code": judged.code,
-        "results": msgspec.to_builtins(judged.results),
+        **msgspec.to_builtins(judged, enc_hook=str),  # a path is text
     }
-
-
-def encode(judged: Judged, exercise: Exercise) -> bytes:
-    """The same as JSON, indented for people to read."""
-    data = msgspec.json.encode(report(judged, exercise))
-    return msgspec.json.format(data, indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import Change, Progress, Standing
 from chatlab.course.verdicts import Judged, Result
@@ -102,42 +104,36 @@ class LearnState:
 # Events: what can happen.
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPressed:
+class KeyPressed(msgspec.Struct, frozen=True):
     """A key was pressed: a character, or a name such as `down` or `c-c`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileSaved:
+class FileSaved(msgspec.Struct, frozen=True):
     """The learner's file has changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultHeard:
+class ResultHeard(msgspec.Struct, frozen=True):
     """The running check has given one result."""
 
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class CheckEnded:
+class CheckEnded(msgspec.Struct, frozen=True):
     """A check has ended; `when` is ISO 8601."""
 
     judged: Judged
     when: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckNotRun:
+class CheckNotRun(msgspec.Struct, frozen=True):
     """The check could not be run, which is not the learner's fault; `why` is a sentence."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class CourseLoaded:
+class CourseLoaded(msgspec.Struct, frozen=True):
     """The course was read, at the start or after a change.
 
     Attributes:
@@ -148,45 +144,39 @@ class CourseLoaded:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CourseBroken:
+class CourseBroken(msgspec.Struct, frozen=True):
     """The course cannot be read; `why` is a sentence."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressRead:
+class ProgressRead(msgspec.Struct, frozen=True):
     """The progress file was read or changed."""
 
     progress: Progress
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TextRead:
+class TextRead(msgspec.Struct, frozen=True):
     """The text of a page was read."""
 
     page: PageName
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class StarterRestored:
+class StarterRestored(msgspec.Struct, frozen=True):
     """The starter is back; `text` says where the learner's file is."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoteShown:
+class NoteShown(msgspec.Struct, frozen=True):
     """Something was done, or failed: a sentence for the learner."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenDrawn:
+class ScreenDrawn(msgspec.Struct, frozen=True):
     """The screen was drawn.
 
     Attributes:
@@ -206,37 +196,31 @@ Event = KeyPressed | CheckEvent | CourseEvent | NoteShown | ScreenDrawn
 # Effects: what the loop has to do.
 
 
-@dataclass(frozen=True, slots=True)
-class BeginCheck:
+class BeginCheck(msgspec.Struct, frozen=True):
     """Cancel the running check, if any, and begin one of the current exercise."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelCheck:
+class CancelCheck(msgspec.Struct, frozen=True):
     """Cancel the running check, if any."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepProgress:
+class KeepProgress(msgspec.Struct, frozen=True):
     """Change the progress file."""
 
     change: Change
 
 
-@dataclass(frozen=True, slots=True)
-class ReadText:
+class ReadText(msgspec.Struct, frozen=True):
     """Read the text of a page."""
 
     page: PageName
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreStarter:
+class RestoreStarter(msgspec.Struct, frozen=True):
     """Restore the starter of the current exercise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(msgspec.Struct, frozen=True):
     """End."""
 
 
