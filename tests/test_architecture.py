@@ -219,3 +219,23 @@ def test_the_readers_way_stays_short() -> None:
 
     assert len(way) >= 20
     assert sum(len(path.read_text("utf-8").splitlines()) for path in way) <= 3_000
+
+
+STARTERS = {"create_subprocess_exec", "create_subprocess_shell", "Popen"}
+
+
+def test_one_module_starts_child_processes() -> None:
+    """Except for those that need a terminal, or run whole commands."""
+    starting = {
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in STARTERS
+    }
+
+    assert starting == {
+        "child_process.py",
+        "cli/child_command.py",  # the child has our terminal
+        "course/verify.py",  # runs the commands of the lessons
+        "labs/watching/measure.py",  # the child has a pseudo-terminal
+    }

@@ -18,7 +18,7 @@ Door = Callable[[str, str], float]
 def by_option(name: str, text: str) -> float:
     """What `chatlab serve --NAME TEXT` sets a knob to."""
     context = SERVE.make_context("serve", [f"--{name}={text}"])
-    return context.params[name.replace("-", "_")]  # type: ignore[no-any-return]
+    return context.params[KNOBS[name].field]  # type: ignore[no-any-return]
 
 
 def by_mode(name: str, text: str) -> float:
@@ -63,6 +63,6 @@ def refused(knob: Knob, door: Door, text: str) -> None:
 
 def test_every_knob_sets_the_field_that_declares_it() -> None:
     context = SERVE.make_context("serve", [])
-    assert {name: context.params[name.replace("-", "_")] for name in KNOBS} == {
+    assert {name: context.params[KNOBS[name].field] for name in KNOBS} == {
         name: getattr(Settings(), knob.field) for name, knob in KNOBS.items()
     }

@@ -25,10 +25,8 @@ from chatlab.cli.options import (
     SCENARIO,
     DiskName,
     FaultPlans,
-    History,
     JsonFile,
     Seed,
-    WorkFolder,
     check_writable,
     with_groups,
 )
@@ -47,12 +45,20 @@ def compare(
         help="Line-ups to race; the first is the baseline. \\[default: naive optimized]",
     ),
     scenario: Scenario = SCENARIO,
-    history: History = None,
+    history: int | None = typer.Option(
+        None, metavar="N", min=0, help="Messages in the data folder before the start."
+    ),
     rounds: int = typer.Option(
         6, metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with fewer than 6."
     ),
     seed: Seed = 1,
-    work: WorkFolder = None,
+    work: Path | None = typer.Option(
+        None,
+        metavar="FOLDER",
+        help="Folder to make the data folders in, instead of the one for temporary files.",
+        file_okay=False,
+        exists=True,
+    ),
     control: bool = typer.Option(
         False, "--control", help="Run the baseline twice: how different can the same look?"
     ),

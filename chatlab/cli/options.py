@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from chatlab.bench.scenario import Scenario, load, override
+from chatlab.bench.scenario import load, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.errors import UsageError
 
@@ -29,28 +29,32 @@ def finite(value: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Stands for a parameter whose value comes from several options."""
+    """Stands for a parameter whose value is made of several options.
 
-    options: Callable[..., Any]
+    Attributes:
+        options: as parameters for typer.
+        make: makes the value of theirs, by name.
+    """
+
+    options: list[inspect.Parameter]
+    make: Callable[..., Any]
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """A decorator that gives a command, in place of each group, its options."""
     parameters: list[inspect.Parameter] = []
-    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    groups: dict[str, _Group] = {}
     for one in inspect.signature(command, eval_str=True).parameters.values():
         if isinstance(one.default, _Group):
-            make = one.default.options
-            options = inspect.signature(make, eval_str=True).parameters
-            groups[one.name] = make, list(options)
-            parameters += options.values()
+            groups[one.name] = one.default
+            parameters += one.default.options
         else:
             parameters.append(one)
 
     @functools.wraps(command)
     def with_options(**given: Any) -> None:
-        for name, (make, options) in groups.items():
-            given[name] = make(**{option: given.pop(option) for option in options})
+        for name, group in groups.items():
+            given[name] = group.make(**{one.name: given.pop(one.name) for one in group.options})
         command(**given)
 
     del with_options.__wrapped__  # else typer reads the signature of what it wraps
@@ -59,81 +63,49 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def _variable(knob: Knob) -> str:
-    return knob.name.replace("-", "_")
+def _option(name: str, kind: Any, default: object, *flags: str, **more: Any) -> inspect.Parameter:
+    annotation = Annotated[kind, typer.Option(*flags, **more)]
+    where = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, where, default=default, annotation=annotation)
 
 
-def _option(knob: Knob) -> inspect.Parameter:
+def _knob_option(knob: Knob) -> inspect.Parameter:
     metavar = "N" if knob.unit == "messages" else knob.unit.upper()
-    option = typer.Option(
-        parser=knob.value, metavar=metavar, help=f"{knob.help} A number {knob.bounds}."
+    words = f"{knob.help} A number {knob.bounds}."
+    name = f"--{knob.name}"
+    return _option(
+        knob.field, float, knob.default, name, parser=knob.value, metavar=metavar, help=words
     )
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    annotation = Annotated[float, option]
-    return inspect.Parameter(_variable(knob), kind, default=knob.default, annotation=annotation)
 
 
-def _settings(**given: float) -> Settings:
-    return Settings(**{knob.field: given[_variable(knob)] for knob in KNOBS.values()})  # type: ignore[arg-type]
-
-
-_settings.__signature__ = inspect.Signature([_option(knob) for knob in KNOBS.values()])  # type: ignore[attr-defined]
-SETTINGS: Any = _Group(_settings)
+SETTINGS: Any = _Group([_knob_option(knob) for knob in KNOBS.values()], Settings)
 """The settings of a server: an option for each knob."""
 
-
-def _scenario(
-    scenario: str = typer.Option(
-        "midnight",
-        metavar="NAME",
-        help="The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file.",
-    ),
-    messages: int | None = typer.Option(
-        None, metavar="N", min=1, max=1_000_000, help="Messages in a run."
-    ),
-    users: int | None = typer.Option(None, metavar="N", min=1, max=1_000, help="Connections."),
-    rooms: int | None = typer.Option(None, metavar="N", min=1, max=1_000, help="Rooms they share."),
-    rate: float | None = typer.Option(
-        None,
-        metavar="N",
-        min=0.1,
-        callback=finite,
-        help="Messages per second, instead of all at once.",
-    ),
-    rate_end: float | None = typer.Option(
-        None,
-        metavar="N",
-        min=0.1,
-        callback=finite,
-        help="... growing evenly to this rate at the end.",
-    ),
-    in_flight: int | None = typer.Option(
-        None, metavar="N", min=1, help="Closed loop: messages in flight per user."
-    ),
-    slow_readers: int | None = typer.Option(
-        None, metavar="N", min=0, max=1_000, help="Extra connections that hardly read."
-    ),
-) -> Scenario:
-    """Raises `UsageError` if there is no such scenario, or it makes no sense."""
-    return override(
-        load(scenario),
-        messages=messages,
-        users=users,
-        rooms=rooms,
-        rate_per_s=rate,
-        rate_end_per_s=rate_end,
-        in_flight=in_flight,
-        slow_readers=slow_readers,
-    )
+_LOAD: list[tuple[str, str, Any, float, float | None, str]] = [
+    ("messages", "--messages", int, 1, 1_000_000, "Messages in a run."),
+    ("users", "--users", int, 1, 1_000, "Connections."),
+    ("rooms", "--rooms", int, 1, 1_000, "Rooms they share."),
+    ("rate_per_s", "--rate", float, 0.1, None, "Messages per second, instead of all at once."),
+    ("rate_end_per_s", "--rate-end", float, 0.1, None, "... growing to this rate at the end."),
+    ("in_flight", "--in-flight", int, 1, None, "Closed loop: messages in flight per user."),
+    ("slow_readers", "--slow-readers", int, 0, 1_000, "Extra connections that hardly read."),
+]
+"""A field of a scenario, the option that overrides it, its type, its bounds, its help."""
 
 
-SCENARIO: Any = _Group(_scenario)
+def _load_options() -> Iterator[inspect.Parameter]:
+    words = "The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file."
+    yield _option("scenario", str, "midnight", "--scenario", metavar="NAME", help=words)
+    for name, flag, kind, low, high, words in _LOAD:
+        bounds = {"min": low, "max": high, "callback": finite if kind is float else None}
+        yield _option(name, kind | None, None, flag, metavar="N", help=words, **bounds)
+
+
+SCENARIO: Any = _Group(
+    list(_load_options()), lambda scenario, **fields: override(load(scenario), **fields)
+)
 """The load that `compare` and `load` put on a server."""
 
-History = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=0, help="Messages in the data folder before the start."),
-]
 Seed = Annotated[int, typer.Option(metavar="N", help="The same seed gives the same messages.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured to FILE.")
@@ -150,16 +122,6 @@ FaultPlans = Annotated[
 DiskName = Annotated[
     str | None,
     typer.Option("--disk", metavar="NAME", help="Simulate a slower disk: hdd or network."),
-]
-WorkFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--work",
-        metavar="FOLDER",
-        help="Folder to make the data folders in, instead of the one for temporary files.",
-        file_okay=False,
-        exists=True,
-    ),
 ]
 CourseFolder = Annotated[
     Path | None,
