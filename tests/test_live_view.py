@@ -26,9 +26,8 @@ from chatlab.bench.timeline import SAMPLES_MAX, Timeline, finished
 from chatlab.chat.snapshot import Counts, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.errors import UsageError
-from chatlab.view.compare.live import follow_live
+from chatlab.view.compare.live import follow_live, render
 from chatlab.view.compare.panel import rounded_up
-from chatlab.view.compare.side_by_side import render
 from tests.support.reports import a_load
 from tests.support.snapshots import a_snapshot, printed
 
