@@ -29,7 +29,7 @@ QUEUE_MISTAKES: dict[str, Mistake] = {
         "given a list of messages",
         (SAVE, "await self.store.save(batch)"),
     ),
-    "told too early": ("saves", "told of what store.save has saved", (SAVE, f"{SAVED}; {SAVE}")),
+    "told too early": ("saves", "messages that store.save has saved", (SAVE, f"{SAVED}; {SAVE}")),
     "told of one entry": (
         "saves",
         "given a list of entries",
@@ -45,7 +45,7 @@ QUEUE_MISTAKES: dict[str, Mistake] = {
     ),
     "the flusher dies": ("goes_on", "", ("except Exception as", "except KeyError as")),
     "fixed figures": ("full_batch", "settings.batch_size_max", (SIZE, "100")),
-    "no ack": ("acks", "outcome.queued to be told once", (QUEUED, "")),
+    "no ack": ("acks", "outcome.queued to be called once", (QUEUED, "")),
     "acks_queued is False": ("acks", "acks_queued = True", ("[bool] = True", "[bool] = False")),
     "the sender waits": ("acks", "to be taken within", (QUEUED, QUEUED + WAITS)),
     "counts messages": ("statistics", "flushes", ("._flushes += 1", "._flushes += len(batch)")),
@@ -94,7 +94,7 @@ LOSS_MISTAKES: dict[str, Mistake] = {
     "a drain hammers": ("pauses", "a pause after each save", (HURRY, "")),
     "a wrong pause": (
         "told",
-        "as outcome.delayed was told",
+        "as outcome.delayed heard",
         (DELAYED, DELAYED.replace("pause_s", "9.0")),
     ),
     "told as text": ("told", "the StorageError", (DELAYED, AS_TEXT)),

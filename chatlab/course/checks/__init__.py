@@ -243,7 +243,7 @@ class CheckBench:
             Mismatch: the learner's method is no coroutine function; `what` names it.
         """
         returned = f"it returned an object of type {type(work).__name__} at once"
-        self.expect(inspect.isawaitable(work), f"{what} to be waited for: `async def`", returned)
+        self.expect(inspect.isawaitable(work), f"{what} to be awaitable: `async def`", returned)
         return work
 
     async def within(self, seconds: float, work: Awaitable[R], what: str) -> R:

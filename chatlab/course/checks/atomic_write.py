@@ -19,9 +19,9 @@ WITHIN_S = 1.0
 
 @check("examples")
 async def replaces(bench: CheckBench) -> None:
-    """After a replace the file holds the new content, and no other file has changed.
+    """After a replace, the file holds the new content, and no other file has changed.
 
-    That is what the server counts on when it saves.
+    The server relies on that when it saves.
     """
     harness = WriterHarness(bench)
     before = harness.contents
@@ -33,11 +33,11 @@ async def replaces(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def never_half(bench: CheckBench) -> None:
-    """Whoever reads while a replace is under way finds the old content or the new one, whole; also
-    while two files are being replaced at once.
+    """A reader during a replace finds the old content or the new, whole; also while two files are
+    being replaced at once.
 
-    A write takes time. In the middle of it a file that is written in place is half a file, and a
-    server, a backup or a colleague's script that reads it just then breaks.
+    A write takes time. In the middle of it, a file that is written in place is half a file, and a
+    server, a backup or a colleague's script that reads it at that moment breaks.
     """
     harness = WriterHarness(bench)
     busy = 2
@@ -67,11 +67,11 @@ async def never_half(bench: CheckBench) -> None:
 @check("crash states")
 async def power_cut_whole(bench: CheckBench) -> None:
     """Cut the power at any moment of a replace: the file is there, and holds the old content or the
-    new one, whole.
+    new, whole.
 
-    The disk learns of changes late and in another order than they were made. A rename can be on it
-    before the data of the renamed file. After the power cut the server then starts on an empty
-    messages.json: not one message is lost, but all that there ever were.
+    The disk gets changes late, and not in the order in which they were made. A rename can reach it
+    before the data of the renamed file. After the power cut, the server then starts on an empty
+    messages.json: it has lost not one message, but all of them.
     """
     harness = WriterHarness(bench)
     for _ in range(3):
@@ -84,8 +84,8 @@ async def power_cut_kept(bench: CheckBench) -> None:
     """Once `replace` has returned, the new content survives a power cut; `promise` says so:
     "synced".
 
-    The server acks a message as soon as the save has returned. What a power cut can still take back
-    was acked too early.
+    The server acks a message as soon as the save returns. An ack was too early if a power cut can
+    still take the message back.
     """
     harness = WriterHarness(bench)
     for _ in range(3):
@@ -97,11 +97,11 @@ async def power_cut_kept(bench: CheckBench) -> None:
 
 @check("faults")
 async def disk_fails(bench: CheckBench) -> None:
-    """When the disk fails or is full, `replace` raises StorageError and the file is whole; once the
-    disk is well, the next replace works.
+    """When the disk fails or is full, `replace` raises StorageError and the file stays whole; once
+    the disk works again, the next replace succeeds.
 
-    A full disk is the most ordinary of all disasters. It must cost the message that does not fit,
-    and not those that were saved before; and whoever sent it must hear of it.
+    A full disk is the most ordinary of disasters. It must cost the message that does not fit, not
+    those that were saved before; and the sender must hear of it.
     """
     await _full_disk(bench)
     harness = WriterHarness(bench)

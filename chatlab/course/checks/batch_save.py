@@ -41,10 +41,10 @@ OPERATIONS_MAX = 40
 
 @check("examples")
 async def keeps(bench: CheckBench) -> None:
-    """What is saved is there when `save` returns: in order, after what was there before; `history`
-    finds the last of a room.
+    """What was saved is there when `save` returns: in order, after what was there before; `history`
+    finds the last messages of a room.
 
-    A store that is fast and forgets is no store.
+    A fast store that forgets is no store.
     """
     _promises(bench)
     harness = StoreHarness(bench)
@@ -70,7 +70,7 @@ def _promises(bench: CheckBench) -> None:
 async def one_write(bench: CheckBench) -> None:
     """A batch of 100 messages costs one read and one write, and does not wait for more.
 
-    The naive server pays a read and a write of the whole history for each message. In one go, a
+    The naive server pays a read and a write of the whole history for each message. Together, a
     hundred messages cost what one costs.
     """
     harness = StoreHarness(bench, steady=True)
@@ -87,7 +87,7 @@ async def one_write(bench: CheckBench) -> None:
 async def tells_the_reader(bench: CheckBench) -> None:
     """With a reader that caches, a second batch costs no read, and one write.
 
-    A cache that is not told what was written holds what was there before. The next save adds to
+    A cache that does not hear of a write still holds what was there before. The next save adds to
     that, and writes it back: the batch in between is gone.
     """
     harness = StoreHarness(bench, TTLReader)
@@ -102,8 +102,8 @@ async def tells_the_reader(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def at_once(bench: CheckBench) -> None:
-    """Batches that are saved at the same time all stay, and each comes in whole: whoever reads
-    meanwhile finds all of it or nothing.
+    """Batches that are saved at the same time are all kept, and each appears as a whole: a reader
+    finds all of it or nothing.
 
     The reader, the writer and the lock are made to be used together. A save without the lock loses
     what others save; a history without it finds half a file.
@@ -147,8 +147,8 @@ async def all_or_nothing(bench: CheckBench) -> None:
     """When the disk fails, `save` raises StorageError and nothing of the batch shows; what was
     saved before stays.
 
-    A save that fails is told to the sender. If half of the batch is there all the same, or the old
-    messages are not, then nobody knows any more what was said.
+    The sender hears that the save failed. If half of the batch is stored anyway, or the old
+    messages are gone, then nobody knows any more what was said.
     """
     async for harness, batch in _troubles(bench, (1, None)):
         before = [*harness.saved]
@@ -165,10 +165,10 @@ async def all_or_nothing(bench: CheckBench) -> None:
 
 @check("faults")
 async def no_doubles(bench: CheckBench) -> None:
-    """The same batch is saved again after a failure: then each of its messages is there once.
+    """When the same batch is saved again after a failure, each of its messages is there once.
 
-    Whoever gets an error tries again. A writer may fail at its last step, when the new file is in
-    its place already: then the first try is in the file, and the second one doubles it.
+    A caller that gets an error tries again. A writer may fail at its last step, when the new file
+    is already in place: then the first try is in the file, and the second one doubles it.
     """
     # What a disk that goes on failing leads to, `all_or_nothing` has seen.
     async for harness, batch in _troubles(bench, (1,)):

@@ -61,12 +61,12 @@ async def reads(bench: CheckBench) -> None:
     """
     harness = ReaderHarness(bench)
     await harness.expect(OLD)
-    bench.expect(harness.reads > 0, "the file to be read through self.files", "no")
+    bench.expect(harness.reads > 0, "the file to be read through self.files", "it was not")
 
 
 @check("counts")
 async def few_reads(bench: CheckBench) -> None:
-    """A thousand reads within the time to live go to the disk once.
+    """A thousand reads within the time to live cost one read of the disk.
 
     The naive server reads chatrooms.json for each message: a thousand messages, a thousand reads of
     a file that did not change.
@@ -81,8 +81,8 @@ async def few_reads(bench: CheckBench) -> None:
 async def expires(bench: CheckBench) -> None:
     """When the copy is older than the time to live, the file is read again, once.
 
-    Other programs change files, too. Without an end to trust, a cache serves what was true once: a
-    user who was removed from a room goes on talking in it.
+    Other programs change files, too. A cache without an expiry serves what was true once: a user
+    who was removed from a room goes on talking in it.
     """
     harness = ReaderHarness(bench)
     await harness.reader.read(CHATROOMS)
@@ -100,7 +100,7 @@ async def expires(bench: CheckBench) -> None:
 
 @check("counts")
 async def own_writes(bench: CheckBench) -> None:
-    """What the server has written itself is known at once, without a trip to the disk.
+    """What the server itself has written is known at once, without a read of the disk.
 
     Someone who joins a room must be let in at once, not three seconds later.
     """
@@ -114,8 +114,8 @@ async def own_writes(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def single_flight(bench: CheckBench) -> None:
-    """Of many who miss at the same moment, one goes to the disk and the others wait for it; one who
-    gives up takes nobody along.
+    """When many miss at the same moment, one reads the disk and the others wait for it; if one of
+    them is cancelled, the others still get their answer.
 
     When a popular entry expires, everyone misses at once. A thousand reads in that moment are
     called a cache stampede, and they come just when the server is busy.
@@ -137,8 +137,8 @@ async def single_flight(bench: CheckBench) -> None:
 async def late_read(bench: CheckBench) -> None:
     """A slow read that began before a write does not bring the old content back.
 
-    The read comes home last, with what was there before. Put into the cache, it hides a write that
-    has succeeded: a lost update that no lock on the file prevents.
+    The read returns last, with what was there before. Put into the cache, it hides a write that has
+    succeeded: a lost update that no lock on the file prevents.
     """
     harness = ReaderHarness(bench)
     before = asyncio.create_task(harness.reader.read(CHATROOMS))
@@ -156,11 +156,11 @@ async def late_read(bench: CheckBench) -> None:
 
 @check("faults")
 async def stale_on_error(bench: CheckBench) -> None:
-    """When the disk fails, an old copy is served, and counted as stale; without a copy, the error
-    is passed on.
+    """When the disk fails, the reader serves an old copy, and counts it as stale; without a copy,
+    it passes the error on.
 
-    For a moment, three-second-old rooms are better than no chat. But it must show: a figure on the
-    dashboard, not silence.
+    For a moment, three-second-old rooms are better than no chat. But it must show: as a figure on
+    the dashboard, not as silence.
     """
     harness = ReaderHarness(bench)
     harness.fail_reads()

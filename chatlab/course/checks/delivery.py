@@ -88,8 +88,8 @@ class DeliveryHarness:
 
 @check("examples")
 async def everyone(bench: CheckBench) -> None:
-    """Every member of a room gets every message, in order, and nobody else does; the number of
-    frames sent is returned.
+    """Every member of a room gets every message, in order, and nobody else does; `deliver` returns
+    the number of frames sent.
 
     A message that is saved and not delivered is as good as lost for those in the room. One that is
     delivered to a stranger is worse.
@@ -115,8 +115,8 @@ async def everyone(bench: CheckBench) -> None:
 async def come_and_go(bench: CheckBench) -> None:
     """People may join and leave while a batch is being delivered.
 
-    In a busy room, there is always someone who is just coming or going. An error then ends the
-    delivery of the whole batch, for everyone.
+    In a busy room, someone is always coming or going. An error then ends the delivery of the whole
+    batch, for everyone.
     """
     harness = DeliveryHarness(bench)
     stays = harness.enter("bob", "general")
@@ -134,11 +134,11 @@ async def come_and_go(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def slow_client(bench: CheckBench) -> None:
-    """One who reads slowly holds up nobody: when deliver returns, every frame has been handed to
-    every member, and no time has passed.
+    """A slow reader holds up nobody: when deliver returns, every frame has been handed to every
+    member, and no time has passed.
 
     One phone on a bad line would stop the room for everyone. Nor may frames be left to tasks that
-    go on later: they pile up behind the slow one, and a server that stops loses them.
+    run later: they pile up behind the slow reader, and a server that stops loses them.
     """
     harness = DeliveryHarness(bench)
     styles: list[FrameStyle] = ["single", "batch"]
@@ -156,10 +156,10 @@ async def slow_client(bench: CheckBench) -> None:
 
 @check("counts")
 async def encode_once(bench: CheckBench) -> None:
-    """What many receive is encoded once, and not once for each of them.
+    """A message for many receivers is encoded once, not once for each.
 
-    To turn a message into JSON costs as much for one receiver as for all. In a room of 50, 49 of 50
-    encodings make bytes that were there already.
+    Turning a message into JSON costs as much for one receiver as for all. In a room of 50, 49 of 50
+    encodings make bytes that were already there.
     """
     harness = DeliveryHarness(bench)
     styles: tuple[FrameStyle, ...] = ("single",) * 30 + ("batch",) * 20
@@ -172,11 +172,11 @@ async def encode_once(bench: CheckBench) -> None:
 
 @check("counts")
 async def batch_frames(bench: CheckBench) -> None:
-    """frames = "batch": who asks for batch frames gets all messages of a batch in one frame; who
-    does not gets a frame a message, as before.
+    """frames = "batch": a client that asks for batch frames gets all messages of a batch in one
+    frame; every other client gets one frame for each message, as before.
 
-    A frame costs a header, a call to the system and a wake-up at the other end: far more than the
-    bytes of a short message. A hundred messages can share all that.
+    A frame costs a header, a system call and a wake-up at the other end: far more than the bytes of
+    a short message. A hundred messages can share all that.
     """
     harness = DeliveryHarness(bench)
     frames = getattr(harness.delivery, "frames", None)
@@ -204,7 +204,7 @@ async def batch_frames(bench: CheckBench) -> None:
 
 @check("counts")
 async def rooms_apart(bench: CheckBench) -> None:
-    """A batch of several rooms becomes a frame for each room, in each room's own order.
+    """A batch of several rooms becomes one frame for each room, in each room's own order.
 
     What is saved together comes from everywhere. A frame that holds it all shows a private room's
     messages to everyone; a frame for each change of room is hardly better than none.
@@ -229,11 +229,11 @@ async def rooms_apart(bench: CheckBench) -> None:
 
 @check("counts")
 async def large_batch(bench: CheckBench) -> None:
-    """A large batch is cut: no frame holds more than 65,536 characters of text, and hardly more
+    """A large batch is split: no frame holds more than 65,536 characters of text, and hardly more
     frames are made than that takes.
 
-    A client whose buffer overflows is disconnected. One huge frame would do that to people who read
-    as fast as anyone can.
+    A client whose buffer overflows is disconnected. One huge frame would do that even to the
+    fastest readers.
     """
     harness = DeliveryHarness(bench)
     reader = harness.enter("bob", "general", style="batch")

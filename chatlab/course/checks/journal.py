@@ -44,7 +44,7 @@ async def keeps(bench: CheckBench) -> None:
     """What was saved comes back, by room, in order, and after a restart, too; a store that was
     never used begins with the messages it is given.
 
-    A store that gives back less, or something else, is none.
+    A store that returns less, or something else, is no store.
     """
     store = await JournalHarness(bench, starting=FIRST, files=bench.files()).start()
     general = [*FIRST, *said(4, content='line one\nline {}, "quoted", é\u2028 \U0001f389')]
@@ -86,7 +86,7 @@ async def append_only(bench: CheckBench) -> None:
     """A save costs the same after 5,000 messages as after none: it writes what is new, and reads
     nothing.
 
-    The rewriting store wrote all of history for each message. After a year, a message cost
+    The rewriting store wrote the whole history for each message. After a year, a message cost
     megabytes.
     """
     files = bench.files()
@@ -135,7 +135,7 @@ async def group_commit(bench: CheckBench) -> None:
     """Saves that come while another one waits for the disk share the next write and fsync; one that
     comes alone waits for nobody.
 
-    With an fsync for each, a disk that takes 5 ms ends at 200 messages a second. A timer would
+    With an fsync for each save, a disk that takes 5 ms ends at 200 messages a second. A timer would
     gather them, too, but each message of a quiet evening would wait for it.
     """
     files = bench.files(steady=True)
@@ -163,11 +163,11 @@ async def _warmed_up(bench: CheckBench, files: SimulatedFiles) -> JournalHarness
 
 @check("crash states")
 async def torn_tail(bench: CheckBench) -> None:
-    """When a crash has left only a part of the last record, the store starts, keeps all the others,
+    """When a crash has left only part of the last record, the store starts, keeps all the others,
     says what it has cut off, and goes on.
 
-    Every crash in the middle of a write leaves such a tail. Nobody was told that it is safe, so it
-    may go. A server that then refuses to start has turned a small loss into a big one.
+    Every crash in the middle of a write leaves such a tail. Nobody was told that this message is
+    safe, so it may go. A server that then refuses to start turns a small loss into a big one.
     """
     store = await JournalHarness(bench, starting=FIRST).start()
     kept = [*FIRST, *said(3)]
@@ -212,7 +212,7 @@ async def power_cut(bench: CheckBench) -> None:
     """Whenever the power fails, every message whose save has returned is there after a restart:
     once, whole and in order.
 
-    An ack that says `synced` is a promise. Whoever got one has closed the laptop and gone.
+    An ack that says `synced` is a promise. Whoever got one has closed the laptop and left.
     """
     recorder = StoryRecorder(bench.story)
     files = SimulatedFiles(tell=bench.story.tell, conditions=[recorder])
@@ -267,11 +267,11 @@ def _workload(chance: random.Random) -> list[list[Message]]:
 
 @check("faults")
 async def after_failure(bench: CheckBench) -> None:
-    """When a write or an fsync fails, the save says so and none of it stays; later saves succeed,
-    and a restart finds just what was saved.
+    """When a write or an fsync fails, the save raises StorageError and leaves nothing behind; later
+    saves succeed, and a restart finds just what was saved.
 
-    Half a record in the middle of a log hides all that is written after it. A full disk is repaired
-    in a minute; messages that were acked and cannot be read are gone.
+    Half a record in the middle of a log hides everything that is written after it. A full disk is
+    repaired in a minute; messages that were acked and cannot be read are gone.
     """
     for trouble in TROUBLES:
         for retry in (False, True):
@@ -345,8 +345,8 @@ async def damage(bench: CheckBench) -> None:
     """A damaged record in the middle, with whole ones after it, is no torn tail: start raises
     StorageError and changes nothing, or says so and keeps all the others.
 
-    A disk that decays damages what was safe. Whoever cuts that off, or reads over it, loses acked
-    messages in silence, with the backup still at hand.
+    A decaying disk damages what was safe. A store that cuts that off, or reads over it, loses acked
+    messages in silence, while the backup is still at hand.
     """
     store = await JournalHarness(bench).start()
     saves = said(6, content="message {} " + "with a long text " * 20)

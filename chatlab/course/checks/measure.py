@@ -122,7 +122,7 @@ def _pass(seconds: float) -> None:
 
 @check("examples")
 async def starts(bench: CheckBench) -> None:
-    """Whatever was not counted has a rate of 0, and counting returns at once.
+    """A name that was never counted has a rate of 0, and counting returns at once.
 
     A dashboard asks for figures before the first message has come.
     """
@@ -139,10 +139,10 @@ async def starts(bench: CheckBench) -> None:
 
 @check("examples")
 async def last_second(bench: CheckBench) -> None:
-    """A rate counts the events of the last second: a burst shows at once, and is over soon.
+    """A rate counts the events of the last second: a burst shows at once, and is soon over.
 
-    After a quiet hour, a rate since the start shows a burst as a ripple, and shows it for the rest
-    of the day. Who looks at it sees neither that trouble began nor that it is over.
+    After a quiet hour, a rate since the start shows a burst as a ripple, and keeps showing it for
+    the rest of the day. It tells nobody that trouble has begun, or that it is over.
     """
     _pass(bench.chance.random())
     harness = MonitorHarness(bench)
@@ -167,10 +167,10 @@ async def last_second(bench: CheckBench) -> None:
 
 @check("examples")
 async def steady(bench: CheckBench) -> None:
-    """A steady rate reads steady, at whatever moment one looks.
+    """A steady load has a steady rate, at whatever moment you look.
 
-    A counter that starts anew each second shows 0, then half, then all of the same load. People see
-    a saw where there is a straight line, and look for its cause in the server.
+    A counter that starts again each second shows 0, then half, then all of the same load. People
+    see a saw where there is a straight line, and look for the cause in the server.
     """
     _pass(bench.chance.random())
     harness = MonitorHarness(bench)
@@ -193,10 +193,11 @@ async def steady(bench: CheckBench) -> None:
 
 @check("counts")
 async def memory(bench: CheckBench) -> None:
-    """A monitor that runs on and on holds no more and more memory, also when nobody looks.
+    """A monitor that runs for a long time does not need more and more memory, even when nobody
+    looks.
 
-    What grows with every message ends the server some night, and the monitor was meant to warn of
-    such things. Most of the time, nobody asks for a rate.
+    Whatever grows with every message ends the server some night, and the monitor was meant to warn
+    of such things. Most of the time, nobody asks for a rate.
     """
     harness = MonitorHarness(bench)
     harness.count_steadily(2_000, every_s=0.0001)
@@ -218,10 +219,10 @@ async def memory(bench: CheckBench) -> None:
 
 @check("examples")
 async def tail(bench: CheckBench) -> None:
-    """A percentile tells what the unlucky ones meet, and not the average.
+    """A percentile shows what the unlucky users get, not the average.
 
-    98 of 100 messages take 10 ms and two take 2 s. The mean says 50 ms, which nobody has seen. The
-    p50 says what most people meet, the p99 what the unlucky ones meet.
+    98 of 100 messages take 10 ms and two take 2 s. The mean says 50 ms, which no message took. The
+    p50 says what most users get, the p99 what the unlucky ones get.
     """
     samples = [10.0] * 98 + [2_000.0] * 2
     bench.chance.shuffle(samples)
@@ -233,10 +234,10 @@ async def tail(bench: CheckBench) -> None:
 
 @check("examples")
 async def nearest_rank(bench: CheckBench) -> None:
-    """A percentile is the smallest sample that this share of all samples is no larger than.
+    """A percentile is the smallest sample with at least that share of all samples at or below it.
 
-    That is the nearest-rank definition: always a value that was really measured. Off by one place,
-    the p99 of 100 samples is the slowest of all, and one odd sample decides it.
+    That is the nearest-rank definition: the result is always a value that was really measured. Off
+    by one place, the p99 of 100 samples is the slowest of all, and one odd sample decides it.
     """
     harness = MonitorHarness(bench)
     for fraction in (0.5, 0.99):
@@ -249,10 +250,10 @@ async def nearest_rank(bench: CheckBench) -> None:
 
 @check("examples")
 async def untouched(bench: CheckBench) -> None:
-    """The samples are left as they were given, and may be a list or a tuple.
+    """The samples stay as they were given, in a list or a tuple.
 
-    They belong to someone else. Sorted in place, they lose the order in which they came, and
-    whoever trusts it next, to let the oldest go, throws away the fastest instead.
+    They belong to the caller. Sorted in place, they lose the order in which they came. Code that
+    relies on it later, to drop the oldest, drops the fastest instead.
     """
     harness = MonitorHarness(bench)
     samples = _samples(bench, 50)

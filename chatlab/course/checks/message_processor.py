@@ -16,9 +16,9 @@ INTERVAL_S = 0.05
 
 @check("examples")
 async def saves(bench: CheckBench) -> None:
-    """Every message is saved, once, and outcome.saved is told of it after the save.
+    """Every message is saved, once, and outcome.saved is called after the save.
 
-    A message that is delivered to the room and not saved is gone after the next restart.
+    A message that was delivered to the room but not saved is gone after the next restart.
     """
     async with QueueHarness(bench) as harness:
         harness.send("alice", 3)
@@ -31,8 +31,8 @@ async def saves(bench: CheckBench) -> None:
 async def few_saves(bench: CheckBench) -> None:
     """A burst of 1,000 messages costs about ten saves, and is saved within a second.
 
-    A save of the naive store reads and rewrites the whole of messages.json. For a hundred messages
-    it costs as much as for one: at midnight, that is the difference between a chat and a queue of
+    A save of the naive store reads and rewrites the whole of messages.json. It costs as much for a
+    hundred messages as for one: at midnight, that is the difference between a chat and a queue of
     angry people.
     """
     async with QueueHarness(bench, save_s=0.005) as harness:
@@ -44,12 +44,11 @@ async def few_saves(bench: CheckBench) -> None:
 
 @check("counts")
 async def interval(bench: CheckBench) -> None:
-    """Messages that come within the interval share a save, and none waits for longer than the
-    interval before its save.
+    """Messages that come within the interval share a save, and none waits longer than the interval
+    before its save.
 
-    The interval is a promise: at most so long does a message wait for company. A timer that starts
-    anew with each message breaks it just when the chat is busy, because there is always another
-    message.
+    The interval is a promise: a message waits for others no longer than that. A timer that restarts
+    with each message breaks it just when the chat is busy, because there is always another message.
     """
     async with QueueHarness(bench, flush_interval_s=INTERVAL_S) as harness:
         for _ in range(30):
@@ -70,8 +69,8 @@ async def full_batch(bench: CheckBench) -> None:
     """When settings.batch_size_max messages wait, they are saved at once, without waiting for the
     clock, and no batch is larger.
 
-    Under load, a batch fills long before the interval is over; to wait would only let the queue
-    grow. And a batch without a limit makes everyone wait for a save of any size.
+    Under load, a batch fills long before the interval is over; waiting would only let the queue
+    grow. And with a batch of any size, everyone waits for a save of any length.
     """
     size, save_s = 20, 0.005
     async with QueueHarness(
@@ -110,7 +109,7 @@ async def full_batch(bench: CheckBench) -> None:
 async def one_at_a_time(bench: CheckBench) -> None:
     """There is one save at a time, and messages are saved in the order in which they came.
 
-    Two saves at once hurry to the same file, and the later one may arrive first: answers stand
+    Two saves at once race to the same file, and the later one may arrive first: answers stand
     before their questions. A store that reads, adds and rewrites even loses one of them.
     """
     async with QueueHarness(bench, save_s=0.06, by_chance=True, batch_size_max=10) as harness:
@@ -128,12 +127,12 @@ async def one_at_a_time(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def during_flush(bench: CheckBench) -> None:
-    """Messages that come while a save is under way go with the next one: none is lost, none is
-    saved twice, none is left lying.
+    """Messages that come during a save go with the next one: none is lost, none is saved twice,
+    none is left behind.
 
-    The moment between two batches is where queues lose messages: the list is emptied after the
+    The moment between two batches is where queues lose messages: the list is cleared after the
     save, and what came meanwhile goes with it. Or nobody sets the timer again, and the last message
-    lies there until someone else writes.
+    stays there until someone else writes.
     """
     save_s = 0.3
     async with QueueHarness(bench, save_s=save_s) as harness:
@@ -172,12 +171,12 @@ async def _last_message(bench: CheckBench, turns: int) -> None:
 
 @check("interleavings")
 async def acks(bench: CheckBench) -> None:
-    """A message is acknowledged when it is queued: acks_queued is True, and outcome.queued is told
-    of it at once, when it is in the queue already.
+    """A message is acknowledged when it is queued: acks_queued is True, and outcome.queued is
+    called at once, when the message is already in the queue.
 
-    The sender need not wait for the disk any more. But an ack is a promise: who is told `queued`
-    before the message is in the queue may have been told a lie, because a server that stops in
-    between knows nothing of it.
+    The sender no longer waits for the disk. But an ack is a promise: a sender who hears `queued`
+    before the message is in the queue may have heard a lie, because a server that stops in between
+    knows nothing of it.
     """
     async with QueueHarness(bench, save_s=0.1) as harness:
         bench.expect(
@@ -190,12 +189,12 @@ async def acks(bench: CheckBench) -> None:
         await harness.all_taken(1, then_s=1)
         for one in harness.submitted:
             told = harness.outcome.queued_at.get(one.id, [])
-            expected = f"outcome.queued to be told once of {one.id}"
-            bench.expect(len(told) == 1, expected, f"it was told {len(told)} times")
+            expected = f"outcome.queued to be called once for {one.id}"
+            bench.expect(len(told) == 1, expected, f"it was called {len(told)} times")
             waited_s = told[0] - one.at_s
             bench.expect(
                 waited_s <= SLACK_S,
-                "outcome.queued to be told at once, not after a save",
+                "outcome.queued to be called at once, not after a save",
                 f"{one.id} was acknowledged after {ms(waited_s)}",
             )
         harness.outcome.ack_s = 0.005 + 0.02 * bench.chance.random()
@@ -212,10 +211,10 @@ async def acks(bench: CheckBench) -> None:
 
 @check("counts")
 async def idle(bench: CheckBench) -> None:
-    """A server to which nobody writes does nothing, and wakes up for the next message.
+    """While nobody writes, the server does nothing, and it wakes up for the next message.
 
     Most servers idle most of the time. A timer that ticks for ever costs power for nothing, and a
-    save of an empty batch rewrites the whole file to say so.
+    save of an empty batch rewrites the whole file for nothing.
     """
     async with QueueHarness(bench) as harness:
         harness.at_once(PEOPLE, 30)
@@ -234,10 +233,10 @@ async def idle(bench: CheckBench) -> None:
 
 @check("examples")
 async def drain(bench: CheckBench) -> None:
-    """drain() saves what waits, in batches and at once, and returns when it is done.
+    """drain() saves what waits, in batches and at once, and then returns.
 
-    Their senders have heard `queued`. A server that stops without saving them breaks its word with
-    every restart.
+    The senders have heard `queued`. A server that stops without saving their messages breaks its
+    promise at every restart.
     """
     save_s = 0.1
     async with QueueHarness(bench, save_s=save_s, flush_interval_s=60.0) as harness:
@@ -262,7 +261,7 @@ async def _drained(bench: CheckBench, harness: QueueHarness, save_s: float) -> N
 
 @check("examples")
 async def statistics(bench: CheckBench) -> None:
-    """statistics() tells the truth: how many messages are not yet saved, how long the oldest has
+    """statistics() tells the truth: how many messages are not saved yet, how long the oldest has
     waited, and how many batches were saved.
 
     The dashboard shows these figures. When a disk becomes slow, a growing queue is the first sign,
@@ -300,8 +299,8 @@ async def goes_on(bench: CheckBench) -> None:
     """When a save fails, its messages are reported to outcome.failed or saved later, and the
     messages after them are saved.
 
-    A task that nobody watches dies in silence: the server looks well, takes messages, and saves
-    none of them ever again.
+    A task that nobody watches dies in silence: the server looks healthy, takes messages, and never
+    saves one of them again.
     """
     async with QueueHarness(bench, fails=first_fail(1)) as harness:
         harness.send("alice", 3)
@@ -312,6 +311,6 @@ async def goes_on(bench: CheckBench) -> None:
         harness.expect_saved(submitted=harness.by("bob"))
         bench.expect_none(
             [one.id for one in harness.unsaved()],
-            "outcome.failed to be told of the messages whose save failed",
+            "outcome.failed to be called for the messages whose save failed",
             "nobody has heard of {} again",
         )

@@ -20,7 +20,7 @@ RETRY_FIRST_S, RETRY_MAX_S = 0.1, 5.0
 async def batches(bench: CheckBench) -> None:
     """A burst of 300 messages still costs about three saves, one at a time and in order.
 
-    What is safe and slow is switched off again by whoever runs it.
+    People who run a server switch off what is safe and slow.
     """
     async with QueueHarness(bench, save_s=0.005) as harness:
         harness.at_once(PEOPLE, 300)
@@ -36,8 +36,8 @@ async def batches(bench: CheckBench) -> None:
 async def retries(bench: CheckBench) -> None:
     """A batch whose save fails is kept, and tried again until it is saved: once.
 
-    Its senders have heard `queued`. A full disk is often well again after a minute, when someone
-    has made room; messages that were thrown away are not.
+    Its senders have heard `queued`. A full disk often works again a minute later, when someone has
+    made room; messages that were thrown away do not come back.
     """
     fails = 1 + bench.chance.randrange(4)
     async with QueueHarness(bench, fails=first_fail(fails)) as harness:
@@ -57,10 +57,10 @@ async def retries(bench: CheckBench) -> None:
 
 @check("faults")
 async def order(bench: CheckBench) -> None:
-    """Through failures, too, the messages of one person are saved in their order.
+    """Even when saves fail, the messages of one person are saved in their order.
 
-    A batch that goes back to the end of the queue is overtaken by what came after it. Then the
-    answer stands before the question in the history, for ever.
+    A batch that goes back to the end of the queue is overtaken by later messages. Then the answer
+    stands before the question in the history, for ever.
     """
     unlucky = bench.new_chance()
     plan = [DISK_FULL if unlucky.random() < 0.4 else None for _ in range(12)]
@@ -81,8 +81,8 @@ async def pauses(bench: CheckBench) -> None:
     """The pauses between two tries grow, from settings.retry_first_s to settings.retry_max_s, and
     are short again after a success.
 
-    A disk in trouble is not helped by a thousand tries a second, nor are those who wait for the
-    processor. But a hiccup must not cost seconds, and a repaired disk must be noticed soon.
+    A thousand tries a second do not help a disk in trouble, nor those who wait for the processor.
+    But a hiccup must not cost seconds, and a repaired disk must be noticed soon.
     """
     soon_s = INTERVAL_S + 2 * RETRY_FIRST_S + 2 * SAVE_S + SLACK_S
     async with QueueHarness(bench, retry_first_s=RETRY_FIRST_S, retry_max_s=RETRY_MAX_S) as harness:
@@ -111,7 +111,7 @@ async def _drain_in_vain(bench: CheckBench, harness: QueueHarness) -> None:
     harness.start(harness.processor.drain())
     await asyncio.sleep(3)
     tries = harness.store.begun - before
-    bench.at_most(tries, 40, "tries of drain() within 3 s, which makes pauses, too")
+    bench.at_most(tries, 40, "tries of drain() within 3 s: it must pause between them, too")
 
 
 async def _hiccup(bench: CheckBench, harness: QueueHarness, soon_s: float) -> None:
@@ -127,11 +127,11 @@ async def _hiccup(bench: CheckBench, harness: QueueHarness, soon_s: float) -> No
 
 @check("faults")
 async def told(bench: CheckBench) -> None:
-    """Each time that a save fails, outcome.delayed hears of its messages, of the error, and of the
+    """Each time a save fails, outcome.delayed hears of its messages, of the error, and of the
     seconds until the next try.
 
-    Whoever waits wants to know that it is not forgotten. And whoever runs the server must see that
-    the disk is full before the queue is.
+    People who wait want to know that they are not forgotten. And whoever runs the server must see
+    that the disk is full before the queue is.
     """
     fails = 2 + bench.chance.randrange(3)
     async with QueueHarness(bench, fails=first_fail(fails)) as harness:
@@ -140,8 +140,8 @@ async def told(bench: CheckBench) -> None:
         delays = harness.outcome.delays
         bench.expect(
             len({delay.at_s for delay in delays}) == fails,
-            f"outcome.delayed to be told after each of {fails} failed saves",
-            f"it was told {len(delays)} times",
+            f"outcome.delayed to be called after each of {fails} failed saves",
+            f"it was called {len(delays)} times",
         )
         for delay in delays:
             bench.expect(
@@ -154,25 +154,25 @@ async def told(bench: CheckBench) -> None:
             waited_s = min(later, default=float("inf")) - delay.at_s
             bench.expect(
                 abs(waited_s - delay.retry_in_s) <= INTERVAL_S + SLACK_S,
-                f"the next try {ms(delay.retry_in_s)} later, as outcome.delayed was told",
+                f"the next try {ms(delay.retry_in_s)} later, as outcome.delayed heard",
                 f"it began {ms(waited_s)} later" if later else "none came",
             )
         heard = {one for delay in delays for one in delay.ids}
         bench.expect_none(
             [one.id for one in harness.submitted if one.id not in heard],
-            "outcome.delayed to be told of every message of the batch",
-            "it never heard of {}",
+            "outcome.delayed to be called for every message of the batch",
+            "it was never called for {}",
         )
         harness.expect_saved(when="in the end")
 
 
 @check("faults")
 async def bugs(bench: CheckBench) -> None:
-    """An error that is no StorageError does not end the flushing, and its messages do not vanish
+    """An error other than StorageError does not end the flushing, and its messages do not vanish
     either.
 
     A bug in a store raises what nobody has thought of. If that ends the task that saves, the server
-    goes on taking messages, and saves none of them ever again.
+    goes on taking messages, and never saves one of them again.
     """
     bug = bench.chance.choice([KeyError("room"), RuntimeError("a bug"), TypeError("a bug")])
     async with QueueHarness(bench, fails=first_fail(1, bug)) as harness:
@@ -186,23 +186,23 @@ async def bugs(bench: CheckBench) -> None:
         odd = [type(one).__name__ for one in told if not isinstance(one, StorageError)]
         bench.expect(
             not odd,
-            "the outcome to be told of a StorageError: StorageError.of(error) makes one",
-            f"it was told of a {''.join(odd[:1])}",
+            "the outcome to get a StorageError: StorageError.of(error) makes one",
+            f"it got a {''.join(odd[:1])}",
         )
 
 
 @check("counts")
 async def bounded(bench: CheckBench) -> None:
-    """The queue holds at most settings.queue_limit messages; the sender of one more is told so
-    (Overloaded), and it is not taken. When there is room again, messages are taken again.
+    """The queue holds at most settings.queue_limit messages; the sender of one more gets
+    Overloaded, and the message is not taken. When there is room again, messages are taken again.
 
-    If messages come faster than the disk takes them, a queue without a bound grows until the
-    process is ended for its memory, and takes all that it holds along. A refusal that is said aloud
-    costs one message, and its sender knows.
+    If messages come faster than the disk takes them, a queue without a bound grows until the system
+    kills the process for its memory, with all that the queue holds. A refusal said aloud costs one
+    message, and its sender knows.
     """
     limit, size = 50, 10
     async with QueueHarness(bench, save_s=1.0, queue_limit=limit, batch_size_max=size) as harness:
-        bench.story.tell("the disk is slow; 10 people hand over 200 messages in one moment")
+        bench.story.tell("the disk is slow; 10 people submit 200 messages in one moment")
         for number in range(200):
             harness.start(harness.try_to_submit(PEOPLE[number % len(PEOPLE)]))
         await harness.all_taken(0.5)
@@ -234,12 +234,12 @@ async def bounded(bench: CheckBench) -> None:
 
 @check("faults")
 async def drain_saves(bench: CheckBench) -> None:
-    """drain() saves all that is queued, at once: also what is under way, and also in the middle of
-    a pause between two tries.
+    """drain() saves all that is queued, at once: also what is being saved, and also in the middle
+    of a pause between two tries.
 
-    Servers are stopped every day, for each new version. If that loses the queue each time, its loss
-    is the most reliable thing about it. And nobody waits for half a minute's pause: the process
-    would be ended by force.
+    Servers are stopped every day, for each new version. If each stop loses the queue, its loss is
+    the most reliable thing about it. And nobody waits for a pause of half a minute: the process
+    would be killed.
     """
     async with QueueHarness(bench, save_s=0.1, batch_size_max=10) as harness:
         harness.at_once(PEOPLE, 35)
@@ -264,11 +264,11 @@ async def drain_saves(bench: CheckBench) -> None:
 
 @check("faults")
 async def drain_ends(bench: CheckBench) -> None:
-    """When the disk stays broken, drain() goes on trying for settings.drain_timeout_s, and then
-    ends: it returns what is unsaved, and outcome.failed has heard of each.
+    """When the disk stays broken, drain() keeps trying for settings.drain_timeout_s, and then ends:
+    it returns what is unsaved, and outcome.failed has heard of each.
 
-    A server that cannot be stopped is ended by force, without a word to anyone. One that gives up
-    at the first failure loses what one more try would have saved.
+    A server that cannot be stopped is killed, without a word to anyone. One that gives up at the
+    first failure loses what one more try would have saved.
     """
     save_s = 0.02
     async with QueueHarness(
@@ -302,11 +302,12 @@ async def drain_ends(bench: CheckBench) -> None:
 
 @check("faults")
 async def slow_save(bench: CheckBench) -> None:
-    """A save that is under way when the time is up is waited for, and believed: no message is saved
-    and reported as failed.
+    """A save that is running when the time is up is waited for, and its result counts: no message
+    is both saved and reported as failed.
 
-    A thread that writes a file cannot be stopped; who cancels the task only stops listening. Then a
-    message is saved, its sender is told that it was not, and sends it again: now it is there twice.
+    A thread that writes a file cannot be stopped; cancelling the task only stops listening to it.
+    Then a message is saved, its sender hears that it was not, and sends it again: now it is there
+    twice.
     """
     save_s, timeout_s = 5.0, 2.0
     async with QueueHarness(
@@ -329,10 +330,10 @@ async def slow_save(bench: CheckBench) -> None:
 @check("interleavings")
 async def no_message_vanishes(bench: CheckBench) -> None:
     """Whatever fails and whenever the server stops: each message that was taken ends as saved or as
-    failed, once, and its sender is told which.
+    failed, once, and its sender hears which.
 
-    This is the whole point: to lose a message is bad, to lose it in silence is worse, and to say
-    the wrong thing about it is worst. What you cannot promise, say.
+    This is the whole point: losing a message is bad, losing it in silence is worse, and saying the
+    wrong thing about it is worst. If you cannot promise something, say so.
     """
     chance = bench.new_chance()
     rate = chance.choice([0.0, 0.2, 0.5])
@@ -360,8 +361,8 @@ async def no_message_vanishes(bench: CheckBench) -> None:
         harness.expect_one_end_each()
         bench.expect_none(
             sorted(set(unsaved) - harness.outcome.failed_at.keys()),
-            "outcome.failed to be told of all that drain() returns",
-            "it never heard of {}",
+            "outcome.failed to be called for all that drain() returns",
+            "it was never called for {}",
         )
         harness.expect_order()
 

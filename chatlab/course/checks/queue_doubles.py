@@ -205,8 +205,8 @@ class OutcomeLog:
         ids = self._note(self.saved_at, "saved", batch)
         if early := [id_ for id_ in ids if id_ not in self._store.kept_once]:
             raise self._mistakes.report(
-                "outcome.saved to be told of what store.save has saved",
-                f"it was told of {words(early)}, not saved by then",
+                "outcome.saved to be called for messages that store.save has saved",
+                f"it was called for {words(early)}, not saved yet",
             )
         await asyncio.sleep(0)
 

@@ -129,7 +129,7 @@ class QueueHarness:
         try:
             with self.bench.story.on_behalf_of(who) if tell else nullcontext():
                 if tell:
-                    self.bench.story.tell(f"hands over message {number}")
+                    self.bench.story.tell(f"submits message {number}")
                 await self.bench.awaitable(self.processor.submit(submitted.entry), "submit()")
         except Overloaded:
             self.submitted.remove(submitted)
@@ -165,7 +165,7 @@ class QueueHarness:
 
     def at_once(self, people: Sequence[str], count: int) -> None:
         """Messages are submitted in the same moment, by people in turn."""
-        self.bench.story.tell(f"{len(people)} people hand over {count:,} messages in one moment")
+        self.bench.story.tell(f"{len(people)} people submit {count:,} messages in one moment")
         for number in range(count):
             self.start(self.submit(people[number % len(people)], tell=False))
 
@@ -272,15 +272,15 @@ class QueueHarness:
         )
         self.bench.expect_none(
             [one.id for one in wanted if one.id not in self.outcome.saved_at],
-            "outcome.saved to be told of every message that is saved",
-            "it never heard of {}",
+            "outcome.saved to be called for every message that is saved",
+            "it was never called for {}",
         )
         if within_s is not None:
             waits = {one.id: self.outcome.saved_at[one.id][0] - one.at_s for one in wanted}
             slowest = max(waits, key=lambda one: waits[one])
             self.bench.expect(
                 waits[slowest] <= within_s,
-                f"every message to be saved within {ms(within_s)} of its handing over",
+                f"every message to be saved within {ms(within_s)} of its submission",
                 f"{slowest} waited for {ms(waits[slowest])}",
             )
 
@@ -293,8 +293,8 @@ class QueueHarness:
         )
         self.bench.expect_none(
             [one for one, at in self.outcome.saved_at.items() if len(at) > 1],
-            "outcome.saved to be told of each message once",
-            "it heard more than once of {}",
+            "outcome.saved to be called once for each message",
+            "it was called more than once for {}",
         )
 
     def expect_one_end_each(self) -> None:
@@ -330,7 +330,7 @@ class QueueHarness:
             before = latest.get(who, one)
             self.bench.expect(
                 places[before] <= places[one],
-                "the messages of one person to be saved in the order of their handing over",
+                "the messages of one person to be saved in the order in which they were submitted",
                 f"{before} was saved before {one}",
             )
             latest[who] = one

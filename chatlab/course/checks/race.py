@@ -23,9 +23,10 @@ STAY_S = 0.010
 
 @check("examples")
 async def holds(bench: CheckBench) -> None:
-    """`async with lock.hold(name):` lets one in who comes alone, at once, again and again.
+    """`async with lock.hold(name):` lets in someone who comes alone, at once, again and again.
 
-    A lock is used for each message. If it is not given back, the second one waits for ever.
+    The server takes the lock for each message. If it is not released, the second message waits for
+    ever.
     """
     harness = LockHarness(bench)
     for _ in range(3):
@@ -37,12 +38,11 @@ async def holds(bench: CheckBench) -> None:
 
 @check("interleavings")
 async def loses_nothing(bench: CheckBench) -> None:
-    """Many save at the same time, some read meanwhile: not one message is lost, and nobody finds
-    half a file.
+    """Many save at the same time while some read: no message is lost, and nobody finds half a file.
 
-    alice reads, bob reads, alice writes, bob writes: bob has never seen alice's message, and writes
-    it away. Both were told that theirs was saved. It happens under load alone, and no error ever
-    shows.
+    alice reads, bob reads, alice writes, bob writes: bob has never seen alice's message, and
+    overwrites it. Both were told that theirs was saved. It happens only under load, and no error
+    ever shows.
     """
     file = SharedFile(bench)
     await file.all_save(2, apart_s=0.0)
@@ -51,11 +51,11 @@ async def loses_nothing(bench: CheckBench) -> None:
 
 @check("faults")
 async def gives_back(bench: CheckBench) -> None:
-    """Whoever fails, is cancelled inside, or gives up while waiting, gives the lock back; the next
+    """Whoever fails, is cancelled inside, or gives up while waiting, releases the lock; the next
     one gets in.
 
-    Clients hang up, disks fail, timeouts strike, most of all when much is going on. A lock that one
-    failure keeps shut has stopped the server for everyone, until someone restarts it.
+    Clients hang up, disks fail, timeouts strike, most of all when the server is busy. A lock that
+    stays shut after one failure has stopped the server for everyone, until someone restarts it.
     """
     for what, disturbance in DISTURBANCES.items():
         harness = LockHarness(bench)
@@ -118,8 +118,8 @@ DISTURBANCES: dict[str, Callable[[LockHarness], Awaitable[None]]] = {
 async def fair(bench: CheckBench) -> None:
     """One at a time gets in, in the order in which they came.
 
-    Without an order there is somebody who always comes last. For that person the server is slow for
-    ever, and the average does not show it.
+    Without an order, somebody may always come last. For that user the server is slow for ever, and
+    the average does not show it.
     """
     harness = LockHarness(bench)
     moments = sorted(bench.chance.random() for _ in PEOPLE)
@@ -132,7 +132,7 @@ async def fair(bench: CheckBench) -> None:
     await bench.within(WITHIN_S, asyncio.gather(*visits), "all visits")
     bench.expect(
         harness.came == harness.entered,
-        f"to get in as they came: {', '.join(harness.came)}",
+        f"everyone to get in as they came: {', '.join(harness.came)}",
         f"{', '.join(harness.entered)} got in",
     )
 
@@ -140,10 +140,10 @@ async def fair(bench: CheckBench) -> None:
 @check("interleavings")
 async def side_by_side(bench: CheckBench) -> None:
     """Work on different files goes on side by side; on one file, the next one gets in as soon as
-    the one before has gone.
+    the one before leaves.
 
-    Who saves a message need not wait for someone who joins a room: these are two files. And a lock
-    that looks at its door only now and then wastes the time between.
+    Saving a message need not wait for someone who joins a room: these are two files. And a lock
+    that checks only now and then wastes the time between.
     """
     harness = LockHarness(bench)
     names = (NAME, CHATROOMS.name, USERS.name)

@@ -66,10 +66,10 @@ def _tell(bench: CheckBench, pair: KnobPair, part: str, found: PartFigures) -> N
 
 @check("examples")
 async def numbers(bench: CheckBench) -> None:
-    """BATCH_SIZE and FLUSH_INTERVAL_S are plain numbers: the server reads them, and does not run
-    the file.
+    """BATCH_SIZE and FLUSH_INTERVAL_S are plain numbers: the server reads them, without running the
+    file.
 
-    Numbers that others depend on should be found at once, and mean what they say.
+    Numbers that others depend on should be easy to find, and mean what they say.
     """
     _pair(bench)
 
@@ -78,8 +78,8 @@ async def numbers(bench: CheckBench) -> None:
 async def quiet(bench: CheckBench) -> None:
     """In the quiet hour, 95 of 100 messages are saved within 150 ms.
 
-    With two messages a second no batch ever fills. Each message waits for the interval, for company
-    that does not come: the price that the few pay for what the many need.
+    With two messages a second no batch ever fills. Each message waits the whole interval, for
+    others that do not come: the few pay the price for what the many need.
     """
     await _is_within(bench, "quiet")
 
@@ -90,7 +90,7 @@ async def steady(bench: CheckBench) -> None:
     within 300 ms.
 
     Other programs need this disk, too, and the smallest save costs it nearly as much as a large
-    one. At a steady load the interval sets how often it works, unless batches fill before.
+    one. At a steady load, the interval sets how often it works, unless batches fill earlier.
     """
     await _is_within(bench, "steady")
 
@@ -99,7 +99,7 @@ async def steady(bench: CheckBench) -> None:
 async def rush(bench: CheckBench) -> None:
     """In the rush before midnight, at most 360 messages are accepted and not yet saved.
 
-    Their senders have an ack that says `queued`. If the power fails now, so many people were told
+    Their senders have an ack that says `queued`. If the power fails now, that many people were told
     of a message that nobody will ever read.
     """
     await _is_within(bench, "rush")
@@ -140,11 +140,11 @@ async def measured(bench: CheckBench) -> None:
 
 @check("examples")
 async def rejected(bench: CheckBench) -> None:
-    """REJECTED has four pairs that you tried: each breaks the limits of the part under whose name
-    it stands, and keeps all others.
+    """REJECTED has four pairs that you tried: each breaks the limits of the part that it is named
+    after, and keeps all others.
 
-    To defend a choice is to know its neighbours. A pair that breaks just one limit shows what that
-    limit is good for, and which knob it holds back.
+    To defend a choice, know its neighbours. A pair that breaks just one limit shows what that limit
+    is good for, and which knob it holds back.
     """
     pairs = _dictionary(bench, "REJECTED", PARTS)
     for name in PARTS:
