@@ -1,6 +1,6 @@
 """The promises that a mode had made at each moment of a recording, and what breaks them.
 
-Pure: no disk, no parts. Read `workload.py` for where a recording comes from.
+Pure: only a model of the disk, no parts. Read `workload.py` for where a recording comes from.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import msgspec
 
 from chatlab.bench.crash.workload import Recording
 from chatlab.data.records import Message
+from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.recording import Milestone
 
 
@@ -66,6 +67,20 @@ def cuts_of(recording: Recording) -> Iterator[Cut]:
                 continue
         yield Cut(step=number, promised=frozenset(promised), possible=frozenset(possible))
         promised_more = False
+
+
+def states_at_cuts(recording: Recording, disk: Volume) -> Iterator[tuple[Cut, list[State], bool]]:
+    """Each moment worth trying, what the disk may hold then, and whether there is yet more.
+
+    Args:
+        disk: as it was at the beginning of the recording.
+    """
+    applied = 0
+    for cut in cuts_of(recording):
+        for number in range(applied, cut.step + 1):
+            disk.apply(number, recording.steps[number])
+        applied = cut.step + 1
+        yield cut, *disk.states()
 
 
 def what_is_wrong(rooms: dict[str, list[Message]], cut: Cut, recording: Recording) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 
-from chatlab.bench.crash.promises import Cut, cuts_of, what_is_wrong
+from chatlab.bench.crash.promises import Cut, states_at_cuts, what_is_wrong
 from chatlab.bench.crash.workload import Recording
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader
@@ -156,15 +156,10 @@ def states_of(recording: Recording, part: int, parts: int) -> Iterator[tuple[Cut
     """
     # Not what this system's folders need, but the most that any asks for: a check that passes on
     # one machine must pass on all.
-    volume = Volume(recording.files, folder_syncs=True)
-    cuts = {cut.step: cut for cut in cuts_of(recording)}
+    disk = Volume(recording.files, folder_syncs=True)
     seen: set[tuple[bytes, frozenset[str]]] = set()
-    for number in range(-1, len(recording.steps)):
-        if number >= 0:
-            volume.apply(number, recording.steps[number])
-        if (cut := cuts.get(number)) is None:
-            continue
-        for state in volume.states()[0]:
+    for cut, states, _ in states_at_cuts(recording, disk):
+        for state in states:
             key = (state.key, cut.promised)
             if key not in seen:
                 seen.add(key)

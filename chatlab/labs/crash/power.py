@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatlab.bench.crash.promises import Cut, Finding, cuts_of, what_is_wrong
+from chatlab.bench.crash.promises import Cut, Finding, cuts_of, states_at_cuts, what_is_wrong
 from chatlab.bench.crash.reopening import Reopened, reopen
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
@@ -50,66 +51,59 @@ async def power_cuts(
     """
     with tempfile.TemporaryDirectory(prefix="chatlab-", dir=work_folder) as made:
         recording = await record(line_up, Path(made) / "recorded", seed, messages)
-        lab = _PowerCuts(line_up, recording, Path(made) / "cut")
-        return await lab.run(say)
+        return await _PowerCuts(line_up, recording, Path(made) / "cut").run(say)
 
 
+@dataclass
 class _PowerCuts:
     """The cuts of one recording, in progress."""
 
-    def __init__(self, line_up: LineUp, recording: Recording, folder: Path) -> None:
-        self._line_up = line_up
-        self._recording = recording
-        self._folder = folder
-        self._reopened: dict[bytes, Reopened] = {}  # bounded by the states of a small workload
-        self._findings: list[Finding] = []
+    line_up: LineUp
+    recording: Recording
+    folder: Path
+    reopened: dict[bytes, Reopened] = field(default_factory=dict)  # the workload bounds it
+    findings: list[Finding] = field(default_factory=list)
 
     async def run(self, say: Callable[[str], None]) -> PowerResult:
-        volume = Volume(self._recording.files)
-        steps = self._recording.steps
-        cuts = {cut.step: cut for cut in cuts_of(self._recording)}
-        done = states = capped = 0
-        for number in range(-1, len(steps)):
-            if number >= 0:
-                volume.apply(number, steps[number])
-            if number not in cuts:
-                continue
-            if done % CUTS_A_LINE == 0:
-                say(f"power cut: {self._line_up.name}, moment {done + 1} of {len(cuts)}")
-            found, more = volume.states()
+        total = sum(1 for _ in cuts_of(self.recording))
+        states = capped = 0
+        moments = states_at_cuts(self.recording, Volume(self.recording.files))
+        for number, (cut, found, more) in enumerate(moments, start=1):
+            if number % CUTS_A_LINE == 1:
+                say(f"power cut: {self.line_up.name}, moment {number} of {total}")
             for state in found:
-                await self._try(cuts[number], state)
-            done, states, capped = done + 1, states + len(found), capped + more
-        return self._result(done, states, capped)
+                await self._try(cut, state)
+            states, capped = states + len(found), capped + more
+        return self._result(total, states, capped)
 
     async def _try(self, cut: Cut, state: State) -> None:
         key = state.key
-        if key not in self._reopened:
-            self._reopened[key] = await reopen(self._line_up, state.files, self._folder)
-        found = self._reopened[key]
+        if key not in self.reopened:
+            self.reopened[key] = await reopen(self.line_up, state.files, self.folder)
+        found = self.reopened[key]
         here = {message.id for messages in found.rooms.values() for message in messages}
         finding = Finding(
             cut=cut,
             words=state.words,
-            lost=[id_ for id_ in self._recording.known if id_ in cut.promised - here],
+            lost=[id_ for id_ in self.recording.known if id_ in cut.promised - here],
             error=found.error,
-            wrong="" if found.error else what_is_wrong(found.rooms, cut, self._recording),
+            wrong="" if found.error else what_is_wrong(found.rooms, cut, self.recording),
         )
         if finding.lost or finding.error or finding.wrong:
-            self._findings.append(finding)
+            self.findings.append(finding)
 
     def _result(self, cuts: int, states: int, capped: int) -> PowerResult:
-        findings, steps = self._findings, self._recording.steps
+        findings, steps = self.findings, self.recording.steps
         losses = [one for one in findings if one.lost and not one.error]
         corrupt = [one for one in findings if one.error]
         acked = len({s.message_id for s in steps if isinstance(s, Milestone) and s.what == "acked"})
         return PowerResult(
-            messages=len(self._recording.messages),
+            messages=len(self.recording.messages),
             acked=acked,
             operations=sum(not isinstance(step, Milestone) for step in steps),
             cuts=cuts,
             states=states,
-            folders=len(self._reopened),
+            folders=len(self.reopened),
             capped_cuts=capped,
             losing=len(losses),
             lost_most=max((len(one.lost) for one in losses), default=0),
@@ -120,10 +114,10 @@ class _PowerCuts:
 
     def _told(self, losses: list[Finding], corrupt: list[Finding]) -> Iterator[list[str]]:
         """The shortest story of each kind: the earliest, and of those the one that loses least."""
-        for findings in (losses, corrupt, [one for one in self._findings if one.wrong]):
+        for findings in (losses, corrupt, [one for one in self.findings if one.wrong]):
             if findings:
                 told = min(findings, key=lambda one: (one.cut.step, len(one.lost)))
-                yield story_of_cut(self._recording, told)
+                yield story_of_cut(self.recording, told)
 
 
 def story_of_cut(recording: Recording, finding: Finding) -> list[str]:
