@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 from msgspec import UNSET
@@ -21,23 +22,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from chatlab import exit_codes
 from chatlab.bench.client import Connection, chat_url, connect
-from chatlab.chat.protocol import (
-    Ack,
-    CreateRoom,
-    ErrorFrame,
-    GetHistory,
-    HistoryFrame,
-    Invite,
-    JoinRoom,
-    LeaveRoom,
-    MessageFrame,
-    Ref,
-    Request,
-    SendMessage,
-    Welcome,
-    decode_outgoing,
-    encode,
-)
+from chatlab.chat import protocol
 from chatlab.cli.options import DEFAULT_URL
 from chatlab.data.records import Message
 
@@ -93,8 +78,8 @@ class _Chat:
         self._connection: Connection | None = None
         self._refs = itertools.count(1)
         # Both are bounded by what a person can type before an answer comes.
-        self._pending: dict[Ref, _Pending] = {}
-        self._asked: dict[Ref, Callable[[], None]] = {}
+        self._pending: dict[protocol.Ref, _Pending] = {}
+        self._asked: dict[protocol.Ref, Callable[[], None]] = {}
         self._rooms_text = ""
 
     async def run(self) -> int:
@@ -146,17 +131,16 @@ class _Chat:
             case "/join" if rest:
                 self._enter(rest)
             case "/create" if rest:
-                self._ask(CreateRoom(room_id=rest, ref=next(self._refs)), lambda: self._is_in(rest))
+                self._ask(protocol.CreateRoom, lambda: self._is_in(rest), room_id=rest)
             case "/invite" if rest:
-                invite = Invite(room_id=self._room, user=rest, ref=next(self._refs))
-                self._ask(invite, lambda: print(f"* {rest} may now join {invite.room_id}"))
+                done = f"* {rest} may now join {self._room}"
+                self._ask(protocol.Invite, lambda: print(done), room_id=self._room, user=rest)
             case "/leave":
-                leave = LeaveRoom(room_id=self._room, ref=next(self._refs))
-                self._ask(leave, lambda: print(f"* you have left {leave.room_id}"))
+                done = f"* you have left {self._room}"
+                self._ask(protocol.LeaveRoom, lambda: print(done), room_id=self._room)
             case "/history":
                 limit = int(rest) if rest.isdecimal() else HISTORY_LINES
-                history = GetHistory(room_id=self._room, limit=limit, ref=next(self._refs))
-                self._ask(history, lambda: None)
+                self._ask(protocol.GetHistory, lambda: None, room_id=self._room, limit=limit)
             case _ if word.startswith("/"):
                 print(HELP)
             case _:
@@ -164,48 +148,51 @@ class _Chat:
         return True
 
     def _say(self, content: str) -> None:
-        ref = next(self._refs)
-        self._pending[ref] = _Pending(time.perf_counter())
-        self._send(SendMessage(room_id=self._room, content=content, ref=ref))
+        pending = _Pending(time.perf_counter())
+        ref = self._send(protocol.SendMessage, room_id=self._room, content=content)
+        self._pending[ref] = pending
 
     def _enter(self, room: str) -> None:
-        self._ask(JoinRoom(room_id=room, ref=next(self._refs)), lambda: self._is_in(room))
+        self._ask(protocol.JoinRoom, lambda: self._is_in(room), room_id=room)
 
     def _is_in(self, room: str) -> None:
         self._room = room
         print(f"* you are in {room}")
 
-    def _ask(self, request: Request, when_done: Callable[[], None]) -> None:
-        self._asked[request.ref] = when_done
-        self._send(request)
+    def _ask(
+        self, kind: type[protocol.Request], when_done: Callable[[], None], **fields: Any
+    ) -> None:
+        self._asked[self._send(kind, **fields)] = when_done
 
-    def _send(self, request: Request) -> None:
+    def _send(self, kind: type[protocol.Request], **fields: Any) -> protocol.Ref:
         assert self._connection is not None
-        self._connection.send(encode(request))
+        ref = next(self._refs)
+        self._connection.send(protocol.encode(kind(ref=ref, **fields)))
+        return ref
 
     def _on_frame(self, data: bytes) -> None:
-        frame = decode_outgoing(data)
+        frame = protocol.decode_outgoing(data)
         match frame:
-            case Welcome():
+            case protocol.Welcome():
                 self._on_welcome(frame)
-            case Ack(ref=ref) if ref in self._pending:
+            case protocol.Ack(ref=ref) if ref in self._pending:
                 pending = self._pending[ref]
                 pending.ack_ms = _ms_since(pending.sent_at)
                 pending.means = frame.means
-            case Ack(ref=ref) if ref is not UNSET:
+            case protocol.Ack(ref=ref) if ref is not UNSET:
                 self._asked.pop(ref, lambda: None)()
-            case MessageFrame():
+            case protocol.MessageFrame():
                 print(_line(frame) + (self._timing() if frame.sender == self._user else ""))
-            case HistoryFrame():
+            case protocol.HistoryFrame():
                 self._asked.pop(frame.ref, None)
                 print("\n".join(_line(message) for message in frame.messages) or "* nothing yet")
-            case ErrorFrame():
+            case protocol.ErrorFrame():
                 if frame.code != "storage_delayed":  # that one is still on its way
                     self._pending.pop(frame.ref, None)
                 self._asked.pop(frame.ref, None)
                 print(f"! {_harmless(frame.message)} ({frame.code})")
 
-    def _on_welcome(self, frame: Welcome) -> None:
+    def _on_welcome(self, frame: protocol.Welcome) -> None:
         self._rooms_text = "\n".join(
             f"  {room.id:20} {_harmless(room.name)}{' (private)' if room.private else ''}"
             for room in frame.rooms
@@ -263,7 +250,7 @@ async def _piped_lines() -> AsyncIterator[str]:
         yield line
 
 
-def _line(message: MessageFrame | Message) -> str:
+def _line(message: protocol.MessageFrame | Message) -> str:
     clock = message.timestamp[11:19]
     return f"{clock} {message.sender}: {_harmless(message.content)}"
 
