@@ -23,7 +23,7 @@ import msgspec
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario
-from chatlab.bench.server_process import EchoProcess
+from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.store import Store
@@ -73,7 +73,7 @@ async def measure_ceiling(
         one = await measure_round(MEMORY_MODE, load, seed, work_folder=work_folder)
         return CeilingRound(one.load.throughput_per_s, one.load.sender_cpu_percent)
     # The generator goes first: an echo server that stops waits for those who are connected.
-    async with EchoProcess() as server, LoadProcess() as worker:
+    async with ListeningProcess("chatlab.bench.ceilings") as server, LoadProcess() as worker:
         result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID, echo=True))
     return CeilingRound(result.throughput_per_s, result.sender_cpu_percent)
 

@@ -163,17 +163,3 @@ class ServerProcess(ListeningProcess):
             hear=hear,
             hear_output=hear_output,
         )
-
-
-class EchoProcess(ListeningProcess):
-    """The barest server that `websockets` can be: see `ceilings.py`."""
-
-    def __init__(self) -> None:
-        super().__init__("chatlab.bench.ceilings")
-
-
-class SinkProcess(ListeningProcess):
-    """The server that does next to nothing: see `labs/generator/sink.py`."""
-
-    def __init__(self) -> None:
-        super().__init__("chatlab.labs.generator.sink")

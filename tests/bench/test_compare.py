@@ -15,7 +15,7 @@ from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.server_process import EchoProcess
+from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.modes import PARTS
 from chatlab.chat.server_job import ServerOptions
 from chatlab.errors import UsageError
@@ -174,7 +174,7 @@ async def test_an_echo_server_answers_each_message_to_its_sender_alone(
     in_flight: int | None,
 ) -> None:
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
-    async with LoadProcess() as worker, EchoProcess() as server:
+    async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
 
     assert result.complete

@@ -18,7 +18,7 @@ from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
-from chatlab.bench.server_process import SinkProcess
+from chatlab.bench.server_process import ListeningProcess
 from chatlab.labs import screen
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Messages, Option, Rounds
 
@@ -92,7 +92,10 @@ class Generator(Lab):
                 "nothing"
             )
             mode_per_s = await self._mode_per_s(self.fastest)
-            async with LoadProcess() as worker, SinkProcess() as sink:
+            async with (
+                LoadProcess() as worker,
+                ListeningProcess("chatlab.labs.generator.sink") as sink,
+            ):
                 job = LoadJob(sink.url, _closed_loop(3 * self.messages), 1, RUN_ID)
                 self.sinks.append(await worker.run(job))
             self.mode_per_s.append(mode_per_s)
