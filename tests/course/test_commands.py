@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -20,16 +19,8 @@ from chatlab.course.catalog import Exercise
 from chatlab.course.progress import Progress
 from chatlab.course.workplace import Workplace, packaged
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
+from tests.support.command_line import Done
 from tests.support.commands import COMMANDS
-
-
-class Done(NamedTuple):
-    """What came of a command."""
-
-    code: int
-    out: str
-    err: str
-
 
 Run = Callable[..., Done]
 
@@ -145,19 +136,13 @@ def test_check_for_machines(run: Run, one: Exercise, tmp_path: Path, where: str)
 def test_a_mistake_is_one_clear_line(run: Run, tmp_path: Path, words: str, said: str) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("dear")
-    done = run(*words.split())
 
-    assert done.code == 2
-    assert said in done.err
-    assert done.err.count("\n") == 1
+    assert said in run(*words.split()).complaint
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter.txt"]
 
 
 def test_outside_of_a_course_the_way_in_is_shown(run: Run) -> None:
-    done = run("check")
-
-    assert done.code == 2
-    assert "chatlab learn init chatlab-course" in done.err
+    assert "chatlab learn init chatlab-course" in run("check").complaint
 
 
 def test_each_hint_is_one_more(run: Run, course: Workplace) -> None:

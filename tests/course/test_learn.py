@@ -198,17 +198,17 @@ def course(tmp_path: Path) -> Workplace:
 
 
 class Sitting:
-    """A loop under way, in a terminal of our own making."""
+    """A session that is running, in a terminal of our own making."""
 
     def __init__(self, course: Workplace, typed: PipeInput, at: str | None = None) -> None:
         self.screen = io.StringIO()
         console = Console(file=self.screen, force_terminal=True, width=80, height=24)
-        self.typed = typed
-        self.watch = LearnSession(course, at, keys=typed, console=console, poll_s=0.02)
+        self.type = typed.send_text
+        self.session = LearnSession(course, at, keys=typed, console=console, poll_s=0.02)
 
     @property
     def state(self) -> LearnState:
-        return self.watch.state
+        return self.session.state
 
     async def until(self, holds: Callable[[LearnState], object]) -> None:
         async with asyncio.timeout(20):
@@ -220,10 +220,10 @@ class Sitting:
 async def sitting(course: Workplace, at: str | None = None) -> AsyncIterator[Sitting]:
     with create_pipe_input() as typed:
         one = Sitting(course, typed, at)
-        running = asyncio.create_task(one.watch.run())
+        running = asyncio.create_task(one.session.run())
         try:
             yield one
-            typed.send_text("\x03")
+            one.type("\x03")
             assert await asyncio.wait_for(running, 10) == 0
         finally:
             running.cancel()
@@ -247,7 +247,7 @@ async def test_from_the_first_save_to_the_next_exercise(course: Workplace, tmp_p
         (tmp_path / "new.py").replace(one.work)  # some editors save like this
         await at.until(lambda state: has_passed(state) and state.standing.passed)
         assert at.state.exercise.name == one.name
-        at.typed.send_text("n")
+        at.type("n")
         await at.until(lambda state: state.exercise.name == two.name and is_checked(state))
 
     assert ProgressFile(course.state).read().of(one.name).points == 10
@@ -302,21 +302,10 @@ async def test_leaving_during_a_check_leaves_nothing_running(
         os.kill(int(pid.read_text()), 0)
 
 
-async def test_a_broken_exercise_toml_is_told_with_its_line_and_watched(course: Workplace) -> None:
-    one = course.exercises[0]
-    spec = one.folder / "exercise.toml"
-    good = spec.read_text("utf-8")
-    async with sitting(course) as at:
-        await at.until(is_checked)
-        spec.write_text(good.replace("goal =", "goal"), "utf-8")
-        await at.until(lambda state: "line 2" in state.trouble)
-        spec.write_text(good.replace("Double", "Triple"), "utf-8")
-        await at.until(lambda state: not state.trouble and "Triple" in state.exercise.spec.goal)
-        await at.until(is_checked)
-
-
-async def test_it_can_begin_with_a_broken_course(course: Workplace) -> None:
-    spec = course.exercises[1].folder / "exercise.toml"
+async def test_a_broken_exercise_toml_is_told_and_watched_from_the_start(
+    course: Workplace,
+) -> None:
+    spec = course.exercises[2].folder / "exercise.toml"
     good = spec.read_text("utf-8")
     spec.write_text("title", "utf-8")
     async with sitting(course, "03") as at:
@@ -324,32 +313,30 @@ async def test_it_can_begin_with_a_broken_course(course: Workplace) -> None:
         spec.write_text(good, "utf-8")
         await at.until(lambda state: state.exercises and is_checked(state))
         assert at.state.exercise.name == "03_three"
+        spec.write_text(good.replace("goal =", "goal"), "utf-8")
+        await at.until(lambda state: "line 2" in state.trouble)
+        spec.write_text(good.replace("Double", "Triple"), "utf-8")
+        await at.until(lambda state: not state.trouble and "Triple" in state.exercise.spec.goal)
+        await at.until(is_checked)
 
 
-async def test_where_nothing_can_be_kept_one_can_still_go_on(course: Workplace) -> None:
+async def test_the_pages_open_and_close_even_where_nothing_can_be_kept(course: Workplace) -> None:
     course.state.write_text("in the way")
     save(course.exercises[0], RIGHT)
     async with sitting(course) as at:
         await at.until(lambda state: has_passed(state) and state.standing.passed)
         assert "not kept" in at.state.kept_notes[0]
-        at.typed.send_text("n")
+        for key, page, text in (
+            ("t", "task", "Double a number"),
+            ("\x1b", "work", ""),  # a lone Escape, not the beginning of an arrow key
+            ("w", "why", "2 * number"),
+            ("\x1b[B", "why", ""),
+            ("q", "work", ""),
+        ):
+            at.type(key)
+            await at.until(lambda state, p=page, t=text: state.page == p and t in state.text)
+        at.type("n")
         await at.until(lambda state: state.index == 1)
-
-
-async def test_the_pages_open_and_close(course: Workplace) -> None:
-    save(course.exercises[0], RIGHT)
-    async with sitting(course) as at:
-        await at.until(lambda state: has_passed(state) and state.standing.passed)
-        at.typed.send_text("t")
-        await at.until(lambda state: state.page == "task" and "Double a number" in state.text)
-        at.typed.send_text("\x1b")  # a lone Escape, not the beginning of an arrow key
-        await at.until(lambda state: state.page == "work")
-        at.typed.send_text("w")
-        await at.until(lambda state: state.page == "why" and "2 * number" in state.text)
-        at.typed.send_text("\x1b[B")
-        await at.until(lambda state: state.page == "why")
-        at.typed.send_text("q")
-        await at.until(lambda state: state.page == "work")
 
 
 async def test_a_reset_says_where_the_file_is_now(
@@ -361,7 +348,7 @@ async def test_a_reset_says_where_the_file_is_now(
     save(one, RIGHT)
     async with sitting(course) as at:
         await at.until(is_checked)
-        at.typed.send_text("xy")
+        at.type("xy")
         await at.until(lambda state: "the starter is back; your file is " in state.note)
         await at.until(lambda state: is_checked(state) and not has_passed(state))
         assert "backups" in at.state.note
@@ -381,7 +368,7 @@ async def test_a_check_that_cannot_be_run_can_be_tried_again(
     async with sitting(course) as at:
         await at.until(lambda state: "could not be run" in state.note and not state.checking)
         monkeypatch.setattr(learn_loop, "judge", judge)
-        at.typed.send_text("r")
+        at.type("r")
         await at.until(is_checked)
 
 
@@ -394,9 +381,9 @@ async def test_mistakes_and_failures_inside_end_it(
     monkeypatch.setattr(learn_loop, "judge", fails)
     with create_pipe_input() as typed:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(Sitting(course, typed).watch.run(), 10)
+            await asyncio.wait_for(Sitting(course, typed).session.run(), 10)
         with pytest.raises(UsageError, match="no exercise '09'"):
-            await Sitting(course, typed, "09").watch.run()
+            await Sitting(course, typed, "09").session.run()
 
 
 # A terminal
