@@ -49,13 +49,6 @@ class CheckOutcome(NamedTuple):
     line: int
 
 
-class Unusable(NamedTuple):
-    """Why a learner's file cannot run at all, and the line; 0 if none is known."""
-
-    why: str
-    line: int
-
-
 def explain(error: BaseException, work: Path, bench: CheckBench | None) -> CheckOutcome:
     """What the exception that ended a check means."""
     line = line_of(error, work)
@@ -82,15 +75,13 @@ def explain(error: BaseException, work: Path, bench: CheckBench | None) -> Check
     return CheckOutcome("unsure", "", f"the check itself failed: {words(error)}", 0)
 
 
-def unusable(error: BaseException, work: Path) -> Unusable:
-    """Why a file could not be loaded."""
+def unusable(error: BaseException, work: Path) -> tuple[str, int]:
+    """Why a file could not be loaded, and the line; 0 if none is known."""
     if isinstance(error, SyntaxError) and error.filename == str(work):
-        return Unusable(f"{type(error).__name__}: {error.msg}", error.lineno or 0)
+        return f"{type(error).__name__}: {error.msg}", error.lineno or 0
     if isinstance(error, SystemExit):
-        return Unusable(
-            f"it calls sys.exit({error.code!r}) when it is loaded", line_of(error, work)
-        )
-    return Unusable(f"it fails when it is loaded: {words(error)}", line_of(error, work))
+        return f"it calls sys.exit({error.code!r}) when it is loaded", line_of(error, work)
+    return f"it fails when it is loaded: {words(error)}", line_of(error, work)
 
 
 def line_of(error: BaseException, work: Path) -> int:

@@ -14,11 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatlab.child_process import ChildProcess, python
-from chatlab.course.catalog import CheckSpec, Exercise
+from chatlab.course.catalog import Exercise
 from chatlab.course.verdicts import (
     CheckBegun,
     CheckDone,
-    CheckJob,
     FileUnusable,
     Judged,
     JudgeJob,
@@ -70,11 +69,7 @@ async def judge(
                 f"{exercise.name} has no check {name!r}; there are: {', '.join(names)}"
             )
     path = (work or exercise.work).absolute()
-    checks = [
-        _job(check, seeds, alone or bool(only))
-        for check in exercise.spec.checks
-        if not only or check.name in only
-    ]
+    checks = [check for check in exercise.spec.checks if not only or check.name in only]
     results: list[Result] = []
     try:
         path.read_bytes()
@@ -87,6 +82,8 @@ async def judge(
             class_name=exercise.spec.class_name,
             checks_in=exercise.checks,
             checks=checks[len(results) :],
+            seeds=list(seeds),
+            alone=alone or bool(only),
             failed=[one.check for one in results if one.verdict in ("failed", "skipped")],
             whole_story=whole_story,
             limits=limits,
@@ -95,12 +92,6 @@ async def judge(
         if unusable is not None:
             return Judged(exercise.name, path, results, unusable.why, unusable.line, unusable.code)
     return Judged(exercise.name, path, results)
-
-
-def _job(check: CheckSpec, seeds: Sequence[int], alone: bool) -> CheckJob:
-    own = range(check.seeds) if check.seeds is not None else ()
-    needs = [] if alone else check.needs
-    return CheckJob(check.name, check.points, check.full, check.zero, needs, list(seeds or own))
 
 
 class _JudgeProcess:

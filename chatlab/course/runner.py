@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from chatlab import exit_codes
 from chatlab.child_process import read_job, send, when_stdin_ends
+from chatlab.course.catalog import CheckSpec
 from chatlab.course.checks import SEEDS, Check, CheckBench
 from chatlab.course.containment import (
     CapturedOutput,
@@ -38,7 +39,6 @@ from chatlab.course.simulation import run
 from chatlab.course.verdicts import (
     CheckBegun,
     CheckDone,
-    CheckJob,
     FileUnusable,
     JudgeJob,
     JudgeNews,
@@ -72,7 +72,7 @@ class _Trial:
     """
 
     check: Check
-    wanted: CheckJob
+    wanted: CheckSpec
     seed: int = 0
     bench: CheckBench | None = None
 
@@ -101,8 +101,10 @@ class CheckRunner:
     def run(self) -> None:
         """Run every check of the job."""
         checks, why_not = _checks_of(self._job)
-        watch(self._work, self._job.limits, self._output, lambda: self._trial, self._end_endless)
-        forbid_calls(self._block, self._end_exit)
+        watch(self._work, self._job.limits, self._output, lambda: self._trial, self._end)
+        forbid_calls(
+            self._block, lambda what, at: self._end(self._trial, at, what, "no call of os._exit")
+        )
         if (unusable_file := self._unusable()) is not None:
             self._tell(unusable_file)
             return
@@ -112,7 +114,7 @@ class CheckRunner:
             self._tell(CheckBegun(wanted.name))
             self._output.so_far()
             missing = [name for name in wanted.needs if name in self._failed]
-            if missing:
+            if missing and not self._job.alone:
                 skipped = f"not tried: first, {' and '.join(missing)} must pass"
                 result = self._result(self._trial, CheckOutcome("skipped", "", skipped, 0))
             elif check is _NO_CHECK:
@@ -139,11 +141,11 @@ class CheckRunner:
             return FileUnusable(why, 0, "")
         return None
 
-    def _try(self, check: Check, wanted: CheckJob) -> Result:
+    def _try(self, check: Check, wanted: CheckSpec) -> Result:
         """Run a check with each of its seeds, until one fails."""
         lowest: CheckBench | None = None
         trial = _Trial(check, wanted)
-        for seed in wanted.seeds or range(SEEDS[check.kind]):
+        for seed in self._job.seeds or range(wanted.seeds or SEEDS[check.kind]):
             self._trial = trial = _Trial(check, wanted, seed)
             self._blocking = None
             self._tell(CheckBegun(wanted.name))  # a sign of life
@@ -207,16 +209,8 @@ class CheckRunner:
         self._blocking = BlockingCall(what, line_in(frame, self._work))
         raise self._blocking
 
-    def _end_exit(self, what: str, frame: FrameType) -> None:
-        """The learner's code is about to end the process."""
-        self._end(self._trial, frame, "no call of os._exit", what)
-
-    def _end_endless(self, trial: _Trial | None, frame: FrameType | None, what: str) -> None:
-        """The learner's code would never end."""
-        self._end(trial, frame, "an end", what)
-
     def _end(
-        self, trial: _Trial | None, frame: FrameType | None, expected: str, actual: str
+        self, trial: _Trial | None, frame: FrameType | None, actual: str, expected: str = "an end"
     ) -> None:
         """Report, then end the process in the middle of a trial, or of the file's loading."""
         line = line_in(frame, self._work)

@@ -17,30 +17,13 @@ from typing import Literal
 
 import msgspec
 
-from chatlab.course.catalog import Exercise
+from chatlab.course.catalog import CheckSpec, Exercise
 
 SCHEMA = "chatlab.check/1"
 
 Verdict = Literal["passed", "partial", "failed", "skipped", "unsure"]
 """`partial`: within its budget, with fewer points. `skipped`: it needs a check that has failed.
 `unsure`: the check cannot tell, and it costs nobody a point."""
-
-
-class CheckJob(msgspec.Struct, frozen=True):
-    """A check to run.
-
-    Attributes:
-        name: of the check.
-        points, full, zero, needs: from `exercise.toml`.
-        seeds: those to try, in order; empty for the default of its kind.
-    """
-
-    name: str
-    points: int = 0
-    full: float | None = None
-    zero: float | None = None
-    needs: list[str] = []
-    seeds: list[int] = []
 
 
 class RunLimits(msgspec.Struct, frozen=True):
@@ -68,6 +51,8 @@ class JudgeJob(msgspec.Struct, frozen=True):
         class_name: of the class in it; empty if the exercise is about none.
         checks_in: a module's name, or the path of a file.
         checks: to run, in order.
+        seeds: for every check, in order; empty for those of the check, or of its kind.
+        alone: whether to run a check even if one that it needs has failed.
         failed: names of checks that have failed before.
         whole_story: whether to tell every step rather than the last few.
         limits: of each run.
@@ -77,7 +62,9 @@ class JudgeJob(msgspec.Struct, frozen=True):
     work: str
     class_name: str
     checks_in: str
-    checks: list[CheckJob]
+    checks: list[CheckSpec]
+    seeds: list[int] = []
+    alone: bool = False
     failed: list[str] = []
     whole_story: bool = False
     limits: RunLimits = RunLimits()

@@ -121,7 +121,7 @@ def test_check_for_machines(run: Run, one: Exercise, tmp_path: Path, where: str)
         ("check --course nowhere", "nowhere is no course"),
         ("check --json no/where.json", "no folder"),
         ("replay", "no failed check of 01_one is known"),
-        ("replay one other", "01_one has no check 'other'; it has: positive, negative"),
+        ("replay one other", "01_one has no check 'other'; there are: positive, negative"),
         ("solution", "01_one has not passed yet"),
         ("course verify 09", "there is no exercise"),
         ("course wrong one cubes", "01_one has no wrong answer 'cubes'; there are: squares"),
