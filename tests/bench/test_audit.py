@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ RUN = "run"
 USERS_COUNT = 4
 ROOMS = 2
 COUNT = 20
+DISK = -1
+Step = tuple[Any, ...]
 
 
 def is_member(user: int, number: int) -> bool:
@@ -50,15 +51,27 @@ class Run:
         """The server says no, and does nothing else."""
         self.refused.add(number)
         self.not_acked.add(number)
-        self.lose_on_disk(number)
-        for user in range(USERS_COUNT):
-            self.lose_at(user, number)
+        for place in (DISK, *range(USERS_COUNT)):
+            self.lose(place, number)
 
-    def lose_on_disk(self, number: int) -> None:
-        self.saved = [n for n in self.saved if n != number]
+    def at(self, place: int) -> list[int]:
+        """What lies on the disk, or what a user has received."""
+        return self.saved if place == DISK else self.received[place]
 
-    def lose_at(self, user: int, number: int) -> None:
-        self.received[user] = [n for n in self.received[user] if n != number]
+    def lose(self, place: int, number: int) -> None:
+        self.at(place)[:] = [n for n in self.at(place) if n != number]
+
+    def insert(self, place: int, before: int, number: int) -> None:
+        self.at(place).insert(self.at(place).index(before), number)
+
+    def swap(self, place: int, one: int, other: int) -> None:
+        numbers = self.at(place)
+        a, b = numbers.index(one), numbers.index(other)
+        numbers[a], numbers[b] = other, one
+
+    def set(self, changes: dict[str, Any]) -> None:
+        for name, value in changes.items():
+            setattr(self, name, value)
 
     def result(self) -> LoadResult:
         plan = [
@@ -98,77 +111,38 @@ def faults(found: Audit) -> dict[str, Any]:
     return {name: getattr(found, name) for name in names if getattr(found, name)}
 
 
-def swapped(numbers: list[int], one: int, other: int) -> None:
-    at, to = numbers.index(one), numbers.index(other)
-    numbers[at], numbers[to] = numbers[to], numbers[at]
-
-
-def before(numbers: list[int], one: int, new: int) -> None:
-    numbers.insert(numbers.index(one), new)
-
-
-# One fault at a time: steps that damage a run, and what the audit finds. Users 1 and 3 should get
-# message 7; 4 and 8 are both of user 0.
-Step = Callable[[Run], object]
+# One fault at a time: what damages a run (methods of `Run`), and what the audit finds. Users 1 and
+# 3 should get message 7; 4 and 8 are both of user 0.
+LOST_AT_3: Step = ("lose", 3, 7)
+REFUSED: Step = ("refuse", 7)
+SHOWN: Step = ("insert", 3, 9, 7)
+SAVED: Step = ("insert", DISK, 8, 7)
 CASES: dict[str, tuple[list[Step], dict[str, int]]] = {
     "nothing": ([], {}),
-    "lost on disk": ([lambda run: run.lose_on_disk(7)], {"lost": 1}),
-    "lost at one receiver": ([lambda run: run.lose_at(3, 7)], {"lost": 1}),
-    "lost everywhere": (
-        [
-            lambda run: run.lose_on_disk(7),
-            lambda run: run.lose_at(1, 7),
-            lambda run: run.lose_at(3, 7),
-        ],
-        {"lost": 1},
-    ),
-    "duplicate on disk": ([lambda run: before(run.saved, 8, 7)], {"duplicated": 1}),
-    "duplicate at a receiver": ([lambda run: before(run.received[1], 5, 3)], {"duplicated": 1}),
-    "a copy that hides a loss": (
-        [lambda run: run.lose_at(3, 7), lambda run: before(run.received[1], 7, 7)],
-        {"lost": 1, "duplicated": 1},
-    ),
-    "shown outside its room": ([lambda run: before(run.received[0], 8, 7)], {"misdelivered": 1}),
+    "lost on disk": ([("lose", DISK, 7)], {"lost": 1}),
+    "lost at one receiver": ([LOST_AT_3], {"lost": 1}),
+    "lost everywhere": ([("lose", DISK, 7), ("lose", 1, 7), LOST_AT_3], {"lost": 1}),
+    "duplicate on disk": ([SAVED], {"duplicated": 1}),
+    "duplicate at a receiver": ([("insert", 1, 5, 3)], {"duplicated": 1}),
+    "a copy that hides a loss": ([LOST_AT_3, ("insert", 1, 7, 7)], {"lost": 1, "duplicated": 1}),
+    "shown outside its room": ([("insert", 0, 8, 7)], {"misdelivered": 1}),
     "shown to a stranger in place of a member": (
-        [lambda run: run.lose_at(3, 7), lambda run: before(run.received[0], 8, 7)],
+        [LOST_AT_3, ("insert", 0, 8, 7)],
         {"misdelivered": 1, "lost": 1},
     ),
-    "reordered on disk": ([lambda run: swapped(run.saved, 4, 8)], {"reordered": 1}),
-    "reordered at a receiver": ([lambda run: swapped(run.received[2], 4, 8)], {"reordered": 1}),
-    "other senders in another order": ([lambda run: swapped(run.saved, 4, 5)], {}),
-    "altered on disk": ([lambda run: run.altered_on_disk.add(7)], {"corrupt": 1}),
-    "altered on the way": ([lambda run: setattr(run, "altered_on_the_way", 1)], {"corrupt": 1}),
-    "damaged file": ([lambda run: setattr(run, "damaged", 1)], {"corrupt": 1}),
-    "unanswered": ([lambda run: run.not_acked.add(7)], {"unanswered": 1}),
-    "refused": ([lambda run: run.refuse(7)], {"refused": 1}),
-    "refused and saved": (
-        [lambda run: run.refuse(7), lambda run: before(run.saved, 8, 7)],
-        {"refused": 1, "misrefused": 1},
-    ),
-    "refused and shown to one": (
-        [lambda run: run.refuse(7), lambda run: before(run.received[3], 9, 7)],
-        {"refused": 1, "misrefused": 1},
-    ),
-    "refused, shown and saved": (
-        [
-            lambda run: run.refuse(7),
-            lambda run: before(run.received[3], 9, 7),
-            lambda run: before(run.saved, 8, 7),
-        ],
-        {"refused": 1, "misrefused": 1},
-    ),
-    "acked and then refused": (
-        [lambda run: run.refuse(7), lambda run: run.not_acked.clear()],
-        {"lost": 1, "refused": 1},
-    ),
-    "not sent": (
-        [
-            lambda run: run.refuse(7),
-            lambda run: run.refused.clear(),
-            lambda run: run.not_sent.add(7),
-        ],
-        {},
-    ),
+    "reordered on disk": ([("swap", DISK, 4, 8)], {"reordered": 1}),
+    "reordered at a receiver": ([("swap", 2, 4, 8)], {"reordered": 1}),
+    "other senders in another order": ([("swap", DISK, 4, 5)], {}),
+    "altered on disk": ([("set", {"altered_on_disk": {7}})], {"corrupt": 1}),
+    "altered on the way": ([("set", {"altered_on_the_way": 1})], {"corrupt": 1}),
+    "damaged file": ([("set", {"damaged": 1})], {"corrupt": 1}),
+    "unanswered": ([("set", {"not_acked": {7}})], {"unanswered": 1}),
+    "refused": ([REFUSED], {"refused": 1}),
+    "refused and saved": ([REFUSED, SAVED], {"refused": 1, "misrefused": 1}),
+    "refused and shown to one": ([REFUSED, SHOWN], {"refused": 1, "misrefused": 1}),
+    "refused, shown and saved": ([REFUSED, SHOWN, SAVED], {"refused": 1, "misrefused": 1}),
+    "acked and then refused": ([REFUSED, ("set", {"not_acked": set()})], {"lost": 1, "refused": 1}),
+    "not sent": ([REFUSED, ("set", {"refused": set(), "not_sent": {7}})], {}),
 }
 
 
@@ -177,8 +151,8 @@ def test_a_fault_is_found_and_named_and_nothing_else_is(
     steps: list[Step], expected: dict[str, int]
 ) -> None:
     run = Run()
-    for step in steps:
-        step(run)
+    for what, *arguments in steps:
+        getattr(run, what)(*arguments)
     found = run.audit()
 
     assert faults(found) == expected
@@ -237,7 +211,7 @@ def test_messages_of_others_are_left_out() -> None:
 def test_without_the_disk_saved_is_unknown_and_a_loss_on_the_way_is_found() -> None:
     run = Run()
     found = audit(run.result(), RUN, None)
-    run.lose_at(1, 7)
+    run.lose(1, 7)
 
     assert found.saved is None
     assert found.clean
@@ -304,26 +278,11 @@ pairs = st.sets(
 )
 
 
-@given(
-    lost=numbers,
-    lost_at=pairs,
-    doubled=numbers,
-    doubled_at=pairs,
-    altered=numbers,
-    not_acked=numbers,
-    refused_numbers=numbers,
-    damaged=st.integers(0, 1),
-)
-def test_any_mixture_of_faults_is_counted_exactly(
-    lost: set[int],
-    lost_at: set[tuple[int, int]],
-    doubled: set[int],
-    doubled_at: set[tuple[int, int]],
-    altered: set[int],
-    not_acked: set[int],
-    refused_numbers: set[int],
-    damaged: int,
-) -> None:
+@given(st.data())
+def test_any_mixture_of_faults_is_counted_exactly(data: st.DataObject) -> None:
+    lost, doubled, altered, not_acked, refused_numbers = (data.draw(numbers) for _ in range(5))
+    lost_at, doubled_at = data.draw(pairs), data.draw(pairs)
+    damaged = data.draw(st.integers(0, 1))
     run = Run(not_acked=set(not_acked), altered_on_disk=altered, damaged=damaged)
     run.saved = [n for n in run.saved for _ in range(1 + (n in doubled)) if n not in lost]
     run.received = [
