@@ -21,6 +21,7 @@ from chatlab.chat.server_job import ServerOptions
 from chatlab.errors import UsageError
 from tests.conftest import TINY, Measured
 
+pytestmark = pytest.mark.real
 MESSAGES = TINY.messages
 
 
