@@ -35,21 +35,6 @@ def at_risk(times: Times) -> int:
     )
 
 
-@pytest.mark.parametrize(
-    ("times", "most"),
-    [
-        ([], 0),
-        ([(1.0, 2.0), (1.5, 3.0), (2.5, 3.0)], 2),
-        ([(1.0, 2.0), (2.0, 3.0)], 1),  # the one is safe when the other comes
-        ([(2.0, 1.0)], 0),  # delivered, then acked: never at risk
-        ([(1.0, NEVER), (5.0, NEVER)], 2),
-        ([(NEVER, 3.0), (NEVER, NEVER)], 0),
-    ],
-)
-def test_at_risk_is_what_was_acked_and_not_yet_delivered(times: Times, most: int) -> None:
-    assert at_risk(times) == most
-
-
 @given(st.lists(st.tuples(MOMENTS, MOMENTS), max_size=30))
 def test_at_risk_agrees_with_looking_at_every_moment(times: Times) -> None:
     def at(moment: float) -> int:

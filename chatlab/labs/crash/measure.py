@@ -11,7 +11,7 @@ from chatlab.labs.crash.kill import add_up, kill_trial
 from chatlab.labs.crash.power import power_cuts
 from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes, PowerResult
 
-KILL_S, POWER_S = 2.5, 20.0
+KILL_S, POWER_S = 2.0, 5.0
 """What a kill and all power cuts of a mode take, about."""
 
 

@@ -22,7 +22,12 @@ from rich.console import Group, RenderableType
 
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
-from chatlab.bench.server_process import LISTENING, START_TIMEOUT_S, ServerProcess
+from chatlab.bench.server_process import (
+    LISTENING,
+    START_TIMEOUT_S,
+    ServerFailed,
+    ServerProcess,
+)
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.errors import UsageError
 from chatlab.labs import screen
@@ -158,11 +163,15 @@ async def _watched_server(mode: str, folder: Path) -> AsyncIterator[str]:
         start_new_session=True,
     )
     os.close(terminal)
+    line = ""
     try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            line = await reader.readline()
+        with suppress(OSError):  # the server ended: see `_read_to_the_end`
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = (await reader.readline()).decode().strip()
+        if not line.startswith(LISTENING):
+            raise ServerFailed(f"the server did not start: {line}")
         reading = asyncio.create_task(_read_to_the_end(reader))
-        yield line.decode().strip().removeprefix(LISTENING)
+        yield line.removeprefix(LISTENING)
     finally:
         assert process.stdin is not None
         process.stdin.close()  # this asks it to stop
