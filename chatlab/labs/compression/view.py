@@ -23,7 +23,6 @@ from chatlab.labs.compression.measure import (
 from chatlab.view import words
 
 BAR_WIDTH = 36
-Figure = Callable[[CompressionRound], float | None]
 
 
 def render(report: CompressionReport) -> RenderableType:
@@ -119,7 +118,9 @@ def _explanation(report: CompressionReport) -> Iterator[Text]:
         yield Text("! Fewer than six rounds: no interval, and nothing to claim.", "yellow")
 
 
-def _median(rounds: list[CompressionRound], figure: Figure) -> float | None:
+def _median(
+    rounds: list[CompressionRound], figure: Callable[[CompressionRound], float | None]
+) -> float | None:
     values = [value for one in rounds if (value := figure(one)) is not None]
     return median(values) if values else None
 
