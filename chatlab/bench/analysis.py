@@ -38,7 +38,7 @@ def mode_report(
 ) -> ModeReport:
     """Everything measured of one mode, in at least one round.
 
-    Estimates rest on the valid rounds; if there are none, on all, each marked as invalid.
+    Estimates rest on the valid rounds, or on all if none is valid; each says if it is invalid.
 
     Args:
         rounds: of this mode.

@@ -81,8 +81,8 @@ FAULTS = (
     AuditFault(
         name="misrefused",
         words="refused but stored anyway",
-        what="Messages refused with an error that are on disk or with a receiver all the same. A "
-        "sender who obeys the error and sends again has such a message there twice.",
+        what="Messages refused with an error that are on disk or with a receiver anyway. A sender "
+        "who obeys the error and sends again has such a message there twice.",
         how="The audit looks for each refused message in the files and at every receiver.",
         fooled="An honest `storage_failed`: when a write fails half-way, the server cannot know "
         "whether the message is on disk. If it is, it is counted here.",

@@ -55,7 +55,7 @@ class Load:
         scenario, plan: what to do.
         run_id: marks the users, rooms and messages of this run, to keep runs apart.
         clock: seconds.
-        settle_s: give up an incomplete run after so many seconds without an answer.
+        settle_s: seconds without an answer after which an incomplete run is given up.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Load:
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
 
     async def _send_all(self) -> None:
-        """Open loop: each message at its time, whatever has become of the others."""
+        """Open loop: send each message at its time, even if earlier ones are unanswered."""
         for number, send in enumerate(self.result.plan):
             ahead_s = self._start + send.at_s - self._clock()
             if ahead_s > 0:

@@ -44,7 +44,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         rooms: how many rooms.
         rate_per_s: messages per second, evenly spaced; None: all at once, at midnight.
         rate_end_per_s: if given, the rate changes evenly to this over the run.
-        in_flight: if given, a closed loop with so many messages in flight per user.
+        in_flight: if given, a closed loop, with this many messages in flight per user.
         slow_readers: further connections in the rooms that hardly read what they get. They are
             obstacles, and count neither as users nor as receivers.
         history: messages in the server's data folder before the start.

@@ -118,7 +118,7 @@ class Timeline:
     def outstanding(self, upto_s: float, step_s: float) -> list[int | None]:
         """The most messages that waited in each step from the start up to a moment.
 
-        None before the first sample: nobody saw how many waited then.
+        None before the first sample: how many waited then is unknown.
         """
         most: list[int | None] = []
         for from_s, to_s in _steps(min(upto_s, self.end_s), step_s):

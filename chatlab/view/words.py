@@ -1,7 +1,7 @@
 """Figures as people read them: small pure functions, each with its unit.
 
-Owns how a count, a size, a time, a ratio and a row of bars are written, whatever they measure. Read
-`lines.py` for how words become lines.
+Owns how a count, a size, a time, a ratio and a row of bars are written. Read `lines.py` for how
+words become lines.
 """
 
 from __future__ import annotations

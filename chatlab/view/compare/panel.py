@@ -103,7 +103,7 @@ def panel(one: LiveMode, scale: Scale, width: int, rows: int = 1) -> list[Line]:
     Args:
         one: the mode, and at which moment.
         scale: of both sides.
-        width: columns; each line has exactly so many.
+        width: columns of each line, exactly.
         rows: lines of each chart.
     """
     height = PANEL_ROWS + 2 * (rows - 1)
@@ -125,7 +125,7 @@ def rounded_up(value: float) -> float:
 
 
 def _planned_s(scenario: Scenario) -> float:
-    """How long the sending alone takes; 0 where nobody can know."""
+    """How long the sending alone takes; 0 if that cannot be known."""
     if scenario.rate_per_s is None or scenario.in_flight is not None:
         return 0.0
     last = scenario.rate_end_per_s or scenario.rate_per_s

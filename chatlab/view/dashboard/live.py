@@ -50,7 +50,7 @@ async def show(snapshots: AsyncIterator[Snapshot], console: Console | None = Non
     if console.is_terminal and not console.is_dumb_terminal:
         await _on_screen(snapshots, console)
     else:
-        with suppress(BrokenPipeError):  # nobody reads any more, as after `| head`
+        with suppress(BrokenPipeError):  # the reader has gone, as after `| head`
             await _in_lines(snapshots, console)
 
 

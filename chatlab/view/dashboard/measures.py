@@ -102,7 +102,7 @@ def files(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
     Args:
         now: the snapshot.
         width: columns.
-        rows_max: at most so many lines for single files; the least busy then share the last one.
+        rows_max: most lines for single files; the least busy files then share the last one.
     """
     columns, name_width = _columns(width)
 
@@ -137,7 +137,7 @@ def rates_per_s(
     Args:
         history: snapshots of one server, oldest first.
         total: what to look at: something that only grows.
-        seconds_max: return at most so many.
+        seconds_max: most values to return.
     """
     times = [snapshot.uptime_s for snapshot in history]
     totals = [total(snapshot) for snapshot in history]

@@ -128,7 +128,7 @@ def notes(now: Snapshot, width: int, rows_max: int = 100, hint: str = "") -> lis
     Args:
         now: the snapshot.
         width: columns.
-        rows_max: at most so many lines, the heading included.
+        rows_max: most lines, the heading included.
         hint: what else to say in the heading.
     """
     if not now.notes:
