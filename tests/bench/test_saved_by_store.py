@@ -34,6 +34,10 @@ class MyStore(Store):
 """
 
 
+START = "    async def start(self, starting=()): "
+HISTORY = "    async def history(self, room_id, limit): return "
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The data folder of a server that has stopped."""
@@ -62,76 +66,65 @@ def said(id_: str, room_id: str = "general") -> Message:
     return Message(id_, room_id, "alice", id_, "2026-01-01T00:00:00.000Z")
 
 
-async def test_messages_of_every_room_come_back_private_ones_too(folder: Path) -> None:
-    more = """
+STORES = {
+    "messages of every room": (
+        """
     async def history(self, room_id, limit):
         return [message(f"{room_id} {n}", room_id) for n in range(2)]
-"""
-    assert await found(a_store(folder, more), folder) == SavedMessages(
-        [said(f"{room} {n}", room) for room in ("general", "secret") for n in range(2)], 0
-    )
-
-
-async def test_only_messages_that_are_wanted_are_kept(folder: Path) -> None:
-    mode = a_store(
-        folder, "    async def history(self, room, limit): return [message('a'), message('b')]"
-    )
-    saved = await read_saved_by_store(mode, folder, lambda message: message.id == "b")
-
-    assert saved is not None
-    assert {message.id for message in saved.messages} == {"b"}
-
-
-async def test_what_a_store_prints_is_no_message(folder: Path) -> None:
-    more = """
+""",
+        [said(f"{room} {n}", room) for room in ("general", "secret") for n in range(2)],
+        "",
+    ),
+    "what it prints is no message": (
+        """
     async def history(self, room_id, limit):
         print("hello", flush=True)
-        os.write(1, b'{"type":"end"}' + bytes([10]))
+        os.write(1, b"\\0" * 7 + b"\\1x")
         return [message("a", room_id)]
-"""
-    saved = await found(a_store(folder, more), folder)
-
-    assert (len(saved.messages), saved.damaged) == (2, 0)
-
-
-@pytest.mark.parametrize(
-    ("what_start_does", "why"),
-    [
-        (
-            "raise StorageError('read', 'my-1.log', 'gone')",
-            "cannot read my-1.log: gone",
-        ),
-        ("return {}[1]", "KeyError: 1 (mystore.py, line 19)"),
-        ("sys.exit(7)", "SystemExit: 7 (mystore.py, line 19)"),
-        ("os._exit(7)", "it ended its process (exit code 7)"),
-    ],
-)
-async def test_a_store_that_cannot_start_is_one_damaged_file_with_a_reason(
-    folder: Path, what_start_does: str, why: str
-) -> None:
-    mode = a_store(folder, f"    async def start(self, starting=()):\n        {what_start_does}\n")
-
-    assert await found(mode, folder) == SavedMessages([], 1, why)
-
-
-@pytest.mark.parametrize(("given", "kind"), [("None", "NoneType"), ("[{'id': 'a'}]", "dict")])
-async def test_a_history_of_the_wrong_type_is_named(folder: Path, given: str, kind: str) -> None:
-    mode = a_store(folder, f"    async def history(self, room_id, limit): return {given}")
-    saved = await found(mode, folder)
-
-    assert (saved.damaged, kind in saved.why) == (1, True)
-
-
-async def test_what_came_before_the_trouble_counts(folder: Path) -> None:
-    more = """
+""",
+        [said("a"), said("a", "secret")],
+        "",
+    ),
+    "what came before the trouble counts": (
+        """
     async def history(self, room_id, limit):
         if room_id == "secret":
             raise StorageError("read", "my-1.log", "the second half is gone")
         return [message("a")]
-"""
-    saved = await found(a_store(folder, more), folder)
+""",
+        [said("a")],
+        "cannot read my-1.log: the second half is gone",
+    ),
+    "an error at its start": (
+        START + "raise StorageError('read', 'x', 'gone')",
+        [],
+        "cannot read x: gone",
+    ),
+    "a bug at its start": (START + "return {}[1]", [], "KeyError: 1 (mystore.py, line 18)"),
+    "an exit": (START + "sys.exit(7)", [], "SystemExit: 7 (mystore.py, line 18)"),
+    "the end of the process": (START + "os._exit(7)", [], "it ended its process (exit code 7)"),
+    "no history": (HISTORY + "None", [], "TypeError: 'NoneType' object is not iterable"),
+    "a history of something else": (
+        HISTORY + "[{'id': 'a'}]",
+        [],
+        "TypeError: history returned an object of type dict instead of a message",
+    ),
+}
+"""What a store does besides, what is found of its messages, and why there may be more."""
 
-    assert (saved.messages, saved.damaged) == ([said("a")], 1)
+
+@pytest.mark.parametrize("case", STORES)
+async def test_whatever_a_store_does_is_found(case: str, folder: Path) -> None:
+    more, messages, why = STORES[case]
+    assert await found(a_store(folder, more), folder) == SavedMessages(messages, bool(why), why)
+
+
+async def test_only_messages_that_are_wanted_are_kept(folder: Path) -> None:
+    mode = a_store(folder, HISTORY + "[message('a'), message('b')]")
+    saved = await read_saved_by_store(mode, folder, lambda message: message.id == "b")
+
+    assert saved is not None
+    assert {message.id for message in saved.messages} == {"b"}
 
 
 @pytest.mark.real
