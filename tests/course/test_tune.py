@@ -21,7 +21,7 @@ from chatlab.course.simulation.evening import (
     simulate_all,
     table,
 )
-from tests.course.judging import Mistake, changed, exercise, failed, judged, mistakes, solution
+from tests.course.judging import Mistake, changed, exercise, mistakes, solution, tried
 
 NAME = "10_tune"
 
@@ -75,7 +75,7 @@ def test_another_right_pair_with_rounded_figures_passes(tmp_path: Path) -> None:
         ('"midnight_s": 1.46', '"midnight_s": 1.3'),
     )
 
-    assert failed(judged(NAME, tmp_path, answer)) == {}
+    assert tried(NAME, tmp_path, answer) == {}
 
 
 # The simulation.
