@@ -21,7 +21,7 @@ import msgspec
 from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot, framed
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.load_tracker import LoadTracker
-from chatlab.bench.scenario import PlannedSend, Scenario, members
+from chatlab.bench.scenario import RUN_ID, PlannedSend, Scenario, members
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,
@@ -64,7 +64,7 @@ class Load:
         scenario: Scenario,
         plan: list[PlannedSend],
         *,
-        run_id: str = "0",
+        run_id: str = RUN_ID,
         clock: Clock = time.perf_counter,
         settle_s: float = 5.0,
     ) -> None:

@@ -26,7 +26,7 @@ from chatlab.bench import scenario as scenarios
 from chatlab.bench.crash.reopening import contents_of, without_folder
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.scenario import Scenario, content_of, number_of
+from chatlab.bench.scenario import RUN_ID, Scenario, content_of, number_of
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
@@ -34,7 +34,6 @@ from chatlab.data.records import Message
 from chatlab.errors import StorageError, UsageError
 from chatlab.labs.crash.report import KillResult, KillTrial
 
-RUN_ID = "0"
 USERS = 4
 LOAD_S = 0.6
 KILL_AFTER_S = (0.05, 0.45)

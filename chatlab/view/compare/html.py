@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -113,21 +113,27 @@ def _trust(report: Report) -> Iterator[str]:
 
 def _table(report: Report, rows: list[figures.TableRow]) -> Iterator[str]:
     colour = colours(report)
-    heads = "".join(
-        f'<th scope="col">{_swatch(colour[name])}{_text(name)}</th>' for name in report.modes
-    )
-    yield '<div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table>'
-    yield f"<thead><tr><td></td>{heads}</tr></thead><tbody>"
-    for row in rows:
-        if row.heading:
-            span = len(report.modes) + 1
-            head = f'<th scope="rowgroup" colspan="{span}">{_text(row.label)}</th>'
-            yield f'<tr class="group">{head}</tr>'
-        else:
-            cells = "".join(
-                f'<td class="{cell.tone}">{_text(cell.text)}</td>' for cell in row.cells
-            )
-            yield f'<tr><th scope="row">{_text(row.label)}</th>{cells}</tr>'
+
+    def lines() -> Iterator[str]:
+        for row in rows:
+            if row.heading:
+                span = len(report.modes) + 1
+                head = f'<th scope="rowgroup" colspan="{span}">{_text(row.label)}</th>'
+                yield f'<tr class="group">{head}</tr>'
+            else:
+                cells = (f'<td class="{one.tone}">{_text(one.text)}</td>' for one in row.cells)
+                yield f'<tr><th scope="row">{_text(row.label)}</th>{"".join(cells)}</tr>'
+
+    heads = [f"{_swatch(colour[name])}{_text(name)}" for name in report.modes]
+    yield from _grid("Table of figures", heads, lines())
+
+
+def _grid(label: str, heads: Iterable[str], lines: Iterable[str]) -> Iterator[str]:
+    """A table that can be scrolled sideways; its first column has no heading."""
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table>'
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    yield f"<thead><tr><td></td>{columns}</tr></thead><tbody>"
+    yield from lines
     yield "</tbody></table></div>"
 
 
@@ -139,20 +145,16 @@ def _comparisons(report: Report) -> Iterator[str]:
     baseline = report.comparisons[0].baseline
     found = {(one.mode, one.metric): claims.ratio(one) for one in report.comparisons}
     yield f"<h3>Each figure, divided by that of {_text(baseline)}</h3>"
-    yield '<div class="wide" tabindex="0" role="region" aria-label="Table of ratios"><table>'
-    yield "<thead><tr><td></td>"
-    yield "".join(
-        f'<th scope="col">{_text(METRICS.get(metric, metric))}</th>' for metric in metrics
-    )
-    yield "</tr></thead><tbody>"
+    lines = []
     for mode in dict.fromkeys(one.mode for one in report.comparisons):
         cells = "".join(
             "<td>{}<small>{}</small></td>".format(*map(_text, found[mode, metric]))
             for metric in metrics
         )
         unsafe = "" if report.modes[mode].audit.clean else ' <span class="bad">NOT SAFE</span>'
-        yield f'<tr><th scope="row">{_text(mode)}{unsafe}</th>{cells}</tr>'
-    yield "</tbody></table></div>"
+        lines.append(f'<tr><th scope="row">{_text(mode)}{unsafe}</th>{cells}</tr>')
+    heads = (_text(METRICS.get(metric, metric)) for metric in metrics)
+    yield from _grid("Table of ratios", heads, lines)
 
 
 def _chart(chart: Chart, report: Report) -> str:
