@@ -92,26 +92,16 @@ async def test_data_are_synced_after_they_are_written(
     assert size_at_fsync == [5]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
-async def test_counts_a_sync_of_the_folder(files: Files) -> None:
+async def test_a_safe_replacement_is_counted_under_the_files_own_name(files: Files) -> None:
+    (files.folder / "a.json").write_bytes(b"old")
+    await files.write("a.json.tmp", b"new", fsync=True)
+    await files.rename("a.json.tmp", "a.json")
     await files.fsync_folder()
 
-    assert files.statistics() == {FOLDER: FileIO(fsyncs=1)}
-
-
-async def test_counts_a_temporary_file_under_its_final_name(files: Files) -> None:
-    await files.write("a.json.tmp", b"12345")
-
-    assert files.statistics() == {"a.json": FileIO(writes=1, bytes_written=5)}
-
-
-async def test_rename_replaces_the_target(files: Files) -> None:
-    (files.folder / "old").write_bytes(b"old")
-    (files.folder / "new").write_bytes(b"new")
-    await files.rename("new", "old")
-
-    assert (files.folder / "old").read_bytes() == b"new"
-    assert not (files.folder / "new").exists()
+    assert [path.read_bytes() for path in files.folder.iterdir()] == [b"new"]
+    folder = {} if os.name == "nt" else {FOLDER: FileIO(fsyncs=1)}  # which cannot sync one
+    counted = {"a.json": FileIO(writes=1, fsyncs=1, bytes_written=3)}
+    assert files.statistics() == counted | folder
 
 
 async def test_a_large_write_is_written_whole(files: Files) -> None:

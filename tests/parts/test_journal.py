@@ -261,31 +261,6 @@ async def test_a_message_of_any_size_comes_back(journal: Journal, size: int) -> 
 
 # Saves that fail.
 
-FAULTS = pytest.mark.parametrize(
-    "fault",
-    [{"kind": "write"}, {"kind": "write", "error": "enospc"}, {"kind": "fsync"}],
-    ids=["write", "half a write", "fsync"],
-)
-ENDS = pytest.mark.parametrize("end", ["kill", "reopen", "go on"])
-
-
-@FAULTS
-@ENDS
-@IN_ANY_SEGMENTS
-async def test_after_a_failed_save_the_next_one_loses_and_doubles_nothing(
-    journal: Journal, fault, end: str
-) -> None:
-    await journal.save(1, 2)
-    journal.disk.fail(**fault)
-    await journal.refuses(3, 4)
-    assert ids(await journal.store.history("general", 9)) == ["m-000001", "m-000002"]
-    await journal.save(5)
-    await journal.save(3, 4)
-    if end != "go on":
-        await getattr(journal, end)()
-
-    await journal.holds(1, 2, 5, 3, 4)
-
 
 async def test_what_was_refused_is_written_anew_rather_than_synced_again(journal: Journal) -> None:
     journal.disk.fail(kind="fsync")
@@ -343,6 +318,7 @@ async def fill_the_segment(journal: Journal) -> list[int]:
     return numbers
 
 
+ENDS = pytest.mark.parametrize("end", ["kill", "reopen", "go on"])
 STEPS = {  # of the beginning of a segment
     "write": kinds("write"),
     "fsync": lambda operation: operation.kind == "fsync" and operation.name != FOLDER,

@@ -162,37 +162,6 @@ async def test_what_a_killed_filling_left_is_forgotten(tmp_path: Path) -> None:
 # A disk that fails.
 
 
-@pytest.mark.parametrize(
-    ("error", "words"), [("eio", "Input/output error"), ("enospc", "No space left on device")]
-)
-@pytest.mark.parametrize("log_pages", [FEW_PAGES, 2_000])
-@pytest.mark.parametrize("nth", range(1, 8))
-async def test_after_failed_saves_the_next_ones_lose_and_double_nothing(
-    base: Base, nth: int, log_pages: int, error: str, words: str
-) -> None:
-    base.set(log_pages_max=log_pages)
-    saved = [*range(20)]
-    told = set()
-    await base.save(*saved)
-    for n in range(100, 130):
-        base.disk.fail(nth, error=error, kind="write")
-        try:
-            await base.save(n, n + 100)
-        except StorageError as refused:
-            told.add(str(refused))
-            if n % 3:  # of those that fail, some are never tried again
-                base.disk.heal()
-                await base.save(n, n + 100)
-                saved += [n, n + 100]
-        else:
-            saved += [n, n + 100]
-        base.disk.heal()
-        await base.holds(*saved)
-    assert told == {f"cannot write {NAME}: {words}"}
-    await base.reopen()
-    await base.holds(*saved)
-
-
 async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again_on_the_same_bytes(
     base: Base,
 ) -> None:
@@ -208,8 +177,8 @@ async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again_on_the_sam
     assert kinds[-1] == "fsync"
     assert "write" in kinds
     await base.holds(1, 2)
-    base.disk.fail(kind="fsync")
-    await base.refuses(3)
+    base.disk.fail(kind="write", error="enospc")
+    await base.refuses(3, words="cannot write messages.sqlite: No space left on device")
     await base.reopen()
     await base.holds(1, 2)
 

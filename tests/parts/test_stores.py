@@ -383,7 +383,7 @@ SAVED = [message(n, ROOMS[n % 3]) for n in range(7)]
 
 FAULTS = st.fixed_dictionaries(
     {
-        "first": st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 8]),
+        "first": st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 8, 11, 15]),
         "count": st.sampled_from([1, 1, 3]),
         "error": st.sampled_from(["eio", "enospc"]),
     }
