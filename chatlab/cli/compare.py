@@ -20,7 +20,7 @@ from chatlab.bench.server_process import ServerFailed
 from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.load import while_drawing
-from chatlab.cli.mine import check_modes, remember
+from chatlab.cli.modes import check_modes, remember
 from chatlab.cli.options import (
     SCENARIO,
     DiskName,

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 import typer
 
 from chatlab.cli import child_command
-from chatlab.cli.mine import check_modes
+from chatlab.cli.modes import check_modes
 from chatlab.cli.options import JsonFile, check_writable, finite
 from chatlab.errors import UsageError
 from chatlab.labs import LABS, load

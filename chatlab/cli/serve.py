@@ -14,7 +14,7 @@ from chatlab.chat.server import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
-from chatlab.cli.mine import check_modes
+from chatlab.cli.modes import check_modes
 from chatlab.cli.options import (
     DEFAULT_PORT,
     SETTINGS,
