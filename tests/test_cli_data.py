@@ -23,7 +23,7 @@ from chatlab.data import journal_format as form
 from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.inspection import Contents, StoreContents, inspect, read_lines
 from chatlab.data.journal_format import FILLING
-from chatlab.data.readers import StoreKind
+from chatlab.data.readers import StoreKind, read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
@@ -223,6 +223,7 @@ def test_inspect_says_where_a_tail_is_torn_and_that_this_is_no_damage(
     (torn,) = [one.torn_bytes for one in journal_of(tmp_path).segments if one.torn_bytes]
     assert f"torn tail of {torn} bytes" in said
     assert "The next start cuts it off" in said
+    assert read_saved(tmp_path).damaged == 1  # the audit of a server that stopped in good order
     assert state(tmp_path) == before
 
 
