@@ -30,6 +30,8 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+_Value = Callable[[dict[str, Any]], float]
+"""What a side of a threshold is in a result."""
 _HELP = (
     "write it as MODE.FIGURE < NUMBER, such as 'optimized.ack_ms.p99 > 50' or "
     "'optimized.throughput_per_s < 5 * naive.throughput_per_s'; a mode with other characters "
@@ -71,12 +73,11 @@ class Threshold:
             raise UsageError(f"--fail-if {text!r} cannot be read: {_HELP}") from error
         if not isinstance(tree, ast.Compare) or len(tree.ops) != 1:
             raise UsageError(f"--fail-if {text!r} compares nothing: {_HELP}")
-        self._left, self._right = tree.left, tree.comparators[0]
-        self._compare = _COMPARISONS.get(type(tree.ops[0]))
-        if self._compare is None:
+        compare = _COMPARISONS.get(type(tree.ops[0]))
+        if compare is None:
             raise UsageError(f"--fail-if {text!r}: use <, <=, >, >=, == or !=")
-        for side in (self._left, self._right):
-            self._check(side)
+        self._compare = compare
+        self._left, self._right = self._value_of(tree.left), self._value_of(tree.comparators[0])
 
     def missed(self, modes: dict[str, Any]) -> Missed | None:
         """Check it against a result.
@@ -87,43 +88,34 @@ class Threshold:
         Returns:
             None if the result meets it; else why not.
         """
-        assert self._compare is not None
         try:
-            left, right = _value(self._left, modes), _value(self._right, modes)
+            left, right = self._left(modes), self._right(modes)
         except NoData as error:
             return Missed(self.text, str(error))
         if not self._compare(left, right):
             return None
         return Missed(self.text, f"{left:,.6g} against {right:,.6g}")
 
-    def _check(self, node: ast.expr) -> None:
+    def _value_of(self, node: ast.expr) -> _Value:
         match node:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                self._check(left)
-                self._check(right)
+                first, second = self._value_of(left), self._value_of(right)
+
+                def calculated(modes: dict[str, Any]) -> float:
+                    try:
+                        return _ARITHMETIC[type(op)](first(modes), second(modes))
+                    except ZeroDivisionError:
+                        raise NoData(f"{ast.unparse(node)} divides by zero") from None
+
+                return calculated
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                self._check(operand)
-            case ast.Constant(value=int() | float()):
-                pass
-            case ast.Attribute() if _path(node) is not None:
-                pass
-            case _:
-                raise UsageError(f"--fail-if {self.text!r}: {ast.unparse(node)!r}? {_HELP}")
-
-
-def _value(node: ast.expr, modes: dict[str, Any]) -> float:
-    match node:
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _value(left, modes), _value(right, modes)
-            if isinstance(op, ast.Div) and b == 0:
-                raise NoData(f"{ast.unparse(node)} divides by zero")
-            return _ARITHMETIC[type(op)](a, b)
-        case ast.UnaryOp(operand=operand):
-            return -_value(operand, modes)
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case _:
-            return _figure(_path(node) or [], modes)
+                positive = self._value_of(operand)
+                return lambda modes: -positive(modes)
+            case ast.Constant(value=int() | float() as number):
+                return lambda _modes: number
+            case ast.Attribute() if path := _path(node):
+                return lambda modes: _figure(path, modes)
+        raise UsageError(f"--fail-if {self.text!r}: {ast.unparse(node)!r}? {_HELP}")
 
 
 def _figure(path: list[str], modes: dict[str, Any]) -> float:
