@@ -70,12 +70,13 @@ def tried(name: str, folder: Path, answer: str, *only: str) -> dict[str, CheckOu
     found: dict[str, CheckOutcome] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        gc.freeze()  # what is there already need not be looked through below
         for spec in one.spec.checks:
             if spec.name in only or (not only and not found.keys() & set(spec.needs)):
                 outcome = _outcome(one, work, checks[spec.name], spec)
                 found |= {} if outcome is None else {spec.name: outcome}
-        if found:
-            gc.collect()  # now is the time to warn of coroutines that an answer has not awaited
+        gc.collect()  # now is the time to warn of coroutines that an answer has not awaited
+        gc.unfreeze()
     return found
 
 
