@@ -11,10 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from chatlab.bench.crash.workload import StepByStep, public_rooms, put_together, read_all
+from chatlab.bench.crash.workload import opened, public_rooms, read_all
 from chatlab.chat.modes import LineUp
 from chatlab.data import journal_format, sqlite_database
-from chatlab.data.folder import DataFolder
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.errors import ChatlabError, CorruptFile
@@ -73,14 +72,10 @@ async def contents_of(line_up: LineUp, folder: Path) -> list[Message]:
 
 
 async def _open(line_up: LineUp, folder: Path, *, add_one: bool) -> dict[str, list[Message]]:
-    kept_in = line_up.classes["store"].kept_in  # type: ignore[attr-defined]
-    data = DataFolder(folder, kept_in=kept_in)
-    async with data as path:
-        rooms = public_rooms(path)
-        files = StepByStep(path)
-        store = put_together(line_up, files).store
+    async with opened(line_up, folder) as (parts, starting):
+        rooms, store = public_rooms(folder), parts.store
         try:
-            await store.start(data.starting)
+            await store.start(starting)
             found = await read_all(store, rooms)
             if add_one:
                 await store.save([_one_more(rooms[0])])
@@ -89,8 +84,6 @@ async def _open(line_up: LineUp, folder: Path, *, add_one: bool) -> dict[str, li
             with suppress(Exception):  # the first error is the one to tell
                 await store.close()
             raise
-        finally:
-            files.close()
     return found
 
 

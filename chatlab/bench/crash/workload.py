@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -96,23 +97,15 @@ async def record(line_up: LineUp, folder: Path, seed: int, count: int = MESSAGES
         seed, count: which messages, and how many.
     """
     recorder = Recorder()
-    kept_in = line_up.classes["store"].kept_in  # type: ignore[attr-defined]
-    data = DataFolder(folder, kept_in=kept_in)
-    async with data as path:
-        before = contents(path)
-        rooms = public_rooms(path)
-        files = StepByStep(path, [recorder])
-        try:
-            parts = put_together(line_up, files)
-            await parts.store.start(data.starting)
-            base = await read_all(parts.store, rooms)
-            recorder.note("ready")
-            messages = _messages(random.Random(seed), rooms, count)
-            await _talk(parts, recorder, messages, random.Random(seed + 1))
-            await parts.processor.drain()
-            await parts.store.close()
-        finally:
-            files.close()
+    async with opened(line_up, folder, recorder) as (parts, starting):
+        before, rooms = contents(folder), public_rooms(folder)
+        await parts.store.start(starting)
+        base = await read_all(parts.store, rooms)
+        recorder.note("ready")
+        messages = _messages(random.Random(seed), rooms, count)
+        await _talk(parts, recorder, messages, random.Random(seed + 1))
+        await parts.processor.drain()
+        await parts.store.close()
     return Recording(
         ack_means=parts.ack_means,
         files=before,
@@ -122,17 +115,36 @@ async def record(line_up: LineUp, folder: Path, seed: int, count: int = MESSAGES
     )
 
 
-def put_together(line_up: LineUp, files: Files) -> Parts:
-    """The parts of a mode, over these files, with nobody in any room."""
+@asynccontextmanager
+async def opened(
+    line_up: LineUp, folder: Path, *recorders: Recorder
+) -> AsyncIterator[tuple[Parts, Iterable[Message]]]:
+    """The parts of a mode over a data folder, with nobody in any room.
+
+    Args:
+        folder: made if it is missing.
+        recorders: note what the parts do to it.
+
+    Yields the parts, and the messages with which their store starts.
+    """
+    data = DataFolder(folder, kept_in=line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
     clock = time.perf_counter
-    return assemble(
-        line_up,
-        files=files,
-        settings=SETTINGS,
-        clock=clock,
-        metrics=Metrics(clock),
-        members=lambda _room_id: (),
-    )
+    async with data as path:
+        files = StepByStep(path, recorders)
+        try:
+            yield (
+                assemble(
+                    line_up,
+                    files=files,
+                    settings=SETTINGS,
+                    clock=clock,
+                    metrics=Metrics(clock),
+                    members=lambda _room_id: (),
+                ),
+                data.starting,
+            )
+        finally:
+            files.close()
 
 
 async def read_all(store: Store, rooms: list[str]) -> dict[str, list[Message]]:

@@ -70,15 +70,6 @@ def new_batches(rooms: list[str], batches: int, size: int) -> Iterator[list[Mess
         ]
 
 
-class Run(msgspec.Struct, frozen=True):
-    plan: list[str]
-    found: int
-    rows_read: int
-    steps: int
-    io: FileIO
-    ms: float
-
-
 @contextmanager
 def connected(disk: Disk) -> Iterator[apsw.Connection]:
     """A connection that counts what it reads, with nothing but the schema in its memory."""
@@ -94,32 +85,32 @@ def connected(disk: Disk) -> Iterator[apsw.Connection]:
         files.unregister()
 
 
-def ask(disk: Disk, room: str) -> Run:
-    """Ask once, on a new connection."""
-    told: list[dict[str, int]] = []
+def ask(disk: Disk, room: str) -> tuple[int, Look]:
+    """Ask once, on a new connection; returns how many messages came back, and what it cost."""
+    events: list[dict[str, int]] = []
     with connected(disk) as connection:
         query, values = HISTORY, (room, LIMIT)
         explained = connection.execute(f"EXPLAIN QUERY PLAN {query}", values)
         plan = [str(row[3]) for row in explained]
         connection.trace_v2(
-            apsw.SQLITE_TRACE_PROFILE, lambda event: told.append(event["stmt_status"])
+            apsw.SQLITE_TRACE_PROFILE, lambda event: events.append(event["stmt_status"])
         )
         before = total(disk)
         began = time.perf_counter()
         found = len(connection.execute(query, values).fetchall())
         ms = (time.perf_counter() - began) * 1_000
         io = total(disk) - before
-    status = told[-1]
     # A scan counts its moves from one row to the next; a search touches just the rows it finds.
-    scanned = status["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+    scanned = events[-1]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
     rows_read = scanned + 1 if any(line.startswith("SCAN") for line in plan) else found
-    return Run(plan, found, rows_read, status["SQLITE_STMTSTATUS_VM_STEP"], io, ms)
+    steps = events[-1]["SQLITE_STMTSTATUS_VM_STEP"]
+    return found, Look(plan, rows_read, steps, io.reads, io.bytes_read, estimate([ms]))
 
 
-def summary(runs: list[Run]) -> Look:
-    one = runs[0]
-    ms = estimate([run.ms for run in runs])
-    return Look(one.plan, one.rows_read, one.steps, one.io.reads, one.io.bytes_read, ms)
+def summary(looks: list[Look]) -> Look:
+    """Several looks as one: they differ in their times alone."""
+    times = [ms for look in looks for ms in look.ms.samples]
+    return msgspec.structs.replace(looks[0], ms=estimate(times))
 
 
 def total(disk: Disk) -> FileIO:

@@ -28,7 +28,6 @@ from chatlab.labs.base import Lab, LabReport, Option
 from chatlab.labs.query_plan.database import (
     LIMIT,
     Look,
-    Run,
     ask,
     connected,
     make_database,
@@ -217,16 +216,16 @@ class QueryPlan(Lab):
     async def _look(self, room: str, messages: int) -> RoomLook:
         """Ask for a room's history, in both ways by turns: A B B A."""
         self.say(f"asking for the history of {room}")
-        runs: list[list[Run]] = [[], []]
+        looks: list[list[Look]] = [[], []]
         end = time.perf_counter() + RUNS_S
         for number in range(RUNS_MAX):
             await asyncio.sleep(0)  # a Ctrl-C takes effect here
             for which in (0, 1) if number % 2 else (1, 0):
-                runs[which].append(ask(self._disks[which], room))
+                found, look = ask(self._disks[which], room)
+                looks[which].append(look)
             if number + 1 >= RUNS_MIN and time.perf_counter() > end:
                 break
-        indexed, scanned = runs
-        return RoomLook(room, messages, indexed[0].found, summary(indexed), summary(scanned))
+        return RoomLook(room, messages, found, *map(summary, looks))
 
     async def _insert(self) -> list[Inserts | None]:
         """Save the same batches into both copies, by turns."""
