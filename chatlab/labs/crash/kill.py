@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from chatlab.bench import scenario as scenarios
 from chatlab.bench.crash.reopening import contents_of, without_folder
@@ -85,16 +86,14 @@ async def kill_trial(
             plan = scenarios.plan(load_of, chance.randrange(2**32))
             load = Load(server.url, load_of, plan, run_id=RUN_ID)
             killed_s = await _kill_under(load, server, chance.uniform(*KILL_AFTER_S))
-        recovery_s, ordinary_s, corrupt = await _start_again(
-            line_up.name, folder, compare=number <= ORDINARY_TRIALS
-        )
+        restart = await _start_again(line_up.name, folder, compare=number <= ORDINARY_TRIALS)
         saved: list[Message] = []
-        if not corrupt:
+        if not restart.corrupt:
             try:
                 saved = await contents_of(line_up, folder)
             except StorageError as error:
-                corrupt = str(error)
-        return _judge(load.result, saved, killed_s, ack_means, corrupt, recovery_s, ordinary_s)
+                restart = restart._replace(corrupt=str(error))
+        return _judge(load.result, saved, killed_s, ack_means, restart)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -169,22 +168,27 @@ async def _kill_under(load: Load, server: ServerProcess, after_s: float) -> floa
     return killed_s
 
 
-async def _start_again(
-    mode: str, folder: Path, *, compare: bool
-) -> tuple[float | None, float | None, str]:
+class Restart(NamedTuple):
     """Seconds to start after the kill, and after an orderly stop; and why it would not start."""
+
+    recovery_s: float | None
+    ordinary_s: float | None = None
+    corrupt: str = ""
+
+
+async def _start_again(mode: str, folder: Path, *, compare: bool) -> Restart:
     begin = time.perf_counter()
     try:
         async with ServerProcess(mode, folder) as server:
             recovery_s = time.perf_counter() - begin
             await server.stop()
         if not compare:
-            return recovery_s, None, ""
+            return Restart(recovery_s)
         begin = time.perf_counter()
         async with ServerProcess(mode, folder) as server:
-            return recovery_s, time.perf_counter() - begin, ""
+            return Restart(recovery_s, time.perf_counter() - begin)
     except UsageError as error:
-        return None, None, without_folder(str(error), folder)
+        return Restart(None, corrupt=without_folder(str(error), folder))
 
 
 def _judge(
@@ -192,9 +196,7 @@ def _judge(
     saved: list[Message],
     killed_s: float,
     means: AckLevel,
-    corrupt: str,
-    recovery_s: float | None,
-    ordinary_s: float | None,
+    restart: Restart,
 ) -> KillTrial:
     sent = {content_of(RUN_ID, n, send.text): n for n, send in enumerate(result.plan)}
     marked = [one.content for one in saved if number_of(RUN_ID, one.content) is not None]
@@ -205,15 +207,13 @@ def _judge(
     if lost:
         n = lost[0]
         times_s = (result.sent_s[n], result.acked_s[n], killed_s)
-        story = story_of_kill(n, *times_s, means=means, corrupt=corrupt)
+        story = story_of_kill(n, *times_s, means=means, corrupt=restart.corrupt)
     return KillTrial(
         killed_s=killed_s,
         sent=result.sent,
         acked=len(acked),
         lost=len(lost),
         wrong=len(marked) - len(there),
-        corrupt=corrupt,
-        recovery_s=recovery_s,
-        ordinary_s=ordinary_s,
         story=story,
+        **restart._asdict(),
     )

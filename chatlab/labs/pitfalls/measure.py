@@ -177,17 +177,9 @@ def result(
     """Both sides of a mistake, put together."""
     figures = list(zip(wrong, cured, strict=True))
     proof = next(pair for pair in figures if pair[0].what == pitfall.proof)
-    return PitfallResult(
-        name=name,
-        title=pitfall.title,
-        shown=is_clear(*proof),
-        proof=pitfall.proof,
-        wrong=str(pitfall.wrong),
-        cured=str(pitfall.cured),
-        figures=figures,
-        happens=pitfall.happens,
-        cure=pitfall.cure,
-    )
+    words = {one: getattr(pitfall, one) for one in ("title", "proof", "happens", "cure")}
+    sides = {"wrong": str(pitfall.wrong), "cured": str(pitfall.cured)}
+    return PitfallResult(name=name, shown=is_clear(*proof), figures=figures, **words, **sides)
 
 
 def is_clear(wrong: Figure, cured: Figure) -> bool:
