@@ -1,4 +1,4 @@
-"""The terminal of `chatlab learn`: its screen, the keys as they are pressed, and a clean end."""
+"""The terminal of `chatlab learn`: its screen, its keys, and a clean end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 ESCAPE_S = 0.1
-"""Until a lone Escape is taken for one, and not for the beginning of an arrow key."""
+"""After this time, an Escape is a key by itself, not the beginning of an arrow key."""
 CTRL_C, CTRL_D = "c-c", "c-d"
 
 Pressed = Callable[[str], None]
@@ -21,11 +21,11 @@ Pressed = Callable[[str], None]
 
 @contextlib.contextmanager
 def terminal(console: Console, keys: Input | None, pressed: Pressed) -> Iterator[Live]:
-    """A screen to draw on, for as long as the block lasts; then everything is as it was before.
+    """A screen to draw on while the block runs; afterwards the terminal is as before.
 
     Args:
-        keys: where they come from; None for the terminal.
-        pressed: is called in the event loop.
+        keys: their source; None for the terminal.
+        pressed: is called in the event loop with each key.
     """
     screen = Live(
         console=console,
@@ -65,7 +65,7 @@ def _typed(keys: Input, pressed: Pressed) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_to_stop(pressed: Pressed) -> Iterator[None]:
-    """A polite end from outside leaves the terminal clean, too."""
+    """A SIGTERM leaves the terminal clean, too."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows has no such thing
         loop.add_signal_handler(signal.SIGTERM, pressed, CTRL_C)

@@ -2,12 +2,12 @@
 
 An exercise is a folder `exercises/NN_name/` with `README.md`, `exercise.toml` and `work.py`. Its
 answers lie under the same name in `solutions/`. Nothing here runs any of that code; a check is
-only looked up when it is run, in a process of its own.
+only loaded when it runs, in a child process.
 
-Owns the form of `exercise.toml`:
+Owns the format of `exercise.toml`:
 
     title = "A cache in front of the files"
-    part = "reader"                 # the role that the learner's class plays; left out if none
+    part = "reader"                 # the role of the learner's class; omitted if it has none
     class = "CachingReader"         # in work.py
     goal = "One sentence: what to do."
     minutes = 40
@@ -17,12 +17,12 @@ Owns the form of `exercise.toml`:
 
     [[checks]]
     name = "single_flight"          # a check of chatlab/course/checks/cache.py
-    points = 2                      # 0: it must pass, and is worth nothing by itself
-    needs = ["reads"]               # left out, as skipped, if one of these has failed
+    points = 2                      # 0: it must pass, but earns no points
+    needs = ["reads"]               # skipped if one of these has failed
     full = 1                        # a budget, for checks that count
     zero = 20
 
-Where its checks stand follows from the folder's name: those of `02_cache` are in
+The folder's name says where its checks are: those of `02_cache` are in
 `chatlab/course/checks/cache.py`. An exercise that a teacher adds may have a `checks.py` in its own
 folder instead.
 """
@@ -50,10 +50,10 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: in the module of its exercise's checks.
-        points: what it is worth; 0 for one that only has to pass.
-        needs: names of checks without which it makes no sense.
-        full, zero: the budget of a check that counts: all points, and none.
-        seeds: how many it runs with; None for what its kind is given.
+        points: what it is worth; 0 if it only has to pass.
+        needs: names of checks that must pass before it makes sense.
+        full, zero: the budget of a check that counts: what earns all points, and none.
+        seeds: how many it runs with; None for the default of its kind.
     """
 
     name: str
@@ -132,7 +132,7 @@ def load_all(exercises: Path, solutions: Path) -> list[Exercise]:
     """Every exercise in a folder, in order.
 
     Raises:
-        UsageError: there is none, or one is not as it should be; says which and why.
+        UsageError: there are none, or one is not valid; says which and why.
     """
     try:
         folders = sorted(
@@ -152,7 +152,7 @@ def load(folder: Path, answers: Path) -> Exercise:
     """One exercise.
 
     Raises:
-        UsageError: its `exercise.toml` cannot be read, or makes no sense.
+        UsageError: its `exercise.toml` cannot be read, or is not valid.
     """
     path = folder / SPEC
     try:
@@ -166,16 +166,14 @@ def load(folder: Path, answers: Path) -> Exercise:
     return Exercise(folder.name, folder, answers, spec)
 
 
-_RESTORE = (
-    "; if you did not mean to change it, `chatlab learn init` with another folder has a fresh copy"
-)
+_RESTORE = "; if you did not mean to change it, `chatlab learn init DIR` makes a fresh copy in a new DIR"
 
 
 def find(exercises: list[Exercise], text: str) -> Exercise:
-    """The exercise that is meant by `02`, `2`, `cache` or `02_cache`.
+    """The exercise named `02`, `2`, `cache` or `02_cache`.
 
     Raises:
-        UsageError: none is; says which ones there are.
+        UsageError: there is none; says which ones there are.
     """
     wanted = text.strip().rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     for exercise in exercises:
@@ -193,17 +191,17 @@ def _mistake(spec: ExerciseSpec) -> str | None:
     if len(set(names)) < len(names):
         return "two checks have the same name"
     if spec.part and spec.part not in PARTS and spec.part != "knobs":
-        return f"part = {spec.part!r} is none of {', '.join(PARTS)}, knobs"
+        return f"part = {spec.part!r} is not one of {', '.join(PARTS)}, knobs"
     if spec.part in PARTS and not spec.class_name:
-        return f"part = {spec.part!r}, but no class that plays it"
+        return f"part = {spec.part!r}, but no class for it"
     for number, check in enumerate(spec.checks):
         unknown = set(check.needs) - set(names[:number])
         if unknown:
-            return f"check {check.name!r} needs {sorted(unknown)}, which do not stand before it"
+            return f"check {check.name!r} needs {sorted(unknown)}, which do not come before it"
         if (check.full is None) != (check.zero is None):
-            return f"check {check.name!r} has one of full and zero, and not the other"
+            return f"check {check.name!r} has full or zero, but not both"
         if check.full is not None and check.zero is not None and check.full >= check.zero:
-            return f"check {check.name!r}: full = {check.full:g}, and zero is no more than that"
+            return f"check {check.name!r}: full = {check.full:g}, but zero is not more than that"
         if check.seeds is not None and check.seeds < 1:
             return f"check {check.name!r} runs with {check.seeds} seeds"
         if check.points < 0:
