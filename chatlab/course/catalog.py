@@ -166,7 +166,7 @@ def load(folder: Path, answers: Path) -> Exercise:
     return Exercise(folder.name, folder, answers, spec)
 
 
-_RESTORE = "; if you did not mean to change it, `chatlab learn init DIR` makes a fresh copy in a new DIR"
+_RESTORE = "; if you did not mean to change it, `chatlab learn init DIR` makes a fresh copy"
 
 
 def find(exercises: list[Exercise], text: str) -> Exercise:
