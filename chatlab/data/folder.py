@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
 from chatlab.data.journal_format import FILLING, PATTERN
-from chatlab.data.readers import read_list
-from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
+from chatlab.data.records import CHATROOMS, MESSAGES, USERS, DataFile, Message, Room
 from chatlab.disk.counted import Disk
 from chatlab.disk.files import to_the_end
-from chatlab.errors import StorageError, UsageError
+from chatlab.errors import CorruptFile, StorageError, UsageError
 
 LOCK_NAME = ".chatlab.lock"
+T = TypeVar("T")
+
 DEFAULT_FOLDER = Path("chatlab-data")
 """The one that commands use if a user names none."""
+
+_LOOKS = 5
+_BETWEEN_LOOKS_S = 0.05
 
 _FIRST_MOMENT = datetime(2025, 12, 31, 12, tzinfo=UTC)
 _SMALL_TALK = (
@@ -153,6 +158,31 @@ class DataFolder:
         if self._history and not public:
             raise UsageError(f"--history needs a public room, and {self.path} has none")
         return generated_history(self._history, public)
+
+
+def read_list(
+    disk: Disk, file: DataFile[list[T]], pause: Callable[[float], None] | None = None
+) -> list[T]:
+    """The records of a JSON file.
+
+    Args:
+        pause: waits for some seconds before another look, if a server may be rewriting the file in
+            place: then, half is there. None where no server runs.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    looks = _LOOKS if pause else 1
+    while True:
+        try:
+            return file.decode(disk.read(file.name))
+        except OSError as error:
+            raise StorageError.from_os("read", file.name, error) from error
+        except CorruptFile:
+            looks -= 1
+            if pause is None or not looks:
+                raise
+        pause(_BETWEEN_LOOKS_S)
 
 
 def generated_history(count: int, rooms: list[str]) -> Iterator[Message]:

@@ -19,6 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from chatlab.data import journal_format as form
+from chatlab.data.folder import read_list
 from chatlab.data.journal_segments import SegmentFiles, segments_among
 from chatlab.data.readers import (
     READERS,
@@ -26,7 +27,6 @@ from chatlab.data.readers import (
     Segment,
     StoreKind,
     StoreReader,
-    read_list,
 )
 from chatlab.data.records import CHATROOMS, USERS, DataFile
 from chatlab.disk.counted import Disk

@@ -21,6 +21,7 @@ import apsw
 import msgspec
 
 from chatlab.data import journal_format as form
+from chatlab.data.folder import read_list
 from chatlab.data.journal_segments import SegmentFiles, is_compressed, segments_among
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, DataFile, Message
 from chatlab.data.sqlite_database import ALL, LOG, check, copy_database
@@ -31,9 +32,6 @@ from chatlab.errors import CorruptFile, StorageError
 StoreKind = Literal["json", "journal", "sqlite"]
 Keep = Callable[[Message], bool]
 T = TypeVar("T")
-
-_LOOKS = 5
-_BETWEEN_LOOKS_S = 0.05
 
 
 class StoreReader(ABC):
@@ -293,27 +291,3 @@ def damaged_lists(folder: Path) -> int:
         except StorageError:
             damaged += 1
     return damaged
-
-
-def read_list(
-    disk: Disk, file: DataFile[list[T]], pause: Callable[[float], None] | None = None
-) -> list[T]:
-    """The records of a JSON file.
-
-    Args:
-        pause: see `StoreReader`. A server may rewrite the file in place: then, half is there.
-
-    Raises:
-        StorageError: it cannot be read, or is damaged.
-    """
-    looks = _LOOKS if pause else 1
-    while True:
-        try:
-            return file.decode(disk.read(file.name))
-        except OSError as error:
-            raise StorageError.from_os("read", file.name, error) from error
-        except CorruptFile:
-            looks -= 1
-            if pause is None or not looks:
-                raise
-        pause(_BETWEEN_LOOKS_S)

@@ -21,6 +21,8 @@ from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
 from chatlab.data.sqlite_files import SqliteFiles
 from chatlab.disk.counted import FOLDER, Disk, Operation
+from chatlab.disk.power_loss import Volume
+from chatlab.disk.recording import Recorder
 from chatlab.errors import StorageError
 from tests.support.parts import fill, ids, message
 from tests.support.served_store import ServedStore, without_messages
@@ -29,39 +31,21 @@ FEW_PAGES = 4
 """Of the log; with so few, nearly every save begins with a checkpoint."""
 
 
-class Replay:
-    """Does again, in memory, all that was done on the disk.
-
-    Attributes:
-        content: of each file.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.content = {path.name: bytearray(path.read_bytes()) for path in folder.iterdir()}
-
-    def before(self, _: Operation) -> None:
-        pass
-
-    def after(self, done: Operation) -> None:
-        if done.kind == "truncate":
-            content = self.content.setdefault(done.name, bytearray())
-            del content[done.offset :]
-        elif done.kind == "write":
-            content = self.content[done.name]
-            content.extend(bytes(max(0, done.offset - len(content))))
-            content[done.offset : done.offset + len(done.data)] = done.data
-        elif done.kind == "rename":
-            self.content[done.target] = self.content.pop(done.name)
-        elif done.kind == "remove":
-            del self.content[done.name]
-
-
 class Base(ServedStore):
     """A database in a folder, as servers that come and go have it."""
 
     def __init__(self, folder: Path) -> None:
-        self.replay = Replay(folder)
-        super().__init__(SqliteStore, folder, self.replay)
+        self._recorder = Recorder()
+        super().__init__(SqliteStore, folder, self._recorder)
+        self._first = self.content
+
+    @property
+    def replayed(self) -> dict[str, bytes]:
+        """What each file holds by all that was told of."""
+        volume = Volume(self._first)
+        for number, step in enumerate(self._recorder.steps):
+            volume.apply(number, step)
+        return volume.now()
 
 
 @pytest.fixture
@@ -380,13 +364,13 @@ async def test_nothing_stays_behind_in_sqlite(base: Base) -> None:
 async def test_the_operations_that_are_told_are_all_that_happens(base: Base) -> None:
     for n in range(0, 300, 30):
         await base.save(*range(n, n + 30))
-    assert base.replay.content == base.content
+    assert base.replayed == base.content
     await base.reopen()
     await base.save(999)
-    assert base.replay.content == base.content
+    assert base.replayed == base.content
     await base.store.close()
 
-    assert base.replay.content == base.content
+    assert base.replayed == base.content
     assert LOG not in base.content
 
 
