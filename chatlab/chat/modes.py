@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.outcome import Dispatcher
@@ -116,8 +118,7 @@ _BETTER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(msgspec.Struct, frozen=True):
     """A named line-up.
 
     Attributes:
@@ -159,8 +160,7 @@ MODES: dict[str, Mode] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """What a mode is made of, by name.
 
     Attributes:
@@ -181,8 +181,7 @@ class Named:
         return {role: choice for role, choice in self.sources.items() if is_user_part(choice)}
 
 
-@dataclass(frozen=True, slots=True)
-class LineUp:
+class LineUp(msgspec.Struct, frozen=True):
     """One implementation for each role, ready to be put together.
 
     Attributes:
@@ -195,7 +194,7 @@ class LineUp:
     name: str
     parts: dict[str, str]
     classes: dict[str, type]
-    knobs: dict[str, float] = field(default_factory=dict)
+    knobs: dict[str, float] = {}
 
     def turned(self, settings: Settings) -> Settings:
         """The settings with the knobs in this line-up's name, which win."""
@@ -203,8 +202,7 @@ class LineUp:
         return replace(settings, **changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """A line-up put together, ready to take messages."""
 
     transport: Transport

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import io
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -144,6 +146,7 @@ def stop_event(with_stdin: bool) -> asyncio.Event:
 def main() -> None:
     """Do the job on standard input."""
     gc.disable()  # while the server is imported: nothing of that is garbage
+    _import_when_used("importlib.metadata")  # websockets imports it, and does not use it
     job = read_job(ServerJob)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what a learner's part prints is heard at once
@@ -156,6 +159,21 @@ def main() -> None:
         _complain(exit_call(error))
         code = exit_codes.SOFTWARE
     sys.exit(code)
+
+
+def _import_when_used(name: str) -> None:
+    """Put off an import until something in the module is asked for: it is a tenth of a start."""
+    parent, _, child = name.rpartition(".")
+    stand_in = ModuleType(name)
+
+    def load(attribute: str) -> object:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        return getattr(importlib.import_module(name), attribute)
+
+    stand_in.__getattr__ = load  # type: ignore[method-assign]
+    sys.modules[name] = stand_in
+    setattr(sys.modules[parent], child, stand_in)
 
 
 async def _serve(job: ServerJob) -> int:

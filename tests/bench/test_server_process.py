@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.chat import server_job
 from chatlab.chat.server_job import USUAL_OPTIONS, ServerJob, ServerOptions
 from chatlab.chat.settings import Settings
 from chatlab.data.readers import read_saved
@@ -64,6 +66,15 @@ def test_a_job_travels_as_it_is() -> None:
         getattr(options, name) != getattr(USUAL_OPTIONS, name)
         for name in ServerOptions.__struct_fields__
     )
+
+
+def test_an_import_that_is_put_off_happens_once_the_module_is_used() -> None:
+    server_job._import_when_used("wsgiref.util")
+    import wsgiref.util
+
+    assert "__file__" not in vars(sys.modules["wsgiref.util"])
+    assert wsgiref.util.guess_scheme({}) == "http"
+    assert "__file__" in vars(sys.modules["wsgiref.util"])
 
 
 @pytest.mark.parametrize(

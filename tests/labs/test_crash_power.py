@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatlab.bench.crash.promises import Cut, what_is_wrong
@@ -257,7 +257,7 @@ async def test_a_part_that_breaks_a_promise_is_caught(
     mode: str, role: str, part: type, finds: str
 ) -> None:
     line_up = parse(mode)
-    line_up = dataclasses.replace(line_up, classes=line_up.classes | {role: part})
+    line_up = msgspec.structs.replace(line_up, classes=line_up.classes | {role: part})
     found = await power_cuts(line_up, SEED, messages=FEW)
 
     assert is_broken(found)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from chatlab.chat.modes import parse
 from chatlab.chat.parts.reader.direct import DirectReader
@@ -31,7 +32,7 @@ class ReadTogether(DirectReader):
 
 async def test_of_messages_saved_at_once_all_are_acked_and_one_survives(tmp_path: Path) -> None:
     racy = parse("racy")
-    line_up = dataclasses.replace(racy, classes=racy.classes | {"reader": ReadTogether})
+    line_up = msgspec.structs.replace(racy, classes=racy.classes | {"reader": ReadTogether})
     names = [f"user-{n}" for n in range(SENDERS)]
     async with chatting(line_up, tmp_path, *names) as (_, *clients):
         # All of one length: whoever writes last covers what the others wrote.
