@@ -111,7 +111,7 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
             words[1:1] = [url]
         case name if name in COURSE and words[1:2] != ["init"]:
             words += ["--course", str(fresh_course(folder.parent / "course"))]
-            if name == "course":
+            if "verify" in words:
                 words += ["--seeds", "2"]
         case "serve":
             if "mine" in command:
