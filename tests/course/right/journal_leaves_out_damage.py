@@ -1,14 +1,13 @@
 """A new file at each start; damaged lines are left out, and it says so; write and fsync apart."""
 
-import asyncio
 import base64
 import zlib
 
 import msgspec
 
-from chatlab.chat.parts.store import Store
 from chatlab.data.records import Message
 from chatlab.errors import StorageError
+from tests.course.right.journal_base import LogStore
 
 
 def line(messages):
@@ -23,17 +22,12 @@ def read_line(data):
     return msgspec.msgpack.decode(base64.b64decode(text), type=list[Message])
 
 
-class JournalStore(Store):
+class JournalStore(LogStore):
     kept_in = "my-journal-????.log"
-    promise = "synced"
 
     def __init__(self, *parts):
         super().__init__(*parts)
-        self.alone = asyncio.Lock()
         self.group = []
-        self.rooms = {}
-        self.log = None
-        self.bad = False
 
     async def start(self, starting=()):
         names = [name for name in await self.files.names() if name.startswith("my-journal-")]
@@ -47,7 +41,7 @@ class JournalStore(Store):
             for one in (await self.files.read(name)).splitlines(keepends=True):
                 if (messages := read_line(one)) is None:
                     notes.append(f"{len(one)} bytes of {name} are damaged, and were left out")
-                self.remember(messages or [])
+                self.all += messages or []
         self.name = f"my-journal-{int(sorted(names)[-1][11:15]) + 1:04d}.log"
         return notes
 
@@ -68,25 +62,6 @@ class JournalStore(Store):
     async def write(self, messages):
         if self.log is None:
             self.log = await self.files.open_log(self.name)
-            self.size = 0
             await self.log.append(b"", fsync=True)
             await self.files.fsync_folder()
-        if self.bad:
-            await self.log.cut(self.size)
-        self.bad = True
-        await self.log.append(line(messages))
-        await self.log.append(b"", fsync=True)
-        self.bad = False
-        self.size = self.log.size
-        self.remember(messages)
-
-    def remember(self, messages):
-        for message in messages:
-            self.rooms.setdefault(message.room_id, []).append(message)
-
-    async def close(self):
-        if self.log is not None:
-            await self.log.close()
-
-    async def history(self, room_id, limit):
-        return self.rooms.get(room_id, [])[-limit:]
+        await self.append(line(messages), messages, apart=True)

@@ -5,9 +5,9 @@ import zlib
 
 import msgspec
 
-from chatlab.chat.parts.store import Store
 from chatlab.data.records import Message
 from chatlab.errors import CorruptFile, StorageError
+from tests.course.right.journal_base import LogStore
 
 NAME, FILLING = "my-journal.log", "filling"
 
@@ -25,16 +25,12 @@ def read_line(line):
     return text[:1] == b"+", msgspec.json.decode(text[1:], type=Message)
 
 
-class JournalStore(Store):
+class JournalStore(LogStore):
     kept_in = "my-journal.log"
-    promise = "synced"
 
     def __init__(self, *parts):
         super().__init__(*parts)
-        self.alone = asyncio.Lock()
         self.gathering = None
-        self.rooms = {}
-        self.end = 0
 
     async def start(self, starting=()):
         names = await self.files.names()
@@ -52,10 +48,10 @@ class JournalStore(Store):
     def read(self, data):
         rest = data.splitlines(keepends=True)
         while rest and (found := read_line(rest[0])):
-            self.remember([found[1]])
-            self.end += len(rest.pop(0))
+            self.all.append(found[1])
+            self.size += len(rest.pop(0))
         if any(found and found[0] for found in map(read_line, rest)):
-            raise CorruptFile(NAME, f"damaged at {self.end}")
+            raise CorruptFile(NAME, f"damaged at {self.size}")
         return ["cut a torn tail"] if rest else []
 
     async def begin(self, starting):
@@ -79,28 +75,9 @@ class JournalStore(Store):
         async with self.alone:
             self.gathering = None
             try:
-                await self.write(messages)
+                await self.append(b"".join(lines(messages)), messages)
             except StorageError as error:
                 done.set_exception(error)
             else:
                 done.set_result(None)
         await done
-
-    async def write(self, messages):
-        if self.bad:
-            await self.log.cut(self.end)
-        self.bad = True
-        await self.log.append(b"".join(lines(messages)), fsync=True)
-        self.bad = False
-        self.end = self.log.size
-        self.remember(messages)
-
-    def remember(self, messages):
-        for message in messages:
-            self.rooms.setdefault(message.room_id, []).append(message)
-
-    async def close(self):
-        await self.log.close()
-
-    async def history(self, room_id, limit):
-        return self.rooms.get(room_id, [])[-limit:]
