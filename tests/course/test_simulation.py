@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from chatlab.course.catalog import load_all
+from chatlab.course.containment import load_checks
 from chatlab.course.simulation import (
     STEPS_MAX,
     TURNS_AFTER_THE_END,
@@ -19,6 +21,7 @@ from chatlab.course.simulation import (
     now,
     run,
 )
+from chatlab.course.workplace import packaged
 from chatlab.disk.memory import SimulatedFiles
 from chatlab.errors import StorageError
 from tests.support.virtual_clock import on_virtual_clock
@@ -198,3 +201,14 @@ def test_a_long_story_keeps_its_end(tmp_path: Path) -> None:
 
     assert len(story.steps) == STEPS_MAX
     assert story.steps[-1].what == str(STEPS_MAX + 4)
+
+
+# What a check says.
+
+
+def test_every_check_of_the_course_says_what_is_asked_and_why() -> None:
+    course = load_all(packaged() / "exercises", packaged() / "solutions")
+    checks = [check for one in course for check in load_checks(one.checks).values()]
+
+    assert len(checks) == sum(len(one.spec.checks) for one in course)
+    assert [one.name for one in checks if not (one.asked.endswith(".") and one.why)] == []

@@ -164,7 +164,7 @@ class CheckBench:
         return getattr(self.work, self._class_name)
 
     def new_chance(self) -> random.Random:
-        """A stream of its own, drawn by the seed."""
+        """A new stream of random numbers, drawn by the seed."""
         return random.Random(self.chance.random())
 
     def files(
@@ -201,7 +201,7 @@ class CheckBench:
             raise Mismatch(expected, actual, line)
 
     def expect_none(self, found: Sequence[str], expected: str, actual: str) -> None:
-        """Go on if there are none.
+        """Go on if nothing was found.
 
         Args:
             found: ids that should not be there.
@@ -326,7 +326,7 @@ def words(ids: Sequence[str]) -> str:
 
 
 def repeated(ids: Sequence[str]) -> list[str]:
-    """Those that stand there more than once, each of them once."""
+    """The ids that occur more than once, each listed once."""
     return [one for one, times in Counter(ids).items() if times > 1]
 
 

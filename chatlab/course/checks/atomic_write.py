@@ -177,7 +177,7 @@ class WriterHarness:
         self.trouble.arm()
         self.files = bench.files(contents, conditions=[self.trouble, self._recorder])
         self._versions = {name: [content] for name, content in contents.items()}
-        # Also on Windows, where the crash lab's default differs: a verdict must not.
+        # On Windows, too, where the crash lab's default differs: verdicts must not.
         self._volume = Volume(contents, folder_syncs=True)
         self._applied = 0
         self._writer: Writer = bench.part(self.files)

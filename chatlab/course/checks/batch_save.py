@@ -237,7 +237,7 @@ class StoreHarness:
         return self
 
     def batch(self, who: str, count: int, room: str = ROOM) -> list[Message]:
-        """Messages that there have not been yet."""
+        """New messages, with ids not used before."""
         numbers = itertools.islice(self._numbers, count)
         return [one(f"{who}-{number}", room, sender=who) for number in numbers]
 

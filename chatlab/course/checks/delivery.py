@@ -81,7 +81,7 @@ class DeliveryHarness:
         self._bench.equal(sent, frames, "the number of frames that deliver returns")
 
     def forget(self) -> None:
-        """Start counting, and listening, anew."""
+        """Forget all frames so far."""
         for listener in self.people:
             listener.frames.clear()
 

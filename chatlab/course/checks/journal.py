@@ -329,7 +329,7 @@ async def _fails_for_many(bench: CheckBench, trouble: str) -> None:
     heard = await asyncio.gather(*tasks, return_exceptions=True)
     for result in heard:
         if result is not None and not isinstance(result, StorageError):
-            raise result  # a mistake of its own
+            raise result  # another mistake
     later = one("later")
     with bench.no_error("a save and a restart after the failures, to succeed"):
         await store.save(later)

@@ -18,7 +18,7 @@ from chatlab.course.simulation import now, virtual_loop
 NEAR = 0.15
 """How far from the truth a rate may be: buckets of a tenth of a second are fine."""
 ROOM_BYTES = 4_096
-"""Memory that may be added in time: for a number that has grown, or a table that was made anew."""
+"""Memory that may be added over time: a number has grown, a table was made again."""
 
 
 class MonitorHarness:

@@ -56,7 +56,7 @@ async def interval(bench: CheckBench) -> None:
         await asyncio.sleep(0.5)
         harness.send("bob", 100, apart_s=0.007)
         await harness.all_taken(20, then_s=0.5)
-        # Two saves: another one may be under way when its time has come.
+        # Two saves: another one may be running when the interval is over.
         harness.expect_saved(within_s=INTERVAL_S + 2 * SAVE_S + SLACK_S)
         bench.spend(
             harness.store.begun,

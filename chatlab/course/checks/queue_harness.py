@@ -335,7 +335,7 @@ class QueueHarness:
             )
             latest[who] = one
 
-    # What goes on behind the scene.
+    # Behind the scenes: what ends the learner's tasks.
 
     def _new_task(
         self, loop: asyncio.AbstractEventLoop, work: Any, **how: Any

@@ -175,7 +175,7 @@ def _moments_s(part: str) -> list[float]:
 
 
 class _PartOfEvening:
-    """One part of an evening under way; the outcome of its processor, and what is counted."""
+    """Runs one part of an evening: the outcome of its processor, and its counters."""
 
     def __init__(self, pair: KnobPair) -> None:
         settings = Settings(batch_size_max=pair.batch_size, flush_interval_s=pair.flush_interval_s)
