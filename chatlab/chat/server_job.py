@@ -173,7 +173,7 @@ def _import_when_used(name: str) -> None:
 
     stand_in.__getattr__ = load  # type: ignore[method-assign]
     sys.modules[name] = stand_in
-    setattr(sys.modules[parent], child, stand_in)
+    setattr(importlib.import_module(parent), child, stand_in)
 
 
 async def _serve(job: ServerJob) -> int:
