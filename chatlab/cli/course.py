@@ -177,18 +177,16 @@ def _what_to_replay(
     Raises:
         UsageError: no failure is known.
     """
-    names = [one.name for one in exercise.spec.checks]
     last = standing.failure
-    if check is None:
-        if last is None or last.check not in names:
-            raise UsageError(
-                f"no failed check of {exercise.name} is known: run `chatlab check "
-                f"{exercise.name}`, or name a check: {', '.join(names)}"
-            )
-        check = last.check
-    if seed is None and last is not None and last.check == check:
-        seed = last.seed
-    return check, seed
+    if check is None and last is None:
+        names = ", ".join(one.name for one in exercise.spec.checks)
+        raise UsageError(
+            f"no failed check of {exercise.name} is known: run `chatlab check {exercise.name}`, "
+            f"or name a check: {names}"
+        )
+    if last is not None and check in (None, last.check):
+        return last.check, last.seed if seed is None else seed
+    return str(check), seed
 
 
 def list_exercises(course: CourseFolder = None) -> None:

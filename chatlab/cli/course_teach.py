@@ -110,26 +110,19 @@ async def _verify(
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    return {
-        one.name: await verification.verify(one, seeds, tell, commands=commands)
-        for one in exercises
-    }
+    verify = verification.verify
+    return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
 
 
 def _encode(exercises: list[Exercise], found: dict[str, list[CourseProblem]], seeds: int) -> bytes:
-    report = {
-        "schema": "chatlab.verify/1",
-        "seeds": seeds,
-        "exercises": {
-            one.name: {
-                "checks": len(one.spec.checks),
-                "points": one.points,
-                "wrong": len(one.wrong),
-                "problems": [
-                    {"where": str(where), "what": what} for where, what in found[one.name]
-                ],
-            }
-            for one in exercises
-        },
+    by_name = {
+        one.name: {
+            "checks": len(one.spec.checks),
+            "points": one.points,
+            "wrong": len(one.wrong),
+            "problems": [{"where": str(path), "what": what} for path, what in found[one.name]],
+        }
+        for one in exercises
     }
+    report = {"schema": "chatlab.verify/1", "seeds": seeds, "exercises": by_name}
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -75,7 +75,7 @@ class LearnSession:
             UsageError: there is no exercise of that name.
         """
         self._do_event(learn.ProgressRead(self._kept.read(), tuple(self._kept.notes)))
-        self._load()
+        self._do_event(self._load())
         poll = asyncio.create_task(self._poll())
         poll.add_done_callback(self._note_failure)
         try:
@@ -187,8 +187,8 @@ class LearnSession:
         else:
             self._events.put_nowait(learn.FileSaved())
 
-    def _load(self) -> None:
-        """Read the course for the first time.
+    def _load(self) -> learn.Event:
+        """The course as it is now, or why it cannot be read.
 
         Raises:
             UsageError: there is no exercise of the name that the learner gave.
@@ -196,22 +196,15 @@ class LearnSession:
         try:
             exercises = self._workplace.exercises
         except UsageError as error:
-            self._do_event(learn.CourseBroken(str(error)))
-            return
-        self._do_event(self._loaded(exercises))
+            return learn.CourseBroken(str(error))
+        first = self._at is not None and not self.state.exercises
+        at = find(exercises, str(self._at)).name if first else ""
+        return learn.CourseLoaded(tuple(exercises), at)
 
     def _load_again(self) -> None:
-        try:
-            self._events.put_nowait(self._loaded(self._workplace.exercises))
-        except UsageError as error:
-            if str(error) != self.state.trouble:
-                self._events.put_nowait(learn.CourseBroken(str(error)))
-
-    def _loaded(self, exercises: list[Exercise]) -> learn.CourseLoaded:
-        first = self._at is not None and not self.state.exercises
-        return learn.CourseLoaded(
-            tuple(exercises), find(exercises, str(self._at)).name if first else ""
-        )
+        event = self._load()
+        if event != learn.CourseBroken(self.state.trouble):
+            self._events.put_nowait(event)
 
 
 def _signatures(exercise: Exercise) -> tuple[Signature, Signature]:
