@@ -23,8 +23,9 @@ from chatlab.course.verdicts import Result
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = Path(__file__).with_name("right")
 
-Mistake = tuple[str, str, *tuple[tuple[str, str], ...]]
-"""The checks that fail, words of the last one's feedback, and replacements in the solution."""
+Mistake = tuple[str, ...]
+"""`checks: words`, then what to replace in the solution: old, new, old, new. The words stand in
+what the last of these checks expected or found."""
 
 
 def exercise(name: str) -> Exercise:
@@ -113,35 +114,36 @@ def right_files(name: str, *stems: str) -> Callable[[str, Path], None]:
 
 
 def wrong(
-    name: str, answers: Mapping[str, tuple[str, str, str]], head: str
+    name: str, answers: Mapping[str, tuple[str, str]], head: str
 ) -> Callable[[str, Path], None]:
     """A test that wrong answers fail, and are told why.
 
     Args:
-        answers: the checks that each must fail, words of what the last of them expected or found,
-            and the body of the class that `head` begins.
+        answers: `checks: words`, and the body of the class that `head` begins.
     """
 
     @pytest.mark.parametrize("kind", answers)
     def test(kind: str, tmp_path: Path) -> None:
-        checks, words, source = answers[kind]
-        _must_fail(name, tmp_path, checks, words, head + body(source))
+        told, source = answers[kind]
+        _must_fail(name, tmp_path, told, head + body(source))
 
     return test
 
 
 def mistakes(name: str, table: Mapping[str, Mistake]) -> Callable[[str, Path], None]:
-    """The same of mistakes in the solution: each row ends with the changes to it."""
+    """The same of mistakes in the solution."""
 
     @pytest.mark.parametrize("kind", table)
     def test(kind: str, tmp_path: Path) -> None:
-        checks, words, *changes = table[kind]
-        _must_fail(name, tmp_path, checks, words, changed(solution(name), *changes))
+        told, *words = table[kind]
+        changes = zip(words[::2], words[1::2], strict=True)
+        _must_fail(name, tmp_path, told, changed(solution(name), *changes))
 
     return test
 
 
-def _must_fail(name: str, folder: Path, checks: str, words: str, answer: str) -> None:
+def _must_fail(name: str, folder: Path, told: str, answer: str) -> None:
+    checks, _, words = told.partition(": ")
     found = tried(name, folder, answer, *checks.split())
     assert [one.verdict for one in found.values()] == ["failed"] * len(checks.split())
     last = list(found.values())[-1]

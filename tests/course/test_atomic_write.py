@@ -80,23 +80,21 @@ WAITS = "async def replace(self, name, data): await Event().wait()"
 PROMISES_LESS = 'promise = "written"\n' + SAFE
 ONE_NAME = SAFE.replace("name + TEMPORARY_SUFFIX", '"one" + TEMPORARY_SUFFIX')
 WRONG = {
-    "does nothing": ("replaces", "version 1, whole", "async def replace(self, name, data): pass"),
-    "not a coroutine": ("replaces", "NoneType", "def replace(self, name, data): return None"),
-    "other arguments": ("replaces", "positional argument", "async def replace(self, name): pass"),
-    "promises less": ("power_cut_kept", "written", PROMISES_LESS),
-    "two temporary files get in each other's way": ("never_half", "cannot rename", ONE_NAME),
+    "does nothing": ("replaces: version 1, whole", "async def replace(self, name, data): pass"),
+    "not a coroutine": ("replaces: NoneType", "def replace(self, name, data): return None"),
+    "other arguments": ("replaces: positional argument", "async def replace(self, name): pass"),
+    "promises less": ("power_cut_kept: written", PROMISES_LESS),
+    "two temporary files get in each other's way": ("never_half: cannot rename", ONE_NAME),
     "syncs the file in a call that comes too late": (
-        "power_cut_whole",
-        "No fsync of messages.json.tmp had returned before the rename",
+        "power_cut_whole: No fsync of messages.json.tmp had returned before the rename",
         SYNCS_LATE,
     ),
-    "keeps an fsync's error to itself": ("disk_fails", "a power cut may leave", KEEPS_TO_ITSELF),
+    "keeps an fsync's error to itself": ("disk_fails: a power cut may leave", KEEPS_TO_ITSELF),
     "leaves a file of a new name after each failure": (
-        "disk_fails",
-        "they pile up",
+        "disk_fails: they pile up",
         SAFE.replace(*NEW_NAME),
     ),
-    "waits for ever": ("replaces", "had not ended", WAITS),
+    "waits for ever": ("replaces: had not ended", WAITS),
 }
 
 test_a_right_answer_of_another_shape_passes = right("03_atomic_write", RIGHT, HEAD)

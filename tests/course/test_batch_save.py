@@ -84,59 +84,50 @@ async def save_together(self, together):
 }
 HISTORY = "\nasync def history(self, room_id, limit): return "
 WRONG = {
-    "keeps nothing": ("keeps", "missing: 3 messages (alice-3", "async def save(self, batch): pass"),
-    "not a coroutine": ("keeps", "NoneType", "def save(self, batch): pass"),
-    "history of nothing": ("keeps", "history: a list of messages; None", SAVE + HISTORY + "None"),
+    "keeps nothing": ("keeps: missing: 3 messages (alice-3", "async def save(self, batch): pass"),
+    "not a coroutine": ("keeps: NoneType", "def save(self, batch): pass"),
+    "history of nothing": ("keeps: history: a list of messages; None", SAVE + HISTORY + "None"),
     "history of all rooms": (
-        "keeps",
-        "bob-",
+        "keeps: bob-",
         SAVE + HISTORY + "(await self.reader.read(MESSAGES))[-limit:]",
     ),
     "newest first": (
-        "keeps",
-        "another order",
+        "keeps: another order",
         SAVE.replace("kept + [", "[").replace("not in known]", "not in known] + kept"),
     ),
     "says that it is done before it is": (
-        "keeps",
-        "missing: 3 messages (alice-3",
+        "keeps: missing: 3 messages (alice-3",
         SAVE + "async def save(self, batch): asyncio.create_task(self.really_save(batch))",
     ),
-    "promises more than the writer": ("keeps", "synced", SAVE + 'promise = "synced"'),
+    "promises more than the writer": ("keeps: synced", SAVE + 'promise = "synced"'),
     "needs its settings at once": (
-        "keeps",
-        "batch_size_max",
+        "keeps: batch_size_max",
         SAVE
         + "def __init__(self, files, reader, writer, lock, settings):\n"
         + "    super().__init__(files, reader, writer, lock, settings)\n"
         + "    self.most = settings.batch_size_max",
     ),
     "waits for more": (
-        "one_write",
-        "52 ms",
+        "one_write: 52 ms",
         SAVE.replace(LOCKS, f"    await asyncio.sleep(0.05)\n{LOCKS}"),
     ),
     "a write for every ten": (
-        "one_write",
-        "20 reads and writes",
+        "one_write: 20 reads and writes",
         SAVE
         + "async def save(self, batch):\n"
         + "    for at in range(0, len(batch) or 1, 10):\n"
         + "        await self.really_save(batch[at:at + 10])",
     ),
     "tells the reader of the batch alone": (
-        "tells_the_reader",
-        "missing: 2 messages (zoe-1",
+        "tells_the_reader: missing: 2 messages (zoe-1",
         SAVE.replace("written(MESSAGES, messages)", "written(MESSAGES, list(batch))"),
     ),
     "a lock of its own for each save": (
         "at_once",
-        "",
         SAVE.replace("self.lock.hold(MESSAGES.name)", "asyncio.Lock()"),
     ),
     "turns the error into another one": (
-        "all_or_nothing",
-        "RuntimeError",
+        "all_or_nothing: RuntimeError",
         SAVE
         + "async def save(self, batch):\n"
         + "    try:\n        await self.really_save(batch)\n"

@@ -19,15 +19,15 @@ FLIES = """        if copy.flight is not None:
 WRITTEN = "copy.value, copy.read_at = value, self.clock()\n        copy.version"
 STALE = "return copy.value  # type: ignore[no-any-return]\n        else"
 MISTAKES: dict[str, Mistake] = {
-    "gives the bytes": ("reads", "", (VALUE, VALUE.replace("file.decode(", "("))),
-    "trusts nothing for long": ("few_reads", "1,000 questions", (FRESH, "copy.value is None")),
-    "milliseconds for seconds": ("expires", "", (FRESH, FRESH.replace("_ttl_s", "_ttl_s * 1000"))),
-    "each hit lives on": ("expires", "", (HIT, HIT + "            copy.read_at = self.clock()\n")),
-    "does not hear of writes": ("own_writes", "after a write", (WRITTEN, "copy.version")),
-    "never comes down again": ("single_flight", "for 21 who ask", (LOOKS, FLIES + LOOKS)),
-    "forgets the version": ("late_read", "", ("        copy.version += 1\n", "")),
-    "serves nothing for old": ("stale_on_error", "", (STALE, "return []\n        else")),
-    "raises in any case": ("stale_on_error", "StorageError", ("if copy.read_at is None:", "if 1:")),
+    "gives the bytes": ("reads", VALUE, VALUE.replace("file.decode(", "(")),
+    "trusts nothing for long": ("few_reads: 1,000 questions", FRESH, "copy.value is None"),
+    "milliseconds for seconds": ("expires", FRESH, FRESH.replace("_ttl_s", "_ttl_s * 1000")),
+    "each hit lives on": ("expires", HIT, HIT + "            copy.read_at = self.clock()\n"),
+    "does not hear of writes": ("own_writes: after a write", WRITTEN, "copy.version"),
+    "never comes down again": ("single_flight: for 21 who ask", LOOKS, FLIES + LOOKS),
+    "forgets the version": ("late_read", "        copy.version += 1\n", ""),
+    "serves nothing for old": ("stale_on_error", STALE, "return []\n        else"),
+    "raises in any case": ("stale_on_error: StorageError", "if copy.read_at is None:", "if 1:"),
 }
 
 test_the_built_in_cache_gets_all_points = right(NAME, {"built in": BUILT_IN})

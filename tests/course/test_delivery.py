@@ -50,25 +50,32 @@ async def deliver(self, batch):
     return sent
 """
 NONSENSE = {
-    "returns nothing": ("it returned None", "async def deliver(self, batch): pass"),
+    "returns nothing": ("everyone: it returned None", "async def deliver(self, batch): pass"),
     "not async": (
-        "it returned an object of type int at once",
+        "everyone: it returned an object of type int at once",
         "def deliver(self, batch): return 0",
     ),
-    "no batch": ("takes 1 positional argument but 2", "async def deliver(self): return 0"),
-    "sends nothing": ("missing: 3 messages", "async def deliver(self, batch): return 9"),
-    "sends text": ("an object of type str", EACH.replace("push(frame", "push(frame.decode()")),
-    "no frames": ("bytes that no client", EACH.replace("encode_message(", "encode(")),
+    "no batch": (
+        "everyone: takes 1 positional argument but 2",
+        "async def deliver(self): return 0",
+    ),
+    "sends nothing": ("everyone: missing: 3 messages", "async def deliver(self, batch): return 9"),
+    "sends text": (
+        "everyone: an object of type str",
+        EACH.replace("everyone: push(frame", "push(frame.decode()"),
+    ),
+    "no frames": (
+        "everyone: bytes that no client",
+        EACH.replace("everyone: encode_message(", "encode("),
+    ),
 }
 CUT = "if part and chars + len(message.content) > FRAME_CHARS_MAX"
-ONE_LATE: Mistake = ("large_batch", "characters", (CUT, "if part and chars > FRAME_CHARS_MAX"))
+ONE_LATE: Mistake = ("large_batch: characters", CUT, "if part and chars > FRAME_CHARS_MAX")
 
 test_other_right_answers_get_all_points = right(
     NAME, {"built in": BUILT_IN, "a task a room": HEAD + body(A_TASK_A_ROOM)}
 )
-test_nonsense_is_told_in_words = wrong(
-    NAME, {kind: ("everyone", *row) for kind, row in NONSENSE.items()}, HEAD
-)
+test_nonsense_is_told_in_words = wrong(NAME, NONSENSE, HEAD)
 test_a_cut_that_comes_one_message_late_is_found = mistakes(NAME, {"one late": ONE_LATE})
 
 

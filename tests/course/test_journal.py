@@ -20,15 +20,15 @@ CUTS = "            await self._cut()\n            self._unc"
 MISTAKES: dict[str, Mistake] = {
     "no fsync": (
         "one_sync power_cut",
-        "",
-        ("fsync=True)\n        except", "fsync=False)\n        except"),
+        "fsync=True)\n        except",
+        "fsync=False)\n        except",
     ),
-    "the first ones": ("keeps", "", ("[-limit:]", "[:limit]")),
-    "a weak promise": ("power_cut", "synced", ('return "synced"', 'return "written"')),
-    "remembers nothing": ("keeps", "", (GROWS, "        group")),
-    "everybody's files": ("keeps", "match", ('"my-journal*.log"', '"*.log"')),
-    "leaves a torn tail": ("after_failure", "", (CUTS, "            self._unc")),
-    "joins too late": ("group_commit power_cut", "", ("if not group.over:", "if True:")),
+    "the first ones": ("keeps", "[-limit:]", "[:limit]"),
+    "a weak promise": ("power_cut: synced", 'return "synced"', 'return "written"'),
+    "remembers nothing": ("keeps", GROWS, "        group"),
+    "everybody's files": ("keeps: match", '"my-journal*.log"', '"*.log"'),
+    "leaves a torn tail": ("after_failure", CUTS, "            self._unc"),
+    "joins too late": ("group_commit power_cut", "if not group.over:", "if True:"),
 }
 HEAD = """
 import asyncio
@@ -43,13 +43,13 @@ class JournalStore(Store):
 HISTORY = "async def history(self, room_id, limit): return "
 WAITS = "async def save(self, batch): await asyncio.sleep(1e6)"
 NONSENSE = {
-    "no history": ("keeps", "None", HISTORY + "None"),
-    "a number": ("keeps", "an object of type int in it", HISTORY + "[1]"),
-    "not async": ("keeps", "an object of type int at once", "def save(self, batch): return 1"),
-    "no batch": ("keeps", "takes 1 positional argument but 2", "async def save(self): pass"),
-    "no notes": ("keeps", "it returned None", "async def start(self, starting=()): pass"),
-    "takes days": ("keeps", "not ended after 5,000 ms", WAITS),
-    "no files": ("keeps", "it is None", "kept_in = None"),
+    "no history": ("keeps: None", HISTORY + "None"),
+    "a number": ("keeps: an object of type int in it", HISTORY + "[1]"),
+    "not async": ("keeps: an object of type int at once", "def save(self, batch): return 1"),
+    "no batch": ("keeps: takes 1 positional argument but 2", "async def save(self): pass"),
+    "no notes": ("keeps: it returned None", "async def start(self, starting=()): pass"),
+    "takes days": ("keeps: not ended after 5,000 ms", WAITS),
+    "no files": ("keeps: it is None", "kept_in = None"),
 }
 
 test_other_right_answers_get_all_points = right_files(

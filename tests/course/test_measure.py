@@ -90,15 +90,15 @@ SHAPES = {
 }
 RATE, RANK = "return events\n", "return ordered[rank - 1]"
 MISTAKES: dict[str, Mistake] = {
-    "no rate": ("starts", "None", (RATE, "return None\n")),
-    "a text": ("starts", "0.0 (str)", (RATE, "return str(events)\n")),
-    "an async rate": ("starts", "not `async def`", ("def per_s", "async def per_s")),
-    "async counting": ("starts", "coroutine", ("def count", "async def count")),
-    "no name": ("starts", "positional argument", ("def per_s(self, name: str)", "def per_s(self)")),
-    "no percentile": ("tail", "None", (RANK, "return None")),
-    "a list": ("tail", "(list)", (RANK, "return ordered")),
-    "no number": ("tail", "nan (float)", (RANK, "return float('nan')")),
-    "one too far": ("nearest_rank", "IndexError", (RANK, "return ordered[rank]")),
+    "no rate": ("starts: None", RATE, "return None\n"),
+    "a text": ("starts: 0.0 (str)", RATE, "return str(events)\n"),
+    "an async rate": ("starts: not `async def`", "def per_s", "async def per_s"),
+    "async counting": ("starts: coroutine", "def count", "async def count"),
+    "no name": ("starts: positional argument", "def per_s(self, name: str)", "def per_s(self)"),
+    "no percentile": ("tail: None", RANK, "return None"),
+    "a list": ("tail: (list)", RANK, "return ordered"),
+    "no number": ("tail: nan (float)", RANK, "return float('nan')"),
+    "one too far": ("nearest_rank: IndexError", RANK, "return ordered[rank]"),
 }
 
 test_a_window_or_a_percentile_of_another_shape_passes = right(

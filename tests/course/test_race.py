@@ -109,19 +109,17 @@ RIGHT = {
 }
 SYNC = "@contextmanager\ndef hold(self, name): yield"
 WRONG = {
-    "returns nothing": ("holds", "NoneType", "def hold(self, name): return None"),
-    "forgets the decorator": ("holds", "async_generator", "async def hold(self, name): yield"),
-    "forgets the yield": ("holds", "never yields", hold("pass")),
-    "a context manager that is not async": ("holds", "_GeneratorContextManager", SYNC),
-    "takes no name": ("holds", "positional argument", hold("yield").replace(", name", "")),
+    "returns nothing": ("holds: NoneType", "def hold(self, name): return None"),
+    "forgets the decorator": ("holds: async_generator", "async def hold(self, name): yield"),
+    "forgets the yield": ("holds: never yields", hold("pass")),
+    "a context manager that is not async": ("holds: _GeneratorContextManager", SYNC),
+    "takes no name": ("holds: positional argument", hold("yield").replace(", name", "")),
     "is never given back": (
-        "holds",
-        "had not ended",
+        "holds: had not ended",
         hold("await self.locks[name].acquire(); yield"),
     ),
     "loses patience, and goes in": (
         "loses_nothing",
-        "",
         hold("""
             try:
                 await asyncio.wait_for(self.locks[name].acquire(), 0.001)
@@ -135,8 +133,7 @@ WRONG = {
         """),
     ),
     "swallows what goes wrong inside": (
-        "gives_back",
-        "swallowed",
+        "gives_back: swallowed",
         hold("""
             async with self.locks[name]:
                 try:
@@ -146,8 +143,7 @@ WRONG = {
         """),
     ),
     "gives back on errors, not when cancelled": (
-        "gives_back",
-        "had not ended",
+        "gives_back: had not ended",
         hold("""
             await self.locks[name].acquire()
             try:
@@ -160,8 +156,7 @@ WRONG = {
         """),
     ),
     "looks at the door now and then, in order": (
-        "side_by_side",
-        "34.0 ms",
+        "side_by_side: 34.0 ms",
         hold("""
             me = object()
             self.queues[name].append(me)

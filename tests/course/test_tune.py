@@ -117,18 +117,18 @@ SIZE, INTERVAL = "BATCH_SIZE = 220\n", "FLUSH_INTERVAL_S = 0.075\n"
 RISK, QUIET = '"rush_at_risk": 338,', '"quiet": (200, 0.2),'
 MEASURED = "MEASURED: dict[str, float] = {"
 MISTAKES: dict[str, Mistake] = {
-    "computed": ("numbers", "write a plain number", (SIZE, "BATCH_SIZE = 2 * 110\n")),
-    "nothing": ("numbers", "from 1 to 1,000,000", (SIZE, "BATCH_SIZE = 0\n")),
-    "another name": ("numbers", "no BATCH_SIZE", (SIZE, "BATCHES = 220\nBATCH_SIZES = 1\n")),
-    "seconds for ms": ("quiet", "or 75,000 ms", (INTERVAL, "FLUSH_INTERVAL_S = 75\n")),
-    "a figure lacks": ("measured", 'it lacks "rush_at_risk"', (RISK, "")),
-    "a figure is none": ("measured", "None", (RISK, '"rush_at_risk": None,')),
-    "no figures": ("measured", "5", (MEASURED, "MEASURED = 5\nOTHER = {")),
-    "a text": ("rejected", "'200'", (QUIET, '"quiet": "200",')),
-    "no interval": ("rejected", "(200, -1)", (QUIET, '"quiet": (200, -1),')),
-    "a right pair": ("rejected", "it breaks none", (QUIET, '"quiet": (220, 0.075),')),
-    "a bad pair": ("rejected", "those of quiet (1,021 ms", (QUIET, '"quiet": (10, 1.0),')),
-    "no pairs": ("rejected", "it is not there", ("REJECTED: dict", "OTHERS: dict")),
+    "computed": ("numbers: write a plain number", SIZE, "BATCH_SIZE = 2 * 110\n"),
+    "nothing": ("numbers: from 1 to 1,000,000", SIZE, "BATCH_SIZE = 0\n"),
+    "another name": ("numbers: no BATCH_SIZE", SIZE, "BATCHES = 220\nBATCH_SIZES = 1\n"),
+    "seconds for ms": ("quiet: or 75,000 ms", INTERVAL, "FLUSH_INTERVAL_S = 75\n"),
+    "a figure lacks": ('measured: it lacks "rush_at_risk"', RISK, ""),
+    "a figure is none": ("measured: None", RISK, '"rush_at_risk": None,'),
+    "no figures": ("measured: 5", MEASURED, "MEASURED = 5\nOTHER = {"),
+    "a text": ("rejected: '200'", QUIET, '"quiet": "200",'),
+    "no interval": ("rejected: (200, -1)", QUIET, '"quiet": (200, -1),'),
+    "a right pair": ("rejected: it breaks none", QUIET, '"quiet": (220, 0.075),'),
+    "a bad pair": ("rejected: those of quiet (1,021 ms", QUIET, '"quiet": (10, 1.0),'),
+    "no pairs": ("rejected: it is not there", "REJECTED: dict", "OTHERS: dict"),
 }
 
 test_what_is_wrong_is_told_in_words = mistakes(NAME, MISTAKES)
