@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -27,13 +29,27 @@ def make_room(server: ServeProcess) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
 
 
-async def test_optimized_keeps_every_acked_message_until_there_is_room(tmp_path: Path) -> None:
+@asynccontextmanager
+async def served(
+    folder: Path, *options: str, full_bytes: int = FULL_BYTES
+) -> AsyncIterator[tuple[ServeProcess, ChatClient]]:
+    """A server on a disk that will be full, and somebody who talks."""
     async with (
-        ServeProcess(tmp_path, "--mode", "optimized", file_bytes_max=FULL_BYTES) as server,
+        ServeProcess(folder, *options, file_bytes_max=full_bytes) as server,
         await ChatClient.connect(server.url, "alice", "general") as alice,
     ):
+        yield server, alice
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_optimized_keeps_every_acked_message_until_there_is_room(
+    stopped: bool, tmp_path: Path
+) -> None:
+    async with served(tmp_path, "--mode", "optimized") as (server, alice):
         refs = [await alice.shout(text) for text in MESSAGES]
         await alice.until(lambda: len(alice.of("ack")) == 61, "sixty acks")
+        if stopped:
+            server.process.send_signal(signal.SIGTERM)
         await alice.until(lambda: alice.of("error"), "bad news")
         assert {error["code"] for error in alice.of("error")} == {"storage_delayed"}
         assert {error["ref"] for error in alice.of("error")} <= set(refs)
@@ -43,27 +59,12 @@ async def test_optimized_keeps_every_acked_message_until_there_is_room(tmp_path:
         assert partly == MESSAGES[: len(partly)]
         assert len(partly) < 60
         make_room(server)
-        await alice.until(lambda: alice.heard() == MESSAGES, "everything, in order")
-        server.process.send_signal(signal.SIGTERM)
+        if not stopped:
+            await alice.until(lambda: alice.heard() == MESSAGES, "everything, in order")
+            server.process.send_signal(signal.SIGTERM)
         assert await server.end() == 0
-    assert new_contents(tmp_path) == MESSAGES
-
-
-async def test_optimized_that_is_stopped_on_a_full_disk_saves_once_there_is_room(
-    tmp_path: Path,
-) -> None:
-    async with (
-        ServeProcess(tmp_path, "--mode", "optimized", file_bytes_max=FULL_BYTES) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
-        for text in MESSAGES:
-            await alice.shout(text)
-        await alice.until(lambda: len(alice.of("ack")) == 61, "sixty acks")
-        server.process.send_signal(signal.SIGTERM)
-        await alice.until(lambda: alice.of("error"), "bad news")
-        make_room(server)
-        assert await server.end() == 0
-        assert server.rest.startswith("stopped: 60 queued messages saved, 0 unsaved")
+        saved_late = 60 - len(partly) if stopped else 0
+        assert server.rest.endswith(f"stopped: {saved_late} queued messages saved, 0 unsaved\n")
     assert new_contents(tmp_path) == MESSAGES
 
 
@@ -71,10 +72,7 @@ async def test_optimized_that_is_stopped_on_a_full_disk_saves_once_there_is_room
 async def test_naive_says_storage_failed_with_the_ref_and_lives_on(
     mode: str, tmp_path: Path
 ) -> None:
-    async with (
-        ServeProcess(tmp_path, "--mode", mode, file_bytes_max=FULL_BYTES) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    async with served(tmp_path, "--mode", mode) as (server, alice):
         answers = [await alice.say(text) for text in MESSAGES]
         kinds = [answer.get("code", "ack") for answer in answers]
         acked = kinds.count("ack")
@@ -91,13 +89,8 @@ async def test_naive_says_storage_failed_with_the_ref_and_lives_on(
 async def test_a_queue_that_fills_up_on_a_full_disk_refuses_and_then_recovers(
     tmp_path: Path,
 ) -> None:
-    options = ("--mode", "optimized", "--queue-limit", "30", "--batch-size", "30")
-    async with (
-        ServeProcess(
-            tmp_path, *options, "--flush-interval", "3600", file_bytes_max=1_000
-        ) as server,
-        await ChatClient.connect(server.url, "alice", "general") as alice,
-    ):
+    mode = "optimized+queue-limit=30+batch-size=30+flush-interval=3600"
+    async with served(tmp_path, "--mode", mode, full_bytes=1_000) as (server, alice):
         refs = [await alice.shout(text) for text in MESSAGES]
         await asyncio.gather(*(alice.answer(ref) for ref in refs))
         firsts = [alice.answers(ref)[0].get("code", "ack") for ref in refs]
