@@ -62,11 +62,11 @@ NONSENSE = {
     "sends nothing": ("everyone: missing: 3 messages", "async def deliver(self, batch): return 9"),
     "sends text": (
         "everyone: an object of type str",
-        EACH.replace("everyone: push(frame", "push(frame.decode()"),
+        EACH.replace("push(frame", "push(frame.decode()"),
     ),
     "no frames": (
         "everyone: bytes that no client",
-        EACH.replace("everyone: encode_message(", "encode("),
+        EACH.replace("encode_message(", "encode("),
     ),
 }
 CUT = "if part and chars + len(message.content) > FRAME_CHARS_MAX"
