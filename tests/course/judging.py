@@ -100,6 +100,8 @@ def _outcome(one: Exercise, work: Path, check: Check, spec: CheckSpec) -> CheckO
 def right(name: str, answers: Mapping[str, str], head: str = "") -> Callable[[str, Path], None]:
     """A test that right answers get all points; with a head, each is the body of its class."""
 
+    assert len({*answers.values()}) == len(answers)  # a replacement may have found nothing
+
     @pytest.mark.parametrize("shape", answers)
     def test(shape: str, tmp_path: Path) -> None:
         answer = head + body(answers[shape]) if head else answers[shape]
