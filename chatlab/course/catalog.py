@@ -34,7 +34,6 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.modes import PARTS
 from chatlab.errors import UsageError
 
 EXERCISES, SOLUTIONS, WRONG = "exercises", "solutions", "wrong"
@@ -185,6 +184,8 @@ def find(exercises: list[Exercise], text: str) -> Exercise:
 
 
 def _mistake(spec: ExerciseSpec) -> str | None:
+    from chatlab.chat.modes import PARTS  # not at the top: a judge's child needs no parts
+
     names = [check.name for check in spec.checks]
     if not names:
         return "it has no checks"
