@@ -22,7 +22,7 @@ from chatlab.data.sqlite_database import LOG, NAME
 from chatlab.disk.counted import FOLDER, Operation
 from chatlab.disk.files import Files, LogFile
 from chatlab.disk.power_loss import Volume, variants
-from chatlab.disk.recording import Change, Milestone, Sync
+from chatlab.disk.recording import Change, RecordedStep, Sync
 from chatlab.errors import StorageError
 from chatlab.labs.crash.power import power_cuts
 from chatlab.labs.crash.report import ModeCrashes, PowerResult
@@ -37,8 +37,14 @@ def write(name: str, offset: int, data: bytes) -> Change:
     return Change(Operation("write", name, offset, data))
 
 
-def possible(volume: Volume) -> list[dict[str, bytes]]:
-    return [state.files for state in volume.states()[0]]
+def possible(files: dict[str, bytes], *steps: RecordedStep) -> list[dict[str, bytes]]:
+    """What a folder may hold after these steps; first what the running system shows."""
+    volume = Volume(files, folder_syncs=True)
+    for number, step in enumerate(steps):
+        volume.apply(number, step)
+    states, _ = volume.states()
+    assert states[0].files == volume.now()
+    return [state.files for state in states]
 
 
 def is_broken(found: PowerResult) -> bool:
@@ -87,34 +93,27 @@ def test_what_a_file_may_hold_after_changes_that_were_not_synced(
 
 
 def test_a_sync_makes_sure_of_what_had_ended_when_it_began_and_of_nothing_else() -> None:
-    volume = Volume({"f": b"", "g": b""})
-    for number, step in enumerate([write("f", 0, b"1"), write("f", 1, b"2"), write("g", 0, b"3")]):
-        volume.apply(number, step)
-    volume.apply(3, Sync("f", covers=1))
+    writes = write("f", 0, b"1"), write("f", 1, b"2"), write("g", 0, b"3")
+    found = possible({"f": b"", "g": b""}, *writes, Sync("f", covers=1))
 
-    assert {files["f"] for files in possible(volume)} == {b"1", b"12", b"1\0"}
-    assert b"" in {files["g"] for files in possible(volume)}
+    assert {files["f"] for files in found} == {b"1", b"12", b"1\0"}
+    assert b"" in {files["g"] for files in found}
 
 
 def test_a_new_name_needs_a_sync_of_the_folder() -> None:
-    volume = Volume({}, folder_syncs=True)
-    volume.apply(0, write("new", 0, b"1"))
-    volume.apply(1, Sync("new", covers=1))
-    assert {} in possible(volume)
+    steps = write("new", 0, b"1"), Sync("new", covers=1), Sync(FOLDER, covers=2)
 
-    volume.apply(2, Sync(FOLDER, covers=2))
-    assert possible(volume) == [{"new": b"1"}]
+    assert {} in possible({}, *steps[:2])
+    assert possible({}, *steps) == [{"new": b"1"}]
 
 
 def test_a_rename_may_be_on_the_disk_before_the_data() -> None:
-    volume = Volume({"f": b"old"}, folder_syncs=True)
-    volume.apply(0, write("f.tmp", 0, b"new"))
-    volume.apply(1, Change(Operation("rename", "f.tmp", target="f")))
+    rename = Change(Operation("rename", "f.tmp", target="f"))
+    first, *others = possible({"f": b"old"}, write("f.tmp", 0, b"new"), rename)
 
-    assert possible(volume)[0] == {"f": b"new"} == volume.now()
-    assert {"f": b""} in possible(volume)
-    assert {"f": b"old", "f.tmp": b"new"} in possible(volume)
-    assert {"f": b"old"} in possible(volume)
+    assert first == {"f": b"new"}
+    for files in ({"f": b""}, {"f": b"old", "f.tmp": b"new"}, {"f": b"old"}):
+        assert files in others
 
 
 def test_too_many_states_are_cut_short_and_it_says_so() -> None:
@@ -307,14 +306,9 @@ async def test_a_tail_torn_at_any_byte_leaves_just_the_messages_before(tmp_path:
 async def test_a_databases_log_is_carried_into_it_while_messages_flow(tmp_path: Path) -> None:
     """What no cut can reach is not tested by any: the log begins anew between two acks."""
     steps = (await record(parse("sqlite"), tmp_path, SEED)).steps
-    acks = [
-        n for n, step in enumerate(steps) if isinstance(step, Milestone) and step.what == "acked"
-    ]
-    writes = [
-        step.operation
-        for step in steps[acks[0] : acks[-1]]
-        if isinstance(step, Change) and step.operation.kind == "write"
-    ]
+    acks = [n for n, step in enumerate(steps) if getattr(step, "what", "") == "acked"]
+    changes = [one.operation for one in steps[acks[0] : acks[-1]] if isinstance(one, Change)]
+    writes = [one for one in changes if one.kind == "write"]
 
     assert sum(one.name == LOG and one.offset == 0 for one in writes) >= 2
     assert any(one.name == NAME for one in writes)
