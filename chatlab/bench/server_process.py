@@ -117,7 +117,9 @@ class ListeningProcess(ChildProcess):
             raise UsageError(words or "the server ended without a word")
 
     async def _read(self, listening: asyncio.Event) -> None:
-        await asyncio.gather(self._read_output(listening), self._read_errors(listening))
+        async with asyncio.TaskGroup() as group:  # which waits for both also when it is cancelled
+            group.create_task(self._read_output(listening))
+            group.create_task(self._read_errors(listening))
 
     async def _read_output(self, listening: asyncio.Event) -> None:
         async for line in lines(self.process.stdout):

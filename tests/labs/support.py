@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
-import subprocess
-import sys
-import time
+from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +13,10 @@ import psutil
 from rich.console import Console, RenderableType
 
 from chatlab.labs.base import LabReport
+from tests.support.chat_client import WAIT_S
+from tests.support.command_line import Done, ended, run
 
 R = TypeVar("R", bound=LabReport)
-CHATLAB = [sys.executable, "-m", "chatlab"]
 
 
 def printed(what: RenderableType, width: int = 200) -> str:
@@ -34,47 +34,40 @@ def report_of(kind: type[R], **found: Any) -> R:
     return kind(**usual | found)
 
 
-def run_for_json(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
+def names_in(folder: Path) -> list[str]:
+    """What lies in a folder."""
+    return [path.name for path in folder.iterdir()]
+
+
+async def run_for_json(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
     """What a lab writes, and what it prints."""
     path = folder / "result.json"
-    command = [*CHATLAB, *words, "--json", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("about "), "the estimate is the first line"
+    done = await run(*words, "--json", str(path))
+    assert done.code == 0, done.err
+    assert done.err.startswith("about "), "the estimate is the first line"
     report = json.loads(path.read_text("utf-8"))
     assert report["schema"] == f"chatlab.{words[0]}/1"
     assert report["complete"] is True
     assert report["command"].startswith("chatlab " + words[0])
-    return report, done.stdout
+    return report, done.out
 
 
-def start(*words: str) -> subprocess.Popen[str]:
-    """A lab, to be stopped by SIGINT as in a terminal: some shells have it ignored."""
-    return subprocess.Popen(
-        [*CHATLAB, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
-
-
-def wait_for_servers(pid: int) -> list[psutil.Process]:
+async def with_servers(process: Process) -> list[psutil.Process]:
     """All processes below a lab's, as soon as a server is among them."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        children = psutil.Process(pid).children(recursive=True)
-        if any(one.net_connections("tcp") for one in children):
-            return children
-        time.sleep(0.02)
-    raise AssertionError("no server was started")
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            children = psutil.Process(process.pid).children(recursive=True)
+            if any(one.net_connections("tcp") for one in children):
+                return children
+            await asyncio.sleep(0.02)
 
 
-def interrupt(process: subprocess.Popen[str], *, ended: list[psutil.Process]) -> tuple[str, str]:
-    """Ctrl-C: it ends with exit code 130, as do all others; returns its output and errors."""
+async def interrupted(process: Process) -> Done:
+    """Ctrl-C while a server runs: the lab ends with exit code 130, and so do all its processes."""
+    others = await with_servers(process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert not [one for one in ended if one.is_running()]
-    return out, err
+    done = await ended(process)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    assert not [one for one in others if one.is_running()]
+    return done

@@ -9,15 +9,14 @@ from typing import Annotated
 import msgspec
 import pytest
 from rich.console import RenderableType
-from typer.testing import CliRunner
 
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.server_process import ServerFailed
-from chatlab.cli.app import app
 from chatlab.cli.labs import declared
-from chatlab.errors import ChatlabError, UsageError
+from chatlab.errors import UsageError
 from chatlab.labs import LABS, load
 from chatlab.labs.base import Lab, LabReport, Option, about, carry_out
+from tests.support.command_line import run_here
 
 
 class Measured(LabReport, frozen=True, kw_only=True):
@@ -151,22 +150,24 @@ def test_each_option_has_help_and_a_default_within_its_bounds(name: str) -> None
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(command: str, said: str) -> None:
-    done = CliRunner().invoke(app, command.split())
-
-    assert isinstance(done.exception, ChatlabError)
-    assert said in str(done.exception)
+    assert said in run_here(*command.split()).complaint
 
 
 @pytest.mark.parametrize(
     "command", ["growth --rounds 0", "tune --rate nan", "crash --only fire", "capacity --start 0"]
 )
 def test_a_value_out_of_bounds_is_a_mistake(command: str) -> None:
-    assert CliRunner().invoke(app, command.split()).exit_code == 2
+    assert run_here(*command.split()).code == 2
 
 
 def test_pitfalls_list_names_all_five() -> None:
-    done = CliRunner().invoke(app, ["pitfalls", "list"])
+    done = run_here("pitfalls", "list")
 
-    assert done.exit_code == 0
-    names = {line.split()[0] for line in done.stdout.splitlines()[1:]}
-    assert names == {"batch", "interval", "cache", "errors", "blocking"}
+    assert done.code == 0
+    assert {line.split()[0] for line in done.out.splitlines()[1:]} == {
+        "batch",
+        "interval",
+        "cache",
+        "errors",
+        "blocking",
+    }

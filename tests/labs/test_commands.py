@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.labs.support import interrupt, run_for_json, start, wait_for_servers
+from tests.labs.support import interrupted, names_in, run_for_json
+from tests.support.command_line import command, needs_signals, until
 
 pytestmark = pytest.mark.real
-HAS_SIGINT = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has no SIGINT for a single process"
-)
 
 
-def test_growth_counts_what_a_message_costs(tmp_path: Path) -> None:
+async def test_growth_counts_what_a_message_costs(tmp_path: Path) -> None:
     options = ("--history", "0,500,4000", "--rounds", "1", "--messages", "20")
-    report, text = run_for_json(tmp_path, "growth", "naive", *options)
+    report, text = await run_for_json(tmp_path, "growth", "naive", *options)
 
     naive = report["modes"]["naive"]
     assert [point["history"] for point in naive["points"]] == [0, 500, 4_000]
@@ -27,10 +24,10 @@ def test_growth_counts_what_a_message_costs(tmp_path: Path) -> None:
     assert "In bytes it is linear" in text
 
 
-def test_tune_marks_a_frontier_and_recommends(tmp_path: Path) -> None:
+async def test_tune_marks_a_frontier_and_recommends(tmp_path: Path) -> None:
     grid = ("--batch-sizes", "1,1000", "--flush-intervals", "20")
     load = ("--burst", "100", "--rate", "1000", "--steady", "200")
-    report, text = run_for_json(tmp_path, "tune", *grid, *load)
+    report, text = await run_for_json(tmp_path, "tune", *grid, *load)
 
     cells = [(one["batch_size"], one["flush_interval_ms"]) for one in report["cells"]]
     assert cells == [(1, None), (1_000, 20)]
@@ -39,9 +36,9 @@ def test_tune_marks_a_frontier_and_recommends(tmp_path: Path) -> None:
     assert "Recommended: batch" in text
 
 
-def test_compression_weighs_bytes_against_processor_time(tmp_path: Path) -> None:
+async def test_compression_weighs_bytes_against_processor_time(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--messages", "600", "--work", str(tmp_path))
-    report, text = run_for_json(tmp_path, "compression", *options)
+    report, text = await run_for_json(tmp_path, "compression", *options)
     plain, wire, disk = (rounds[0] for rounds in report["done"].values())
 
     assert list(report["done"]) == ["nothing compressed", "wire compressed", "segments compressed"]
@@ -51,12 +48,12 @@ def test_compression_weighs_bytes_against_processor_time(tmp_path: Path) -> None
     assert plain["wire_bytes"] > 10 * 60, "each of ten receivers gets each message"
     assert "Wire: " in text
     assert "Fewer than six rounds: no interval" in text
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+    assert names_in(tmp_path) == ["result.json"]
 
 
-def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
+async def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
     """Those two that need no clock to be seen."""
-    report, text = run_for_json(tmp_path, "pitfalls", "cache", "errors")
+    report, text = await run_for_json(tmp_path, "pitfalls", "cache", "errors")
 
     cache, errors = report["results"]
     assert (cache["shown"], errors["shown"]) == (True, True)
@@ -68,27 +65,22 @@ def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
     assert "forgetful.py:ForgetfulProcessor" in text
 
 
-@HAS_SIGINT
+@needs_signals
 @pytest.mark.parametrize("lab", ["growth", "pitfalls", "compression", "crash journal --only kill"])
-def test_ctrl_c_leaves_no_server_and_no_data(lab: str, tmp_path: Path) -> None:
-    process = start(*lab.split(), "--work", str(tmp_path))
-    out, _ = interrupt(process, ended=wait_for_servers(process.pid))
+async def test_ctrl_c_leaves_no_server_and_no_data(lab: str, tmp_path: Path) -> None:
+    async with command(*lab.split(), "--work", str(tmp_path)) as process:
+        done = await interrupted(process)
 
-    assert "Nothing was measured" in out
-    assert list(tmp_path.iterdir()) == []
+    assert "Nothing was measured" in done.out
+    assert names_in(tmp_path) == []
 
 
-@HAS_SIGINT
-def test_capacity_prints_each_probe_as_it_ends_and_ctrl_c_keeps_them(tmp_path: Path) -> None:
+@needs_signals
+async def test_capacity_prints_each_probe_as_it_ends_and_ctrl_c_keeps_them(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    process = start("capacity", "--seconds", "0.5", "--json", str(path))
-    assert process.stdout is not None
-    shown = ""
-    while not shown.endswith("kept\n"):
-        line = process.stdout.readline()
-        assert line, "it ended too soon"
-        shown += line
-    rest, _ = interrupt(process, ended=wait_for_servers(process.pid))
+    async with command("capacity", "--seconds", "0.5", "--json", str(path)) as process:
+        shown = await until(process.stdout, "kept\n")
+        rest = (await interrupted(process)).out
     report = json.loads(path.read_text("utf-8"))
 
     assert "PARTIAL (stopped early): the highest rate kept so far is " in rest

@@ -6,23 +6,22 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 from chatlab.chat.protocol import AckLevel
-from chatlab.cli.app import app
 from chatlab.course.workplace import packaged
 from chatlab.labs.crash.kill import add_up
 from chatlab.labs.crash.measure import Crash
 from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes
 from chatlab.labs.crash.view import render
-from tests.labs.support import CHATLAB, interrupt, printed, report_of, start, wait_for_servers
+from tests.labs.support import interrupted, names_in, printed, report_of, with_servers
+from tests.support.chat_client import WAIT_S
+from tests.support.command_line import Done, command, needs_signals, run, run_here
 
 COUNTS = {"sent": 300, "acked": 290, "lost": 7, "wrong": 0}
 STARTS = {"killed_s": 0.3, "recovery_s": 0.4, "ordinary_s": 0.3}
@@ -43,7 +42,6 @@ class Exits(RewriteStore):
     async def save(self, batch):
         sys.exit(0)  # here
 """
-POWER = ("--only", "power")
 
 
 def report(**modes: ModeCrashes) -> CrashReport:
@@ -77,13 +75,16 @@ def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
     assert "Nothing was measured" in printed(render(report()))
 
 
-def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0() -> None:
-    done = CliRunner().invoke(app, ["crash", "optimized", *POWER], env={"COLUMNS": "80"})
+def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run_here("crash", "optimized", "--only", "power")
 
-    assert done.exit_code == 0
-    assert "allowed: queued is memory" in done.stdout
-    assert "power fails" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.code == 0
+    assert "allowed: queued is memory" in done.out
+    assert "power fails" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 @pytest.mark.real
@@ -112,26 +113,21 @@ def own_part(folder: Path) -> Path:
     return path
 
 
-def crash(folder: Path, *words: str) -> tuple[int, str, str]:
-    """The command's exit code, its output and its errors."""
+async def crash(folder: Path, *words: str) -> Done:
     own_part(folder)
-    command = [*CHATLAB, "crash", *words]
-    done = subprocess.run(
-        command, cwd=folder, input="", capture_output=True, text=True, timeout=50, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+    return await run("crash", *words, "--only", "power", folder=folder)
 
 
 @pytest.mark.real
-def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
+async def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
     mode = "naive+store=part.py:Hopeful"
-    code, out, _ = crash(tmp_path, mode, *POWER, "--json", "result.json")
+    done = await crash(tmp_path, mode, "--json", "result.json")
     report: dict[str, Any] = json.loads((tmp_path / "result.json").read_text("utf-8"))
 
-    assert code == 1
-    assert "BROKEN PROMISE" in out
+    assert done.code == 1
+    assert "BROKEN PROMISE" in done.out
     assert report["schema"] == "chatlab.crash/1"
-    assert report["command"] == f"chatlab crash {mode} --only power --json result.json"
+    assert report["command"] == f"chatlab crash {mode} --json result.json --only power"
     assert report["modes"][mode]["power"]["corrupt"] > 0
     assert report["modes"][mode]["kill"] is None
     parents = (tmp_path / "parents").read_text("utf-8").split()
@@ -146,19 +142,19 @@ def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
         ("Exits", "chatlab: sys.exit(0) was called (part.py, line {line}): in a server, that"),
     ],
 )
-def test_a_part_that_ends_the_process_is_told(part: str, said: str, tmp_path: Path) -> None:
-    code, _, err = crash(tmp_path, f"naive+store=part.py:{part}", *POWER)
+async def test_a_part_that_ends_the_process_is_told(part: str, said: str, tmp_path: Path) -> None:
+    done = await crash(tmp_path, f"naive+store=part.py:{part}")
     line = OWN.splitlines().index("        sys.exit(0)  # here") + 1
 
-    assert code == 70
-    assert said.format(line=line) in err
-    assert "Traceback" not in err
+    assert done.code == 70
+    assert said.format(line=line) in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.real
-def test_mine_is_what_there_is_in_the_course_around(tmp_path: Path) -> None:
+async def test_mine_is_what_there_is_in_the_course_around(tmp_path: Path) -> None:
     shutil.copytree(packaged() / "exercises/02_cache", tmp_path / "exercises/02_cache")
-    code, out, err = crash(tmp_path, "naive+reader=mine", *POWER)
+    code, out, err = await crash(tmp_path, "naive+reader=mine")
 
     assert code == 0, err
     assert "reader=mine: 02_cache does not pass its checks yet" in err
@@ -167,22 +163,20 @@ def test_mine_is_what_there_is_in_the_course_around(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.skipif(
-    os.name == "nt", reason="Windows has neither SIGINT for one process nor SIGKILL"
-)
+@needs_signals
 @pytest.mark.parametrize("how", ["Ctrl-C", "kill -9"])
-def test_a_command_that_ends_early_takes_its_processes_along(how: str, tmp_path: Path) -> None:
+async def test_a_command_that_ends_early_takes_its_processes_along(
+    how: str, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     data.mkdir()
     mode = f"naive+store={own_part(tmp_path)}:Hopeful"
-    process = start("crash", mode, "--only", "kill", "--work", str(data))
-    others = wait_for_servers(process.pid)
-    if how == "Ctrl-C":
-        out, _ = interrupt(process, ended=others)
-        assert "Nothing was measured" in out
-        assert list(data.iterdir()) == []
-    else:
-        process.kill()
-        _, alive = psutil.wait_procs(others, timeout=20)
-        process.communicate(timeout=20)
-        assert alive == []
+    async with command("crash", mode, "--only", "kill", "--work", str(data)) as process:
+        if how == "Ctrl-C":
+            assert "Nothing was measured" in (await interrupted(process)).out
+            assert names_in(data) == []
+        else:
+            others = await with_servers(process)
+            process.kill()
+            _, alive = await asyncio.to_thread(psutil.wait_procs, others, timeout=WAIT_S)
+            assert alive == []
