@@ -262,6 +262,29 @@ async def test_a_message_of_any_size_comes_back(journal: Journal, size: int) -> 
 # Saves that fail.
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "write"}, {"kind": "write", "error": "enospc"}, {"kind": "fsync"}],
+    ids=["write", "half a write", "fsync"],
+)
+async def test_neither_a_close_nor_the_next_save_leaves_anything_of_a_refused_batch(
+    journal: Journal, fault
+) -> None:
+    await journal.save(1)
+    before = journal.content
+    journal.disk.fail(**fault)
+    await journal.refuses(2, 3)
+    await journal.store.close()
+    assert journal.content == before
+    await journal.restart()
+    journal.disk.fail(**fault)
+    await journal.refuses(2, 3)
+    await journal.save(4)
+    await journal.kill()
+
+    await journal.holds(1, 4)
+
+
 async def test_what_was_refused_is_written_anew_rather_than_synced_again(journal: Journal) -> None:
     journal.disk.fail(kind="fsync")
     await journal.refuses(1)

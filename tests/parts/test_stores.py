@@ -401,7 +401,7 @@ CRASHES = st.lists(
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     steps=CRASHES,
     first_fault=st.none() | FAULTS,
@@ -418,7 +418,7 @@ def test_keeps_what_was_saved_through_faults_and_crashes(
         run(compare_through_crashes(served, steps, first_fault))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=CRASHES)
 def test_the_plain_rewriting_store_keeps_what_was_saved_while_no_write_is_torn(steps) -> None:
     def before_the_write(fault):  # at the read, or where the file is cut to nothing
