@@ -90,6 +90,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     per_s: Estimate
     worth_below_mbit_s: float | None = None
 
+    @property
+    def costs_cpu(self) -> bool:
+        """Whether the whole interval says that it costs processor time."""
+        return self.cpu.low is not None and self.cpu.low > 1
+
 
 class CompressionReport(LabReport, frozen=True, kw_only=True):
     """All rounds, and what each choice gains and costs.

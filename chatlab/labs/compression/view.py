@@ -91,8 +91,9 @@ def _wire(choice: Choice) -> str:
 def _disk(choice: Choice) -> str:
     if choice.bytes is None:
         return f"{_costs(choice)} No segment was closed: use more --messages."
-    dear = choice.cpu.low is not None and choice.cpu.low > 1
-    cost = "It costs processor time." if dear else "No cost in processor time can be claimed."
+    cost = "It costs processor time."
+    if not choice.costs_cpu:
+        cost = "No cost in processor time can be claimed."
     return f"{_costs(choice)} {cost} A long history takes less room, and is read in screen."
 
 

@@ -42,6 +42,8 @@ RUNS_MAX, RUNS_MIN, RUNS_S = 11, 3, 6.0
 """Runs of a query in each way: at most, at least, and seconds after which no more are begun."""
 BATCHES, BATCH = 24, 100
 ROOMS_SHOWN = 8
+BUSY_ROWS = 20
+"""Rows that a scan reads for each message it finds; in a busy room fewer."""
 ALIKE = 1.5
 """A time counts as longer than another from this ratio on, if the runs do not overlap."""
 
@@ -54,6 +56,11 @@ class RoomLook(msgspec.Struct, frozen=True):
     found: int
     indexed: Look
     scanned: Look
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether messages of the room are so frequent that a scan soon finds enough of them."""
+        return self.scanned.rows_read < BUSY_ROWS * max(1, self.found)
 
 
 class Inserts(msgspec.Struct, frozen=True):

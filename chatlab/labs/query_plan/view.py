@@ -124,12 +124,8 @@ def _about_room(one: RoomLook) -> str:
     if clearly(indexed.ms, scanned.ms):
         times = _times(indexed.ms.median, scanned.ms.median)
         return f"{without} Here the index does harm: {times} the time."
-    return (
-        f"{without} That is no clear difference in time: much was said here lately, so the scan "
-        "ends soon."
-        if scanned.rows_read < 20 * max(1, one.found)
-        else f"{without} That is no clear difference in time."
-    )
+    why = ": the room was busy lately, so the scan ends soon" if one.is_busy else ""
+    return f"{without} That makes no clear difference in time{why}."
 
 
 def _about_inserts(indexed: Inserts, plain: Inserts) -> str:

@@ -188,6 +188,15 @@ def judged(cells: Sequence[Cell]) -> tuple[list[Cell], int | None]:
     return marked, None if best is None else places[best]
 
 
+def too_small(cells: Sequence[Cell]) -> tuple[Cell, Cell] | None:
+    """The smallest batch and the fastest cell, which clearly delivers more; None if it does not."""
+    smallest = min(cells, key=lambda one: (one.batch_size, -one.delivered_per_s))
+    fastest = max(cells, key=lambda one: one.delivered_per_s)
+    return (
+        None if smallest.delivered_per_s * CLEAR > fastest.delivered_per_s else (smallest, fastest)
+    )
+
+
 def worst_pair(
     cells: Sequence[Cell],
     same: Callable[[Cell], float | None],

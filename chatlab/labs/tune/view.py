@@ -12,7 +12,7 @@ from rich.text import Text
 from chatlab.chat.metrics import BEYOND_MIN
 from chatlab.labs import screen
 from chatlab.labs.tune.frontier import RULE, words_of
-from chatlab.labs.tune.measure import CLEAR, Cell, TuneReport, worst_pair
+from chatlab.labs.tune.measure import Cell, TuneReport, too_small, worst_pair
 from chatlab.view import words
 
 BAR_WIDTH = 9
@@ -141,10 +141,10 @@ def _explanation(report: TuneReport) -> Iterator[Text]:
 
 def _too_small(cells: Sequence[Cell]) -> str:
     """What the smallest batch does to throughput."""
-    smallest = min(cells, key=lambda one: (one.batch_size, -one.delivered_per_s))
-    fastest = max(cells, key=lambda one: one.delivered_per_s)
-    if smallest.delivered_per_s * CLEAR > fastest.delivered_per_s:
+    found = too_small(cells)
+    if found is None:
         return "Too small did not hurt here: the smallest batch is about as fast as any."
+    smallest, fastest = found
     return (
         f"Too small: {_name(smallest)} delivers {smallest.delivered_per_s:,.0f} per second, "
         f"{_name(fastest)} {fastest.delivered_per_s:,.0f}. Each save rewrites a file; small "
