@@ -1,22 +1,33 @@
-"""`chatlab learn` and `chatlab learn init`."""
+"""`chatlab learn` and `chatlab learn init`, and the terminal: its screen, its keys, a clean end."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from prompt_toolkit.input import Input, create_input
+from rich.console import Console
+from rich.live import Live
 
 from chatlab.cli.course import open_course, show
+from chatlab.cli.learn_loop import LearnSession, Pressed
 from chatlab.cli.options import CourseFolder
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import many, shown_path
 
 NEW_COURSE = Path("chatlab-course")
+
+ESCAPE_S = 0.1
+"""After this time, an Escape is a key by itself, not the beginning of an arrow key."""
+CTRL_C, CTRL_D = "c-c", "c-d"
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -41,9 +52,7 @@ def learn(
     if context.invoked_subcommand is not None:
         return
     if _is_interactive():
-        from chatlab.cli.learn_loop import LearnSession
-
-        sys.exit(asyncio.run(LearnSession(find_workplace(course), at).run()))
+        sys.exit(asyncio.run(LearnSession(find_workplace(course), terminal, at).run()))
     _check_once(course, at)
 
 
@@ -82,3 +91,72 @@ def _check_once(course: Path | None, at: str | None) -> None:
     show(feedback.check(judged, exercise))
     print("(this is not a terminal to draw on, so your file is not watched)")
     opened.say_notes()
+
+
+# The terminal
+
+
+@contextlib.contextmanager
+def terminal(
+    pressed: Pressed, console: Console | None = None, keys: Input | None = None
+) -> Iterator[Live]:
+    """A screen to draw on while the block runs; afterwards the terminal is as before.
+
+    Args:
+        pressed: is called in the event loop with each key.
+        console: to draw on; by default standard output.
+        keys: their source; by default the terminal.
+    """
+    screen = Live(
+        console=console or Console(highlight=False),
+        screen=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with screen as live, _typed(keys or create_input(), pressed), _told_to_stop(pressed):
+        yield live
+
+
+@contextlib.contextmanager
+def _typed(keys: Input, pressed: Pressed) -> Iterator[None]:
+    flush: asyncio.TimerHandle | None = None
+
+    def read(presses: Callable[[], Sequence[object]]) -> None:
+        for press in presses():
+            pressed(_name(press))
+
+    def ready() -> None:
+        nonlocal flush
+        read(keys.read_keys)
+        if flush is not None:
+            flush.cancel()
+        flush = asyncio.get_running_loop().call_later(ESCAPE_S, read, keys.flush_keys)
+        if keys.closed:
+            pressed(CTRL_D)
+
+    try:
+        with keys.raw_mode(), keys.attach(ready):
+            yield
+    finally:
+        if flush is not None:
+            flush.cancel()
+
+
+@contextlib.contextmanager
+def _told_to_stop(pressed: Pressed) -> Iterator[None]:
+    """A SIGTERM leaves the terminal clean, too."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows has no such thing
+        loop.add_signal_handler(signal.SIGTERM, pressed, CTRL_C)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _name(press: object) -> str:
+    """`t`, ` `, `down`, `c-c`."""
+    key = getattr(press, "key", "")
+    return str(getattr(key, "value", key))

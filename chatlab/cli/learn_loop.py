@@ -1,7 +1,7 @@
 """The loop of `chatlab learn`: keys, files and checks become events, and effects are carried out.
 
 What an event means stands in `course/learn/step.py`, how a state looks in `view/course/learn.py`,
-and how the terminal is held in `learn_terminal.py`.
+and how a terminal is held in `learn.py`.
 
 Files are polled rather than watched by the operating system: that works on every drive, network
 drives included, and with every editor, however it saves.
@@ -10,13 +10,13 @@ drives included, and with every editor, however it saves.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from prompt_toolkit.input import Input
 from rich.console import Console
 from rich.live import Live
 
-from chatlab.cli.learn_terminal import terminal
 from chatlab.course import learn
 from chatlab.course.answers import read_text, solution_text
 from chatlab.course.catalog import SPEC, Exercise, find
@@ -30,6 +30,9 @@ from chatlab.view.course.learn import screen
 
 POLL_S = 0.2
 
+Pressed = Callable[[str], None]
+"""Hears the name of a key: a character, `down`, `c-c`."""
+Terminal = Callable[[Pressed], AbstractContextManager[Live]]
 Signature = tuple[int, int] | None
 """Time of change in nanoseconds, and size in bytes; None if the file cannot be seen."""
 
@@ -39,26 +42,22 @@ class LearnSession:
 
     Args:
         workplace: where the learner works.
+        terminal: holds a screen to draw on, and is given what hears the keys.
         at: the exercise to begin with; None for the first that has not passed.
-        keys: by default the terminal's.
-        console: by default the terminal.
         poll_s: seconds between two polls of the files.
     """
 
     def __init__(
         self,
         workplace: Workplace,
+        terminal: Terminal,
         at: str | None = None,
-        *,
-        keys: Input | None = None,
-        console: Console | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self.state = learn.LearnState()
         self._workplace = workplace
+        self._terminal = terminal
         self._at = at
-        self._keys = keys
-        self._console = console or Console(highlight=False)
         self._poll_s = poll_s
         self._kept = ProgressFile(workplace.state)
         # Bounded by what a person can type, and by the checks of one exercise.
@@ -76,16 +75,16 @@ class LearnSession:
         """
         self._do_event(learn.ProgressRead(self._kept.read(), tuple(self._kept.notes)))
         self._do_event(self._load())
-        poll = asyncio.create_task(self._poll())
-        poll.add_done_callback(self._note_failure)
-        try:
-            with terminal(self._console, self._keys, self._pressed) as live:
+        with self._terminal(self._pressed) as live:
+            poll = asyncio.create_task(self._poll(live.console))
+            poll.add_done_callback(self._note_failure)
+            try:
                 while self._going:
                     self._draw(live)
                     await self._next_events()
-        finally:
-            poll.cancel()
-            await asyncio.wait(filter(None, (poll, self._cancel_check())))
+            finally:
+                poll.cancel()
+                await asyncio.wait(filter(None, (poll, self._cancel_check())))
         return 0
 
     def _pressed(self, key: str) -> None:
@@ -127,8 +126,7 @@ class LearnSession:
                 self._going = False
 
     def _draw(self, live: Live) -> None:
-        width, height = self._console.size
-        drawn = screen(self.state, self._console, width, height)
+        drawn = screen(self.state, live.console, *live.console.size)
         self._do_event(learn.ScreenDrawn(drawn.scroll_max, drawn.page_lines))
         live.update(drawn.page, refresh=True)
 
@@ -165,16 +163,16 @@ class LearnSession:
 
     # Files
 
-    async def _poll(self) -> None:
-        size = self._console.size
+    async def _poll(self, console: Console) -> None:
+        size = console.size
         while True:
             await asyncio.sleep(self._poll_s)
             if self.state.trouble:
                 self._load_again()
             elif self._watched is not None:
                 self._compare(*self._watched)
-            if self._console.size != size:
-                size = self._console.size
+            if console.size != size:
+                size = console.size
                 self._events.put_nowait(learn.NoteShown(self.state.note))  # to be drawn anew
 
     def _compare(self, exercise: Exercise, work: Signature, spec: Signature) -> None:

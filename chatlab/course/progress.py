@@ -18,7 +18,8 @@ import msgspec
 
 from chatlab.course.catalog import Exercise
 from chatlab.course.verdicts import Judged
-from chatlab.course.workplace import stamp, unused, write_atomically
+from chatlab.course.workplace import stamp, unused
+from chatlab.disk.counted import Disk
 
 SCHEMA = "chatlab.progress/1"
 FILE, LOCK = "progress.json", "progress.lock"
@@ -199,7 +200,7 @@ class ProgressFile:
             with self._locked():
                 progress = self._with_pending(self._load())
                 data = msgspec.json.format(msgspec.json.encode(progress), indent=2) + b"\n"
-                write_atomically(self._path, data)
+                Disk(self._folder).replace(FILE, data)
         except OSError as error:
             where = error.filename or self._path
             self._note(f"progress is not kept: cannot write {where}: {_reason(error)}")

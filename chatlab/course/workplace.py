@@ -172,9 +172,9 @@ def restore_starter(workplace: Workplace, exercise: Exercise) -> Path | None:
             folder = workplace.state / BACKUPS
             folder.mkdir(parents=True, exist_ok=True)
             kept = unused(folder / f"{exercise.name}-{stamp()}.py")
-            write_atomically(kept, found)
+            Disk(folder).replace(kept.name, found)
         if found != fresh:
-            write_atomically(exercise.work, fresh)
+            Disk(exercise.folder).replace(exercise.work.name, fresh)
     except OSError as error:
         raise UsageError(
             f"{exercise.name} was not reset: {error.strerror} ({error.filename})"
@@ -200,16 +200,7 @@ def _committed(root: Path, path: str) -> bytes:
     return done.stdout
 
 
-# Files that must not get lost
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file in one step; a crash leaves the old content or the new.
-
-    Raises:
-        OSError: the old content is still there.
-    """
-    Disk(path.parent).replace(path.name, data)
+# Names of backups
 
 
 def unused(path: Path) -> Path:

@@ -19,6 +19,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from rich.console import Console
 
 from chatlab.cli import learn_loop
+from chatlab.cli.learn import terminal
 from chatlab.cli.learn_loop import LearnSession
 from chatlab.course import learn, workplace
 from chatlab.course.learn import LearnState
@@ -204,7 +205,9 @@ class Sitting:
         self.screen = io.StringIO()
         console = Console(file=self.screen, force_terminal=True, width=80, height=24)
         self.type = typed.send_text
-        self.session = LearnSession(course, at, keys=typed, console=console, poll_s=0.02)
+        self.session = LearnSession(
+            course, lambda pressed: terminal(pressed, console, typed), at, poll_s=0.02
+        )
 
     @property
     def state(self) -> LearnState:
