@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -97,22 +97,20 @@ class DataFolder:
         self._kept_in = kept_in
         self._history = history
         self._disk = Disk(path)
-        self._locked = locked(path, "another folder with --data")
 
     async def __aenter__(self) -> Path:
-        self._locked.__enter__()
-        try:
-            await to_the_end(asyncio.to_thread(self._fill_and_check))
-        except BaseException as error:
-            self._locked.__exit__(None, None, None)
-            if isinstance(error, StorageError):
+        with ExitStack() as release:
+            release.enter_context(locked(self.path, "another folder with --data"))
+            try:
+                await to_the_end(asyncio.to_thread(self._fill_and_check))
+            except (StorageError, OSError) as error:
                 text = f"cannot start on the data folder {self.path}: {error}"
                 raise UsageError(text) from error
-            raise
+            self._release = release.pop_all()
         return self.path
 
     async def __aexit__(self, *_: object) -> None:
-        self._locked.__exit__(None, None, None)
+        self._release.close()
 
     def _fill_and_check(self) -> None:
         fresh = self._is_fresh()

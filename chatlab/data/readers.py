@@ -112,7 +112,6 @@ class SqliteReader(StoreReader):
     words = "the database"
 
     def messages(self) -> Iterator[Message]:
-        error: StorageError
         try:
             with TemporaryDirectory() as elsewhere:
                 copy_database(self._disk.folder, Path(elsewhere))
@@ -124,14 +123,12 @@ class SqliteReader(StoreReader):
                         self.damage[DATABASE] = damage
                     for row in connection.execute(ALL):
                         yield Message(*row)
-            return
-        except StorageError as failed:
-            error = failed
-        except OSError as failed:
-            error = StorageError.from_os("read", DATABASE, failed)
-        except apsw.Error as failed:
-            error = CorruptFile(DATABASE, str(failed))
-        self.damage.setdefault(DATABASE, error)
+        except StorageError as error:
+            self.damage.setdefault(DATABASE, error)
+        except OSError as error:
+            self.damage.setdefault(DATABASE, StorageError.from_os("read", DATABASE, error))
+        except apsw.Error as error:
+            self.damage.setdefault(DATABASE, CorruptFile(DATABASE, str(error)))
 
     def _files_among(self, names: list[str]) -> list[str]:
         return [name for name in (DATABASE, LOG) if name in names] if DATABASE in names else []

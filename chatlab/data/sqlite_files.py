@@ -51,9 +51,9 @@ class SqliteFiles(apsw.VFS):
             return apsw.VFSFile("", name, flags)  # a temporary file: not part of the data folder
         path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
         if path.exists():
-            return _File(self, path.name, name, flags)
+            return _DatabaseFile(self, path.name, name, flags)
         with self.doing(Operation("truncate", path.name), apsw.SQLITE_CANTOPEN):
-            return _File(self, path.name, name, flags)
+            return _DatabaseFile(self, path.name, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         with self.doing(Operation("remove", Path(filename).name), apsw.SQLITE_IOERR_DELETE):
@@ -98,7 +98,7 @@ class SqliteFiles(apsw.VFS):
         return refused
 
 
-class _File(apsw.VFSFile):
+class _DatabaseFile(apsw.VFSFile):
     """An open file of a database: the database itself, its log, or its rollback journal.
 
     Args:

@@ -28,10 +28,10 @@ _MARKS = {
 def render(contents: Contents) -> RenderableType:
     """What lies in a data folder."""
     blocks: list[RenderableType] = [Text(words.printable(contents.folder), style="bold")]
-    for name, count in (("users", contents.users), ("rooms", contents.rooms)):
+    counts = (("users.json", contents.users, "users"), ("chatrooms.json", contents.rooms, "rooms"))
+    for file, count, what in counts:
         if count is not None:
-            file = {"users": "users.json", "rooms": "chatrooms.json"}[name]
-            blocks.append(_indented(f"{file}: {count:,} {name}"))
+            blocks.append(_indented(f"{file}: {count:,} {what}"))
     for store in contents.stores:
         blocks += [Text(), *_store(store)]
     if not contents.stores:
@@ -39,8 +39,8 @@ def render(contents: Contents) -> RenderableType:
     if not contents.damage:
         return Group(*blocks, Text(), Text("Nothing is damaged.", style="green"))
     blocks += [Text(), Text("Damaged:", style="bold red")]
-    for name, what in contents.damage.items():
-        blocks.append(_indented(f"{words.printable(name)}: {what}", "red"))
+    for file, what in contents.damage.items():
+        blocks.append(_indented(f"{words.printable(file)}: {what}", "red"))
     return Group(*blocks)
 
 
