@@ -90,11 +90,11 @@ async def test_a_start_that_was_interrupted_while_adding_history_can_be_repeated
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
-        raise InterruptedError
+        raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
         patch.setattr("chatlab.data.folder.generated_history", interrupted)
-        with pytest.raises(InterruptedError):
+        with pytest.raises(ZeroDivisionError):
             await DataFolder(tmp_path, history=10).__aenter__()
 
     async with DataFolder(tmp_path, history=10) as folder:
