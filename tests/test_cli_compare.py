@@ -1,20 +1,15 @@
-"""`chatlab compare` as its user meets it, and the front door that all commands share."""
+"""`chatlab compare` as its user meets it: tables, files, exit codes, Ctrl-C."""
 
 from __future__ import annotations
 
 import json
-import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from chatlab import __version__
-from tests.support.command_line import command, ended, needs_signals, run, run_here, until
-from tests.support.commands import COMMANDS, LISTED
+from tests.support.command_line import command, ended, needs_signals, run, until
 
 # A comparison from start to end.
 
@@ -70,49 +65,6 @@ async def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
     assert "NOT CLEAN" in done.out
 
 
-# Mistakes.
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["optimised"], "did you mean 'optimized'"),
-        (["naive+reader=zzz"], "unknown reader 'zzz'"),
-        (["--scenario", "noon"], "unknown scenario 'noon'"),
-        (["--users", "2", "--rooms", "3"], "3 rooms for 2 users"),
-        (["--json", "no/such/folder/result.json"], "no/such/folder"),
-        (["--disk", "floppy"], "--disk 'floppy' is not known; there are: hdd, network"),
-        (["--fault", "enospc"], "--fault 'enospc'"),
-        (["--fault", "slow=fast"], "--fault 'slow=fast'"),
-        (["--clock", "wall"], "--clock 'wall'"),
-        (["--json", "."], "--json"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistake_is_one_clear_line_before_anything_starts(
-    words: list[str], said: str, tmp_path: Path
-) -> None:
-    assert said in run_here("compare", *words, folder=tmp_path).complaint
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--no-such-option"],
-        ["--rounds", "0"],
-        ["--messages", "many"],
-        ["--rate", "nan"],
-        ["--work", "no/such/folder"],
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_option_ends_with_code_2_and_names_the_option(words: list[str]) -> None:
-    done = run_here("compare", *words)
-
-    assert done.code == 2
-    assert words[0] in done.err
-
-
 # Ctrl-C.
 
 
@@ -158,58 +110,3 @@ async def test_ctrl_c_prints_what_there_is_and_leaves_nothing(
     assert sum(mode["audit"]["sent"] for mode in found["modes"].values()) >= 50 * rounds
     assert processes_that_name(work) == []
     assert list(work.iterdir()) == []
-
-
-# The front door.
-
-
-async def test_the_module_is_the_command() -> None:
-    assert await run("--version") == (0, f"chatlab {__version__}\n", "")
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_lists_its_options(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    done = run_here(name, "--help")
-    options = [
-        option.opts[0]
-        for option in COMMANDS[name].params
-        if option.opts[0].startswith("--") and not option.hidden
-    ]
-
-    assert done.code == 0
-    assert "Usage" in done.out
-    assert [option for option in options if option not in done.out] == []
-
-
-def test_the_help_lists_every_command() -> None:
-    done = run_here("--help")
-
-    assert done.code == 0
-    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", done.out)] == []
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_listed_with_the_first_paragraph_of_its_help(name: str) -> None:
-    first, *_ = COMMANDS[name].help.split("\n\n")
-
-    assert LISTED[name].help == " ".join(first.split())
-
-
-def test_the_help_imports_no_command() -> None:
-    code = "import sys, chatlab.cli; print(*(m for m in sys.modules if m.startswith('chatlab.')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert set(done.stdout.split()) == {
-        *("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes"),
-        "chatlab.labs",
-    }
-
-
-def test_an_unknown_command_ends_with_code_2() -> None:
-    done = run_here("compair")
-
-    assert done.code == 2
-    assert "compair" in done.err

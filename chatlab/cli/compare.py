@@ -19,7 +19,7 @@ from chatlab.bench.scenario import Scenario, override
 from chatlab.bench.server_process import ServerFailed
 from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
-from chatlab.cli.load import while_drawing
+from chatlab.cli.clients import while_drawing
 from chatlab.cli.modes import check_modes, remember
 from chatlab.cli.options import (
     SCENARIO,

@@ -20,7 +20,7 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.server_job import ServerJob
 from chatlab.chat.snapshot import ServerNote, Snapshot
-from chatlab.cli.top import stream
+from chatlab.cli.clients import stream
 from chatlab.errors import UsageError
 from chatlab.view.dashboard import print_summary
 from chatlab.view.dashboard.live import REFRESH_S, show

@@ -170,22 +170,24 @@ async def test_a_learners_journal_is_audited_clean(tmp_path: Path) -> None:
     assert done.damage == ""
 
 
-@pytest.mark.real
-async def test_a_store_that_forgets_is_shown_as_losing(folder: Path) -> None:
-    done = await measure_round(a_store(folder), SMALL, seed=1, work_folder=folder.parent)
-
-    assert (done.audit.acked, done.audit.saved, done.audit.lost) == (20, 0, 20)
-
-
-@pytest.mark.real
-async def test_a_store_that_cannot_start_again_is_shown_with_its_reason(folder: Path) -> None:
-    more = """
+CANNOT_START_AGAIN = """
     async def start(self, starting=()):
         if "my-1.log" in await self.files.names():
             raise StorageError("understand", "my-1.log", "half a line")
         return []
 """
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("more", "corrupt", "damage"),
+    [("", 0, ""), (CANNOT_START_AGAIN, 1, "cannot understand my-1.log: half a line")],
+    ids=["it forgets", "it cannot start again"],
+)
+async def test_a_store_that_loses_is_shown_as_losing(
+    more: str, corrupt: int, damage: str, folder: Path
+) -> None:
     done = await measure_round(a_store(folder, more), SMALL, seed=1, work_folder=folder.parent)
 
-    assert (done.audit.corrupt, done.audit.lost) == (1, 20)
-    assert done.damage == "cannot understand my-1.log: half a line"
+    assert (done.audit.acked, done.audit.lost, done.audit.corrupt) == (20, 20, corrupt)
+    assert done.damage == damage

@@ -97,14 +97,6 @@ async def test_a_server_that_refuses_to_start_is_quoted(
 
 
 @pytest.mark.real
-async def test_two_servers_cannot_share_a_folder(tmp_path: Path) -> None:
-    async with ServerProcess("naive", tmp_path):
-        with pytest.raises(UsageError, match="another chatlab server uses the data folder"):
-            async with ServerProcess("naive", tmp_path):
-                pytest.fail("it started")
-
-
-@pytest.mark.real
 async def test_a_server_that_was_killed_is_a_failure(tmp_path: Path) -> None:
     server = ServerProcess("naive", tmp_path)
     async with server:
@@ -119,13 +111,6 @@ async def test_a_server_that_was_killed_is_a_failure(tmp_path: Path) -> None:
 
     with pytest.raises(ServerFailed, match="the server failed"):
         await killed_by_another()
-
-
-@pytest.mark.real
-async def test_an_exception_in_the_block_stops_the_server(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with ServerProcess("naive", tmp_path):
-            raise ZeroDivisionError
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.chat_client import WAIT_S, new_contents, running
-from tests.support.command_line import command, ended, run, run_here, until
+from tests.support.command_line import command, ended, run, until
 
 
 async def test_the_last_line_before_the_end_of_the_input_is_said(tmp_path: Path) -> None:
@@ -72,17 +72,6 @@ async def test_every_command_does_what_help_says(tmp_path: Path) -> None:
             await until(alice.stdout, answer)
         assert await ended(alice, "/quit\nnot said any more\n") == (0, "", "")
     assert new_contents(tmp_path) == ["said in the den"]
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("ws://127.0.0.1:1", "no server answers at ws://127.0.0.1:1"),
-        ("nonsense", "is not a server address"),
-    ],
-)
-def test_a_server_that_is_not_there_is_one_clear_line(url: str, words: str) -> None:
-    assert words in run_here("chat", url, "--user", "alice").complaint
 
 
 @pytest.mark.real

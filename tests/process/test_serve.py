@@ -149,17 +149,3 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
         await alice.close()
     assert [answer["type"] for answer in alice.answers(ref)] == ["ack", "error"]
     assert words_of_farewell(server) == (0, 1)
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("mode", ["naive", "optimized"])
-async def test_what_was_acked_is_there_after_a_restart(mode: str, tmp_path: Path) -> None:
-    for turn in range(2):
-        async with (
-            ServeProcess(tmp_path, "--mode", mode, "--stop-with-stdin") as server,
-            await ChatClient.connect(server.url, "alice", "general") as alice,
-        ):
-            history = await alice.ask("history", roomId="general")
-            assert len(history["messages"]) == 2 + turn
-            assert (await alice.say(f"message {turn}"))["type"] == "ack"
-            assert await stopped(server) == 0

@@ -255,10 +255,3 @@ async def test_a_comparison_knows_what_mine_is(course: Path) -> None:
 
     assert done.code == 0, done.err + done.out
     assert "naive+reader=mine" in done.out
-
-
-@pytest.mark.parametrize("words", [("serve", "-m", "mine"), ("compare", "mine"), ("crash", "mine")])
-def test_mine_without_a_course_is_one_clear_line(words: tuple[str, ...], tmp_path: Path) -> None:
-    line = run_here(*words, folder=tmp_path).complaint
-    assert "there is no course in" in line
-    assert "chatlab learn init" in line

@@ -1,10 +1,12 @@
-"""`chatlab load` as its user meets it."""
+"""`chatlab load` and `chatlab top` as their user meets them, on a server that is running."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
+import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import pytest
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.server_process import ServerProcess
 from tests.bench.fakes import FakeServer, Incoming
-from tests.support.chat_client import WAIT_S, running
-from tests.support.command_line import command, ended, needs_signals, run, run_here
+from tests.support.chat_client import WAIT_S, ChatServer, get, running
+from tests.support.command_line import command, ended, needs_signals, run, until
 
 LONG = ("--messages", "10000", "--rate", "100", "--users", "3")
 
@@ -89,20 +91,6 @@ async def test_the_exit_code_says_whether_the_audit_is_clean(
     assert [words for words in said if words not in out] == []
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["ws://127.0.0.1:1"], "start one with `chatlab serve`, or check the address"),
-        (["http://127.0.0.1:1"], "ws://127.0.0.1:8765"),
-        (["ws://127.0.0.1:1", "--scenario", "noon"], "unknown scenario 'noon'"),
-        (["ws://127.0.0.1:1", "--json", "no/such/folder/x.json"], "no/such/folder"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistake_is_one_clear_line(words: list[str], said: str) -> None:
-    assert said in run_here("load", *words).complaint
-
-
 @pytest.mark.real
 @needs_signals
 async def test_ctrl_c_keeps_what_was_measured(url: str, tmp_path: Path) -> None:
@@ -133,3 +121,62 @@ async def test_a_server_that_dies_in_the_middle_leaves_what_was_measured(tmp_pat
     assert "Traceback" not in errors
     assert "PARTIAL" in out, errors
     assert json.loads(file.read_bytes())["audit"]["acked"] >= 1
+
+
+# `chatlab top`.
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ChatServer]:
+    async with running("optimized", tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def top(server: ChatServer) -> AsyncIterator[Process]:
+    """`chatlab top` on the server."""
+    async with command("top", server.url, "--interval", "0.1") as process:
+        yield process
+
+
+async def test_a_pipe_gets_plain_lines_until_the_server_stops(
+    server: ChatServer, top: Process
+) -> None:
+    seen = await until(top.stdout, "\n") + await until(top.stdout, "\n")
+    await server.stop()
+    code, out, errors = await ended(top)
+
+    for line in seen.splitlines():
+        assert " optimized clients 0 accepted 0" in line
+    assert "\x1b" not in seen + out
+    assert (code, errors) == (0, "")
+    assert f"the server at {server.url} has stopped" in out
+
+
+@pytest.mark.real
+@needs_signals
+async def test_ctrl_c_detaches_and_leaves_the_server_alone(
+    server: ChatServer, top: Process
+) -> None:
+    await until(top.stdout, "\n")
+    top.send_signal(signal.SIGINT)
+    code, out, errors = await ended(top)
+
+    assert (code, errors) == (0, "")
+    assert "has stopped" not in out
+    assert "optimized" in out  # the summary
+    assert (await get(server.url, "/health")).json["status"] == "ok"
+
+
+@pytest.mark.real
+async def test_a_reader_that_goes_away_ends_it_in_peace(server: ChatServer) -> None:
+    """`chatlab top URL | head -1`"""
+    shell = f"{sys.executable} -m chatlab top {server.url} --interval 0.1 | head -1"
+    process = await asyncio.create_subprocess_shell(
+        shell, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(2 * WAIT_S):
+        out, errors = await process.communicate()
+
+    assert out.count(b"\n") == 1
+    assert b"Traceback" not in errors

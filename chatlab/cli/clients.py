@@ -1,0 +1,135 @@
+"""`chatlab load` and `chatlab top`: put load on a server that is running, or watch it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shlex
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from chatlab import exit_codes
+from chatlab.bench.client import check_url, connect, stats_url
+from chatlab.bench.load import Load
+from chatlab.bench.load_report import encode, load_report
+from chatlab.bench.scenario import Scenario, plan
+from chatlab.chat import snapshot as snapshots
+from chatlab.chat.snapshot import Snapshot
+from chatlab.cli.options import (
+    DEFAULT_URL,
+    SCENARIO,
+    JsonFile,
+    Seed,
+    check_writable,
+    finite,
+    with_groups,
+)
+from chatlab.view import explain as explanations
+from chatlab.view.dashboard import print_summary
+from chatlab.view.dashboard.live import show
+from chatlab.view.load import follow_load, print_load
+
+
+@with_groups
+def load(
+    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    scenario: Scenario = SCENARIO,
+    seed: Seed = 1,
+    json: JsonFile = None,
+) -> None:
+    """Send planned messages to a running server, and measure acks and deliveries.
+
+    Latency counts from the planned time of each message, so that a slow server cannot slow down
+    the measurement. Ctrl-C keeps what was measured so far.
+    """
+    check_url(url)
+    check_writable("--json", json)
+    # Two loads at once must not use the same names; the plan itself depends on the seed only.
+    run_id = secrets.token_hex(3)
+    run = Load(url, scenario, plan(scenario, seed), run_id=run_id)
+    interrupted = False
+    try:
+        asyncio.run(while_drawing(follow_load(run.result), run.run()))
+    except KeyboardInterrupt:
+        interrupted = True
+    report = load_report(
+        run.result,
+        run_id,
+        command=shlex.join(["chatlab", *sys.argv[1:]]),
+        seed=seed,
+        interrupted=interrupted,
+    )
+    print_load(report)
+    if json is not None:
+        json.write_bytes(encode(report))
+    server_is_gone = not report.complete and run.result.after is None
+    complete = not (interrupted or server_is_gone)
+    sys.exit(exit_codes.of(report.audit.clean, complete=complete))
+
+
+async def while_drawing(
+    view: Coroutine[Any, Any, object], work: Coroutine[Any, Any, object]
+) -> None:
+    """Do some work while a view shows it."""
+    drawing = asyncio.create_task(view)
+    try:
+        await work
+    finally:
+        drawing.cancel()
+        await asyncio.wait([drawing])
+        if not drawing.cancelled() and (error := drawing.exception()):
+            raise error  # a view that fails must be heard of
+
+
+def top(
+    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    interval: float = typer.Option(
+        0.5, min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two snapshots."
+    ),
+    explain: bool = typer.Option(
+        False, "--explain", help="Explain every row of the dashboard, and exit."
+    ),
+) -> None:
+    """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
+    if explain:
+        Console().print(explanations.render(explanations.dashboard()))
+        return
+    last: Snapshot | None = None
+
+    async def remembered() -> AsyncIterator[Snapshot]:
+        nonlocal last
+        async for last in stream(url, interval):
+            yield last
+
+    try:
+        asyncio.run(show(remembered()))
+        print(f"the server at {url} has stopped")
+    except KeyboardInterrupt:
+        pass
+    if last is not None:
+        print_summary(last)
+
+
+async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:
+    """Snapshots of a server, until it closes."""
+    # Only the latest matters: a slow viewer skips what it missed.
+    arrived: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+
+    def put(frame: bytes | None) -> None:
+        if arrived.full():
+            arrived.get_nowait()
+        arrived.put_nowait(frame)
+
+    connection = await connect(stats_url(url, interval_s), put)
+    closed = asyncio.ensure_future(connection.closed.wait())
+    closed.add_done_callback(lambda _: put(None))
+    try:
+        while (frame := await arrived.get()) is not None:
+            yield snapshots.decode(frame)
+    finally:
+        closed.cancel()
+        await connection.close()
