@@ -12,6 +12,7 @@ import pytest
 
 import chatlab
 from chatlab.chat.modes import PARTS
+from chatlab.labs import LABS
 
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
@@ -122,6 +123,15 @@ def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
             assert ".".join(["chatlab", *names[:4]]) not in IMPLEMENTATIONS, names
             same_folder = names[2] == path.parent.name
             assert same_folder or not (PARTS_FOLDER / names[2] / f"{names[3]}.py").exists(), names
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_is_one_folder_and_uses_no_other_lab(name: str) -> None:
+    folder = ROOT / "labs" / name
+    assert {"README.md", "measure.py"} <= {path.name for path in folder.iterdir()}
+    for path in folder.rglob("*.py"):
+        used = {names[1] for names in in_chatlab(path) if names[0] == "labs" and names[1:]}
+        assert used <= {"base", "screen", name}, path
 
 
 def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
