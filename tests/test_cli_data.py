@@ -336,47 +336,31 @@ def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> N
         assert "\x1b" not in said
 
 
-def test_tail_takes_the_last_lines_apart(chatlab_data: Run, tmp_path: Path) -> None:
+def test_tail_and_segment_explain_lines_as_what_they_are(chatlab_data: Run, tmp_path: Path) -> None:
     path = segments(kept(tmp_path, "journal"))[-1]
     records = list(form.Scan(path.name, path.read_bytes()).records())
     said = chatlab_data("inspect", tmp_path, "--tail", "2")
-
     assert path.name in said
     for record in records[-2:]:
         assert f"at position {record.position:x}, " in said
         assert f" {record.previous:x} where the message before it in " in said
     assert said.count("right") == 2
 
-
-def test_segment_shows_another_one_with_its_index(chatlab_data: Run, tmp_path: Path) -> None:
-    kept(tmp_path, "journal")
     said = chatlab_data("inspect", tmp_path, "--segment", "1", "--tail", "999")
-
     assert "the index, a segment's first line" in said
     assert "the first message of the room general" in said
     assert said.count("the first of its batch") == 2
 
-
-def test_tail_shows_damaged_and_unfinished_lines_as_what_they_are(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
-    path = segments(kept(tmp_path, "journal"))[-1]
     path.write_bytes(path.read_bytes().replace(b"text 39", b"text 93") + b"rubbish\nhalf a line")
     said = chatlab_data("inspect", tmp_path, "--tail", "3")
-
     assert "damaged: it says " in said
     assert "not a line of a journal" in said
     assert "not finished: it has no line feed" in said
-
-
-def test_a_wrong_segment_or_a_folder_without_a_journal_is_explained(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
-    kept(tmp_path, "json")
+    said = chatlab_data("inspect", tmp_path, "--segment", "9", code=2)
+    assert "there is no segment 9: the journal has 4" in said
+    for path in segments(tmp_path):
+        path.unlink()
     assert "has no journal" in chatlab_data("inspect", tmp_path, "--tail", "1", code=2)
-    import_messages(tmp_path, tmp_path / MESSAGES.name, "journal")
-    said = chatlab_data("inspect", tmp_path, "--segment", "2", code=2)
-    assert "there is no segment 2: the journal has 1" in said
 
 
 def test_json_has_it_all(chatlab_data: Run, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ What holds for every store stands in `test_stores.py`.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -92,29 +91,6 @@ async def test_a_torn_log_costs_only_what_was_not_yet_saved(base: Base) -> None:
         whole = sum(size <= cut for size in sizes[1:])
 
         assert await held_in(left) == ids_to(2 * whole)
-
-
-@pytest.mark.usefixtures("short_log")
-async def test_a_kill_within_a_checkpoint_loses_nothing(base: Base) -> None:
-    seen: list[Path] = []
-
-    class Camera:
-        """Copies the folder before each write into the database itself."""
-
-        def before(self, operation: Operation) -> None:
-            if operation.kind == "write" and operation.name == NAME and len(seen) < 12:
-                seen.append(base.killed().rename(base.folder.with_name(f"seen-{len(seen)}")))
-
-        def after(self, _: Operation) -> None:
-            pass
-
-    base.files.disk._conditions += (Camera(),)
-    for n in range(0, 400, 40):
-        await base.save(*range(n, n + 40))
-        for left in seen:
-            assert await held_in(left) in [ids_to(n), ids_to(n + 40)]
-            shutil.rmtree(left)
-        seen.clear()
 
 
 # Filling.

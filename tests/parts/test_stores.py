@@ -277,34 +277,27 @@ def on_disk(files: InlineFiles) -> list[str]:
         ([[2], [3], [4]], [3, 9], [1, 3, 9]),
     ],
 )
+@pytest.mark.parametrize(
+    "error", [StorageError("fsync", FOLDER, "lost"), RuntimeError("a bug in a writer")]
+)
 async def test_a_refused_batch_that_reached_the_file_counts_only_if_it_is_saved_again(
     doubtful: Store,
     files: InlineFiles,
     refused: list[list[int]],
     saved: list[int],
     kept: list[int],
+    error: Exception,
 ) -> None:
     await doubtful.save([message(1)])
     for numbers in refused:
-        doubtful.writer.errors = [StorageError("fsync", FOLDER, "Input/output error")]
-        with pytest.raises(StorageError):
+        doubtful.writer.errors = [error]
+        with pytest.raises(type(error)):
             await doubtful.save([message(n) for n in numbers])
         assert on_disk(files) == ids(message(n) for n in [1, *numbers])
     await doubtful.save([message(n) for n in saved])
 
     assert on_disk(files) == ids(message(n) for n in kept)
     assert ids(await doubtful.history("general", 10)) == on_disk(files)
-
-
-async def test_a_save_that_reached_the_file_and_failed_strangely_is_not_doubled_by_the_retry(
-    doubtful: Store, files: InlineFiles
-) -> None:
-    doubtful.writer.errors = [RuntimeError("a bug in a writer")]
-    with pytest.raises(RuntimeError):
-        await doubtful.save([message(1)])
-    await doubtful.save([message(1)])
-
-    assert on_disk(files) == ["m-000001"]
 
 
 async def test_what_is_in_doubt_is_bounded(
