@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 import pytest
@@ -40,102 +40,9 @@ def judged(one: Exercise, **options: object) -> Judged:
     return asyncio.run(judging())
 
 
-# Ways of going wrong, one method each.
+# Ways of going wrong, one method each: `#!` marks the line to find, and says what is told.
 
-
-class Way(NamedTuple):
-    """A way of going wrong.
-
-    Attributes:
-        code: of the method; the line to find has a `!` in a comment.
-        said: in `actual`.
-        verdict: as it should be.
-        head: of the method, if it is not just `async def NAME(self):`.
-    """
-
-    code: str
-    said: str
-    verdict: str = "failed"
-    head: str = "async def {}(self):"
-
-
-WAYS = {
-    "fine": Way("return 1", "", "passed"),
-    "raises": Way("self.none()  #!", "AttributeError: 'Thing' object has no attribute 'none'"),
-    "raises_inside": Way("await asyncio.gather(self.raises())", "AttributeError"),
-    "raises_in_a_group": Way(
-        "async with asyncio.TaskGroup() as group:  #!\n"
-        "            group.create_task(asyncio.sleep(0, 1 / 0))",
-        "ZeroDivisionError: division by zero",
-    ),
-    "returns_none": Way("pass", "None"),
-    "returns_much": Way("return 'x' * 10_000_000", "'xxx"),
-    "is_not_async": Way("return 1", "can't be", head="def {}(self):"),
-    "takes_more": Way("return 1", "missing 1 required", head="async def {}(self, more):  #!"),
-    "is_an_attribute": Way("return 1", "object is not callable"),
-    "recursion": Way("return await self.recursion()  #!", "RecursionError: maximum recursion"),
-    "exits": Way("sys.exit(3)  #!", "sys.exit(3) was called: in a server, that ends it"),
-    "interrupts": Way("raise KeyboardInterrupt  #!", "KeyboardInterrupt"),
-    "is_interrupted_from_outside": Way(
-        "if os.name != 'nt': os.kill(os.getpid(), 2)\n        await asyncio.sleep(0); return 1",
-        "",
-        "passed",
-    ),
-    "odd_exception": Way("raise Odd  #!", "Odd"),
-    "cancels_itself": Way(
-        "asyncio.current_task().cancel()\n        await asyncio.sleep(0)  #!", "it was cancelled"
-    ),
-    "sleeps": Way("time.sleep(5)  #!", "time.sleep(5) was called, and nobody else is served"),
-    "sleeps_and_hides_it": Way(
-        "try:\n            time.sleep(5)  #!\n        except Exception:\n            return 1",
-        "time.sleep(5) was called",
-    ),
-    "sleeps_and_fails_by_it": Way(
-        "try:\n            time.sleep(5)  #!\n        except Exception:\n            return 2",
-        "time.sleep(5) was called",
-    ),
-    "sleeps_in_a_thread": Way(
-        "await asyncio.to_thread(time.sleep, 0.001)\n        return 1", "", "passed"
-    ),
-    "asks": Way("return input('how many?')  #!", "input() was called"),
-    "loops_and_awaits": Way(
-        "while True:\n            await asyncio.sleep(0)  #!", "after 5,000 turns of the event loop"
-    ),
-    "waits_again_and_again": Way(
-        "while True:\n            await asyncio.sleep(3600)  #!", "on the clock there is no end"
-    ),
-    "deadlock": Way(
-        "lock = asyncio.Lock()\n        async with lock:\n            await lock.acquire()  #!",
-        "a deadlock",
-    ),
-    "leaves_a_task": Way(
-        "self.task = asyncio.create_task(asyncio.sleep(1e9))\n        return 1", "", "passed"
-    ),
-    "leaves_a_task_that_fails": Way(
-        "asyncio.create_task(self.raises())\n        return 1", "", "passed"
-    ),
-    "says_odd_things": Way("raise ValueError('\\ud800' + 'x' * 5_000_000)  #!", "ValueError: ?x"),
-    "prints": Way(
-        "print('to the output'); print('to the errors', file=sys.stderr)\n"
-        "        os.write(1, b'to the descriptor'); return 1",
-        "",
-        "passed",
-    ),
-    "prints_much": Way("print('x' * 3_000_000 + 'the end'); return 1", "", "passed"),
-    "closes_its_output": Way("sys.stdout.close(); os.close(2); return 1", "", "passed"),
-}
-ENDS_THE_PROCESS = {
-    "leaves": Way("os._exit(0)  #!", "os._exit(0) was called: in a server, that ends it"),
-    "is_killed": Way("os.abort()", "it ended the whole process at once"),
-    "loops": Way("while True: pass  #!", "after 0.3 s of processor time it was still computing"),
-    "blocks": Way("self.lock.acquire()  #!", "after 0.8 s it was still waiting in one call"),
-    "prints_for_ever": Way("while True: print('x' * 10_000)  #!", "it was still computing"),
-    # The last one: a thread that never ends keeps nobody waiting.
-    "at_last": Way(
-        "threading.Thread(target=threading.Event().wait).start(); return 1", "", "passed"
-    ),
-}
-HEAD = """\
+WORK = r"""
 import asyncio, os, sys, threading, time
 
 class Odd(BaseException):
@@ -147,35 +54,128 @@ class Thing:
         self.lock = threading.Lock()
         self.lock.acquire()
 
+    async def fine(self):
+        return 1
+    async def raises(self):
+        self.none()  #! AttributeError: 'Thing' object has no attribute 'none'
+    async def raises_inside(self):
+        await asyncio.gather(self.raises())
+    async def raises_in_a_group(self):
+        async with asyncio.TaskGroup() as group:  #! ZeroDivisionError: division by zero
+            group.create_task(asyncio.sleep(0, 1 / 0))
+    async def returns_none(self):
+        pass
+    async def returns_much(self):
+        return 'x' * 10_000_000
+    def is_not_async(self):
+        return 1
+    async def takes_more(self, more):  #! missing 1 required
+        return 1
+    async def recursion(self):
+        return await self.recursion()  #! RecursionError: maximum recursion
+    async def exits(self):
+        sys.exit(3)  #! sys.exit(3) was called: in a server, that ends it
+    async def interrupts(self):
+        raise KeyboardInterrupt  #! KeyboardInterrupt
+    async def is_interrupted_from_outside(self):
+        if os.name != 'nt': os.kill(os.getpid(), 2)
+        return await asyncio.sleep(0, 1)
+    async def odd_exception(self):
+        raise Odd  #! Odd
+    async def cancels_itself(self):
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)  #! it was cancelled
+    async def sleeps(self):
+        time.sleep(5)  #! time.sleep(5) was called, and nobody else is served
+    async def sleeps_and_hides_it(self):
+        try: time.sleep(5)  #! time.sleep(5) was called
+        except Exception: return 1
+    async def sleeps_and_fails_by_it(self):
+        try: time.sleep(5)  #! time.sleep(5) was called
+        except Exception: return 2
+    async def sleeps_in_a_thread(self):
+        await asyncio.to_thread(time.sleep, 0.001)
+        return 1
+    async def asks(self):
+        return input('how many?')  #! input() was called
+    async def loops_and_awaits(self):
+        while True: await asyncio.sleep(0)  #! after 5,000 turns of the event loop
+    async def waits_again_and_again(self):
+        while True: await asyncio.sleep(3600)  #! on the clock there is no end
+    async def deadlock(self):
+        async with (lock := asyncio.Lock()):
+            await lock.acquire()  #! a deadlock
+    async def leaves_a_task(self):
+        self.task = asyncio.create_task(asyncio.sleep(1e9))
+        return 1
+    async def leaves_a_task_that_fails(self):
+        asyncio.create_task(self.raises())
+        return 1
+    async def says_odd_things(self):
+        raise ValueError('\ud800' + 'x' * 5_000_000)  #! ValueError: ?x
+    async def prints(self):
+        print('to the output'); print('to the errors', file=sys.stderr)
+        return os.write(1, b'to the descriptor') - 16
+    async def prints_much(self):
+        return print('x' * 3_000_000 + 'the end') or 1
+    async def closes_its_output(self):
+        sys.stdout.close(); os.close(2)
+        return 1
+
+    # These end the process.
+
+    async def leaves(self):
+        os._exit(0)  #! os._exit(0) was called: in a server, that ends it
+    async def is_killed(self):
+        os.abort()
+    async def loops(self):
+        while True: pass  #! after 0.3 s of processor time it was still computing
+    async def blocks(self):
+        self.lock.acquire()  #! after 0.8 s it was still waiting in one call
+    async def prints_for_ever(self):
+        while True: print('x' * 10_000)  #! it was still computing
+    async def starts_a_thread_that_never_ends(self):
+        threading.Thread(target=threading.Event().wait).start()
+        return 1
 """
+TOLD_WITHOUT_A_LINE = {
+    "is_an_attribute": "object is not callable",
+    "raises_inside": "AttributeError",
+    "returns_none": "None",
+    "returns_much": "'xxx",
+    "is_not_async": "can't be",
+    "is_killed": "it ended the whole process at once",
+}
 
 
-def going_wrong(folder: Path, ways: dict[str, Way]) -> Exercise:
-    methods = [
-        f"    {way.head.format(name)}\n        {way.code}\n".replace("#!", f"#! {name}.")
-        for name, way in ways.items()
-    ]
-    checks = "".join(map(check_that_calls, ways))
-    return exercise(folder, HEAD + "\n".join(methods), checks, [CheckSpec(one) for one in ways])
+def told_in(source: str) -> dict[str, tuple[int, str]]:
+    """For each method, the marked line and what is told; 0 and nothing if it passes."""
+    told: dict[str, tuple[int, str]] = {"is_an_attribute": (0, "")}
+    for number, line in enumerate(source.splitlines(), start=1):
+        if found := re.search(r"def ([a-z]\w+)\(self", line):
+            told[found[1]] = 0, ""
+        if "#! " in line:
+            told[[*told][-1]] = number, line.partition("#! ")[2]
+    return told | {name: (0, said) for name, said in TOLD_WITHOUT_A_LINE.items()}
 
 
 def test_whatever_goes_wrong_is_told_with_its_line(tmp_path: Path) -> None:
-    ways = WAYS | ENDS_THE_PROCESS
-    one = going_wrong(tmp_path, ways)
+    told = told_in(WORK)
+    checks = "".join(map(check_that_calls, told))
+    one = exercise(tmp_path, WORK, checks, [CheckSpec(name) for name in told])
     heard: list[Result] = []
     results = {result.check: result for result in judged(one, heard=heard.append).results}
 
-    assert list(results) == list(ways)
+    assert list(results) == list(told)
     assert heard == list(results.values())
-    for name, way in ways.items():
+    for name, (line, said) in told.items():
         result = results[name]
-        assert (result.verdict, way.said in result.actual) == (way.verdict, True), result
+        verdict = "failed" if said else "passed"
+        assert (result.verdict, said in result.actual) == (verdict, True), result
         assert len(result.actual) <= TEXT_MAX + 10, name
-        if "#!" in way.code + way.head:
-            assert result.line == line_of(one.work, f"#! {name}."), name
-            assert f"#! {name}." in result.code
+        assert not line or (result.line, said in result.code) == (line, True), name
     # Of several lines that an exception passed, the innermost is named.
-    assert results["raises_inside"].line == line_of(one.work, "#! raises.")
+    assert results["raises_inside"].line == told["raises"][0]
     printed = results["prints"].printed.replace("descriptor", "descriptor\n").splitlines()
     assert {"to the output", "to the errors", "to the descriptor"} <= set(printed)
     assert results["fine"].printed == ""
@@ -404,7 +404,8 @@ class Thing:
 
 
 async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
-    one = going_wrong(tmp_path, {"loops": ENDS_THE_PROCESS["loops"]})
+    code = "class Thing:\n    async def loops(self):\n        while True: pass\n"
+    one = exercise(tmp_path, code, check_that_calls("loops"), [CheckSpec("loops")])
     judging = asyncio.create_task(judge(one, limits=RunLimits(cpu_s=1e9)))
     me = psutil.Process()
     while not me.children():  # noqa: ASYNC110 (a process cannot set an event)
