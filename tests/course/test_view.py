@@ -140,7 +140,7 @@ def test_the_list_fits_eighty_columns(exercises: list[Exercise]) -> None:
     text = text_of(listing.exercises(exercises, progress))
 
     assert "7.2 of 10" in text
-    assert "answer seen, 3 hints" in text
+    assert "begun, 3 hints, answer seen" in text
     assert max(map(len, text.splitlines())) <= 80
 
 

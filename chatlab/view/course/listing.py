@@ -29,17 +29,24 @@ def exercises(
         at: the one to mark; by default the first that has not passed.
     """
     at = at or current(all_of_them, progress)
+    return Group(_table(all_of_them, progress, at), Text(), totals(all_of_them, progress))
+
+
+def _table(
+    all_of_them: Sequence[Exercise], progress: Progress, at: Exercise | None = None
+) -> Table:
     rows = grid("mark", "name", "text", "number", "quiet text")
     for one in all_of_them:
         standing = progress.of(one.name)
+        here = at is not None and one.name == at.name
         rows.add_row(
-            Text(">", HEADING) if one.name == at.name else "",
-            Text(one.name, STRONG if one.name == at.name else ""),
+            Text(">", HEADING) if here else "",
+            Text(one.name, STRONG if here else ""),
             plain(one.spec.title),
             points(standing.points, one.points),
             _state(standing, one),
         )
-    return Group(rows, Text(), totals(all_of_them, progress))
+    return rows
 
 
 def totals(all_of_them: Sequence[Exercise], progress: Progress) -> Text:
@@ -60,16 +67,13 @@ def achieved(all_of_them: Sequence[Exercise], progress: Progress) -> tuple[int, 
 
 
 def _state(standing: Standing, exercise: Exercise) -> Text:
+    begun = standing.points or standing.hints or standing.gave_up
+    text = Text("begun" if begun else f"about {exercise.spec.minutes} min")
     if standing.passed:
         text = Text("passed", GOOD)
-    elif standing.gave_up:
-        text = Text("answer seen")
-    else:
-        begun = standing.points or standing.hints
-        text = Text("begun" if begun else f"about {exercise.spec.minutes} min")
     if standing.hints:
         text.append(f", {many(standing.hints, 'hint')}")
-    return text
+    return text.append(", answer seen") if standing.gave_up else text
 
 
 def hints(exercise: Exercise, shown: int) -> RenderableType:
@@ -97,21 +101,16 @@ def hint_page(exercise: Exercise, shown: int, after: str) -> RenderableType:
 
 def finish(all_of_them: Sequence[Exercise], progress: Progress) -> RenderableType:
     """Every exercise with its points and hints, then the figures of the learner's own code."""
-    rows = grid("name", "text", "number", "quiet text")
-    for one in all_of_them:
-        standing = progress.of(one.name)
-        help_used = [many(standing.hints, "hint")] if standing.hints else []
-        help_used += ["answer seen"] if standing.gave_up else []
-        score = points(standing.points, one.points)
-        rows.add_row(one.name, plain(one.spec.title), score, ", ".join(help_used))
     used = sum(progress.of(one.name).hints for one in all_of_them)
     seen = sum(progress.of(one.name).gave_up for one in all_of_them)
     total = totals(all_of_them, progress).append(f", {many(used, 'hint')} used")
     if seen:
         total.append(f", {many(seen, 'answer')} seen before passing")
     total.stylize(STRONG)
-    head = (Text("You have done the course.", GOOD), Text(), rows, Text(), total, Text())
-    return Group(*head, Text("Your own numbers", HEADING), *_numbers(progress.races))
+    return Group(
+        *(Text("You have done the course.", GOOD), Text(), _table(all_of_them, progress), Text()),
+        *(total, Text(), Text("Your own numbers", HEADING), *_numbers(progress.races)),
+    )
 
 
 def _numbers(records: Sequence[ComparisonRecord]) -> list[RenderableType]:
