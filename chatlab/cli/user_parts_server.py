@@ -23,7 +23,7 @@ from chatlab.chat.snapshot import ServerNote, Snapshot
 from chatlab.cli.clients import stream
 from chatlab.errors import UsageError
 from chatlab.view.dashboard import print_summary
-from chatlab.view.dashboard.live import REFRESH_S, show
+from chatlab.view.dashboard.live import REFRESH_S, every, show
 
 COMPLAINTS_MAX = 8
 PRINTED_MAX = 3
@@ -52,6 +52,7 @@ class UserPartsServer:
         self._listens = False
         self._printed: deque[str] = deque(maxlen=PRINTED_EARLY_MAX)
         self._complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
+        self._last: Snapshot | None = None
 
     async def serve(self, stop: asyncio.Event) -> int:
         """Serve until told to stop, or until the server ends by itself; returns the exit code.
@@ -126,31 +127,24 @@ class UserPartsServer:
         print(f"chatlab: the server has ended{why}. What was only queued is lost", file=sys.stderr)
 
     async def _show(self) -> None:
-        if self._dashboard:
-            await show(self._snapshots())
-
-    async def _snapshots(self) -> AsyncIterator[Snapshot]:
-        """The server's, with the complaints among the notes; also while it is silent."""
-        last: Snapshot | None = None
+        if not self._dashboard:
+            return
         source = stream(self._server.url + self._query, REFRESH_S)
-        coming = asyncio.ensure_future(anext(source))
+        self._last = await anext(source)
+        following = asyncio.create_task(self._follow(source))
         try:
-            while True:
-                await asyncio.wait([coming], timeout=REFRESH_S)
-                if coming.done():
-                    try:
-                        last = coming.result()
-                    except StopAsyncIteration:
-                        return
-                    coming = asyncio.ensure_future(anext(source))
-                if last is not None:
-                    yield self._with_complaints(last)
+            await show(every(REFRESH_S, self._snapshot))  # also while the server is silent
         finally:
-            coming.cancel()
-            await asyncio.wait([coming])
-            await source.aclose()
+            following.cancel()
+            await asyncio.wait([following])
 
-    def _with_complaints(self, snapshot: Snapshot) -> Snapshot:
+    async def _follow(self, source: AsyncIterator[Snapshot]) -> None:
+        async for snapshot in source:
+            self._last = snapshot
+
+    def _snapshot(self) -> Snapshot:
+        """The server's last one, with what its parts printed and its complaints as notes."""
+        assert self._last is not None
         printed = [f"printed: {line}" for line in list(self._printed)[-PRINTED_MAX:]]
-        said = [ServerNote(snapshot.uptime_s, words) for words in (*printed, *self._complaints)]
-        return msgspec.structs.replace(snapshot, notes=[*snapshot.notes, *said])
+        said = [ServerNote(self._last.uptime_s, one) for one in (*printed, *self._complaints)]
+        return msgspec.structs.replace(self._last, notes=[*self._last.notes, *said])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -12,8 +14,15 @@ import psutil
 import pytest
 
 from chatlab.course.workplace import packaged
-from tests.support.chat_client import WAIT_S, ChatClient, ServeProcess, get
-from tests.support.command_line import command, ended, run, run_here, until
+from tests.support.chat_client import (
+    ENVIRONMENT,
+    WAIT_S,
+    ChatClient,
+    ServeProcess,
+    chatlab_command,
+    get,
+)
+from tests.support.command_line import command, ended, needs_signals, run, run_here, until
 
 pytestmark = pytest.mark.real
 
@@ -154,6 +163,41 @@ async def test_a_call_that_blocks_is_named_with_its_line_and_the_server_goes_on(
         "chatlab: the event loop is blocked, and nobody is served, in work.py, line "
         f"{line_of('#!block')}: time.sleep(3)  #!block\n"
     )
+
+
+@needs_signals
+async def test_the_dashboard_shows_what_a_part_prints_and_that_it_blocks(
+    mode: str, tmp_path: Path
+) -> None:
+    import pty
+
+    screen, terminal = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *chatlab_command("serve", "--port=0", f"--data={tmp_path / 'data'}", "-m", mode),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        env=ENVIRONMENT | {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "50"},
+    )
+    os.close(terminal)
+
+    async def until_seen(words: str) -> re.Match[str]:
+        seen = ""
+        async with asyncio.timeout(2 * WAIT_S):
+            while not (found := re.search(words, seen)):
+                seen += (await asyncio.to_thread(os.read, screen, 65_536)).decode(errors="replace")
+        return found
+
+    url = (await until_seen(r"listening on (ws:[\w./:]+)"))[1]
+    async with await ChatClient.connect(url, "alice", "general") as alice:
+        await alice.shout("print")
+        await until_seen("printed: as printed")
+        await alice.shout("block")
+        await until_seen("the event loop is blocked")
+    process.send_signal(signal.SIGTERM)
+    await until_seen("stopped: 0 queued messages saved, 0 unsaved")
+    assert await process.wait() == 0
+    os.close(screen)
 
 
 async def test_a_command_that_is_killed_takes_its_server_along(
