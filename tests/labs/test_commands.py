@@ -62,7 +62,7 @@ async def test_pitfalls_make_a_mistake_and_cure_it(tmp_path: Path) -> None:
     lost = {f["what"]: (f["value"], g["value"]) for f, g in errors["figures"]}["acked and lost"]
     assert lost[0] > 0
     assert lost[1] == 0
-    assert "forgetful.py:ForgetfulProcessor" in text
+    assert "parts.py:ForgetfulProcessor" in text
 
 
 @needs_signals

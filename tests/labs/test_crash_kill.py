@@ -15,9 +15,8 @@ import pytest
 
 from chatlab.chat.protocol import AckLevel
 from chatlab.course.workplace import packaged
-from chatlab.labs.crash.kill import add_up
-from chatlab.labs.crash.measure import Crash
-from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes
+from chatlab.labs.crash.kill import KillTrial, add_up
+from chatlab.labs.crash.measure import Crash, CrashReport, ModeCrashes
 from chatlab.labs.crash.view import render
 from tests.labs.support import interrupted, names_in, printed, report_of, with_servers
 from tests.support.chat_client import WAIT_S

@@ -24,8 +24,8 @@ from chatlab.disk.files import Files, LogFile
 from chatlab.disk.power_loss import Volume, variants
 from chatlab.disk.recording import Change, RecordedStep, Sync
 from chatlab.errors import StorageError
-from chatlab.labs.crash.power import power_cuts
-from chatlab.labs.crash.report import ModeCrashes, PowerResult
+from chatlab.labs.crash.measure import ModeCrashes
+from chatlab.labs.crash.power import PowerResult, power_cuts
 from tests.support.parts import ids
 
 SEED = 1

@@ -23,6 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
+
 from chatlab.bench import scenario as scenarios
 from chatlab.bench.crash.reopening import contents_of, without_folder
 from chatlab.bench.load import Load
@@ -33,7 +35,6 @@ from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import Message
 from chatlab.errors import StorageError, UsageError
-from chatlab.labs.crash.report import KillResult, KillTrial
 
 USERS = 4
 LOAD_S = 0.6
@@ -48,6 +49,58 @@ WHERE = {
     "synced": "nowhere: its ack said that it is on the disk. A broken promise",
 }
 """Where a lost message was, by what its ack promised."""
+
+
+class KillTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """One server, killed once.
+
+    Attributes:
+        killed_s: seconds after the start of the load.
+        sent, acked: messages, until the server was gone.
+        lost: acked, and missing after the restart.
+        wrong: messages stored twice, or changed.
+        corrupt: why the folder cannot be used any more; empty if it can.
+        recovery_s: from the start of a new server until it listens; None if it does not.
+        ordinary_s: the same on the same folder after an orderly stop; None if not measured.
+        story: what happened to one lost message; empty if none was lost.
+    """
+
+    killed_s: float
+    sent: int
+    acked: int
+    lost: int
+    wrong: int
+    corrupt: str
+    recovery_s: float | None
+    ordinary_s: float | None
+    story: list[str]
+
+
+class KillResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All trials of one mode.
+
+    Attributes:
+        trials: how many.
+        acked, lost, wrong: all trials added up; see `KillTrial`.
+        trials_losing: trials in which anything acked was lost.
+        corrupt: trials after which the folder could not be used any more.
+        recovery_s, recovery_most_s: median and highest start after a kill, of those that started.
+        ordinary_s: median start after an orderly stop, on the same folders.
+        story: the first loss.
+        each: every trial.
+    """
+
+    trials: int
+    acked: int
+    lost: int
+    wrong: int
+    trials_losing: int
+    corrupt: int
+    recovery_s: float | None
+    recovery_most_s: float | None
+    ordinary_s: float | None
+    story: list[str]
+    each: list[KillTrial]
 
 
 async def kill_trial(

@@ -5,14 +5,63 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
+
 from chatlab.chat.modes import ack_means, parse
-from chatlab.labs.base import History, Lab, Option, Seed
-from chatlab.labs.crash.kill import add_up, kill_trial
-from chatlab.labs.crash.power import power_cuts
-from chatlab.labs.crash.report import CrashReport, KillTrial, ModeCrashes, PowerResult
+from chatlab.chat.protocol import AckLevel
+from chatlab.labs.base import History, Lab, LabReport, Option, Seed
+from chatlab.labs.crash.kill import KillResult, KillTrial, add_up, kill_trial
+from chatlab.labs.crash.power import PowerResult, power_cuts
 
 KILL_S, POWER_S = 2.0, 5.0
 """What a kill and all power cuts of a mode take, about."""
+
+
+class ModeCrashes(msgspec.Struct, frozen=True, kw_only=True):
+    """One mode. What was not tried is None."""
+
+    ack_means: AckLevel
+    kill: KillResult | None = None
+    power: PowerResult | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether acks promise `synced`, and that was not true.
+
+        A weaker ack never promised to survive a power cut, so its losses are no fault here.
+        """
+        kill, power = self.kill, self.power
+        return self.ack_means == "synced" and bool(
+            (kill and (kill.lost or kill.corrupt or kill.wrong))
+            or (power and (power.losing or power.corrupt or power.wrong))
+        )
+
+
+class CrashReport(LabReport, frozen=True, kw_only=True):
+    """All modes.
+
+    Attributes:
+        trials: wanted for each mode; 0 if none.
+        history: messages in the data folder before each trial.
+        rate_per_s: messages a second that were sent to a server until it was killed.
+    """
+
+    schema: str = "chatlab.crash/1"
+    seed: int
+    trials: int
+    history: int
+    rate_per_s: float
+    modes: dict[str, ModeCrashes]
+
+    @property
+    def broken(self) -> list[str]:
+        """The modes that promised `synced` and did not keep it."""
+        return [name for name, mode in self.modes.items() if mode.broken]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every `synced` promise was kept."""
+        return not self.broken
 
 
 @dataclass(kw_only=True)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from chatlab.bench.crash.promises import Cut, Finding, cuts_of, states_at_cuts, what_is_wrong
 from chatlab.bench.crash.reopening import Reopened, reopen
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
@@ -26,11 +28,41 @@ from chatlab.chat.protocol import AckLevel
 from chatlab.disk.counted import FOLDER
 from chatlab.disk.power_loss import State, Volume
 from chatlab.disk.recording import Change, Milestone, RecordedStep, Sync
-from chatlab.labs.crash.report import PowerResult
 
 CUTS_A_LINE = 50
 LINES_MAX = 6
 """Of a story."""
+
+
+class PowerResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All simulated power cuts of one mode.
+
+    Attributes:
+        messages, acked: of the workload.
+        operations: changes and syncs that it made.
+        cuts: moments at which the power failed.
+        states: what the disk may have held then, over all moments.
+        folders: how many of these are different; each was opened.
+        capped_cuts: moments with more states than were tried.
+        losing: states that open, and in which acked messages are missing.
+        lost_most: ... how many at most.
+        corrupt: states that do not open, or do not work afterwards.
+        wrong: states with a message twice, changed, out of order or never sent.
+        stories: the earliest finding of each kind.
+    """
+
+    messages: int
+    acked: int
+    operations: int
+    cuts: int
+    states: int
+    folders: int
+    capped_cuts: int
+    losing: int
+    lost_most: int
+    corrupt: int
+    wrong: int
+    stories: list[list[str]]
 
 
 async def power_cuts(

@@ -9,7 +9,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from chatlab.labs import screen
-from chatlab.labs.crash.report import CrashReport, KillResult, ModeCrashes, PowerResult
+from chatlab.labs.crash.kill import KillResult
+from chatlab.labs.crash.measure import CrashReport, ModeCrashes
+from chatlab.labs.crash.power import PowerResult
 from chatlab.view import words
 
 NAME_WIDTH = 22

@@ -23,7 +23,7 @@ CLEAR = 2.0
 EACH_S = 12.0
 """What a mistake and its cure take, about."""
 
-_PARTS = Path(__file__).with_name("parts")
+_PARTS = Path(__file__).with_name("parts.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ PITFALLS: dict[str, Pitfall] = {
     ),
     "errors": Pitfall(
         title="a failed save that nobody handles",
-        wrong=Side(f"optimized+processor={_PARTS / 'forgetful.py'}:ForgetfulProcessor", ()),
+        wrong=Side(f"optimized+processor={_PARTS}:ForgetfulProcessor", ()),
         cured=Side("optimized+processor=queueing", ()),
         measure=runs.failing_disk,
         proof="acked and lost",
@@ -86,8 +86,8 @@ PITFALLS: dict[str, Pitfall] = {
     ),
     "blocking": Pitfall(
         title="a blocking call in the event loop",
-        wrong=Side(f"optimized+writer={_PARTS / 'blocking.py'}:CompressingWriter", ()),
-        cured=Side(f"optimized+writer={_PARTS / 'off_loop.py'}:CompressingWriter", ()),
+        wrong=Side(f"optimized+writer={_PARTS}:BlockingWriter", ()),
+        cured=Side(f"optimized+writer={_PARTS}:OffLoopWriter", ()),
         measure=runs.long_history,
         proof="ack p95",
         happens="While the loop compresses a copy, it reads nobody and answers nobody.",
