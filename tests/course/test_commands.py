@@ -13,33 +13,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatlab.cli import main
 from chatlab.course import workplace
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import Progress
 from chatlab.course.workplace import Workplace, packaged
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
-from tests.support.command_line import Done
+from tests.support.command_line import Done, run_here
 from tests.support.commands import COMMANDS
 
 Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `chatlab WORDS` in the folder of a small course."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["chatlab", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return run
+    return run_here
 
 
 @pytest.fixture

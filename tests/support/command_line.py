@@ -42,7 +42,8 @@ def run_here(*words: str, folder: Path | None = None) -> Done:
     before = sys.argv, Path.cwd(), {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     sys.argv, code = ["chatlab", *words], 0
     os.chdir(folder or before[1])
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         try:
             main()
         except SystemExit as error:
@@ -52,7 +53,7 @@ def run_here(*words: str, folder: Path | None = None) -> Done:
             os.chdir(before[1])
             for number, handler in before[2].items():
                 signal.signal(number, handler)
-    return Done(code, out.getvalue(), err.getvalue())
+    return Done(code, *(stream.buffer.getvalue().decode() for stream in streams))  # type: ignore[attr-defined]
 
 
 @asynccontextmanager
