@@ -36,7 +36,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     {"server"},
     {"interchange"},
     {"session"},
-    {"modes", "rooms", "presence", "process", "loop_watchdog"},
+    {"modes", "rooms", "process"},
     {"outcome"},
     {"metrics"},
     {"snapshot"},

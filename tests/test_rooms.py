@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat.modes import MODES, PARTS
-from chatlab.chat.presence import Presence
-from chatlab.chat.rooms import Rooms
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.settings import Settings
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.errors import Refusal, StorageError

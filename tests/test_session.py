@@ -16,7 +16,6 @@ from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.writer.truncate import TruncateWriter
-from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
     HISTORY_LIMIT_MAX,
@@ -24,7 +23,7 @@ from chatlab.chat.protocol import (
     ErrorFrame,
     HistoryFrame,
 )
-from chatlab.chat.rooms import Rooms
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.session import ROOM_TITLE_CHARS_MAX, Conversation, check_user
 from chatlab.chat.settings import Settings
 from chatlab.data.records import Message

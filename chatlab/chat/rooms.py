@@ -1,15 +1,17 @@
-"""Rooms, and who may speak in them: the rules over `chatrooms.json`.
+"""Rooms: who may speak in them (`Rooms`, in `chatrooms.json`), and who is live in them
+(`Presence`, in memory).
 
-Every question goes through the mode's reader, every change through its lock and writer: a
-membership check costs what the mode costs.
+Every question to `Rooms` goes through the mode's reader, every change through its lock and writer:
+a membership check costs what the mode costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
+from chatlab.chat.parts.entry import Client
 from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.writer import Writer
@@ -132,6 +134,51 @@ class Rooms:
     async def _write(self, rooms: list[Room]) -> None:
         await self._writer.replace(CHATROOMS.name, CHATROOMS.encode(rooms))
         self._reader.written(CHATROOMS, rooms)
+
+
+class Presence:
+    """The connected clients; bounded by the server's limit on connections."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        # Dicts rather than sets: members are served in the order in which they came.
+        self._rooms: dict[str, dict[Client, None]] = {}
+
+    def arrive(self, client: Client) -> bool:
+        """Add a new connection; returns False, and adds nothing, if its user is connected."""
+        if client.user in self._clients:
+            return False
+        self._clients[client.user] = client
+        return True
+
+    def leave(self, client: Client) -> None:
+        """Remove a connection, from every room."""
+        if self._clients.get(client.user) is client:
+            del self._clients[client.user]
+        for room_id in [room for room, members in self._rooms.items() if client in members]:
+            self.exit(client, room_id)
+
+    def enter(self, client: Client, room_id: str) -> None:
+        """The client receives the room's messages from now on."""
+        self._rooms.setdefault(room_id, {})[client] = None
+
+    def exit(self, client: Client, room_id: str) -> None:
+        """The client receives the room's messages no longer."""
+        members = self._rooms.get(room_id, {})
+        members.pop(client, None)
+        if not members:
+            self._rooms.pop(room_id, None)
+
+    def members(self, room_id: str) -> Collection[Client]:
+        """The clients live in a room, in the order in which they came."""
+        return self._rooms.get(room_id, {}).keys()
+
+    def clients(self) -> Iterable[Client]:
+        """All connected clients."""
+        return tuple(self._clients.values())
+
+    def __len__(self) -> int:
+        return len(self._clients)
 
 
 def _find(rooms: list[Room], room_id: str) -> Room:

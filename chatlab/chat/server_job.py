@@ -182,7 +182,7 @@ async def _serve(job: ServerJob) -> int:
 
 async def _watch_for_blocking_calls() -> None:
     """Only a learner's parts are watched."""
-    from chatlab.chat.loop_watchdog import LoopWatchdog
+    from chatlab.chat.process import LoopWatchdog
 
     if LOADED_FILES:
         await LoopWatchdog(LOADED_FILES, _complain, time.perf_counter).run()

@@ -17,7 +17,6 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.entry import Client, Entry
 from chatlab.chat.parts.processor import Processor
 from chatlab.chat.parts.store import Store
-from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
     HISTORY_LIMIT_MAX,
@@ -36,7 +35,7 @@ from chatlab.chat.protocol import (
     encode,
     ref_of,
 )
-from chatlab.chat.rooms import Rooms
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.settings import Clock
 from chatlab.chat.user_parts import user_line
 from chatlab.data.folder import utc_text

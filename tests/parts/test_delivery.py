@@ -9,8 +9,8 @@ from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
-from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import MessageFrame, MessagesFrame, encode_message
+from chatlab.chat.rooms import Presence
 from tests.support.parts import FakeClient, every, message
 
 EVERY = pytest.mark.parametrize("part", every("delivery"))

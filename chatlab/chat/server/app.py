@@ -25,7 +25,6 @@ from websockets.exceptions import ConnectionClosed
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, assemble
-from chatlab.chat.presence import Presence
 from chatlab.chat.process import ProcessWatch
 from chatlab.chat.protocol import (
     FRAME_BYTES_MAX,
@@ -36,7 +35,7 @@ from chatlab.chat.protocol import (
     Welcome,
     encode,
 )
-from chatlab.chat.rooms import Rooms
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.http import HttpDesk
 from chatlab.chat.session import Conversation, check_user, message_maker

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from chatlab.chat.parts.delivery import Delivery
-from chatlab.chat.presence import Presence
 from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle
+from chatlab.chat.rooms import Presence
 from chatlab.course.checks import CheckBench, check
 from chatlab.course.checks.messages import Listener, said
 from chatlab.course.simulation import settle

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chatlab import exit_codes
-from chatlab.chat import loop_watchdog
-from chatlab.chat.loop_watchdog import LOOK_S, LoopWatchdog
+from chatlab.chat import process
+from chatlab.chat.process import LOOK_S, LoopWatchdog
 from tests.support.parts import FakeClock
 
 BLOCKS = """
@@ -74,8 +74,8 @@ def test_a_stall_outside_users_files_is_told_with_the_line_that_it_is(watched: W
     watched.stand_still(2)
 
     told = "".join(watched.told)
-    assert "in test_loop_watchdog.py" not in told  # the innermost line is the watchdog's own
-    assert "nobody is served, in loop_watchdog.py, line " in told
+    assert "in test_process.py" not in told  # the innermost line is the watchdog's own
+    assert "nobody is served, in process.py, line " in told
 
 
 async def test_each_stall_is_told(tmp_path: Path, watched: Watched) -> None:
@@ -105,7 +105,7 @@ def test_a_machine_that_was_asleep_is_no_stall(watched: Watched) -> None:
 
 
 async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_watchdog, "LOOK_S", 0.01)
+    monkeypatch.setattr(process, "LOOK_S", 0.01)
     told = threading.Event()
     here = Path(__file__)
     words: list[str] = []
@@ -124,4 +124,4 @@ async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.Mon
     running.cancel()
     await asyncio.wait([running])
 
-    assert "in test_loop_watchdog.py, line" in words[0]
+    assert "in test_process.py, line" in words[0]
