@@ -1,4 +1,4 @@
-"""One way to start a child process, to hear it and to stop it.
+"""One way to start a child process, to read from it and to stop it.
 
 The parent holds the other end of the child's standard input. It sends a job there, as one line of
 JSON. When it closes that end, or dies, however suddenly, the child's standard input ends, and the
@@ -28,7 +28,7 @@ import msgspec
 from chatlab import exit_codes
 
 STOP_TIMEOUT_S = 20.0
-"""How long a child may take to stop once its standard input has ended."""
+"""Seconds for a child to stop once its standard input has ended."""
 LINE_BYTES_MAX = 10_000
 """A longer line is cut: a learner's code may print anything."""
 MESSAGE_BYTES_MAX = 2**32
@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 
 def own_session() -> dict[str, Any]:
-    """Arguments for a process that must not hear a Ctrl-C in our terminal.
+    """Arguments for a process that must not get the Ctrl-C of our terminal.
 
-    The Ctrl-C is for us alone; we then stop the child in order.
+    The Ctrl-C is for us; we then stop the child in order.
     """
     return {
         "start_new_session": sys.platform != "win32",
@@ -169,7 +169,7 @@ class ChildProcess:
 
 
 async def lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
-    """The lines of a stream, whatever is in them and however long they are."""
+    """The lines of a stream of any content; the longest are cut."""
     assert stream is not None
     rest = b""
     while chunk := await stream.read(2**16):
@@ -211,7 +211,7 @@ def when_stdin_ends(call: Callable[[], object]) -> None:
     def wait_for_end() -> None:
         while os.read(0, 2**12):
             pass
-        with suppress(RuntimeError):  # the event loop has ended meanwhile
+        with suppress(RuntimeError):  # the event loop has ended
             tell()
 
     threading.Thread(target=wait_for_end, daemon=True).start()

@@ -33,8 +33,8 @@ class ListeningProcess(ChildProcess):
         module: what to run, as `python -m MODULE`.
         label: words behind that, for those who list processes.
         job: what it is to do, if it needs one.
-        hear: called with each line that it writes to standard error, once it listens.
-        hear_output: called with each line of its standard output, except that one.
+        on_error: called with each line that it writes to standard error, once it listens.
+        on_output: called with each line of its standard output, except that one.
 
     Attributes:
         url: where it listens; known inside the block.
@@ -49,12 +49,12 @@ class ListeningProcess(ChildProcess):
         module: str,
         *label: str,
         job: object = None,
-        hear: Callable[[str], object] = lambda _: None,
-        hear_output: Callable[[str], object] = lambda _: None,
+        on_error: Callable[[str], object] = lambda _: None,
+        on_output: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__(python(module, *label), job=job, stderr=subprocess.PIPE)
-        self._hear = hear
-        self._hear_output = hear_output
+        self._on_error = on_error
+        self._on_output = on_output
         self._complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
         self._last_words = ""
         self._over = False
@@ -101,7 +101,7 @@ class ListeningProcess(ChildProcess):
         await super().kill()
 
     async def ended(self) -> int:
-        """Wait until it has ended by itself; returns its exit code."""
+        """Wait until it ends by itself; returns its exit code."""
         return await self.process.wait()
 
     async def _until_listening(self) -> None:
@@ -128,14 +128,14 @@ class ListeningProcess(ChildProcess):
                 listening.set()
             else:
                 self._last_words = line or self._last_words
-                self._hear_output(line)
+                self._on_output(line)
 
     async def _read_errors(self, listening: asyncio.Event) -> None:
         async for line in lines(self.process.stderr):
             words = line.removeprefix("chatlab: ")
             self._complaints.append(words)
             if listening.is_set():  # else it is quoted as the reason why it does not start
-                self._hear(words)
+                self._on_error(words)
 
 
 class ServerProcess(ListeningProcess):
@@ -146,7 +146,7 @@ class ServerProcess(ListeningProcess):
         data: its data folder.
         history: generated messages to start with.
         options: how it differs from the usual server.
-        hear, hear_output: see `ListeningProcess`.
+        on_error, on_output: see `ListeningProcess`.
     """
 
     def __init__(
@@ -156,12 +156,12 @@ class ServerProcess(ListeningProcess):
         history: int = 0,
         options: ServerOptions = USUAL_OPTIONS,
         *,
-        hear: Callable[[str], object] = lambda _: None,
-        hear_output: Callable[[str], object] = lambda _: None,
+        on_error: Callable[[str], object] = lambda _: None,
+        on_output: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__(
             *("chatlab.chat.server_job", mode, str(data)),
             job=ServerJob(mode, str(data), history, options),
-            hear=hear,
-            hear_output=hear_output,
+            on_error=on_error,
+            on_output=on_output,
         )

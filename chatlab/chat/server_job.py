@@ -76,7 +76,7 @@ async def serve(
     stop: asyncio.Event,
     watch: Callable[[ChatServer, asyncio.Event], Awaitable[Farewell]] | None = None,
 ) -> int:
-    """Serve until told to stop; returns the exit code.
+    """Serve until `stop` is set; returns the exit code.
 
     Args:
         job: what to serve.
@@ -149,7 +149,7 @@ def main() -> None:
     _import_when_used("importlib.metadata")  # websockets imports it, and does not use it
     job = read_job(ServerJob)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what a learner's part prints is heard at once
+        sys.stdout.reconfigure(line_buffering=True)  # shows at once what a part prints
     try:
         code = asyncio.run(_serve(job))
     except ChatlabError as error:

@@ -238,7 +238,7 @@ async def _piped_lines() -> AsyncIterator[str]:
         loop.call_soon_threadsafe(lines.put_nowait, line)
 
     def read() -> None:
-        with suppress(RuntimeError):  # the event loop has ended meanwhile
+        with suppress(RuntimeError):  # the event loop has ended
             with os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8", errors="replace") as typed:
                 for line in typed:
                     hand_over(line)

@@ -1,7 +1,7 @@
 """A command in a child process, because it runs users' code: this process lives, whatever happens.
 
 The child has our terminal. The end of its standard input tells it of a Ctrl-C, and of our death. It
-creates a file when it ends in order: a user's part, which may exit or crash, does not.
+creates a file when the command ends normally, which a part that exits or crashes does not.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ async def while_drawing(
         drawing.cancel()
         await asyncio.wait([drawing])
         if not drawing.cancelled() and (error := drawing.exception()):
-            raise error  # a view that fails must be heard of
+            raise error  # do not hide that the view failed
 
 
 def top(

@@ -151,7 +151,7 @@ def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool
         view = follow_live(comparison) if live else follow(comparison)
         asyncio.run(while_drawing(view, comparison.demonstrate() if at_once else comparison.run()))
     except KeyboardInterrupt:
-        console.print("stopped: the round under way is not counted", style="yellow")
+        console.print("stopped: the unfinished round is not counted", style="yellow")
     except (ServerFailed, GeneratorFailed) as error:
         console.print(f"stopped: {error}", style="bold red")
 

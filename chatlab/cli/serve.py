@@ -110,12 +110,12 @@ async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bo
 
 
 async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
-    """Serve under the dashboard until told to stop, and leave a summary."""
+    """Serve under the dashboard until `stop` is set, and print a summary."""
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
     stopped = asyncio.create_task(stop.wait())
-    # A view that fails must be heard of, not leave a server that looks alive and shows nothing.
+    # If the view fails, stop and say so: a server that shows nothing must not look alive.
     await asyncio.wait([view, stopped], return_when=asyncio.FIRST_COMPLETED)
-    farewell = await server.stop()  # under the eyes of the user: draining can take seconds
+    farewell = await server.stop()  # in view: draining can take seconds
     view.cancel()
     stopped.cancel()
     await asyncio.wait([view])

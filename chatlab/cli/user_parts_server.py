@@ -43,8 +43,8 @@ class UserPartsServer:
     def __init__(self, job: ServerJob, dashboard: bool) -> None:
         self._server = ServerProcess(
             *(job.mode, Path(job.data), job.history, job.options),
-            hear=self._hear,
-            hear_output=self._hear_output,
+            on_error=self._on_error,
+            on_output=self._on_output,
         )
         self._query = f"/?token={job.options.token}" if job.options.token else ""
         self._dashboard = dashboard
@@ -55,7 +55,7 @@ class UserPartsServer:
         self._last: Snapshot | None = None
 
     async def serve(self, stop: asyncio.Event) -> int:
-        """Serve until told to stop, or until the server ends by itself; returns the exit code.
+        """Serve until `stop` is set or the server ends by itself; returns the exit code.
 
         Raises:
             UsageError: it refused to start.
@@ -80,7 +80,7 @@ class UserPartsServer:
         return exit_codes.of(not gone)
 
     async def _until_over(self, stop: asyncio.Event) -> bool:
-        """Show it until told to stop (False), or until it has ended by itself (True)."""
+        """Show it until `stop` is set (False) or it ends by itself (True)."""
         stopped = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(self._server.ended())
         view = asyncio.create_task(self._show())
@@ -92,7 +92,7 @@ class UserPartsServer:
                 task.cancel()
             await asyncio.wait([view])
             if not view.cancelled() and (error := view.exception()) and not ended.done():
-                raise error  # a view that fails must be heard of
+                raise error  # do not hide that the view failed
 
     async def _sum_up(self) -> None:
         """Leave the figures on the screen, as they are before the stop."""
@@ -100,7 +100,7 @@ class UserPartsServer:
             with suppress(UsageError):  # it no longer answers: its complaints say why
                 print_summary(await fetch_snapshot(self._server.url + self._query))
 
-    def _hear_output(self, line: str) -> None:
+    def _on_output(self, line: str) -> None:
         if self._on_screen or not self._listens:
             self._printed.append(line)
         else:
@@ -113,7 +113,7 @@ class UserPartsServer:
             for line in self._printed:
                 print(line, flush=True)
 
-    def _hear(self, words: str) -> None:
+    def _on_error(self, words: str) -> None:
         self._complaints.append(words)
         if not self._on_screen:
             print(f"chatlab: {words}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What a store of someone's own has saved is found in a process of its own, whatever it does."""
+"""What a user's store has saved is found in a child process, whatever the store does."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ STORES = {
         "TypeError: history returned an object of type dict instead of a message",
     ),
 }
-"""What a store does besides, what is found of its messages, and why there may be more."""
+"""What a store does, the messages that are found, and why some may be missing."""
 
 
 @pytest.mark.parametrize("case", STORES)

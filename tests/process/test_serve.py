@@ -1,4 +1,4 @@
-"""`chatlab serve` as a process: it says where it listens, and stops in order when it is told to."""
+"""`chatlab serve` as a process: it says where it listens, and a stop saves what is queued."""
 
 from __future__ import annotations
 
