@@ -20,25 +20,15 @@ pytestmark = [
 N = 1_000
 CALLS = "openat,read,pread64,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
 
-# `1234  read(5</tmp/x/messages.json>, "...", 100) = 100`, or its two halves when another thread
-# came in between.
-_WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)(<.*>)?.*")
-_FIRST_HALF = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>")
-_SECOND_HALF = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)(<.*>)?.*")
+# `1767225600.000001 read(5</tmp/x/messages.json>, "...", 100) = 100`
+_CALL = re.compile(r"([\d.]+) (\w+)\((.*)\) += (\d+)(<.*>)?.*")
 
 
-def traced_calls(trace: str) -> list[tuple[str, str, int]]:
-    """(call, arguments, result) of every call that succeeded, in order of their ends."""
-    calls = []
-    begun: dict[str, str] = {}
-    for line in trace.splitlines():
-        if half := _FIRST_HALF.fullmatch(line):
-            begun[half[1]] = half[3]
-        elif (half := _SECOND_HALF.fullmatch(line)) and half[1] in begun:
-            calls.append((half[2], begun.pop(half[1]) + half[3], int(half[4])))
-        elif whole := _WHOLE.fullmatch(line):
-            calls.append((whole[2], whole[3], int(whole[4])))
-    return [call for call in calls if call[2] >= 0]
+def traced_calls(folder: Path) -> list[tuple[str, str, int]]:
+    """(call, arguments, result) of every call that succeeded, in order of their beginnings."""
+    lines = (line for path in folder.glob("trace.*") for line in path.read_text().splitlines())
+    calls = [found.groups() for line in lines if (found := _CALL.fullmatch(line))]
+    return [(call[1], call[2], int(call[3])) for call in sorted(calls)]
 
 
 def file_of(arguments: str, folder: Path) -> str:
@@ -70,10 +60,12 @@ def counted(calls: list[tuple[str, str, int]], folder: Path) -> dict[str, Counte
 
 @pytest.mark.parametrize("mode", ["naive", "optimized"])
 async def test_stats_agree_with_the_trace_of_a_thousand_messages(mode: str, tmp_path: Path) -> None:
-    folder, trace = tmp_path / "data", tmp_path / "trace"
-    strace = ("strace", "-f", "-y", "--seccomp-bpf", "-s", "16", "-e", f"trace={CALLS}")
+    folder = tmp_path / "data"
+    strace = ("strace", "-ff", "-ttt", "-y", "--seccomp-bpf", "-s", "16", "-e", f"trace={CALLS}")
     options = ("--mode", mode, "--stop-with-stdin")
-    async with ServeProcess(folder, *options, prefix=(*strace, "-o", str(trace))) as server:
+    async with ServeProcess(
+        folder, *options, prefix=(*strace, "-o", str(tmp_path / "trace"))
+    ) as server:
         async with await ChatClient.connect(server.url, "alice", "general") as alice:
             for n in range(N):
                 await alice.shout(f"message {n}")
@@ -84,7 +76,7 @@ async def test_stats_agree_with_the_trace_of_a_thousand_messages(mode: str, tmp_
         assert await server.end() == 0, server.errors
     assert len(new_contents(folder)) == N
 
-    calls = traced_calls(trace.read_text())
+    calls = traced_calls(tmp_path)
     ready = next(
         n for n, (call, words, _) in enumerate(calls) if call == "write" and "listening" in words
     )
