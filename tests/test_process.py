@@ -55,18 +55,14 @@ def blocked(path: Path, watched: Watched, seconds: float) -> None:
     names["block"](lambda: watched.stand_still(seconds))  # type: ignore[operator]
 
 
-def test_a_short_pause_is_not_told(tmp_path: Path, watched: Watched) -> None:
-    blocked(tmp_path / "work.py", watched, 1.75)
+@pytest.mark.parametrize(("seconds", "told"), [(1.75, 0), (10, 1)])
+def test_a_stall_is_told_once_with_its_line_and_a_short_pause_is_not(
+    tmp_path: Path, watched: Watched, seconds: float, told: int
+) -> None:
+    blocked(tmp_path / "work.py", watched, seconds)
 
-    assert watched.told == []
-
-
-def test_a_stall_is_told_once_with_its_line(tmp_path: Path, watched: Watched) -> None:
-    blocked(tmp_path / "work.py", watched, 10)
-
-    assert watched.told == [
-        "the event loop is blocked, and nobody is served, in work.py, line 3: meanwhile()  # here"
-    ]
+    line = "in work.py, line 3: meanwhile()  # here"
+    assert watched.told == [f"the event loop is blocked, and nobody is served, {line}"] * told
     assert watched.ended == []
 
 

@@ -332,13 +332,13 @@ async def test_a_bug_in_a_part_is_told_noted_and_survived(talk: Talk) -> None:
 # Names.
 
 
-@pytest.mark.parametrize("name", ["a", "alice", "Bob_2", "a.b-c", "0", "x" * 64])
+@pytest.mark.parametrize("name", ["a", "Bob_2", "a.b-c", "0", "x" * 64])
 def test_a_good_name_is_accepted(name: str) -> None:
     check_user(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "_a", ".a", "-a", "a b", "a/b", "é", "a\n", "x" * 65, "a\x00"], ids=ascii
+    "name", ["", "_a", ".a", "-a", "a b", "a/b", "é", "a\n", "x" * 65, "a\x00"]
 )
 def test_a_bad_name_is_refused_with_the_rule(name: str) -> None:
     with pytest.raises(Refusal, match="1 to 64 letters, digits") as caught:

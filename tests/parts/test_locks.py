@@ -77,12 +77,10 @@ async def test_different_files_go_side_by_side(part) -> None:
 @EVERY
 async def test_a_body_that_raises_gives_the_lock_back(part) -> None:
     lock = part()
-    with pytest.raises(ZeroDivisionError):
-        async with lock.hold("a.json"):
-            raise ZeroDivisionError
-
-    async with asyncio.timeout(1), lock.hold("a.json"):
-        pass
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            async with asyncio.timeout(1), lock.hold("a.json"):
+                raise ZeroDivisionError
 
 
 @EVERY

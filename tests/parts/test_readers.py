@@ -136,53 +136,32 @@ async def test_ttl_a_write_starts_the_time_to_live_anew(ttl, files, clock) -> No
     assert reads(files) == 2
 
 
-async def test_ttl_fifty_misses_at_once_are_one_read(ttl, files) -> None:
-    files.gate = asyncio.Event()
-    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(50)]
-    await settle()
-    files.gate.set()
-    answers = await asyncio.gather(*waiters)
-
-    assert reads(files) == 1
-    assert all(len(answer) == 2 for answer in answers)
-    assert ttl.statistics() == ReaderStatistics(misses=50)
-
-
-async def test_ttl_fifty_misses_share_an_error_and_the_next_one_tries_again(ttl, files) -> None:
-    files.gate = asyncio.Event()
+async def test_ttl_fifty_misses_at_once_share_one_read_or_its_error(ttl, files) -> None:
     files.fail = lambda operation, _name: DISK_FULL if operation == "read" else None
-    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(50)]
-    answers = await asyncio.gather(*waiters, return_exceptions=True)
+    answers = await asyncio.gather(*(ttl.read(MESSAGES) for _ in range(50)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StorageError] * 50
     assert len(files.operations) == 1
 
     files.fail = lambda _operation, _name: None
+    answers = await asyncio.gather(*(ttl.read(MESSAGES) for _ in range(50)))
+    assert answers == [[message(1), message(2)]] * 50
+    assert len(files.operations) == 2
+    assert ttl.statistics() == ReaderStatistics(misses=100)
+
+
+@pytest.mark.parametrize("waiters", [1, 3])
+async def test_ttl_a_waiter_who_is_cancelled_does_not_cancel_the_read(ttl, files, waiters) -> None:
+    files.gate = asyncio.Event()
+    first, *others = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(waiters)]
+    await settle()
+    first.cancel()  # the one who started the read
+    await settle()
     files.gate.set()
+
+    assert [len(await waiter) for waiter in others] == [2] * (waiters - 1)
+    await settle()
+    assert first.cancelled()
     assert len(await ttl.read(MESSAGES)) == 2
-
-
-async def test_ttl_a_waiter_who_is_cancelled_does_not_cancel_the_others(ttl, files) -> None:
-    files.gate = asyncio.Event()
-    waiters = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(3)]
-    await settle()
-    waiters[0].cancel()  # the one who started the read
-    await settle()
-    files.gate.set()
-
-    assert [len(await waiter) for waiter in waiters[1:]] == [2, 2]
-    assert waiters[0].cancelled()
-    assert reads(files) == 1
-
-
-async def test_ttl_a_flight_whose_waiters_are_all_gone_still_fills_the_cache(ttl, files) -> None:
-    files.gate = asyncio.Event()
-    waiter = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()
-    waiter.cancel()
-    files.gate.set()
-    await settle()
-    await ttl.read(MESSAGES)
-
     assert reads(files) == 1
 
 

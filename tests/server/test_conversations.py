@@ -225,19 +225,6 @@ async def test_many_senders_lose_nothing_and_keep_their_order(mode: str, tmp_pat
     assert all(len(client.of("ack")) == 11 for client in clients)
 
 
-async def test_history_is_the_latest_of_the_room_oldest_first(tmp_path: Path) -> None:
-    rooms = ("general", "new-year")
-    async with chatting("naive", tmp_path, "alice", rooms=rooms) as (_, alice):
-        for n in range(6):
-            await alice.say(f"message {n}", rooms[n % 2])
-        for limit, texts in [(1, [4]), (2, [2, 4]), (3, [0, 2, 4])]:
-            answer = await alice.ask("history", roomId="general", limit=limit)
-            assert [m["content"] for m in answer["messages"]] == [f"message {n}" for n in texts]
-        answer = await alice.ask("history", roomId="general")
-        assert [m["id"] for m in answer["messages"][:2]] == ["welcome-1", "welcome-2"]
-        assert {m["roomId"] for m in answer["messages"]} == {"general"}
-
-
 @pytest.mark.parametrize("mode", ["naive", "journal"])
 async def test_message_ids_sort_by_acceptance_over_a_restart(mode: str, tmp_path: Path) -> None:
     for turn in range(2):

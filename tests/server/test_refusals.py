@@ -101,37 +101,12 @@ async def test_each_bad_frame_is_refused_and_its_sender_goes_on(mode: str, tmp_p
         await zoe.until(lambda: zoe.heard() == ["sorry"], "the good message")
 
 
-async def test_content_of_exactly_the_allowed_length_is_taken(tmp_path: Path) -> None:
-    longest = "\N{SPARKLES}" * 4_000
-    async with chatting("optimized", tmp_path, "alice") as (_, alice):
-        assert (await alice.say(longest))["type"] == "ack"
-        await alice.until(lambda: alice.heard() == [longest], "the message")
-
-
-async def test_a_ref_comes_back_as_it_was(tmp_path: Path) -> None:
-    refs = ["text", "", -1, 2**53, 2**80, None, "\N{SPARKLES}" * 1000]
-    async with chatting("naive", tmp_path, "alice", rooms=()) as (_, alice):
-        for ref in refs:
-            request = {"type": "join_room", "roomId": "general", "ref": ref}
-            await alice.connection.send(json.dumps(request))
-        await alice.until(lambda: len(alice.of("ack")) == len(refs), "an ack for each")
-        assert [ack["ref"] for ack in alice.of("ack")] == refs
-
-
-@TRANSPORTS
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [("x" * 70_000, 1009), (b"\xff\xfe{}", 1007)],
-    ids=["over 64 KiB", "invalid UTF-8"],
-)
-async def test_a_frame_that_breaks_the_protocol_closes_only_its_own_connection(
-    data: str | bytes, code: int, mode: str, tmp_path: Path
-) -> None:
-    async with room_that_goes_on(tmp_path, mode) as server:
+async def test_a_frame_over_64_kib_closes_only_its_own_connection(tmp_path: Path) -> None:
+    async with room_that_goes_on(tmp_path) as server:
         zoe = await ChatClient.connect(server.url, "zoe", "general")
-        await zoe.connection.send(data, text=True)
-        close_code, reason = await zoe.until_closed()
-        assert close_code == code
+        await zoe.connection.send("x" * 70_000)
+        code, reason = await zoe.until_closed()
+        assert code == 1009
         assert reason
         await eventually(lambda: server.snapshot().clients == 2, "zoe is gone")
 
@@ -146,7 +121,7 @@ async def test_a_second_connection_of_a_user_is_turned_away(tmp_path: Path) -> N
 
 async def test_a_bad_user_name_is_turned_away_with_the_rule(tmp_path: Path) -> None:
     async with room_that_goes_on(tmp_path) as server:
-        for user in ["", ".hidden", "a b", "x" * 65, "ünal", "a/b", "a\n", "-dash"]:
+        for user in ["", ".hidden", "ünal", "a\n"]:
             client = await ChatClient.connect(server.url, user)
             (error,) = client.of("error")
             assert error["code"] == "invalid_field"

@@ -180,15 +180,6 @@ async def test_a_broken_rooms_file_refuses_by_name_until_repaired(tmp_path: Path
         assert (await alice.say("better"))["type"] == "ack"
 
 
-async def test_a_cache_answers_with_old_rooms_while_the_file_is_away(tmp_path: Path) -> None:
-    chatrooms = tmp_path / "chatrooms.json"
-    async with chatting("cached", tmp_path, "alice", cache_ttl_s=0.0) as (server, alice):
-        chatrooms.rename(tmp_path / "aside")
-        assert (await alice.say("still open"))["type"] == "ack"
-        assert server.snapshot().cache.stale_served > 0
-        (tmp_path / "aside").rename(chatrooms)
-
-
 # A queue that fills up.
 
 
