@@ -184,7 +184,7 @@ class LoopWatchdog:
 
 def _place(frame: FrameType | None) -> str:
     if frame is None:
-        return "nobody knows where"
+        return "in an unknown line"
     name, line = frame.f_code.co_filename, frame.f_lineno
     code = linecache.getline(name, line).strip()
     return f"in {Path(name).name}, line {line}: {code}"

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # whoever only names a mode need not load the library
+if TYPE_CHECKING:  # a command that only names a mode need not load the library
     from websockets.asyncio.server import ServerConnection
 
 
