@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -91,12 +92,13 @@ async def run(*words: str, typed: str = "", folder: Path | None = None) -> Done:
         return await ended(process, typed)
 
 
-async def until(stream: asyncio.StreamReader | None, text: str) -> str:
+async def until(stream: asyncio.StreamReader | None, text: str | re.Pattern[str]) -> str:
     """Everything that a process writes, up to the line that has this text in it."""
     assert stream is not None
+    wanted = re.compile(re.escape(text)) if isinstance(text, str) else text
     seen = ""
     async with asyncio.timeout(2 * WAIT_S):
-        while text not in seen:
+        while not wanted.search(seen):
             line = (await stream.readline()).decode()
             assert line, f"it ended without {text!r}: {seen}"
             seen += line
