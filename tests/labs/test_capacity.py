@@ -18,6 +18,7 @@ from chatlab.labs.capacity.measure import Capacity, row
 from chatlab.labs.capacity.search import PRECISION, PROBES_MAX, SUCCESSES, Search, judged
 from tests.labs.support import printed
 
+LATE = ("the sender was late",)
 FINE = Audit(sent=300, acked=300, saved=300, delivered=300)
 
 
@@ -31,63 +32,43 @@ def a_round(delivery_ms: list[float], audit: Audit = FINE, invalid: tuple[str, .
     )
 
 
+def lossy(**counts: int) -> Any:
+    """A quick round of which something went wrong."""
+    return a_round([1.0] * 300, Audit(**{"sent": 300, "delivered": 300} | counts))
+
+
 @pytest.mark.parametrize(
-    ("delivery_ms", "verdict", "reasons", "figure"),
+    ("done", "verdict", "reason"),
     [
-        ([50.0] * 285 + [900.0] * 15, "kept", [], (50.0, True)),
-        (
-            [50.0] * 284 + [900.0] * 16,
-            "failed",
-            ["delivery p95 was 900 ms, above 50 ms"],
-            (900.0, True),
-        ),
+        (a_round([50.0] * 285 + [900.0] * 15), "kept", None),
+        (a_round([50.0] * 284 + [900.0] * 16), "failed", "delivery p95 was 900 ms, above 50 ms"),
         # With too few messages for a p95, the slowest decides.
-        (
-            [50.0] * 29 + [51.0],
-            "failed",
-            ["the slowest delivery was 51 ms, above 50 ms"],
-            (51, False),
-        ),
+        (a_round([50.0] * 29 + [51.0]), "failed", "the slowest delivery was 51 ms, above 50 ms"),
+        (lossy(lost=2), "failed", "2 messages were acked and lost"),
+        (lossy(delivered=290, refused=10), "failed", "10 messages were refused"),
+        (lossy(unanswered=1), "failed", "1 messages were never answered"),
+        (lossy(delivered=299), "failed", "1 messages were not delivered"),
+        (lossy(duplicated=1), "failed", "1 messages were duplicated"),
+        (lossy(misrefused=1), "failed", "1 messages were refused but stored anyway"),
+        # A late generator is neither success nor the server's failure.
+        (a_round([1.0] * 300, invalid=LATE), "generator", LATE[0]),
+        (a_round([900.0] * 300, invalid=LATE), "generator", LATE[0]),
     ],
 )
-def test_a_probe_is_kept_when_its_p95_is_within_the_limit(
-    delivery_ms: list[float], verdict: str, reasons: list[str], figure: tuple[float, bool]
+def test_a_probe_is_kept_when_nothing_was_lost_and_its_p95_is_within_the_limit(
+    done: Any, verdict: str, reason: str | None
 ) -> None:
-    probe = judged(1, 100, a_round(delivery_ms), 50)
+    probe = judged(1, 100, done, 50)
 
-    assert (probe.verdict, probe.reasons) == (verdict, reasons)
-    assert (probe.delivery_ms, probe.by_p95) == figure
-
-
-@pytest.mark.parametrize(
-    ("audit", "reason"),
-    [
-        (Audit(sent=300, delivered=300, lost=2), "2 messages were acked and lost"),
-        (Audit(sent=300, delivered=290, refused=10), "10 messages were refused"),
-        (Audit(sent=300, delivered=300, unanswered=1), "1 messages were never answered"),
-        (Audit(sent=300, delivered=299), "1 messages were not delivered"),
-        (Audit(sent=300, delivered=300, duplicated=1), "1 messages were duplicated"),
-        (Audit(sent=300, delivered=300, misrefused=1), "1 messages were refused but stored anyway"),
-    ],
-)
-def test_a_quick_probe_that_lost_something_fails(audit: Audit, reason: str) -> None:
-    probe = judged(1, 100, a_round([1.0] * 300, audit), 50)
-
-    assert (probe.verdict, probe.reasons) == ("failed", [reason])
-
-
-def test_a_late_generator_is_neither_success_nor_the_servers_failure() -> None:
-    for delivery_ms in (1.0, 900.0):
-        probe = judged(1, 100, a_round([delivery_ms] * 300, invalid=("the sender was late",)), 50)
-
-        assert (probe.verdict, probe.reasons) == ("generator", ["the sender was late"])
+    assert (probe.verdict, probe.reasons) == (verdict, [reason] if reason else [])
+    assert probe.by_p95 == (len(done.load.delivery_ms()) >= 200)
 
 
 async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: float) -> Capacity:
     """The lab, with a server that keeps up to `limit` and a generator that keeps to `generator`."""
 
     async def measure(_mode: str, scenario: Any, _seed: int, **_options: Any) -> Any:
-        late = ("the sender was late",) if scenario.rate_per_s > generator else ()
+        late = LATE if scenario.rate_per_s > generator else ()
         return a_round([1.0 if scenario.rate_per_s <= limit else 900.0] * 300, invalid=late)
 
     monkeypatch.setattr(capacity, "measure_round", measure)
@@ -97,22 +78,18 @@ async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: flo
 
 
 @pytest.mark.parametrize(
-    ("limit", "generator", "answer", "says"),
+    ("limits", "answer", "says"),
     [
-        (550, 1e9, 520, "optimized takes 520 messages a second: kept in 3 probes."),
-        (550, 1e9, 520, "At 570 it failed: delivery p95 was 900 ms, above 100 ms."),
-        (1e9, 300, 300, "the load generator was the limit, not the server"),
-        (0, 1e9, None, "There is no rate that optimized kept"),
+        ((550, 1e9), 520, "optimized takes 520 messages a second: kept in 3 probes."),
+        ((550, 1e9), 520, "At 570 it failed: delivery p95 was 900 ms, above 100 ms."),
+        ((1e9, 300), 300, "the load generator was the limit, not the server"),
+        ((0, 1e9), None, "There is no rate that optimized kept"),
     ],
 )
 async def test_the_answer_comes_with_its_reason(
-    limit: float,
-    generator: float,
-    answer: float | None,
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
+    limits: tuple[float, float], answer: float | None, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = await measured(monkeypatch, limit, generator)
+    lab = await measured(monkeypatch, *limits)
 
     assert lab.report().answer_per_s == answer
     assert says in printed(lab.render(lab.report()))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatlab.labs.compression.measure import DISK, PLAIN, WIRE, Compression, CompressionRound
+from chatlab.bench.statistics import Estimate
+from chatlab.labs.compression.measure import (
+    DISK,
+    PLAIN,
+    WIRE,
+    Choice,
+    Compression,
+    CompressionRound,
+)
 from chatlab.labs.compression.view import render
 from tests.labs.support import printed
 
-PLAIN_ROUND: dict[str, Any] = {
-    "per_s": 10_000.0,
-    "cpu_us": 20.0,
-    "wire_bytes": 2_000.0,
-    "disk_bytes": 200.0,
-    "clean": True,
-}
+RATES = {"per_s": 10_000.0, "cpu_us": 20.0}
+PLAIN_ROUND: dict[str, Any] = RATES | {"wire_bytes": 2_000.0, "disk_bytes": 200.0, "clean": True}
 
 
 def a_round(**changes: Any) -> CompressionRound:
@@ -57,6 +60,12 @@ def test_the_screen_has_a_verdict_for_each_choice() -> None:
     assert "Segments: 0.2 (0.2 to 0.2) x the bytes for 1.1 (1.1 to 1.1) x" in text
     assert "It costs processor time." in text
     assert "Fewer than six" not in text
+
+
+def test_a_cost_is_claimed_by_its_whole_interval() -> None:
+    for low, claimed in ((1.01, True), (0.99, False), (None, False)):
+        ratio = Estimate(1.2, low, 1.4, [])
+        assert Choice(bytes=None, cpu=ratio, per_s=ratio).costs_cpu is claimed
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -14,6 +14,8 @@ from chatlab.labs.growth.view import render
 from tests.labs.support import printed, report_of
 
 HISTORIES = (500.0, 1_500.0, 10_500.0, 100_500.0)
+HISTORY = st.integers(0, 10**6)
+NOISE = st.floats(-0.09, 0.09)
 Points = list[tuple[float, float]]
 
 
@@ -68,11 +70,7 @@ def test_points_that_allow_no_name_get_none_and_a_reason(points: Points, reason:
         assert f"{found.worst_miss:.0%}" in found.reason
 
 
-@given(
-    at_zero=st.floats(1, 1e6),
-    slope=st.floats(0, 1e4),
-    noise=st.lists(st.floats(-0.09, 0.09), min_size=4, max_size=4),
-)
+@given(st.floats(1, 1e6), st.floats(0, 1e4), st.lists(NOISE, min_size=4, max_size=4))
 def test_a_line_with_a_little_noise_is_never_unclear(
     at_zero: float, slope: float, noise: list[float]
 ) -> None:
@@ -98,6 +96,7 @@ def test_neither_the_order_of_the_points_nor_the_unit_of_the_cost_matters(
         (0, None, 1_000),  # nothing is known yet
         (10_000, (1_500, 3_000.0), 1_000),  # it ends in time
         (100_000, (10_500, 60.0), 15),  # 60 a second after 10,500 are 6.27 after 100,500; 2.5 s
+        (1_000, (500, 100.0), 83),  # half of the round's messages count as history
         (0, (100_000, 100.0), 250),  # no pace is taken to rise where the history is shorter
     ],
 )
@@ -107,12 +106,7 @@ def test_a_round_that_would_take_too_long_gets_fewer_messages(
     assert round_size(1_000, history, pace) == size
 
 
-@given(
-    wanted=st.integers(MESSAGES_MIN, 10_000),
-    history=st.integers(0, 10**6),
-    before=st.integers(0, 10**6),
-    per_s=st.floats(0, 1e5),
-)
+@given(st.integers(MESSAGES_MIN, 10_000), HISTORY, HISTORY, st.floats(0, 1e5))
 def test_a_round_is_never_too_small_nor_larger_than_wanted(
     wanted: int, history: int, before: int, per_s: float
 ) -> None:
@@ -123,17 +117,16 @@ def report(
     costs: dict[int, float], audit: Audit | None = None, invalid: list[str] | None = None
 ) -> GrowthReport:
     """A mode whose messages cost so many bytes, and as many milliseconds, after each history."""
+    usual = {"messages": 10, "rounds": 1, "invalid": invalid or []}
+    usual["audit"] = audit or Audit(sent=1, acked=1, saved=1, delivered=1)
     points = [
         GrowthPoint(
             history=history,
-            messages=10,
             history_mean=history + 5,
-            rounds=1,
             delivered_per_s=estimate([1_000 / cost]),
             bytes_per_message=cost,
             ms_per_message=cost,
-            invalid=invalid or [],
-            audit=audit or Audit(sent=1, acked=1, saved=1, delivered=1),
+            **usual,
         )
         for history, cost in costs.items()
     ]
@@ -142,19 +135,14 @@ def report(
     return report_of(GrowthReport, modes=modes)
 
 
+RISING = {0: 10.0, 1_000: 210.0, 10_000: 2_010.0}
+
+
 @pytest.mark.parametrize(
     ("costs", "says", "says_not"),
     [
-        (
-            {0: 10.0, 1_000: 210.0, 10_000: 2_010.0},
-            "In bytes it is linear: each 1,000 messages of history add 200 B",
-            "flat",
-        ),
-        (
-            {0: 10.0, 1_000: 210.0, 10_000: 2_010.0},
-            "100 delivered per second became 0.498: 201 times slower.",
-            "flat",
-        ),
+        (RISING, "In bytes it is linear: each 1,000 messages of history add 200 B", "flat"),
+        (RISING, "100 delivered per second became 0.498: 201 times slower.", "flat"),
         ({0: 10.0, 1_000: 10.0, 10_000: 10.0}, "In bytes it is flat", "slower"),
         ({0: 10.0, 1_000: 20.0}, "not clear: it takes 3 histories", "In bytes"),
     ],

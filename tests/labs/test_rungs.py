@@ -18,29 +18,23 @@ def found(median: float, low: float | None, high: float | None) -> Estimate:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "at_least", "at_most", "verdict"),
+    ("interval", "at_least", "at_most", "verdict"),
     [
-        (1.0, 1.2, 1.0, None, "met"),
-        (0.99, 1.2, 1.0, None, "not clear"),
-        (0.8, 0.99, 1.0, None, "missed"),
-        (0.8, 1.0, 1.0, None, "not clear"),
-        (0.8, 1.0, None, 1.0, "met"),
-        (0.8, 1.01, None, 1.0, "not clear"),
-        (1.01, 1.2, None, 1.0, "missed"),
-        (None, None, 1.0, None, "not clear"),
-        (None, None, None, 1.0, "not clear"),
+        ((1.0, 1.2), 1.0, None, "met"),
+        ((0.99, 1.2), 1.0, None, "not clear"),
+        ((0.8, 0.99), 1.0, None, "missed"),
+        ((0.8, 1.0), 1.0, None, "not clear"),
+        ((0.8, 1.0), None, 1.0, "met"),
+        ((0.8, 1.01), None, 1.0, "not clear"),
+        ((1.01, 1.2), None, 1.0, "missed"),
+        ((None, None), 1.0, None, "not clear"),
+        ((None, None), None, 1.0, "not clear"),
     ],
 )
 def test_a_promise_is_judged_by_its_whole_interval(
-    low: float | None,
-    high: float | None,
-    at_least: float | None,
-    at_most: float | None,
-    verdict: str,
+    interval: Any, at_least: float | None, at_most: float | None, verdict: str
 ) -> None:
-    promise = Promise("a / b", "x", found(1.0, low, high), at_least=at_least, at_most=at_most)
-
-    assert promise.verdict == verdict
+    assert Promise("a / b", "x", found(1.0, *interval), at_least, at_most).verdict == verdict
 
 
 USUAL: dict[str, Any] = {
