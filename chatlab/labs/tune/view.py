@@ -131,8 +131,7 @@ def _explanation(report: TuneReport) -> Iterator[Text]:
         style="bold",
     )
     for sentence in (_too_small(cells), _too_large(cells, best), _too_long(cells)):
-        if sentence:
-            yield Text(sentence)
+        yield Text(sentence)
     yield Text(f"The rule: {RULE}.", style="dim")
     if report.rounds == 1:
         text = "One round a pair: pairs that lie close together may change places. See --rounds."
