@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,11 @@ class Watched:
             self.recorder.take_count("naive", 1, counted(*pair))
         return self
 
-    def demonstrates(self, **at: LoadProgress) -> Watched:
+    def demonstrates(self, *at: LoadProgress) -> Watched:
         """All modes run at once."""
         running = {
             name: RoundProgress(1, 2, name, "measuring", "", FakeWorker(load))
-            for name, load in zip(self.names, at.values(), strict=True)
+            for name, load in zip(self.names, at, strict=True)
         }
         return self.look(running, measurement=False)
 
@@ -92,6 +92,9 @@ class Watched:
         # A console wider than what was asked for, so that it cuts and wraps nothing itself.
         return printed(render(self.recorder.snapshot(), width, height), 1_000, **options)
 
+    def text(self, width: int = 140, height: int = 39, **options: Any) -> str:
+        return "\n".join(self.screen(width, height, **options))
+
     def sides(self) -> tuple[str, str]:
         """The left and the right panel at 100 columns."""
         rows = self.screen(100, 29)
@@ -101,12 +104,11 @@ class Watched:
 
 def at(t_s: float, delivered: int, *, refused: int = 0, sent: int = COUNT) -> LoadProgress:
     """Where a run stands."""
-    return LoadProgress(
-        t_s, sent, delivered + 5, delivered, refused, t_s / 2, 1000 * t_s, 100 * t_s
-    )
+    latency = (t_s / 2, 1000 * t_s, 100 * t_s)
+    return LoadProgress(t_s, sent, delivered + 5, delivered, refused, *latency)
 
 
-def make_round(number: int, wall_s: float, *, delivered: int = COUNT, saved: int = COUNT) -> Round:
+def make_round(number: int, wall_s: float, *, delivered: int = COUNT) -> Round:
     """A round in which the answers came evenly, each 0.1 ms after its ack."""
     ends_s = [(n + 1) / COUNT * wall_s for n in range(COUNT)]
     load = a_load(
@@ -117,7 +119,7 @@ def make_round(number: int, wall_s: float, *, delivered: int = COUNT, saved: int
         after=counted(COUNT, 3_040),
         complete=delivered == COUNT,
     )
-    return Round(number=number, load=load, audit=Audit(saved=saved), after=counted(COUNT, 0))
+    return Round(number=number, load=load, audit=Audit(saved=COUNT), after=counted(COUNT, 0))
 
 
 def counted(saved: int, operations: int) -> Snapshot:
@@ -139,8 +141,7 @@ def stages() -> Iterator[Watched]:
     yield watched.runs("naive", 1, step="starting").runs("naive", 1, at(0.2, 100), at(1e6, 999))
     yield watched.ends("naive", 10**6, 3e6).runs(LONG_MODE, 2, at(0.4, 300, refused=100))
     yield watched.ends(LONG_MODE, 2, 0.15).runs("naive", 4, at(0.2, 100))
-    same = at(0.3, 9)
-    yield Watched("naive", LONG_MODE, "journal").demonstrates(a=same, b=same, c=same)
+    yield Watched("naive", LONG_MODE, "journal").demonstrates(*[at(0.3, 9)] * 3)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -151,21 +152,48 @@ def test_screen_is_never_wider_or_taller_than_asked(width: int, height: int) -> 
         assert max(map(cell_len, lines)) <= width
 
 
-def test_sides_stand_beside_each_other_from_100_columns_and_below_one_another_under_that() -> None:
-    for width, beside in ((100, True), (99, False)):
-        rows = Watched().screen(width, 29)
-        assert any("naive ─" in row and "optimized ─" in row for row in rows) is beside
+def demonstration() -> Watched:
+    """Both modes run at once: optimized is done."""
+    return Watched().demonstrates(at(0.4, 100), at(0.3, 1_000))
 
 
-def test_80_by_24_shows_both_sides_the_scale_the_legend_and_the_medians() -> None:
-    text = "\n".join(ghost_and_live().screen(80, 23))
-    *_, demonstration = stages()
+def of_a_ceiling() -> Watched:
+    ceiling = RoundProgress(3, 8, "ceiling: echo", "measuring")
+    return Watched().ends("naive", 1, 2.0).look({"echo": ceiling})
 
-    assert text.count("ack p95, send") == 2
-    assert "charts: 0 to 2 s" in text
-    assert "ghost: not running now" in text
-    assert "naive 500/s (1 round)" in text
-    assert "\n".join(demonstration.screen(80, 23)).count("ack p95, send") == 2
+
+STEADY = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
+BESIDE = "naive ─[^\n]*optimized ─"
+BOTH_LATENCIES = ("ack p95, send.*" * 2, "!" + "ack p95, send.*" * 3)
+# What stands on a whole screen of a size (regular expressions; with "!", what does not).
+SCREENS: list[tuple[Callable[[], Watched], tuple[int, int], Sequence[str]]] = [
+    (Watched, (100, 29), [BESIDE]),
+    (Watched, (99, 29), [f"!{BESIDE}"]),
+    (ghost_and_live, (80, 23), BOTH_LATENCIES),
+    (ghost_and_live, (80, 23), ["charts: 0 to 2 s", "ghost: not running now"]),
+    (ghost_and_live, (80, 23), [r"naive 500/s \(1 round\)"]),
+    (lambda: [*stages()][-1], (80, 23), BOTH_LATENCIES),
+    (ghost_and_live, (80, 12), ["RUNNING round 2", "!ghost of"]),  # the one that runs
+    (lambda: Watched("naive", "my\x1b[2Jmode"), (140, 39), ["!\x1b"]),
+    (of_a_ceiling, (80, 24), ["round 3 of 8, measuring ceiling: echo", "!RUNNING"]),
+    (demonstration, (100, 29), ["NOT A MEASUREMENT: both run at once and take time from each"]),
+    (demonstration, (100, 29), ["!ghost", "!median"]),
+    (lambda: Watched(scenario=STEADY), (140, 39), ["charts: 0 to 5 s"]),  # as planned
+    (lambda: Watched(scenario=STEADY).ends("naive", 1, 5.01), (140, 39), ["charts: 0 to 5 s"]),
+]
+
+
+def check_patterns(patterns: Sequence[str], text: str) -> None:
+    for pattern in patterns:
+        found = re.search(pattern.removeprefix("!"), text, re.DOTALL)
+        assert bool(found) is not pattern.startswith("!"), f"{pattern}\n{text}"
+
+
+@pytest.mark.parametrize(("scene", "size", "patterns"), SCREENS)
+def test_screen_of_a_size(
+    scene: Callable[[], Watched], size: tuple[int, int], patterns: Sequence[str]
+) -> None:
+    check_patterns(patterns, scene().text(*size))
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -174,12 +202,9 @@ def test_charts_grow_only_where_everything_else_has_its_place(width: int) -> Non
         assert "median so far" in ghost_and_live().screen(width, height)[-1]
 
 
-def test_name_of_a_mode_cannot_steer_the_terminal() -> None:
-    assert "\x1b" not in "\n".join(Watched("naive", "my\x1b[2Jmode").screen())
-
-
 NOT_SENT_YET = LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None)
 # What each side shows of a comparison (regular expressions; with "!", what it does not).
+# What each side shows of a comparison (as above).
 SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
     "a running side shows every figure": (
         lambda: (
@@ -195,19 +220,16 @@ SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
     ),
     "a rate of many thousands leaves a space after its name": (
         lambda: Watched().runs("naive", 1, at(0.004, 400)),
-        [r"delivered per second +100,000 "],
-        [],
+        *([r"delivered per second +100,000 "], []),
     ),
     "a ghost stands at the moment of the one that runs": (
         ghost_and_live,
         # Nobody counted its operations this early: those of the whole round are shown.
-        ["ghost of round 1 at t = 0.50 s", "250 of 1,000", "message +3.00  of the whole round"],
-        ["RUNNING round 2"],
-    ),
-    "a ghost differs from the living without any colour": (
-        ghost_and_live,
-        ["░", "!of 1,000 .*██"],
-        ["!░", "of 1,000 .*██"],
+        [
+            *("ghost of round 1 at t = 0.50 s", "250 of 1,000", "░", r"!of 1,000 [^\n]*██"),
+            "message +3.00  of the whole round",
+        ],
+        ["RUNNING round 2", "!░", r"of 1,000 [^\n]*██"],  # different without any colour, too
     ),
     "a ghost that was faster stays as it ended": (
         lambda: ghost_and_live().ends("optimized", 2, 0.15).runs("naive", 4, at(0.6, 200)),
@@ -228,59 +250,36 @@ SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
     ),
     "a round that never got all answers is not called done": (
         lambda: Watched().ends("naive", 1, 2.0, delivered=990),
-        ["round 1 gave up after 2.00 s"],
-        [],
+        *(["round 1 gave up after 2.00 s"], []),
     ),
     "the set-up of the rooms is not counted as operations of messages": (
         lambda: Watched().runs("naive", 1, at(0.2, 100)).counts((0, 500), (100, 900)),
-        ["not counted yet"],
-        [],
+        *(["not counted yet"], []),
     ),
     "what comes after the set-up is": (
         lambda: Watched().runs("naive", 1, at(0.2, 100)).counts((100, 900), (200, 1_200)),
-        [r"message +3.00"],
-        [],
+        *([r"message +3.00"], []),
     ),
     "a count of an earlier round that comes late is left out": (
         lambda: Watched().counts((100, 900)).runs("naive", 4, at(0.2, 100)).counts((200, 1_200)),
-        ["not counted yet"],
-        [],
+        *(["not counted yet"], []),
     ),
     "a demonstration shows both live": (
-        lambda: Watched().demonstrates(naive=at(0.4, 100), optimized=at(0.3, 1_000)),
-        ["RUNNING, t = 0.40 s"],
-        ["done in 0.30 s"],
+        demonstration,
+        *(["RUNNING, t = 0.40 s"], ["done in 0.30 s"]),
     ),
 }
 
 
 @pytest.mark.parametrize(("scene", "on_left", "on_right"), SIDES.values(), ids=SIDES)
 def test_each_side(scene: Callable[[], Watched], on_left: list[str], on_right: list[str]) -> None:
-    for side, expected in zip(scene().sides(), (on_left, on_right), strict=True):
-        for pattern in expected:
-            found = re.search(pattern.removeprefix("!"), side)
-            assert bool(found) is not pattern.startswith("!"), f"{pattern}\n{side}"
-
-
-def test_low_terminal_shows_the_side_that_runs() -> None:
-    text = "\n".join(ghost_and_live().screen(80, 12))
-
-    assert "RUNNING round 2" in text
-    assert "ghost of" not in text
-
-
-def test_a_ceiling_under_way_is_named_and_draws_nothing() -> None:
-    ceiling = RoundProgress(3, 8, "ceiling: echo", "measuring")
-    text = "\n".join(Watched().ends("naive", 1, 2.0).look({"echo": ceiling}).screen(80, 24))
-
-    assert "round 3 of 8, measuring ceiling: echo" in text
-    assert "RUNNING" not in text
+    for side, patterns in zip(scene().sides(), (on_left, on_right), strict=True):
+        check_patterns(patterns, side)
 
 
 def test_clock_of_a_round_stops_when_everything_is_settled() -> None:
     run = Timeline(1, COUNT).with_sample(at(0.2, 990, refused=10))
     run = run.with_sample(at(5.0, 990, refused=10))
-
     assert (run.end_s, run.ended) == (0.2, True)
 
 
@@ -300,7 +299,6 @@ def test_finished_round_knows_its_exact_end_whatever_the_rounding_of_its_moments
 
 def test_finished_round_tells_the_percentiles_of_the_latest_acks_at_any_moment() -> None:
     run = finished(make_round(1, 1.0))
-
     assert run.at(0.1).ack_p95_ms is None  # 100 acks are too few for a p95
     assert run.at(0.5).ack_p95_ms == pytest.approx(480, abs=5)  # of those from 0.1 s to 0.5 s
     assert run.at(0.5).ack_p95_send_ms == run.at(0.5).ack_p95_ms
@@ -316,7 +314,7 @@ def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
     assert run.settled
 
 
-def test_rates_and_queues_have_one_scale_on_both_sides() -> None:
+def test_rates_and_queues_have_one_scale_on_both_sides_and_begin_at_the_left() -> None:
     watched = Watched().ends("naive", 1, 2.0).runs("optimized", 2, at(0.2, 500), at(0.4, 990))
 
     left, right = (side.splitlines() for side in watched.sides())
@@ -324,29 +322,16 @@ def test_rates_and_queues_have_one_scale_on_both_sides() -> None:
     assert set(left[row][30:].strip()) <= set("█▆▅▄▃▂▁")
     assert "█" in right[row - 1]  # five times as fast: two rows of the chart higher at least
     assert left[row - 2][30:].strip() == ""
+    queue = next(row for row in ghost_and_live().screen(80, 23) if row.startswith("queue"))
+    assert queue[30] != " "
+    assert queue[50:].strip() == ""
 
 
 def test_chart_is_as_long_as_its_scenario_time() -> None:
     run = finished(make_round(1, 2.0))
-
     assert len(run.rates_per_s(2.0, 0.1)) == 20
     assert run.rates_per_s(0.5, 0.1) == pytest.approx([500] * 5, rel=0.1)
     assert run.outstanding(0.5, 0.1)[-1] == pytest.approx(800, abs=20)  # the most in it
-
-
-def test_chart_begins_at_the_left() -> None:
-    row = next(row for row in ghost_and_live().screen(80, 23) if row.startswith("queue"))
-    assert row[30] != " "
-    assert row[50:].strip() == ""
-
-
-def test_planned_time_is_the_scale_from_the_start_and_an_answer_shortly_after_keeps_it() -> None:
-    steady = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
-    watched = Watched(scenario=steady)
-
-    assert "charts: 0 to 5 s" in "\n".join(watched.screen())
-    watched.ends("naive", 1, 5.01)
-    assert "charts: 0 to 5 s" in "\n".join(watched.screen())
 
 
 def test_step_that_has_hardly_begun_makes_no_peak_and_what_nobody_saw_is_blank() -> None:
@@ -386,15 +371,6 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     assert "optimized 5,000/s" in at_50
 
 
-def test_a_demonstration_says_that_it_is_no_measurement() -> None:
-    watched = Watched().demonstrates(naive=at(0.4, 100), optimized=at(0.3, 1_000))
-
-    text = "\n".join(watched.screen(100, 29))
-    assert "NOT A MEASUREMENT: both run at once and take time from each other" in text
-    assert "ghost" not in text
-    assert "median" not in text
-
-
 def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
     watched = Watched()
     watched.runs("naive", 3, at(0.2, 100))
@@ -406,26 +382,33 @@ def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
 
 
 def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
-    text = "\n".join(ghost_and_live().screen(force_terminal=True, no_color=True))
+    text = ghost_and_live().text(force_terminal=True, no_color=True)
     assert "\x1b[2m" in text
-    assert "\x1b[3" not in text
-    assert "\x1b[9" not in text
+    assert not re.search(r"\x1b\[[39]", text)
 
 
 def test_screen_fits_a_console_that_knows_only_ascii() -> None:
     for watched in stages():
-        text = "\n".join(watched.screen(encoding="ascii"))
+        text = watched.text(encoding="ascii")
         assert text.isascii()
         assert "?" not in text
 
 
-async def test_a_terminal_gets_the_screen_and_is_left_empty() -> None:
-    file = io.StringIO()
-    console = Console(
-        file=file, force_terminal=True, width=100, height=30, _environ={"TERM": "xterm"}
-    )
-    await watch_for_a_moment(console)
+async def test_a_terminal_gets_the_screen_and_is_left_empty_and_a_server_may_have_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
 
+    async def fetch(url: str) -> Snapshot:
+        asked.append(url)
+        raise UsageError("gone")
+
+    monkeypatch.setattr(live, "fetch_snapshot", fetch)
+    file = io.StringIO()
+    sized: dict[str, Any] = {"force_terminal": True, "width": 100, "height": 30}
+    await watch_for_a_moment(Console(file=file, **sized, _environ={"TERM": "xterm"}))
+
+    assert asked == ["ws://x"]  # what its files cost
     assert "not run yet" in file.getvalue()
     assert file.getvalue().endswith("\x1b[2K")  # the last lines are erased: the result follows
 
@@ -437,22 +420,6 @@ async def test_without_a_terminal_there_are_plain_lines(
     await watch_for_a_moment(None)
 
     assert capsys.readouterr().err == "round 1 of 12: naive\n"
-
-
-async def test_a_server_is_asked_what_its_files_cost_and_may_have_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[str] = []
-
-    async def fetch(url: str) -> Snapshot:
-        asked.append(url)
-        raise UsageError("gone")
-
-    monkeypatch.setattr(live, "fetch_snapshot", fetch)
-    console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
-    await watch_for_a_moment(console)
-
-    assert asked == ["ws://x"]
 
 
 async def watch_for_a_moment(console: Console | None) -> None:
