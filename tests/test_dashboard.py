@@ -37,15 +37,15 @@ def terminal(width: int = 80, *, tty: bool = True, **env: str) -> tuple[Console,
     return Console(file=file, force_terminal=tty, width=width, height=40, _environ=env), file
 
 
+async def stream(*snapshots: Snapshot) -> AsyncIterator[Snapshot]:
+    for snapshot in snapshots:
+        yield snapshot
+
+
 async def shown(snapshots: Sequence[Snapshot], width: int = 80, **options: Any) -> str:
     """What is written while these snapshots come."""
-
-    async def stream() -> AsyncIterator[Snapshot]:
-        for snapshot in snapshots:
-            yield snapshot
-
     console, file = terminal(width, **options)
-    await show(stream(), console)
+    await show(stream(*snapshots), console)
     return file.getvalue()
 
 
@@ -85,34 +85,32 @@ def test_dashboard_fills_80_by_24_to_the_last_line_when_there_is_enough_to_say()
     assert len(dashboard(80, 24, a_snapshot(files=files))) == 24
 
 
+FIGURES = """optimized|ws://127.0.0.1:8765|17 clients|up 12 s|queued
+4,100|4,090|4,000|2,000|301/s|302/s|303/s|304/s
+105 of 10,000|oldest 24.6 ms|last 98|largest 100|mean 87.3|1,234 hits|56 misses|7 stale
+messages.json|11|5,000|5,011|61|1.10 kB|12.0 MB
+chatrooms.json|3,000|22|3,022|333 kB|444 B
+8,033|12.0 MB|2.01|0.015|4.02|84 B|3.00 kB|6.00 kB
+1.01 ms|2.02 ms|3.03 ms|1,001|10.4 ms|20.5 ms|30.6 ms|1,002
+117 ms|228 ms|1.34 s|1,003|0.11 ms|0.22 ms|0.33 ms|204
+43%|7.8 s|51.2 MB|62.3 MB|31: overloaded 30, bad_json 1|the disk is full (14 times)|an old note"""
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40)])
 def test_dashboard_shows_every_figure_of_a_snapshot(width: int, height: int) -> None:
     text = "\n".join(dashboard(width, height))
-    for figure in (
-        *("optimized", "ws://127.0.0.1:8765", "17 clients", "up 12 s"),
-        *MODES["optimized"].parts.values(),
-        *("queued", words.ACK_WORDS["queued"]),
-        *("4,100", "4,090", "4,000", "2,000", "301/s", "302/s", "303/s", "304/s"),
-        *("105 of 10,000", "oldest 24.6 ms", "last 98", "largest 100", "mean 87.3"),
-        *("1,234 hits", "56 misses", "7 stale"),
-        *("messages.json", "11", "5,000", "5,011", "61", "1.10 kB", "12.0 MB"),
-        *("chatrooms.json", "3,000", "22", "3,022", "333 kB", "444 B"),
-        *("8,033", "12.0 MB", "2.01", "0.015", "4.02", "84 B", "3.00 kB", "6.00 kB"),
-        *("1.01 ms", "2.02 ms", "3.03 ms", "1,001", "10.4 ms", "20.5 ms", "30.6 ms", "1,002"),
-        *("117 ms", "228 ms", "1.34 s", "1,003", "0.11 ms", "0.22 ms", "0.33 ms", "204"),
-        *("43%", "7.8 s", "51.2 MB", "62.3 MB", "31: overloaded 30, bad_json 1"),
-        *("the disk is full (14 times)", "an old note"),
-    ):
+    parts = [*MODES["optimized"].parts.values(), words.ACK_WORDS["queued"]]
+    for figure in [*re.split(r"[|\n]", FIGURES), *parts]:
         assert figure in text, figure
+
+
+ACK_LINES = {level: f"ack means {level} ({meaning})" for level, meaning in words.ACK_WORDS.items()}
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        *(
-            ({"ack_means": level}, re.escape(f"ack means {level} ({words.ACK_WORDS[level]})"))
-            for level in ACK_LEVELS
-        ),
+        *(({"ack_means": level}, re.escape(ACK_LINES[level])) for level in ACK_LEVELS),
         ({"ack_ms": Percentiles(n=3)}, r"ack +– +– +– +3"),
         ({"counts": Counts()}, r"^per saved msg( +–){6} *$"),
         ({"rates": Rates(None, None, None, None)}, r"^saved +– "),
@@ -124,7 +122,6 @@ def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(
     changes: dict[str, Any], line: str
 ) -> None:
     text = "\n".join(dashboard(80, 24, a_snapshot(**changes)))
-
     assert re.search(line, text, re.MULTILINE)
     assert "None" not in text
 
@@ -170,14 +167,12 @@ def test_a_gauge_is_the_last_value_seen_at_each_second() -> None:
 
 
 def test_charts_of_messages_share_one_scale() -> None:
-    history = [
-        a_snapshot(float(t), counts=Counts(accepted=t * 1_000, saved=t * 100)) for t in range(30)
-    ]
-    lines = dashboard(140, 24, *history)
-    accepted = next(line for line in lines if line.startswith("accepted"))
-    saved = next(line for line in lines if line.startswith("saved"))
-    assert "▇▇▇" in accepted
-    assert "▂▂▂" in saved
+    counts = [Counts(accepted=t * 1_000, saved=t * 100) for t in range(30)]
+    lines = dashboard(
+        140, 24, *(a_snapshot(float(t), counts=each) for t, each in enumerate(counts))
+    )
+    for name, bars in (("accepted", "▇▇▇"), ("saved", "▂▂▂")):
+        assert bars in next(line for line in lines if line.startswith(name))
 
 
 def test_bars_tell_nothing_from_zero_carry_on_in_an_upper_line_and_show_the_newest() -> None:
@@ -244,12 +239,8 @@ async def test_a_dumb_terminal_and_a_pipe_with_forced_colours_get_plain_lines(
     assert await shown([a_snapshot(notes=[])], TERM="dumb") == plain
 
     monkeypatch.setenv("FORCE_COLOR", "1")
-    await show(_once(a_snapshot(notes=[])))
+    await show(stream(a_snapshot(notes=[])))
     assert capsys.readouterr().out == plain
-
-
-async def _once(snapshot: Snapshot) -> AsyncIterator[Snapshot]:
-    yield snapshot
 
 
 async def test_a_reader_that_has_gone_ends_the_plain_lines() -> None:
@@ -327,10 +318,9 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
 def test_modes_stand_in_one_row_each_with_what_differs_marked(width: int) -> None:
     lines = printed(print_modes, width)
     assert max(map(len, lines)) <= width
-    parts_of_page = re.split(rf"^({'|'.join(MODES)}) ", "\n".join(lines), flags=re.MULTILINE)[1:]
+    _, *cut = re.split(rf"^({'|'.join(MODES)}) ", "\n".join(lines), flags=re.MULTILINE)
     words_of = {
-        name: " ".join(text.split())
-        for name, text in zip(parts_of_page[::2], parts_of_page[1::2], strict=True)
+        name: " ".join(text.split()) for name, text in zip(cut[::2], cut[1::2], strict=True)
     }
     for name, mode in MODES.items():
         row = next(line for line in lines if line.startswith(f"{name} "))
@@ -343,11 +333,7 @@ def test_modes_stand_in_one_row_each_with_what_differs_marked(width: int) -> Non
 
 def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:
     text = "\n".join(printed(print_modes))
-    for choices in PARTS.values():
-        assert " | ".join(choices) in text
-    for meaning in words.ACK_WORDS.values():
-        assert meaning in text
-    assert "--mode NAME+PART=IMPL" in text
-    assert "naive+reader=ttl" in text
-    assert "--mode NAME+KNOB=VALUE" in text
-    assert all(name in text and knob.words in text for name, knob in KNOBS.items())
+    ways = ("--mode NAME+PART=IMPL", "naive+reader=ttl", "--mode NAME+KNOB=VALUE")
+    knobs = (said for name, knob in KNOBS.items() for said in (name, knob.words))
+    for said in (*map(" | ".join, PARTS.values()), *words.ACK_WORDS.values(), *ways, *knobs):
+        assert said in text

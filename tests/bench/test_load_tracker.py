@@ -24,16 +24,11 @@ FOREIGN = -1
 
 
 def a_result(plan: Sequence[PlannedSend] = PLAN, users: int = USERS) -> LoadResult:
-    count = len(plan)
+    never = [NEVER] * len(plan)
     return LoadResult(
-        plan=list(plan),
-        rooms=ROOMS,
-        receivers=[users // ROOMS] * count,
-        sent_s=[NEVER] * count,
-        acked_s=[NEVER] * count,
-        delivered_s=[NEVER] * count,
-        receipts=[0] * count,
-        received=[[] for _ in range(users)],
+        **{"plan": [*plan], "rooms": ROOMS, "receivers": [users // ROOMS] * len(plan)},
+        **{"sent_s": never, "acked_s": [*never], "delivered_s": [*never]},
+        **{"receipts": [0] * len(plan), "received": [[] for _ in range(users)]},
     )
 
 
@@ -232,57 +227,39 @@ def a_long_plan(count: int) -> list[PlannedSend]:
     return [PlannedSend(0.0, 0, 0, f"text {n}") for n in range(count)]
 
 
+def kept(plan: Sequence[PlannedSend], *read: MessagesFrame) -> list[bool]:
+    """Which frames are still known, when all have been read in turn."""
+    reader = FrameReader(RUN, plan)
+    known = [reader.read(encode(frame), frame.messages) for frame in read]
+    again = [reader.again(encode(frame)) for frame in read]
+    assert all(found in (None, known[n]) for n, found in enumerate(again))
+    return [found is not None for found in again]
+
+
 def test_frames_that_reach_the_users_interleaved_are_read_once() -> None:
-    of_two_users = FrameReader(RUN, PLAN)
-    first, second = (a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6]))
-    read = [of_two_users.read(encode(frame), frame.messages) for frame in (first, second)]
-
-    assert [of_two_users.again(encode(frame)) for frame in (first, second)] == read
+    assert (
+        kept(PLAN, *(a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6]))) == [True] * 2
+    )
 
 
-def test_a_frame_with_one_other_byte_far_behind_is_another_frame() -> None:
-    frames_of_all = FrameReader(RUN, PLAN)
-    first = a_frame([said(n) for n in range(COUNT)])
-    other = a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, "?")])
-    frames_of_all.read(encode(first), first.messages)
-
-    assert frames_of_all.again(encode(other)) is None
-
-
-def some_kept(count: int) -> tuple[FrameReader, list[bytes]]:
-    """Frames with a message each, and their bytes, when all have been read in turn."""
-    plan = a_long_plan(count)
-    kept = FrameReader(RUN, plan)
-    read = [a_frame([content_of(RUN, n, plan[n].text)]) for n in range(count)]
-    for frame in read:
-        kept.read(encode(frame), frame.messages)
-    return kept, [encode(frame) for frame in read]
+def test_a_frame_with_one_other_byte_far_behind_is_another_frame_and_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alike = [a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, end)]) for end in "ab"]
+    other = a_frame([said(n) for n in reversed(range(COUNT))])
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(alike[0])))
+    assert kept(PLAN, *alike, other) == [False, True, True]
 
 
 def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept, read = some_kept(frames.KEPT_MAX + 3)
-    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * frames.KEPT_MAX
+    plan = a_long_plan(frames.KEPT_MAX + 3)
+    read = [a_frame([content_of(RUN, n, send.text)]) for n, send in enumerate(plan)]
+    assert kept(plan, *read) == [False] * 3 + [True] * frames.KEPT_MAX
 
-    size = len(encode(a_frame([content_of(RUN, 0, "text 0")])))
-    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * size + 1)
-    kept, read = some_kept(5)
-    assert [kept.again(data) is not None for data in read] == [False] * 3 + [True] * 2
-
-
-def test_a_frame_that_begins_like_another_one_takes_its_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    kept = FrameReader(RUN, PLAN)
-    alike = [a_frame([*(said(n) for n in range(COUNT - 1)), said(COUNT - 1, end)]) for end in "ab"]
-    other = a_frame([said(n) for n in reversed(range(COUNT))])
-    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(alike[0])))
-    for frame in (*alike, other):
-        kept.read(encode(frame), frame.messages)
-
-    found = [kept.again(encode(frame)) is not None for frame in (*alike, other)]
-    assert found == [False, True, True]
+    monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(read[0])) + 1)
+    assert kept(plan, *read[:5]) == [False] * 3 + [True] * 2
 
 
 # Progress.
