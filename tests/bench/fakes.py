@@ -6,27 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from chatlab.chat import protocol
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.protocol import (
-    Ack,
-    CreateRoom,
-    ErrorFrame,
-    JoinRoom,
-    LeaveRoom,
-    MessageFrame,
-    Outgoing,
-    SendMessage,
-    Welcome,
-    decode_request,
-    encode,
-)
+from chatlab.chat.protocol import Ack, SendMessage, encode
 from tests.support.snapshots import a_snapshot
 
 
@@ -72,12 +60,7 @@ class FakeServer:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
@@ -86,7 +69,7 @@ class FakeServer:
         """Who is in a room, in the order of their coming."""
         return self._rooms[room_id]
 
-    async def say(self, client: ServerConnection, frame: Outgoing) -> None:
+    async def say(self, client: ServerConnection, frame: protocol.Outgoing) -> None:
         """Send a frame."""
         await client.send(encode(frame), text=True)
 
@@ -97,9 +80,9 @@ class FakeServer:
     async def _serve(self, client: ServerConnection) -> None:
         self.clients.add(client)
         try:
-            await self.say(client, Welcome("someone", "someone", "fake", "written", []))
+            await self.say(client, protocol.Welcome("someone", "someone", "fake", "written", []))
             async for text in client:
-                await self._answer(client, decode_request(text))
+                await self._answer(client, protocol.decode_request(text))
         except ConnectionClosed:
             pass
         finally:
@@ -110,12 +93,12 @@ class FakeServer:
             case SendMessage(ref=int(number)):
                 self.sent.append(number)
                 await self._on_message(Incoming(self, client, request))
-            case CreateRoom() | JoinRoom():
+            case protocol.CreateRoom() | protocol.JoinRoom():
                 room = self._rooms.setdefault(request.room_id, [])
                 if client not in room:
                     room.append(client)
                 await self.say(client, Ack(ref=request.ref, means="written"))
-            case LeaveRoom():
+            case protocol.LeaveRoom():
                 self._rooms[request.room_id].remove(client)
 
     def _answer_http(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -138,7 +121,7 @@ class Incoming:
 
     async def refuse(self, code: str) -> None:
         """Say that it is not."""
-        error = ErrorFrame(code, "because the test says so", self.request.ref)
+        error = protocol.ErrorFrame(code, "because the test says so", self.request.ref)
         await self.server.say(self.sender, error)
 
     async def deliver(self, *, to: slice = slice(None), content: str | None = None) -> None:
@@ -152,8 +135,8 @@ class Incoming:
         await self.ack()
         await self.deliver()
 
-    def frame(self, content: str) -> MessageFrame:
-        return MessageFrame(
+    def frame(self, content: str) -> protocol.MessageFrame:
+        return protocol.MessageFrame(
             f"m-{self.request.ref}",
             *(self.request.room_id, "someone", content, "2026-01-01T00:00:00.000Z"),
         )

@@ -25,51 +25,38 @@ pytestmark = pytest.mark.real
 MESSAGES = TINY.messages
 
 
-def files_of(report: Report, mode: str) -> dict[str, dict[str, int]]:
-    """What a mode's files cost, without the files that cost nothing."""
-    counted = {
-        name: {kind: getattr(io, kind) for kind in ("reads", "writes") if getattr(io, kind)}
-        for name, io in report.modes[mode].io.files.items()
-    }
-    return {name: kinds for name, kinds in counted.items() if kinds}
-
-
-# What is measured.
-
-
-def test_rounds_alternate_a_b_b_a(measured: Measured) -> None:
-    order = {
-        one.number: name for name, mode in measured.report.modes.items() for one in mode.rounds
-    }
-
-    assert [order[number] for number in sorted(order)] == [
-        *("naive", "optimized"),
-        *("optimized", "naive"),
-    ]
-    assert list(measured.folder.iterdir()) == []  # no data folder stays
-
-
-@pytest.mark.parametrize("mode", ["naive", "optimized"])
-def test_a_good_mode_has_a_clean_audit_with_every_message(mode: str, measured: Measured) -> None:
-    found = measured.report.modes[mode].audit
-
-    assert found.clean
-    assert (found.sent, found.acked, found.saved, found.delivered) == (2 * MESSAGES,) * 4
-
-
 def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(
     measured: Measured,
 ) -> None:
     naive, optimized = (measured.report.modes[name].io for name in ("naive", "optimized"))
+    files = {name: (io.reads, io.writes) for name, io in naive.files.items()}
 
-    assert files_of(measured.report, "naive") == {
-        "chatrooms.json": {"reads": MESSAGES},
-        "messages.json": {"reads": MESSAGES, "writes": MESSAGES},
+    assert {name: costs for name, costs in files.items() if any(costs)} == {
+        "chatrooms.json": (MESSAGES, 0),
+        "messages.json": (MESSAGES, MESSAGES),
     }
     assert (naive.per_message, naive.fsyncs) == (3.0, 0)
     assert 1 <= optimized.writes <= MESSAGES / 4
     assert optimized.reads + optimized.writes <= MESSAGES / 2
     assert optimized.fsyncs >= optimized.writes
+
+
+# What is measured.
+
+
+def test_rounds_alternate_a_b_b_a_and_good_modes_have_a_clean_audit_with_every_message(
+    measured: Measured,
+) -> None:
+    modes = measured.report.modes
+    order = {one.number: name for name, mode in modes.items() for one in mode.rounds}
+
+    found = [order[number] for number in sorted(order)]
+    assert found == ["naive", "optimized", "optimized", "naive"]
+    assert list(measured.folder.iterdir()) == []  # no data folder stays
+    for mode in modes.values():
+        audit = mode.audit
+        assert audit.clean
+        assert (audit.sent, audit.acked, audit.saved, audit.delivered) == (2 * MESSAGES,) * 4
 
 
 def test_every_round_whose_plan_was_met_is_a_sample_and_two_claim_nothing(
@@ -90,7 +77,6 @@ async def test_a_mode_without_a_lock_is_caught_losing_messages(tmp_path: Path) -
     race = Compare(["racy"], scenario, seed=1, rounds=1, work_folder=tmp_path)
     await race.run()
     found = race.report("").modes["racy"].audit
-
     assert not found.clean
     assert found.lost > 0
 
@@ -127,25 +113,20 @@ def test_the_json_has_the_keys_that_were_promised(path: str, measured: Measured)
     for step in path.replace("messages.json", "messages/json").split(".") if path else ():
         key = step.replace("/", ".")
         found = found[int(key)] if isinstance(found, list) else found[key]  # type: ignore[index]
-
     assert list(found) == KEYS[path].split()
 
 
 def test_the_json_says_how_to_do_it_again_and_is_read_back(measured: Measured) -> None:
-    found = measured.json
-
+    found, report = measured.json, measured.report
     assert found["schema"] == "chatlab.compare/1"
     assert found["command"] == "chatlab compare --some-option"
     assert (found["seed"], found["history"], found["rounds"]) == (5, 3, 2)
     assert found["scenario"]["messages"] == MESSAGES
     assert found["complete"] is True
     assert {"chatlab", "python", "system"} <= found["environment"].keys()
-    read = msgspec.json.decode(reports.encode(measured.report), type=Report)
-    assert (read.modes, read.ceilings) == (measured.report.modes, measured.report.ceilings)
-
-
-def test_the_totals_of_a_mode_are_those_of_its_files(measured: Measured) -> None:
-    for mode in measured.json["modes"].values():
+    read = msgspec.json.decode(reports.encode(report), type=Report)
+    assert (read.modes, read.ceilings) == (report.modes, report.ceilings)
+    for mode in found["modes"].values():
         for kind in KEYS["modes.naive.io.files.messages.json"].split():
             assert mode["io"][kind] == sum(file[kind] for file in mode["io"]["files"].values())
 
