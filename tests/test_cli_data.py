@@ -143,7 +143,7 @@ def test_inspect_tells_what_there_is_and_changes_nothing(
     assert store.rooms == {"general": 26, "other": 14}
 
 
-def test_inspect_tells_of_each_segment(tmp_path: Path) -> None:
+def test_inspect_tells_of_each_segment_and_reads_on_after_damage(tmp_path: Path) -> None:
     store = journal_of(kept(tmp_path, "journal"))
     sizes = [path.stat().st_size for path in segments(tmp_path)]
 
@@ -154,16 +154,13 @@ def test_inspect_tells_of_each_segment(tmp_path: Path) -> None:
     assert sum(one.batches for one in store.segments) == 8
     assert store.bytes == sum(sizes)
 
-
-def test_inspect_tells_of_several_stores_side_by_side(chatlab_data: Run, tmp_path: Path) -> None:
-    kept(tmp_path, "json")
-    for kind in KINDS[1:]:
-        import_messages(tmp_path, tmp_path / MESSAGES.name, kind)
-    said = chatlab_data("inspect", tmp_path)
-
-    assert said.count("40 messages, from") == 3
-    assert "used by --mode journal" in said
-    assert "used by --mode racy, naive" in said
+    path = segments(tmp_path)[1]
+    data = path.read_bytes()
+    begin = data.find(b"\n", data.find(b"\n") + 1) + 1  # of its second message
+    overwrite(path, begin + 20, b"X", begin + 21)
+    store = journal_of(tmp_path)
+    assert [one.damaged_at for one in store.segments if one.damage] == [begin]
+    assert [one.messages for one in store.segments] == [10, 1, 10, 10]
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -212,19 +209,23 @@ def test_inspect_and_import_beside_a_real_server_and_after_its_death(
     assert "53 messages" in chatlab_data("inspect", folder)
 
 
-def test_inspect_says_where_a_tail_is_torn_and_that_this_is_no_damage(
+def test_a_torn_tail_is_no_damage_to_inspect_and_left_out_by_export(
     chatlab_data: Run, tmp_path: Path
 ) -> None:
-    last = segments(kept(tmp_path, "journal"))[-1]
+    folder = kept(tmp_path / "data", "journal")
+    last = segments(folder)[-1]
     last.write_bytes(last.read_bytes()[:-7])
-    before = state(tmp_path)
-    said = chatlab_data("inspect", tmp_path)
+    before = state(folder)
+    said = chatlab_data("inspect", folder)
 
-    (torn,) = [one.torn_bytes for one in journal_of(tmp_path).segments if one.torn_bytes]
+    (torn,) = [one.torn_bytes for one in journal_of(folder).segments if one.torn_bytes]
     assert f"torn tail of {torn} bytes" in said
     assert "The next start cuts it off" in said
-    assert read_saved(tmp_path).damaged == 1  # the audit of a server that stopped in good order
-    assert state(tmp_path) == before
+    assert read_saved(folder).damaged == 1  # the audit of a server that stopped in good order
+    said = chatlab_data("export", folder, "--to", tmp_path / "out.json")
+    assert f"left out {torn} bytes of an unfinished save" in said
+    assert (tmp_path / "out.json").read_bytes() == MESSAGES.encode(SOME[:-1])
+    assert state(folder) == before
 
 
 def overwrite(path: Path, begin: int, by: bytes, end: int | None = None) -> None:
@@ -290,17 +291,6 @@ def test_damage_is_named_by_inspect_and_not_exported(
         assert target.read_text() == "mine"
         assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "out.json"]
     assert state(folder) == before
-
-
-def test_inspect_reads_on_after_damage(tmp_path: Path) -> None:
-    path = segments(kept(tmp_path, "journal"))[1]
-    data = path.read_bytes()
-    begin = data.find(b"\n", data.find(b"\n") + 1) + 1  # of its second message
-    overwrite(path, begin + 20, b"X", begin + 21)
-
-    store = journal_of(tmp_path)
-    assert [one.damaged_at for one in store.segments if one.damage] == [begin]
-    assert [one.messages for one in store.segments] == [10, 1, 10, 10]
 
 
 def test_inspect_looks_again_at_a_file_that_is_just_being_rewritten(tmp_path: Path) -> None:
@@ -405,38 +395,22 @@ def test_whatever_happened_to_a_segment_inspect_and_tail_have_words_for_it(
 
 
 @EACH_KIND
-def test_export_writes_just_what_messages_json_would_hold(
+def test_export_writes_just_what_messages_json_would_hold_and_replaces_by_force_only(
     chatlab_data: Run, tmp_path: Path, kind: StoreKind
 ) -> None:
     before = state(kept(tmp_path / "data", kind))
-    said = chatlab_data("export", tmp_path / "data", "--to", tmp_path / "out.json")
-
-    assert said.startswith("wrote 40 messages from ")
-    assert (tmp_path / "out.json").read_bytes() == MESSAGES.encode(SOME)
-    assert state(tmp_path / "data") == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out.json"]
-
-
-def test_export_replaces_a_file_only_by_force(chatlab_data: Run, tmp_path: Path) -> None:
-    kept(tmp_path / "data", "journal")
     target = tmp_path / "out.json"
-    target.write_text("mine")
     words = ("export", tmp_path / "data", "--to", target)
+    assert chatlab_data(*words).startswith("wrote 40 messages from ")
+    assert target.read_bytes() == MESSAGES.encode(SOME)
+    target.write_text("mine")
     said = chatlab_data(*words, code=2)
     assert "exists already: choose another name, or add --force" in said
     assert target.read_text() == "mine"
     chatlab_data(*words, "--force")
     assert target.read_bytes() == MESSAGES.encode(SOME)
-
-
-def test_export_leaves_out_a_torn_tail_and_says_so(chatlab_data: Run, tmp_path: Path) -> None:
-    folder = kept(tmp_path / "data", "journal")
-    with segments(folder)[-1].open("ab") as file:
-        file.write(b"half a line")
-    said = chatlab_data("export", folder, "--to", tmp_path / "out.json")
-
-    assert "left out 11 bytes of an unfinished save" in said
-    assert (tmp_path / "out.json").read_bytes() == MESSAGES.encode(SOME)
+    assert state(tmp_path / "data") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out.json"]
 
 
 @pytest.mark.parametrize(
@@ -444,9 +418,10 @@ def test_export_leaves_out_a_torn_tail_and_says_so(chatlab_data: Run, tmp_path: 
     [
         ("deep/down.json", "there is no folder"),
         (".", "is a folder"),
-        ("data/users.json", "of the data folder itself"),
-        ("data/messages.sqlite", "of the data folder itself"),
-        ("data/journal-0000000000000000.log", "of the data folder itself"),
+        *(
+            (f"data/{name}", "of the data folder itself")
+            for name in ("users.json", DATABASE, form.segment_name(0))
+        ),
     ],
 )
 def test_export_to_a_wrong_place_is_explained(
@@ -459,13 +434,19 @@ def test_export_to_a_wrong_place_is_explained(
     assert state(folder) == before
 
 
-def test_export_asks_which_store_is_meant(chatlab_data: Run, tmp_path: Path) -> None:
+def test_several_stores_are_told_side_by_side_and_export_asks_which_is_meant(
+    chatlab_data: Run, tmp_path: Path
+) -> None:
     folder, new = kept(tmp_path / "data", "json"), fill(tmp_path / "new")
     to = ("--to", tmp_path / "out.json", "--force")
     said = chatlab_data("export", folder, *to, "--from", "sqlite", code=2)
     assert "does not have the database" in said
     for kind in KINDS[1:]:
         import_messages(folder, folder / MESSAGES.name, kind)
+    said = chatlab_data("inspect", folder)
+    assert said.count("40 messages, from") == 3
+    assert "used by --mode journal" in said
+    assert "used by --mode racy, naive" in said
     assert "choose one with --from" in chatlab_data("export", folder, *to, code=2)
     chatlab_data("export", folder, *to, "--from", "sqlite")
     (folder / FILLING).touch()
@@ -567,11 +548,7 @@ def test_import_into_a_store_that_has_messages_or_may_have_them_is_refused(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [
-        (None, "there is no file"),
-        (b"[{}", "not a list of messages"),
-        (b"[1]", "not a list of messages"),
-    ],
+    [(None, "there is no file"), *((bad, "not a list of messages") for bad in (b"[{}", b"[1]"))],
 )
 def test_a_file_that_cannot_be_imported_is_explained(
     chatlab_data: Run, tmp_path: Path, content: bytes | None, words: str
