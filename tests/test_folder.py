@@ -72,17 +72,17 @@ async def test_history_is_added_to_a_fresh_folder(tmp_path: Path) -> None:
     assert len(set(ids(messages))) == len(messages)
 
 
-async def test_history_on_a_folder_that_has_messages_is_refused(tmp_path: Path) -> None:
+async def test_history_on_a_folder_that_has_messages_or_no_public_room_is_refused(
+    tmp_path: Path,
+) -> None:
     before = content(fill(tmp_path, [message(1)]))
 
     assert "fills a fresh data folder only" in await refusal(tmp_path, history=10)
     assert content(tmp_path) == before
 
-
-async def test_history_without_a_public_room_is_refused(tmp_path: Path) -> None:
+    (tmp_path / MESSAGES.name).unlink()
     rooms = CHATROOMS.encode([Room("staff", "Staff", ("alice",), private=True)])
     (tmp_path / CHATROOMS.name).write_bytes(rooms)
-
     assert "public room" in await refusal(tmp_path, history=10)
 
 

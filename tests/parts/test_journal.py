@@ -279,19 +279,12 @@ async def test_neither_a_close_nor_the_next_save_leaves_anything_of_a_refused_ba
     await journal.restart()
     journal.disk.fail(**fault)
     await journal.refuses(2, 3)
-    await journal.save(4)
+    journal.forget()
+    await journal.save(2)  # written anew rather than synced again
+    assert [kind for kind, _ in journal.done] == ["truncate", "fsync", "write", "fsync"]
     await journal.kill()
 
-    await journal.holds(1, 4)
-
-
-async def test_what_was_refused_is_written_anew_rather_than_synced_again(journal: Journal) -> None:
-    journal.disk.fail(kind="fsync")
-    await journal.refuses(1)
-    journal.forget()
-    await journal.save(1)
-
-    assert [kind for kind, _ in journal.done] == ["truncate", "fsync", "write", "fsync"]
+    await journal.holds(1, 2)
 
 
 def written_to_a_segment(operation: Operation) -> bool:
@@ -444,16 +437,6 @@ async def test_a_cancelled_save_ends_first_and_leaves_nothing(journal: Journal, 
 
 
 # The beginning of a journal.
-
-
-async def test_what_an_interrupted_filling_left_is_forgotten(journal: Journal) -> None:
-    await journal.save(1, 2)
-    await journal.store.close()
-    (journal.folder / FILLING).touch()
-    await journal.restart([message(7)])
-
-    await journal.holds(7)
-    assert not (journal.folder / FILLING).exists()
 
 
 async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(

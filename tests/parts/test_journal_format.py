@@ -121,19 +121,19 @@ def test_a_name_tells_where_its_segment_begins_and_sorts_so(bases: list[int]) ->
     assert sorted(names) == list(map(form.segment_name, sorted(bases)))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "journal-0.log",
-        "journal-000000000000000A.log",
-        "journal-0000_00000000000.log",
-        "journal-0000000000000000.log.tmp",
-        "journal-.log",
-        "journal-0x00000000000000.log",
-        "journal.filling",
-        "messages.json",
-    ],
-)
+OTHER_NAMES = [
+    "journal-0.log",
+    "journal-.log",
+    "journal-000000000000000A.log",
+    "journal-0000_00000000000.log",
+    "journal-0x00000000000000.log",
+    "journal-0000000000000000.log.tmp",
+    "journal.filling",
+    "messages.json",
+]
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
 def test_other_names_are_no_segments(name: str) -> None:
     assert not form.is_segment(name)
 
@@ -153,18 +153,11 @@ def test_a_tail_torn_anywhere_in_the_last_batch_can_be_cut() -> None:
 
 @pytest.mark.parametrize("garbage", [b"\0" * 700, b"\n" * 9, b"x", b"\xff\n" * 50], ids=repr)
 def test_what_a_crash_may_leave_instead_of_a_batch_can_be_cut(garbage: bytes) -> None:
-    good = a_segment(batches_of(2, 3))
-    found = form.scan(NAME, good + garbage)
-
-    assert (found.size, found.torn, found.messages) == (len(good), len(garbage), 5)
-
-
-def test_a_batch_of_which_only_the_end_reached_the_disk_can_be_cut() -> None:
-    good, more = a_segment(batches_of(2)), a_segment(batches_of(2, 4))
-    first_line = more.find(b"\n", len(good)) + 1 - len(good)
-    found = form.scan(NAME, good + b"\0" * first_line + more[len(good) + first_line :])
-
-    assert (found.size, found.messages) == (len(good), 2)
+    good, more = a_segment(batches_of(2, 3)), a_segment(batches_of(2, 3, 4))
+    first_line = more.find(b"\n", len(good)) + 1
+    for tail in (garbage, b"\0" * (first_line - len(good)) + more[first_line:]):
+        found = form.scan(NAME, good + tail)
+        assert (found.size, found.torn, found.messages) == (len(good), len(tail), 5)
 
 
 def test_any_flipped_bit_in_the_last_batch_is_a_torn_tail() -> None:
@@ -234,26 +227,27 @@ def test_an_index_cut_short_is_damaged() -> None:
             form.decode_header(NAME, line[:size])
 
 
-def test_a_later_version_is_named_whatever_else_its_index_says() -> None:
-    for index in (b'{"journal":2,"places":[]}', b'{"journal":2,"base":0,"messages":0,"rooms":{}}'):
-        with pytest.raises(CorruptFile, match="it has format 2; this chatlab reads format 1"):
-            form.decode_header(NAME, line_of(b"# " + index + b"\n"))
+LATER = r"it has format 2; this chatlab reads format 1"
 
 
-def test_a_segment_under_another_name_is_refused() -> None:
-    with pytest.raises(CorruptFile, match="begins at 5"):
-        form.decode_header(NAME, a_segment([], 5))
-
-
-@pytest.mark.parametrize("index", [b"{}", b"[]", b'{"journal":1}', b'{"journal":"1"}', b"\xff"])
-def test_a_line_that_is_no_index_is_refused(index: bytes) -> None:
-    with pytest.raises(CorruptFile, match="no index"):
-        form.decode_header(NAME, line_of(b"# " + index + b"\n"))
-
-
-def test_a_message_in_place_of_the_index_is_refused() -> None:
-    with pytest.raises(CorruptFile, match="first line"):
-        form.scan(NAME, a_segment(batches_of(1)).split(b"\n", 1)[1])
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (line_of(b'# {"journal":2,"places":[]}\n'), LATER),
+        (line_of(b'# {"journal":2,"base":0,"messages":0,"rooms":{}}\n'), LATER),
+        (a_segment([], 5), "begins at 5"),
+        *(
+            (line_of(b"# " + index + b"\n"), "no index")
+            for index in (b"{}", b"[]", b'{"journal":1}', b'{"journal":"1"}', b"\xff")
+        ),
+        (a_segment(batches_of(1)).split(b"\n", 1)[1], "first line"),
+    ],
+)
+def test_what_is_no_index_of_this_version_and_place_is_refused(line: bytes, why: str) -> None:
+    with pytest.raises(CorruptFile, match=why):
+        form.scan(NAME, line)
+    with pytest.raises(CorruptFile, match=why):
+        form.decode_header(NAME, line)
 
 
 @pytest.mark.parametrize(
@@ -271,20 +265,11 @@ def named(*spans: tuple[int, int]) -> list[tuple[str, int]]:
     return [(form.segment_name(begin), size) for begin, size in spans]
 
 
-def test_segments_that_follow_one_another_are_right() -> None:
-    form.check_row([])
-    form.check_row(named((0, 100), (100, 7), (107, 3)))
-
-
 @pytest.mark.parametrize(
-    "row",
-    [
-        named((100, 7)),
-        named((0, 100), (107, 3)),
-        named((0, 99), (100, 7)),
-        named((0, 101), (100, 7)),
-    ],
+    "row", [[(100, 7)], [(0, 100), (107, 3)], [(0, 99), (100, 7)], [(0, 101), (100, 7)]]
 )
-def test_a_gap_or_an_overlap_in_the_row_is_refused(row: list[tuple[str, int]]) -> None:
+def test_a_gap_or_an_overlap_in_the_row_is_refused(row: list[tuple[int, int]]) -> None:
+    for right in ([], named((0, 100), (100, 7), (107, 3))):
+        form.check_row(right)
     with pytest.raises(CorruptFile, match="but what is before it"):
-        form.check_row(row)
+        form.check_row(named(*row))

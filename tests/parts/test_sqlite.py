@@ -17,7 +17,7 @@ from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.data import sqlite_database as database
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.sqlite_database import FILLING, LOG, NAME, SIDE_FILES
+from chatlab.data.sqlite_database import LOG, NAME, SIDE_FILES
 from chatlab.data.sqlite_files import SqliteFiles
 from chatlab.disk.counted import FOLDER, Disk, Operation
 from chatlab.disk.power_loss import Volume
@@ -107,18 +107,6 @@ async def test_messages_json_with_an_id_twice_is_said_to_be_taken_over_in_part(
     await base.store.close()
 
 
-async def test_what_a_killed_filling_left_is_forgotten(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "data", [message(1)])
-    (folder / FILLING).write_bytes(b"half a database")
-    (folder / f"{FILLING}-journal").write_bytes(b"and more")
-    base = Base(folder)
-    await base.start()
-
-    await base.holds(1)
-    assert not [name for name in base.content if name.startswith(FILLING)]
-    await base.store.close()
-
-
 # A disk that fails.
 
 
@@ -171,18 +159,6 @@ async def test_closing_on_a_broken_disk_keeps_all_in_the_log(base: Base) -> None
     await base.holds(1, 2)
 
 
-async def test_a_history_that_cannot_be_read_says_why(base: Base) -> None:
-    await base.save(*range(50))
-    await base.reopen()
-    base.store._database._connection.pragma("shrink_memory")
-    base.disk.fail(count=9, kind="read")
-    with pytest.raises(StorageError, match=r"cannot read messages\.sqlite: Input/output error"):
-        await base.store.history("general", 10)
-    base.disk.heal()
-
-    await base.holds(*range(50))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of the size of files")
 async def test_what_the_system_itself_refuses_is_told_in_its_words(base: Base) -> None:
     import resource
@@ -210,12 +186,13 @@ def overwritten(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(lambda _: b"this is not a database " * 99, id="not a database"),
-        pytest.param(lambda _: b"", id="empty"),
-        pytest.param(lambda data: data[: len(data) // 2], id="cut off"),
-        pytest.param(lambda data: data[:100], id="only a header"),
-        pytest.param(overwritten, id="overwritten"),
+        lambda _: b"this is not a database " * 99,
+        lambda _: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:100],
+        overwritten,
     ],
+    ids=["not a database", "empty", "cut off", "only a header", "overwritten"],
 )
 async def test_a_damaged_database_is_refused_and_untouched(
     base: Base, damage, with_log: bool

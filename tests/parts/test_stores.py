@@ -22,8 +22,10 @@ from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import Settings
+from chatlab.data.journal_format import FILLING, segment_name
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
+from chatlab.data.sqlite_database import FILLING as DATABASE_FILLING
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import InlineFiles, every, fill, ids, message
@@ -141,9 +143,11 @@ async def test_a_disk_that_cannot_be_read_is_a_storage_error(served: ServedStore
     if served.part is SqliteStore:  # which has just read all of it
         served.store._database._connection.pragma("shrink_memory")
     served.disk.fail(count=None, kind="read")
-
-    with pytest.raises(StorageError, match="cannot read"):
+    with pytest.raises(StorageError, match=r"cannot read .*: Input/output error"):
         await served.store.history("general", 10)
+    served.disk.heal()
+
+    await served.holds(1)
 
 
 # The beginning of a store that keeps its messages elsewhere than in messages.json.
@@ -177,6 +181,24 @@ async def test_a_corrupt_messages_json_is_not_taken_over_and_nothing_is_begun(
     await ServedStore(part, tmp_path).starts_not("messages.json")
 
 
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [
+        (JournalStore, {FILLING: b"", segment_name(0): b"half a journal"}),
+        (SqliteStore, {DATABASE_FILLING: b"half", f"{DATABASE_FILLING}-journal": b"and more"}),
+    ],
+)
+async def test_what_a_killed_filling_left_is_forgotten(part, left, tmp_path: Path) -> None:
+    served = ServedStore(part, fill(tmp_path, [message(1)]))
+    for name, content in left.items():
+        (tmp_path / name).write_bytes(content)
+    await served.start()
+
+    await served.holds(1)
+    assert not [name for name in served.content if name in left and name != segment_name(0)]
+    await served.store.close()
+
+
 @TAKES_OVER
 @pytest.mark.parametrize("from_json", [True, False])
 def test_a_filling_that_fails_anywhere_is_begun_anew(
@@ -203,6 +225,8 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
             # What the data folder gives again as long as there is no such store.
             found = (folder / "messages.sqlite").exists()
             await served.restart(() if found else messages)
+        else:  # of what it took over, it says so
+            assert bool(served.notes) == from_json
         served.disk.heal()
         await served.holds(*range(12))
         await served.kill()
@@ -219,16 +243,6 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(
             nth += 1
     assert nth > 12
     assert reasons == {"Input/output error", "No space left on device"}
-
-
-@TAKES_OVER
-async def test_a_new_store_begins_with_the_starting_messages(part, tmp_path: Path) -> None:
-    served = ServedStore(part, without_messages(fill(tmp_path)))
-    await served.start(message(n) for n in range(9))
-
-    assert served.notes == []
-    await served.holds(*range(9))
-    await served.store.close()
 
 
 # In doubt: a save that failed, yet may have reached the file.
