@@ -15,10 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import chatlab.cli
 from chatlab.chat.interchange import PART, export_messages, import_messages
 from chatlab.chat.modes import PARTS
-from chatlab.cli import data
 from chatlab.data import journal_format as form
 from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.inspection import Contents, StoreContents, inspect, read_lines
@@ -29,6 +27,7 @@ from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
 from chatlab.errors import ChatlabError, CorruptFile
 from chatlab.view.data import render_lines
+from tests.support.command_line import run_here
 from tests.support.parts import fill, message
 from tests.support.served_store import ServedStore, quick_folder
 
@@ -40,22 +39,17 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def chatlab_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def chatlab_data(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `chatlab data ...` as the console script does, and checks the exit code.
 
     Gives what it said, in one line unless `raw`.
     """
-    monkeypatch.setattr(chatlab.cli, "app", data.app)
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words: object, code: int = 0, raw: bool = False) -> str:
-        monkeypatch.setattr(sys, "argv", ["chatlab", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            chatlab.cli.main()
-            sys.exit(0)
-        out, err = capsys.readouterr()
-        assert int(stopped.value.code or 0) == code, out + err
-        return out + err if raw else " ".join((out + err).split())
+        done = run_here("data", *map(str, words))
+        assert done.code == code, done
+        return done.out + done.err if raw else " ".join((done.out + done.err).split())
 
     return run
 
@@ -128,9 +122,7 @@ def exported(folder: Path, kind: StoreKind | None = None) -> list[Message]:
 
 
 @EACH_KIND
-def test_inspect_tells_what_there_is_and_changes_nothing(
-    chatlab_data: Run, tmp_path: Path, kind: StoreKind
-) -> None:
+def test_inspect_tells_what_there_is_and_changes_nothing(chatlab_data, tmp_path, kind) -> None:
     before = state(kept(tmp_path, kind))
     said = chatlab_data("inspect", tmp_path)
 
@@ -164,9 +156,7 @@ def test_inspect_tells_of_each_segment_and_reads_on_after_damage(tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-async def test_inspect_sees_what_was_saved_while_a_server_has_the_store_open(
-    tmp_path: Path, kind: StoreKind
-) -> None:
+async def test_inspect_sees_what_a_server_saved_a_moment_ago(tmp_path, kind) -> None:
     one = served(fill(tmp_path), kind)
     await one.start()
     await one.store.save(SOME)
@@ -184,9 +174,7 @@ async def test_inspect_sees_what_was_saved_while_a_server_has_the_store_open(
 
 @pytest.mark.real
 @EACH_KIND
-def test_inspect_and_import_beside_a_real_server_and_after_its_death(
-    chatlab_data: Run, tmp_path: Path, source: Path, kind: StoreKind
-) -> None:
+def test_beside_a_real_server_and_after_its_death(chatlab_data, tmp_path, source, kind) -> None:
     folder, mode = tmp_path / "data", "naive" if kind == "json" else kind
     command = [
         *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--history", "50"),
@@ -209,9 +197,7 @@ def test_inspect_and_import_beside_a_real_server_and_after_its_death(
     assert "53 messages" in chatlab_data("inspect", folder)
 
 
-def test_a_torn_tail_is_no_damage_to_inspect_and_left_out_by_export(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
+def test_a_torn_tail_is_no_damage_to_inspect_and_left_out_by_export(chatlab_data, tmp_path) -> None:
     folder = kept(tmp_path / "data", "journal")
     last = segments(folder)[-1]
     last.write_bytes(last.read_bytes()[:-7])
@@ -276,9 +262,7 @@ def scribble(path: Path) -> None:
         ("json", MESSAGES.name, scribble, "messages.json: "),
     ],
 )
-def test_damage_is_named_by_inspect_and_not_exported(
-    chatlab_data: Run, tmp_path: Path, kind: StoreKind, which: int | str, harm, words: str
-) -> None:
+def test_damage_is_named_and_not_exported(chatlab_data, tmp_path, kind, which, harm, words) -> None:
     folder, target = kept(tmp_path / "data", kind), tmp_path / "out.json"
     path = segments(folder)[which] if isinstance(which, int) else folder / which
     harm(path)
@@ -303,9 +287,7 @@ def test_inspect_looks_again_at_a_file_that_is_just_being_rewritten(tmp_path: Pa
     assert contents.stores[0].messages == 40
 
 
-def test_inspect_of_an_unfinished_journal_of_an_empty_folder_and_of_none(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
+def test_inspect_of_an_unfinished_journal_and_of_nothing(chatlab_data: Run, tmp_path: Path) -> None:
     (kept(tmp_path / "begun", "journal") / FILLING).touch()
     assert "The first start was interrupted" in chatlab_data("inspect", tmp_path / "begun")
     (tmp_path / "empty").mkdir()
@@ -368,9 +350,7 @@ def test_json_has_it_all(chatlab_data: Run, tmp_path: Path) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(cut=st.none() | st.integers(0, 2_000), at=st.integers(0, 2_000), byte=st.integers(0, 255))
-def test_whatever_happened_to_a_segment_inspect_and_tail_have_words_for_it(
-    cut: int | None, at: int, byte: int
-) -> None:
+def test_whatever_happened_to_a_segment_inspect_and_tail_have_words_for_it(cut, at, byte) -> None:
     with quick_folder() as place:
         path = segments(kept(Path(place), "journal"))[0]
         harmed = bytearray(path.read_bytes()[:cut])
@@ -395,9 +375,7 @@ def test_whatever_happened_to_a_segment_inspect_and_tail_have_words_for_it(
 
 
 @EACH_KIND
-def test_export_writes_just_what_messages_json_would_hold_and_replaces_by_force_only(
-    chatlab_data: Run, tmp_path: Path, kind: StoreKind
-) -> None:
+def test_export_writes_what_messages_json_would_hold(chatlab_data, tmp_path, kind) -> None:
     before = state(kept(tmp_path / "data", kind))
     target = tmp_path / "out.json"
     words = ("export", tmp_path / "data", "--to", target)
@@ -424,9 +402,7 @@ def test_export_writes_just_what_messages_json_would_hold_and_replaces_by_force_
         ),
     ],
 )
-def test_export_to_a_wrong_place_is_explained(
-    chatlab_data: Run, tmp_path: Path, to: str, words: str
-) -> None:
+def test_export_to_a_wrong_place_is_explained(chatlab_data, tmp_path, to, words) -> None:
     folder = kept(tmp_path / "data", "journal")
     before = state(folder)
 
@@ -434,9 +410,7 @@ def test_export_to_a_wrong_place_is_explained(
     assert state(folder) == before
 
 
-def test_several_stores_are_told_side_by_side_and_export_asks_which_is_meant(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
+def test_of_several_stores_export_asks_which_is_meant(chatlab_data: Run, tmp_path: Path) -> None:
     folder, new = kept(tmp_path / "data", "json"), fill(tmp_path / "new")
     to = ("--to", tmp_path / "out.json", "--force")
     said = chatlab_data("export", folder, *to, "--from", "sqlite", code=2)
@@ -472,9 +446,7 @@ async def test_export_into_the_folder_of_a_running_server_is_refused(tmp_path: P
 
 @EACH_KIND
 @pytest.mark.parametrize("before", ["none", "empty"])
-def test_import_fills_a_store_that_a_server_then_uses(
-    chatlab_data: Run, tmp_path: Path, source: Path, kind: StoreKind, before: str
-) -> None:
+def test_a_server_uses_what_was_imported(chatlab_data, tmp_path, source, kind, before) -> None:
     folder = tmp_path / "deep" / "data"
     if before == "empty":
         assert exported(kept(folder, kind, [])) == []
@@ -516,9 +488,7 @@ def test_there_and_back_is_the_same(kind: StoreKind, messages: list[Message]) ->
         assert target.read_bytes() == source.read_bytes()
 
 
-def test_import_into_the_journal_leaves_messages_json_out_of_it(
-    tmp_path: Path, source: Path
-) -> None:
+def test_import_into_the_journal_leaves_messages_json_out_of_it(tmp_path, source) -> None:
     """A journal that a server begins takes it over; an import holds what was imported."""
     folder = fill(tmp_path / "data", [message(777)])
     import_messages(folder, source, "journal")
@@ -532,9 +502,7 @@ def test_import_into_the_journal_leaves_messages_json_out_of_it(
     ("damaged", "words"),
     [(False, "has 40 messages already, and an import does not mix"), (True, "is damaged")],
 )
-def test_import_into_a_store_that_has_messages_or_may_have_them_is_refused(
-    chatlab_data: Run, tmp_path: Path, source: Path, kind: StoreKind, damaged: bool, words: str
-) -> None:
+def test_import_never_mixes(chatlab_data, tmp_path, source, kind, damaged, words) -> None:
     folder = kept(tmp_path / "data", kind, [] if damaged else SOME)
     if damaged:
         names = ("messages.", "journal-")
@@ -550,9 +518,7 @@ def test_import_into_a_store_that_has_messages_or_may_have_them_is_refused(
     ("content", "words"),
     [(None, "there is no file"), *((bad, "not a list of messages") for bad in (b"[{}", b"[1]"))],
 )
-def test_a_file_that_cannot_be_imported_is_explained(
-    chatlab_data: Run, tmp_path: Path, content: bytes | None, words: str
-) -> None:
+def test_a_file_that_is_no_import_is_explained(chatlab_data, tmp_path, content, words) -> None:
     source = tmp_path / "bad.json"
     if content is not None:
         source.write_bytes(content)
@@ -562,9 +528,7 @@ def test_a_file_that_cannot_be_imported_is_explained(
     assert not (tmp_path / "d").exists()
 
 
-def test_ids_that_come_twice_are_kept_by_the_journal_and_refused_by_the_database(
-    chatlab_data: Run, tmp_path: Path
-) -> None:
+def test_only_the_database_refuses_ids_that_come_twice(chatlab_data: Run, tmp_path: Path) -> None:
     twice = [message(1), message(1), message(2)]
     (tmp_path / "twice.json").write_bytes(MESSAGES.encode(twice))
     words = ("import", tmp_path / "d", "--from", tmp_path / "twice.json", "--into")
@@ -575,9 +539,7 @@ def test_ids_that_come_twice_are_kept_by_the_journal_and_refused_by_the_database
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_an_import_interrupted_anywhere_can_be_done_again(
-    tmp_path: Path, source: Path, kind: StoreKind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_import_can_be_done_again(tmp_path, source, kind, monkeypatch) -> None:
     """Each operation that moves the files in fails once, and nothing after it is done."""
     left = 0
 

@@ -34,9 +34,7 @@ async def test_a_fresh_folder_is_made_and_filled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [None, USERS.name, CHATROOMS.name])
-async def test_an_existing_folder_is_left_as_it_is_and_only_what_is_missing_filled_in(
-    tmp_path: Path, missing: str | None
-) -> None:
+async def test_in_an_existing_folder_only_what_is_missing_is_filled_in(tmp_path, missing) -> None:
     before = content(fill(tmp_path, [message(1)]))
     if missing:
         (tmp_path / missing).unlink()
@@ -47,9 +45,7 @@ async def test_an_existing_folder_is_left_as_it_is_and_only_what_is_missing_fill
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("data", [b"", b"[", b'{"a": 1}', b"\xff\xfe"], ids=repr)
-async def test_a_corrupt_file_is_refused_and_nothing_is_touched(
-    tmp_path: Path, name: str, data: bytes
-) -> None:
+async def test_a_corrupt_file_is_refused_and_nothing_is_touched(tmp_path, name, data) -> None:
     fill(tmp_path, [message(1)])
     (tmp_path / name).write_bytes(data)
     before = content(tmp_path)
@@ -72,9 +68,7 @@ async def test_history_is_added_to_a_fresh_folder(tmp_path: Path) -> None:
     assert len(set(ids(messages))) == len(messages)
 
 
-async def test_history_on_a_folder_that_has_messages_or_no_public_room_is_refused(
-    tmp_path: Path,
-) -> None:
+async def test_history_in_a_folder_with_messages_or_no_public_room_is_refused(tmp_path) -> None:
     before = content(fill(tmp_path, [message(1)]))
 
     assert "fills a fresh data folder only" in await refusal(tmp_path, history=10)
@@ -86,7 +80,7 @@ async def test_history_on_a_folder_that_has_messages_or_no_public_room_is_refuse
     assert "public room" in await refusal(tmp_path, history=10)
 
 
-async def test_a_start_that_was_interrupted_while_adding_history_can_be_repeated(
+async def test_a_start_interrupted_while_adding_history_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -110,9 +104,7 @@ def test_generated_history_is_the_same_each_time_and_spread_evenly() -> None:
     assert [one.timestamp for one in history] == sorted(one.timestamp for one in history)
 
 
-async def test_a_folder_in_use_is_refused_and_free_again_after_use_or_failure(
-    tmp_path: Path,
-) -> None:
+async def test_a_folder_in_use_is_refused_and_free_again_after_use_or_failure(tmp_path) -> None:
     for _ in range(2):
         async with DataFolder(tmp_path):
             assert "another chatlab server uses" in await refusal(tmp_path)
@@ -133,9 +125,7 @@ async def test_a_path_that_is_a_file_or_below_one_is_refused(tmp_path: Path, bel
     assert (tmp_path / "file").read_text() == "hello"
 
 
-async def test_a_folder_that_cannot_be_written_to_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch) -> None:
     # Permissions do not bind the superuser, so the system's refusal is played here.
     true_open = Path.open
 
@@ -154,9 +144,7 @@ def test_the_starting_data_are_valid() -> None:
         file.decode((starting_data() / file.name).read_bytes())
 
 
-async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew_with_all_its_history(
-    tmp_path: Path,
-) -> None:
+async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / MESSAGES.name).unlink()
     (tmp_path / segment_name(0)).write_bytes(b"half a journal")
@@ -167,9 +155,7 @@ async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew_with_all_
 
 
 @pytest.mark.parametrize("kept_in", [PATTERN, MESSAGES.name, "messages.sqlite"])
-async def test_what_an_interrupted_journal_left_never_costs_a_message(
-    tmp_path: Path, kept_in: str
-) -> None:
+async def test_what_an_interrupted_journal_left_never_costs_a_message(tmp_path, kept_in) -> None:
     """It was taking over messages.json: that file is still all there is."""
     fill(tmp_path, [message(1)])
     (tmp_path / FILLING).touch()

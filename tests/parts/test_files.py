@@ -56,9 +56,7 @@ async def test_reads_what_is_on_the_disk_and_counts_it(files: Files) -> None:
     ],
     ids=lambda value: None if isinstance(value, FileIO) else str(value),
 )
-async def test_what_is_written_is_there_and_counted(
-    files: Files, act: list[tuple[str, bytes]], content: bytes, io: FileIO
-) -> None:
+async def test_what_is_written_is_there_and_counted(files, act, content, io) -> None:
     (files.folder / "a.json").write_bytes(b"something longer")
     for what, data in act:
         if what == "replace":
@@ -82,9 +80,7 @@ def test_a_replace_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Pat
         assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
-async def test_data_are_synced_after_they_are_written(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_data_are_synced_after_they_are_written(files, monkeypatch) -> None:
     size_at_fsync = []
     monkeypatch.setattr(os, "fsync", lambda fd: size_at_fsync.append(os.fstat(fd).st_size))
     await files.write("a.json", b"12345", fsync=True)
@@ -104,9 +100,7 @@ async def test_a_safe_replacement_is_counted_under_the_files_own_name(files: Fil
     assert files.statistics() == counted | folder
 
 
-async def test_a_write_that_is_cut_short_by_the_system_goes_on(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_write_that_is_cut_short_by_the_system_goes_on(files, monkeypatch) -> None:
     true_open = Path.open
 
     class ThreeBytesAtATime:
@@ -147,9 +141,7 @@ async def test_no_permission_is_a_storage_error(files: Files) -> None:
     assert (caught.value.operation, caught.value.file) == ("write", "a.json")
 
 
-async def test_a_failed_sync_is_a_storage_error_and_not_counted(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_sync_is_a_storage_error_and_not_counted(files, monkeypatch) -> None:
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -160,9 +152,7 @@ async def test_a_failed_sync_is_a_storage_error_and_not_counted(
     assert files.statistics()["a.json"] == FileIO(writes=1, bytes_written=1)
 
 
-async def test_the_loop_goes_on_and_a_cancelled_caller_waits_for_its_operation_to_end(
-    files: Files,
-) -> None:
+async def test_the_loop_goes_on_and_a_cancelled_caller_waits(files: Files) -> None:
     may_end = threading.Event()
     ended = threading.Event()
 
@@ -185,9 +175,7 @@ async def test_the_loop_goes_on_and_a_cancelled_caller_waits_for_its_operation_t
     assert await other == b"late"
 
 
-async def test_a_cancelled_caller_of_an_operation_that_fails_leaves_no_loose_error(
-    files: Files,
-) -> None:
+async def test_a_cancelled_caller_of_an_operation_that_fails_leaves_no_loose_error(files) -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(
         lambda _loop, context: complaints.append(context["message"])
@@ -211,9 +199,7 @@ def test_counts_add_up_and_subtract_field_by_field() -> None:
     assert b.operations == 30
 
 
-async def test_counts_are_exact_when_many_work_at_once(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_counts_are_exact_when_many_work_at_once(files, monkeypatch) -> None:
     class Interrupted(FileIO, frozen=True):
         """Counts whose adding up is interrupted by other threads, as it may be at any time."""
 

@@ -45,11 +45,9 @@ class Journal(ServedStore):
 async def journal(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Journal]:
     """An empty one, with segments of the size that the test is parametrized with."""
     size = getattr(request, "param", LARGE)
-    made = Journal(without_messages(fill(tmp_path / "data")), segment_bytes_max=size)
-    await made.start()
-    yield made
-    made.disk.heal()
-    await made.store.close()
+    folder = without_messages(fill(tmp_path / "data"))
+    async with Journal(folder, segment_bytes_max=size) as made:
+        yield made
 
 
 IN_TINY_SEGMENTS = pytest.mark.parametrize("journal", [TINY], indirect=True)
@@ -82,9 +80,7 @@ async def test_a_torn_tail_is_cut_and_said(journal: Journal) -> None:
     await journal.holds(1, 2, 4)
 
 
-async def test_whole_lines_that_a_kill_left_are_put_on_the_disk_before_they_count(
-    journal: Journal,
-) -> None:
+async def test_whole_lines_that_a_kill_left_are_put_on_the_disk_before_they_count(journal) -> None:
     await journal.save(1)
     await journal.kill()
     done = journal.done[-3:]
@@ -111,9 +107,7 @@ async def test_a_flipped_bit_in_a_synced_batch_stops_the_start(journal: Journal)
         await journal.starts_not("cannot understand journal-0")
 
 
-async def test_decay_in_an_earlier_segment_is_told_by_a_history_that_needs_it(
-    journal: Journal,
-) -> None:
+async def test_decay_in_an_earlier_segment_is_told_by_a_history_that_needs_it(journal) -> None:
     journal.set(segment_bytes_max=TINY)
     await journal.reopen()
     await journal.save(1, room="other")
@@ -150,7 +144,7 @@ async def test_a_message_of_another_room_is_never_shown(journal: Journal) -> Non
     [(0, None), (1, None), (-2, None), (1, lambda data: data[:-1]), (1, lambda data: data + b"x")],
     ids=["first missing", "second missing", "last but one missing", "shorter", "longer"],
 )
-async def test_an_earlier_segment_that_is_missing_or_of_another_size_stops_the_start(
+async def test_an_earlier_segment_missing_or_of_another_size_stops_the_start(
     journal: Journal, which: int, change
 ) -> None:
     for n in range(20):
@@ -267,9 +261,7 @@ async def test_a_message_of_any_size_comes_back(journal: Journal, size: int) -> 
     [{"kind": "write"}, {"kind": "write", "error": "enospc"}, {"kind": "fsync"}],
     ids=["write", "half a write", "fsync"],
 )
-async def test_neither_a_close_nor_the_next_save_leaves_anything_of_a_refused_batch(
-    journal: Journal, fault
-) -> None:
+async def test_a_close_or_the_next_save_leaves_nothing_of_a_refused_batch(journal, fault) -> None:
     await journal.save(1)
     before = journal.content
     journal.disk.fail(**fault)
@@ -293,9 +285,7 @@ def written_to_a_segment(operation: Operation) -> bool:
 
 @pytest.mark.parametrize("step", ["truncate", "fsync"])
 @pytest.mark.parametrize("journal", [1, LARGE], indirect=True, ids=["each its own", "one"])
-async def test_a_cut_that_fails_is_done_again_until_it_is_on_the_disk(
-    journal: Journal, step: str
-) -> None:
+async def test_a_cut_that_fails_is_done_again_until_it_is_on_the_disk(journal, step) -> None:
     """Before anything else is written, in a segment that is begun for it, too."""
     await journal.save(1)
     journal.disk.fail(error="enospc", which=written_to_a_segment)
@@ -348,7 +338,7 @@ STEPS = {  # of the beginning of a segment
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("error", ["eio", "enospc"])
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_segment_that_cannot_be_begun_is_begun_by_a_later_save(
+async def test_a_segment_not_begun_is_begun_by_a_later_save(
     journal: Journal, step: str, error: str, count: int, end: str
 ) -> None:
     numbers = await fill_the_segment(journal)
@@ -439,9 +429,7 @@ async def test_a_cancelled_save_ends_first_and_leaves_nothing(journal: Journal, 
 # The beginning of a journal.
 
 
-async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(
-    tmp_path: Path,
-) -> None:
+async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(tmp_path) -> None:
     """Or else a power cut could bring it back, and the next start would begin anew."""
     journal = Journal(fill(tmp_path / "data", [message(1)]))
     removed = False

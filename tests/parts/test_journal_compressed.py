@@ -31,15 +31,9 @@ BLOCKS = 4
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """One that compresses, with some segments of several blocks."""
-    made = Journal(
-        without_messages(fill(tmp_path / "data")),
-        segment_bytes_max=BLOCKS * packed.BLOCK_BYTES,
-        compress_segments=True,
-    )
-    await made.start()
-    yield made
-    made.disk.heal()
-    await made.store.close()
+    folder, size = without_messages(fill(tmp_path / "data")), BLOCKS * packed.BLOCK_BYTES
+    async with Journal(folder, segment_bytes_max=size, compress_segments=True) as made:
+        yield made
 
 
 async def fill_segments(journal: Journal, count: int = 3) -> list[int]:
@@ -63,9 +57,7 @@ async def close_and_look(journal: Journal) -> list[Path]:
 
 
 @given(data=st.binary(max_size=300), base=st.integers(0, 2**40), block=st.sampled_from([1, 7, 64]))
-def test_what_was_compressed_comes_back_whole_and_in_parts(
-    data: bytes, base: int, block: int
-) -> None:
+def test_what_was_compressed_comes_back_whole_and_in_parts(data, base, block) -> None:
     name = packed.compressed_name(base)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed, "BLOCK_BYTES", block)
@@ -82,9 +74,7 @@ def test_what_was_compressed_comes_back_whole_and_in_parts(
 
 @pytest.mark.parametrize("offset", [0, 1, 99, 100, 101, 250, 999])
 @pytest.mark.parametrize("size", [1, 99, 100, 101, 350, 5_000])
-def test_any_part_of_a_segment_is_read_as_if_it_were_plain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int, size: int
-) -> None:
+def test_any_part_of_a_segment_is_read_as_if_plain(tmp_path, monkeypatch, offset, size) -> None:
     monkeypatch.setattr(packed, "BLOCK_BYTES", 100)
     data = bytes(n * 7 % 251 for n in range(1_000))
     (tmp_path / packed.compressed_name(5)).write_bytes(packed.compress(5, data))
@@ -129,9 +119,7 @@ async def test_history_reads_a_block_or_two_and_not_the_segment(journal: Journal
     assert after - before < size + 16 * 1024  # the index's head, and at most two blocks of many
 
 
-async def test_everyone_who_reads_a_journal_reads_a_compressed_one(
-    journal: Journal, tmp_path: Path
-) -> None:
+async def test_everyone_who_reads_a_journal_reads_a_compressed_one(journal, tmp_path) -> None:
     numbers = await fill_segments(journal)
     await journal.store.close()
     contents = inspect(journal.folder)
@@ -174,9 +162,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_failure_at_any_step_loses_nothing_and_is_made_up_for(
-    journal: Journal, step: str
-) -> None:
+async def test_a_failure_at_any_step_loses_nothing_and_is_made_up_for(journal, step) -> None:
     journal.disk.fail(count=1, error="enospc", which=STEPS[step])
     numbers = await fill_segments(journal, 1)
     await journal.save(9_998)
@@ -247,9 +233,7 @@ async def test_a_missing_segment_stops_the_start(journal: Journal, harm, why: st
     await journal.starts_not(why)
 
 
-async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(
-    journal: Journal,
-) -> None:
+async def test_the_plain_one_is_removed_only_when_the_other_is_on_the_disk(journal) -> None:
     await fill_segments(journal, 1)
     await journal.store.close()
     name = packed.compressed_name(0)

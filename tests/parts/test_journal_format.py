@@ -48,9 +48,7 @@ def line_of(rest: bytes) -> bytes:
 
 
 @given(batches=BATCHES, base=st.integers(0, 2**60))
-def test_what_was_written_is_read_and_leads_to_the_message_before(
-    batches: list[list[Message]], base: int
-) -> None:
+def test_what_was_written_is_read_and_leads_to_the_message_before(batches, base) -> None:
     name, data = form.segment_name(base), a_segment(batches, base)
     records = list(form.Scan(name, data).records())
     assert [one.message for one in records] == [one for batch in batches for one in batch]

@@ -98,9 +98,7 @@ def conditions(plans: list[str]) -> tuple[Recorder, list[Condition]]:
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not rename or remove an open file")
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(operations=st.lists(OPERATIONS, max_size=25), plans=PLANS)
-def test_a_disk_in_memory_does_what_a_real_one_does(
-    operations: list[tuple[object, ...]], plans: list[str]
-) -> None:
+def test_a_disk_in_memory_does_what_a_real_one_does(operations, plans) -> None:
     with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
         (Path(made) / "a").write_bytes(b"at first")
         recorder, between = conditions(plans)

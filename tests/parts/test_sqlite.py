@@ -50,11 +50,8 @@ class Base(ServedStore):
 @pytest.fixture
 async def base(tmp_path: Path) -> AsyncIterator[Base]:
     """An empty one."""
-    made = Base(without_messages(fill(tmp_path / "data")))
-    await made.start()
-    yield made
-    made.disk.heal()
-    await made.store.close()
+    async with Base(without_messages(fill(tmp_path / "data"))) as made:
+        yield made
 
 
 @pytest.fixture
@@ -64,12 +61,8 @@ def short_log(base: Base) -> None:
 
 async def held_in(folder: Path) -> list[str]:
     """The ids in a folder, as a fresh store finds them, which then goes away."""
-    other = Base(folder)
-    await other.start()
-    try:
+    async with Base(folder) as other:
         return ids(await other.store.history("general", 99_999))
-    finally:
-        await other.store.close()
 
 
 def ids_to(end: int) -> list[str]:
@@ -96,23 +89,16 @@ async def test_a_torn_log_costs_only_what_was_not_yet_saved(base: Base) -> None:
 # Filling.
 
 
-async def test_messages_json_with_an_id_twice_is_said_to_be_taken_over_in_part(
-    tmp_path: Path,
-) -> None:
-    base = Base(fill(tmp_path / "data", [message(1), message(1), message(2)]))
-    await base.start()
-
-    assert base.notes[0].startswith("took 2 messages")
-    assert base.notes[1] == f"left out 1 of {MESSAGES.name}: their id was taken"
-    await base.store.close()
+async def test_messages_json_with_an_id_twice_is_said_to_be_taken_over_in_part(tmp_path) -> None:
+    async with Base(fill(tmp_path / "data", [message(1), message(1), message(2)])) as base:
+        assert base.notes[0].startswith("took 2 messages")
+        assert base.notes[1] == f"left out 1 of {MESSAGES.name}: their id was taken"
 
 
 # A disk that fails.
 
 
-async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again_on_the_same_bytes(
-    base: Base,
-) -> None:
+async def test_a_failed_sync_refuses_the_batch_and_is_not_tried_again(base: Base) -> None:
     await base.save(1)
     base.disk.fail(kind="fsync")
     await base.refuses(2, words="cannot write messages.sqlite: Input/output error")
@@ -194,9 +180,7 @@ def overwritten(data: bytes) -> bytes:
     ],
     ids=["not a database", "empty", "cut off", "only a header", "overwritten"],
 )
-async def test_a_damaged_database_is_refused_and_untouched(
-    base: Base, damage, with_log: bool
-) -> None:
+async def test_a_damaged_database_is_refused_and_untouched(base, damage, with_log) -> None:
     await base.save(*range(500))
     await base.reopen()
     if with_log and damage is overwritten:  # else SQLite mends it from the log
@@ -227,9 +211,7 @@ async def test_a_database_of_something_else_is_refused(base: Base, pragma: str, 
     await base.starts_not(words)
 
 
-async def test_a_database_that_another_program_uses_is_refused_in_words(
-    base: Base, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_database_that_another_program_uses_is_refused_in_words(base, monkeypatch) -> None:
     monkeypatch.setattr(database, "BUSY_MS", 1)
     await base.save(1)
     with pytest.raises(StorageError, match="another program is using it"):

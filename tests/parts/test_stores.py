@@ -47,20 +47,15 @@ async def served(
     part: type[Store], tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[ServedStore]:
     """A store that has started on a fresh folder, with plain or with better company."""
-    made = ServedStore(part, fill(tmp_path / "data"), company=request.param)
-    await made.start()
-    yield made
-    made.disk.heal()
-    await made.store.close()
+    async with ServedStore(part, fill(tmp_path / "data"), company=request.param) as made:
+        yield made
 
 
 # The contract of every store.
 
 
 @EVERY
-async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(
-    served: ServedStore,
-) -> None:
+async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(served) -> None:
     await served.save(5, 3)
     await served.save()
     await served.save(4)
@@ -73,9 +68,7 @@ async def test_a_batch_comes_after_those_saved_before_also_for_a_fresh_store(
 
 
 @EVERY
-async def test_the_history_is_the_last_messages_of_a_room_oldest_first(
-    served: ServedStore,
-) -> None:
+async def test_the_history_is_the_last_messages_of_a_room_oldest_first(served: ServedStore) -> None:
     await served.store.save([message(n, ("general", "other")[n % 2]) for n in range(8)])
 
     assert ids(await served.store.history("general", 3)) == ["m-000002", "m-000004", "m-000006"]
@@ -94,9 +87,7 @@ async def test_any_text_comes_back_as_it_was(served: ServedStore) -> None:
 
 
 @EVERY
-async def test_saves_at_the_same_time_are_kept_whole_and_in_the_order_of_asking(
-    served: ServedStore,
-) -> None:
+async def test_saves_at_the_same_time_are_kept_whole_and_in_the_order_of_asking(served) -> None:
     served.files.gate = asyncio.Event()
     together = asyncio.gather(*(served.save(n, n + 1) for n in range(0, 40, 2)))
     await asyncio.sleep(0)
@@ -122,9 +113,7 @@ async def test_whoever_reads_during_a_save_sees_whole_batches(served: ServedStor
 
 
 @EVERY
-async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(
-    served: ServedStore,
-) -> None:
+async def test_a_failed_save_says_so_and_saving_again_keeps_one_of_each(served) -> None:
     await served.save(1)
     served.disk.fail(count=None, which=lambda operation: operation.kind != "read")
     for _ in range(3):
@@ -173,9 +162,7 @@ async def test_a_new_store_takes_over_messages_json_and_says_so(part, tmp_path: 
 
 
 @TAKES_OVER
-async def test_a_corrupt_messages_json_is_not_taken_over_and_nothing_is_begun(
-    part, tmp_path: Path
-) -> None:
+async def test_a_corrupt_messages_json_is_not_taken_over(part, tmp_path: Path) -> None:
     (fill(tmp_path) / MESSAGES.name).write_bytes(b'[{"id": "half')
 
     await ServedStore(part, tmp_path).starts_not("messages.json")
@@ -189,21 +176,17 @@ async def test_a_corrupt_messages_json_is_not_taken_over_and_nothing_is_begun(
     ],
 )
 async def test_what_a_killed_filling_left_is_forgotten(part, left, tmp_path: Path) -> None:
-    served = ServedStore(part, fill(tmp_path, [message(1)]))
+    fill(tmp_path, [message(1)])
     for name, content in left.items():
         (tmp_path / name).write_bytes(content)
-    await served.start()
-
-    await served.holds(1)
-    assert not [name for name in served.content if name in left and name != segment_name(0)]
-    await served.store.close()
+    async with ServedStore(part, tmp_path) as served:
+        await served.holds(1)
+        assert not [name for name in served.content if name in left and name != segment_name(0)]
 
 
 @TAKES_OVER
 @pytest.mark.parametrize("from_json", [True, False])
-def test_a_filling_that_fails_anywhere_is_begun_anew(
-    part, from_json: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_filling_that_fails_anywhere_is_begun_anew(part, from_json, monkeypatch) -> None:
     """Every operation of the start fails once; the next start has all messages, once."""
     monkeypatch.setattr("chatlab.chat.parts.store.FILL_AT_ONCE", 2)
     monkeypatch.setattr("chatlab.data.sqlite_database.FILL_AT_ONCE", 2)
@@ -294,7 +277,7 @@ def on_disk(files: InlineFiles) -> list[str]:
 @pytest.mark.parametrize(
     "error", [StorageError("fsync", FOLDER, "lost"), RuntimeError("a bug in a writer")]
 )
-async def test_a_refused_batch_that_reached_the_file_counts_only_if_it_is_saved_again(
+async def test_a_refused_batch_counts_only_if_saved_again(
     doubtful: Store,
     files: InlineFiles,
     refused: list[list[int]],
@@ -314,9 +297,7 @@ async def test_a_refused_batch_that_reached_the_file_counts_only_if_it_is_saved_
     assert ids(await doubtful.history("general", 10)) == on_disk(files)
 
 
-async def test_what_is_in_doubt_is_bounded(
-    doubtful: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_in_doubt_is_bounded(doubtful, monkeypatch) -> None:
     monkeypatch.setattr("chatlab.chat.parts.store.rewrite.IN_DOUBT_MAX", 5)
     doubtful.writer.errors = [StorageError("fsync", FOLDER, "lost") for _ in range(20)]
     for n in range(20):
@@ -363,9 +344,7 @@ async def test_rewrite_never_writes_over_a_corrupt_file(tmp_path: Path) -> None:
     assert (tmp_path / MESSAGES.name).read_bytes() == b'[{"id": "half'
 
 
-async def test_rewrite_without_a_lock_loses_an_update_and_shows_a_torn_file(
-    tmp_path: Path,
-) -> None:
+async def test_rewrite_without_a_lock_loses_an_update_and_shows_a_torn_file(tmp_path: Path) -> None:
     served = rewriting(tmp_path, (DirectReader, TruncateWriter, NoLock))
     served.files.gate = asyncio.Event()
     saves = [asyncio.create_task(served.save(n)) for n in (1, 2)]
@@ -416,7 +395,7 @@ CRASHES = st.lists(
     block_bytes=st.sampled_from([1, 100, 500, 64 * 1024]),
     log_pages_max=st.sampled_from([4, 2_000]),
 )
-def test_keeps_what_was_saved_through_faults_and_crashes(
+def test_keeps_what_was_saved_through_crashes(
     part, steps, first_fault, block_bytes: int, **knobs
 ) -> None:
     with quick_folder() as place, pytest.MonkeyPatch.context() as patch:

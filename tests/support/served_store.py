@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -36,6 +36,8 @@ BETTER: Company = (TTLReader, AtomicWriter, PerFileLock)
 
 class ServedStore:
     """A store over a folder, and the servers that have it one after another.
+
+    `async with` starts it, and closes it on a disk that is whole.
 
     Args:
         part: the store's class.
@@ -66,6 +68,14 @@ class ServedStore:
         self.notes: list[str] = []
         self._conditions = conditions
         self.renew()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.disk.heal()
+        await self.store.close()
 
     def renew(self) -> None:
         """A fresh store that has not started, as after a kill."""
