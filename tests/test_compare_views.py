@@ -91,9 +91,6 @@ each_view = pytest.mark.parametrize("view", SHOWN.values(), ids=SHOWN)
 View = Callable[[Report], str]
 
 
-# What every view says.
-
-
 @pytest.mark.parametrize("view", [*SHOWN.values(), to_csv], ids=[*SHOWN, "csv"])
 @pytest.mark.parametrize(
     ("changes", "words"),
@@ -146,7 +143,6 @@ def test_each_verdict_has_its_mark_and_its_sentence(
 @each_view
 def test_a_weaker_promise_is_said_beside_the_verdict(view: View) -> None:
     weaker = a_report({"naive": a_mode(), "optimized": a_mode(ack_means="queued")})
-
     shown = view(weaker).partition("optimized: 4.56")[2][:400]
     assert "its ack promises LESS: optimized queued (in memory: a crash loses it)" in shown
     assert "naive written (with the operating system" in shown
@@ -160,7 +156,6 @@ def test_a_mode_is_not_simply_better_if_it_or_its_baseline_is_unsafe(
 ) -> None:
     modes = {"naive": a_mode(), "optimized": a_mode()} | {guilty: a_mode(audit=NOT_CLEAN)}
     shown = view(a_report(modes))
-
     assert f"{guilty} is NOT SAFE: 3 acked and lost" in shown
     assert shown.count("is NOT SAFE: 3") == 1
     assert "✓ optimized" not in shown
@@ -178,7 +173,6 @@ def test_each_fault_is_counted_in_its_row_and_shouted(fault: AuditFault) -> None
 @pytest.mark.parametrize("export", [to_csv, to_markdown, to_html, text])
 def test_nothing_measured_is_no_failure(export: View) -> None:
     nothing = a_report({}, complete=False, trust=[])
-
     assert export(nothing)
     assert "Nothing was measured" in text(nothing)
 
@@ -186,14 +180,10 @@ def test_nothing_measured_is_no_failure(export: View) -> None:
 def test_the_page_shows_the_figures_of_the_terminal() -> None:
     report = a_report()
     on_page = page(report).text.replace(" ", "")
-
     for each in figures.rows(report):
         shown = " ".join([each.label, *(cell.text for cell in each.cells)])
         assert shown in text(report)
         assert shown.replace(" ", "") in on_page
-
-
-# The terminal.
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -304,13 +294,9 @@ def test_no_color_means_no_colour_and_a_pipe_gets_no_codes(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if no_color:
         monkeypatch.setenv("NO_COLOR", "1")
-
     on_terminal = "".join(lines(unclean, force_terminal=True, color_system="truecolor"))
     assert bool(COLOUR.search(on_terminal)) is not no_color
     assert "\x1b" not in text(unclean)
-
-
-# The page.
 
 
 def test_the_page_has_every_section() -> None:
@@ -359,7 +345,6 @@ def test_a_name_with_markup_in_it_stays_a_name_everywhere() -> None:
 def test_every_chart_has_its_reading_and_its_figures_in_words() -> None:
     parsed = page(a_report())
     plots = parsed.all("div", **{"class": "plot", "role": "img"})
-
     assert len(plots) == len(CHARTS) == parsed.text.count("How to read this")
     assert all("naive" in plot["aria-label"] for plot in plots)
     assert len({one.key for one in CHARTS}) == len(CHARTS)
@@ -376,15 +361,11 @@ def test_the_page_colours_claims_and_trust() -> None:
     assert f"FAILED: {LATE}: 31.4, allowed 20" in bad.text
 
 
-# The charts.
-
-
 def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
     rounds = [
         *(a_round(1, 900, invalid=["late"]), a_round(2, 800, invalid=["late"])),
         *(a_round(3, 300), a_round(4, 200), a_round(5, 100)),
     ]
-
     assert charts_by_round.typical(a_mode(rounds=rounds)).number == 4
 
 
@@ -392,7 +373,6 @@ def test_the_typical_round_is_the_valid_one_of_median_throughput() -> None:
 def test_the_area_under_the_throughput_is_the_number_delivered(slot_s: float) -> None:
     ends, rates = charts_by_round.delivered_per_s(a_round().series, slot_s)
     widths = [b - a for a, b in pairwise(ends)]
-
     assert sum(w * r for w, r in zip(widths, rates[1:], strict=True)) == pytest.approx(10)
     assert len(ends) - 3 >= charts_by_round.SLOTS_MIN
     if slot_s == 0.1:  # what was delivered in each slot of the round
@@ -404,7 +384,6 @@ def test_a_short_round_is_not_cut_finer_than_a_long_one() -> None:
     zeros = [0] * 241
     series = Series([n / 10 for n in range(241)], zeros, zeros, zeros, zeros, [0.0] * 241)
     report = a_report({"short": a_mode(), "long": a_mode(rounds=[a_round(series=series)])})
-
     assert charts_by_round.slot_of(report) == pytest.approx(1.0)
 
 
@@ -412,7 +391,6 @@ def test_one_line_of_each_mode_is_strong_and_a_spike_of_a_faint_one_does_not_fla
     spike = a_round(3, series=msgspec.structs.replace(a_round().series, outstanding=[5_000] * 11))
     mode = a_mode(rounds=[a_round(), a_round(2), spike])
     figure = charts_by_round.outstanding_over_time(a_report({"naive": mode}))
-
     assert [line.opacity for line in figure.data] == [0.4, 0.4, 1]
     assert [line.line.width for line in figure.data] == [1, 1, 3]
     assert figure.layout.yaxis.range[1] < 50
@@ -421,7 +399,6 @@ def test_one_line_of_each_mode_is_strong_and_a_spike_of_a_faint_one_does_not_fla
 def test_a_mode_has_one_colour_in_every_chart() -> None:
     report = a_report({"naive": a_mode(1, 2), "optimized": a_mode(3, 4)})
     colours = set(chart.colours(report).values())
-
     for one in CHARTS:
         found = re.findall(r'"#[0-9a-f]{6}"', one.draw(report).to_json())
         assert {colour.strip('"') for colour in found} == colours
@@ -429,7 +406,6 @@ def test_a_mode_has_one_colour_in_every_chart() -> None:
 
 def test_both_clocks_are_drawn_from_their_own_figures() -> None:
     planned, send = charts_by_mode.ack_curve(a_report({"naive": a_mode()})).data
-
     assert (list(planned.y), planned.line.dash) == ([1, 2, 3, 9], "solid")
     assert (list(send.y), send.line.dash) == ([1, 1, 2, 8], "dot")
 
@@ -439,7 +415,6 @@ def test_rounds_that_are_compared_are_joined_and_invalid_or_noisy_ones_look_diff
     joined = [list(one.y) for one in charts_by_round.rounds(report).data if one.mode == "lines"]
     odd = a_mode(rounds=[a_round(), a_round(invalid=["late"]), a_round(noisy=True)])
     dots = charts_by_round.rounds(a_report({"naive": odd})).data[-1]
-
     assert joined == [[1, 30], [2, 40]]
     assert list(dots.marker.symbol) == ["circle", "circle-open", "diamond"]
     assert "invalid: late" in dots.text[1]
@@ -447,7 +422,6 @@ def test_rounds_that_are_compared_are_joined_and_invalid_or_noisy_ones_look_diff
 
 def test_the_lag_shown_is_the_highest_percentile_that_all_rounds_can_name() -> None:
     better = a_round(loop_lag_ms=Percentiles(1.0, 2.0, None, 300))
-
     for rounds, name in (([better], "p95"), ([better, a_round()], "p50")):
         assert charts_by_mode.lag_percentile(a_report({"a": a_mode(rounds=rounds)})) == name
 
@@ -472,9 +446,6 @@ def test_a_logarithmic_axis_writes_its_figures_out_and_is_not_crowded(
     assert set(axis.ticktext) & (written | left_out) == written
 
 
-# CSV and Markdown.
-
-
 def test_the_csv_has_a_row_for_each_round_marks_it_and_leaves_the_unknown_empty() -> None:
     spoiled = a_mode(rounds=[a_round(1, 1, invalid=["late", "unsent"]), a_round(2, 2, noisy=True)])
     report = a_report({"naive": spoiled, "optimized": a_mode(3, 4)})
@@ -493,7 +464,6 @@ def test_the_csv_has_a_row_for_each_round_marks_it_and_leaves_the_unknown_empty(
 def test_the_csv_has_every_figure_of_the_audit_and_each_column_is_explained() -> None:
     readme = files("chatlab.view").joinpath("README.md").read_text(encoding="utf-8")
     _, _, table = readme.partition("The columns of the CSV")
-
     assert set(Audit.__struct_fields__) <= set(CSV_COLUMNS)
     assert {name for name in CSV_COLUMNS if f"`{name}`" not in table} == set()
 
@@ -502,14 +472,10 @@ def test_markdown_shows_a_name_as_it_is_and_keeps_its_columns() -> None:
     report = a_report({"naive": a_mode(), HOSTILE: a_mode(456)}, command="x ``` y")
     shown = to_markdown(report)
     table = [line for line in shown.splitlines() if line.startswith("|")]
-
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {4}
     assert "<b>" not in shown
     assert r"a\|b" in table[0]
     assert shown.endswith("````sh\nx ``` y\n````\n")
-
-
-# Explanations.
 
 
 def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown() -> None:
@@ -517,7 +483,6 @@ def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown
     shown = {one.label for one in figures.rows(report, both_clocks=True) if not one.heading}
     explained = set(explain.comparison())
     rows_of_files = {label for label in shown if label.startswith(("messages.", "chatrooms."))}
-
     assert shown - rows_of_files == explained - {"reads", "writes", "fsyncs"}
     assert {label.rpartition(" ")[2] for label in rows_of_files} == {"reads", "writes", "fsyncs"}
 

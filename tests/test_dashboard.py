@@ -237,7 +237,6 @@ async def test_a_dumb_terminal_and_a_pipe_with_forced_colours_get_plain_lines(
 ) -> None:
     plain = plain_line(a_snapshot()) + "\n"
     assert await shown([a_snapshot(notes=[])], TERM="dumb") == plain
-
     monkeypatch.setenv("FORCE_COLOR", "1")
     await show(stream(a_snapshot(notes=[])))
     assert capsys.readouterr().out == plain
@@ -293,7 +292,6 @@ async def test_a_server_started_anew_starts_a_new_chart_and_forgetting_changes_n
     new = [a_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
     last_heading = (await shown(old + new, 140)).rpartition("accepted")[0].rpartition("messages")[2]
     assert "full height 50/s" in last_heading
-
     many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(HISTORY_MAX + 50)]
     assert "full height 1/s" in await shown(many, 140)
 

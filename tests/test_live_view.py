@@ -287,7 +287,6 @@ def test_samples_of_an_endless_round_are_bounded_and_keep_its_start_and_its_late
     run = Timeline(1, 10**9)
     for n in range(1, 3 * SAMPLES_MAX):
         run = run.with_sample(at(n / 5, n)).with_operations(1.0)
-
     assert max(len(run.samples), len(run.operations)) <= SAMPLES_MAX
     assert (run.samples[0].delivered, run.samples[-1].delivered) == (1, 3 * SAMPLES_MAX - 1)
 
@@ -308,7 +307,6 @@ def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
     done = make_round(1, 1.0, delivered=900)
     done.load.refused = dict.fromkeys(range(900, COUNT), "overloaded")
     done.load.refused_s = {n: 0.2 if n < 950 else 0.6 for n in range(900, COUNT)}
-
     run = finished(done)
     assert [run.at(t_s).refused for t_s in (0.1, 0.3, 0.7, 2.0)] == [0, 50, 100, 100]
     assert run.settled
@@ -336,7 +334,6 @@ def test_chart_is_as_long_as_its_scenario_time() -> None:
 
 def test_step_that_has_hardly_begun_makes_no_peak_and_what_nobody_saw_is_blank() -> None:
     run = Timeline(1, COUNT).with_sample(at(1.0, 100)).with_sample(at(1.01, 200))
-
     assert run.rates_per_s(1.01, 0.5) == [100, 100]
     assert run.outstanding(1.01, 0.5) == [None, 900, 800]
 
@@ -353,7 +350,6 @@ def test_baseline_stands_left_beside_whichever_other_mode_ran_last() -> None:
     watched = Watched("naive", "batched", "journal").ends("naive", 1, 2.0).ends("batched", 2, 0.3)
     watched.runs("journal", 3, at(0.1, 300))
     assert [name for name, _ in watched.shown()] == ["naive", "journal"]
-
     watched.ends("journal", 3, 0.2)
     watched.runs("naive", 6, at(0.1, 50))
     assert watched.shown() == [("naive", "live"), ("journal", "ghost")]
@@ -365,7 +361,6 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     for number, (name, wall_s) in enumerate([("naive", 1), ("optimized", 0.2), ("batched", 0.5)]):
         watched.ends(name, number + 1, wall_s)
     watched.runs("naive", 6, at(0.1, 50))
-
     at_80, at_50 = watched.screen(80, 23)[-1], watched.screen(50, 23)[-1]
     assert at_80 == "median so far: optimized 5,000/s, naive 1,000/s, batched 2,000/s"
     assert "optimized 5,000/s" in at_50
@@ -375,7 +370,6 @@ def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
     watched = Watched()
     watched.runs("naive", 3, at(0.2, 100))
     watched.now_s += 75
-
     head = watched.screen()[0]
     assert "midnight: round 3 of 12, measuring naive" in head
     assert head.endswith("elapsed 1 min 15 s")
@@ -418,7 +412,6 @@ async def test_without_a_terminal_there_are_plain_lines(
 ) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     await watch_for_a_moment(None)
-
     assert capsys.readouterr().err == "round 1 of 12: naive\n"
 
 

@@ -42,7 +42,6 @@ UNFINISHED = Audit(sent=50, acked=40, saved=None, delivered=30, lost=10, unanswe
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_what_was_in_flight_is_a_fault_unless_the_user_stopped(interrupted: bool) -> None:
     text = printed(UNFINISHED, complete=False, interrupted=interrupted)
-
     assert "PARTIAL" in text
     assert ("20: not judged" in text) is interrupted
     assert ("clean" in text) is interrupted
@@ -54,6 +53,5 @@ def test_what_was_in_flight_is_a_fault_unless_the_user_stopped(interrupted: bool
 def test_any_other_fault_is_one_whenever_it_is_seen(fault: AuditFault, interrupted: bool) -> None:
     audit = Audit(sent=5, acked=5, saved=None, delivered=5, **{fault.name: 2})
     in_flight = fault.name in ("lost", "unanswered") and interrupted
-
     text = printed(audit, complete=not interrupted, interrupted=interrupted)
     assert (f"2 {fault.words}" in text) is not in_flight

@@ -41,9 +41,6 @@ def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(
     assert optimized.fsyncs >= optimized.writes
 
 
-# What is measured.
-
-
 def test_rounds_alternate_a_b_b_a_and_good_modes_have_a_clean_audit_with_every_message(
     measured: Measured,
 ) -> None:
@@ -131,9 +128,6 @@ def test_the_json_says_how_to_do_it_again_and_is_read_back(measured: Measured) -
             assert mode["io"][kind] == sum(file[kind] for file in mode["io"]["files"].values())
 
 
-# Ceilings.
-
-
 def test_each_mode_is_shown_as_a_share_of_each_ceiling(measured: Measured) -> None:
     assert set(measured.report.ceilings) == set(CEILINGS)
     for name, ceiling in measured.compare.ceilings_done.items():
@@ -158,14 +152,10 @@ async def test_an_echo_server_answers_each_message_to_its_sender_alone(
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
     async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
-
     assert result.complete
     assert (result.sent, result.acked, result.delivered, result.altered) == (60, 60, 60, 0)
     own = [[n for n, send in enumerate(result.plan) if send.user == user] for user in range(4)]
     assert result.received == own
-
-
-# Cut short.
 
 
 def nothing_stays(folder: Path) -> None:
@@ -211,7 +201,6 @@ async def test_a_cancelled_comparison_reports_the_rounds_that_were_complete(
 async def test_a_server_that_does_not_start_ends_the_comparison(tmp_path: Path) -> None:
     options = ServerOptions(host="256.0.0.1")
     race = Compare(["naive"], TINY, seed=1, rounds=1, work_folder=tmp_path, options=options)
-
     with pytest.raises(UsageError, match="cannot listen"):
         await race.run()
     nothing_stays(tmp_path)

@@ -257,12 +257,8 @@ def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
     plan = a_long_plan(frames.KEPT_MAX + 3)
     read = [a_frame([content_of(RUN, n, send.text)]) for n, send in enumerate(plan)]
     assert kept(plan, *read) == [False] * 3 + [True] * frames.KEPT_MAX
-
     monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(read[0])) + 1)
     assert kept(plan, *read[:5]) == [False] * 3 + [True] * 2
-
-
-# Progress.
 
 
 def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_send() -> None:

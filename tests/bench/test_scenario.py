@@ -17,9 +17,6 @@ def a_scenario(**changes: Any) -> Scenario:
     return Scenario(**({"name": "test", "words": "a load for tests"} | changes))
 
 
-# Plans.
-
-
 def test_a_seed_decides_the_plan_and_a_rate_does_not_change_who_says_what() -> None:
     first, same, other = (plan(a_scenario(rooms=3), seed) for seed in (7, 7, 8))
     faster = plan(a_scenario(rooms=3, rate_per_s=500.0), 7)
@@ -40,7 +37,6 @@ def test_a_changing_rate_changes_evenly_from_the_first_to_the_last(
     load = a_scenario(messages=2_100, rate_per_s=first, rate_end_per_s=last)
     times_s = [send.at_s for send in plan(load, 1)]
     gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
-
     assert times_s == sorted(times_s)
     assert 1 / gaps_s[0] == pytest.approx(first, rel=0.2)
     assert 1 / gaps_s[-1] == pytest.approx(last, rel=0.2)
@@ -52,15 +48,8 @@ def test_everyone_sends_in_their_own_room_and_is_its_member(users: int, rooms: i
     load = a_scenario(users=users, rooms=rooms, messages=1_000)
     senders = {(send.user, send.room) for send in plan(load, 1)}
     in_room = Counter(room for _, room in senders)
-
     assert senders == {(user, user % rooms) for user in range(users)}
     assert [members(load, room) for room in range(rooms)] == [in_room[r] for r in range(rooms)]
-
-
-# Rooms.
-
-
-# Overrides.
 
 
 def test_an_override_changes_what_is_given_and_nothing_else() -> None:
@@ -92,13 +81,9 @@ def test_a_load_that_makes_no_sense_is_refused_with_the_reason(
         override(a_scenario(), **changes)
 
 
-# Files.
-
-
 @pytest.mark.parametrize("name", names())
 def test_every_scenario_of_ours_can_be_planned(name: str) -> None:
     ours = load(name)
-
     assert ours.name == name
     assert ours.words
     assert len(plan(ours, 1)) == ours.messages

@@ -44,9 +44,6 @@ SIMULATION_ERROR = 3 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / SIMULATIONS)
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60, unique=True)
 
 
-# Intervals.
-
-
 @given(SAMPLES, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_a_percentile_is_numpys_inverted_cdf(samples: list[float], fraction: float) -> None:
     theirs = np.quantile(samples, fraction, method="inverted_cdf")
@@ -87,9 +84,6 @@ def test_the_interval_holds_the_true_median_in_95_of_100_cases(source: str, n: i
     assert held / SIMULATIONS >= CONFIDENCE - SIMULATION_ERROR
 
 
-# Verdicts.
-
-
 @pytest.mark.parametrize(
     ("low", "high", "noise", "more", "less"),
     [
@@ -127,7 +121,6 @@ def verdicts(seeds: int, factor: float) -> list[str]:
 
 def test_a_server_against_itself_is_the_same_in_19_of_20_comparisons() -> None:
     found = verdicts(1_000, 1.0)
-
     assert found.count("same") >= 950
     assert all(found[start : start + 20].count("same") >= 15 for start in range(0, 1_000, 20))
 
@@ -135,9 +128,6 @@ def test_a_server_against_itself_is_the_same_in_19_of_20_comparisons() -> None:
 def test_a_server_twice_as_fast_is_told_from_one_half_as_fast() -> None:
     assert set(verdicts(100, 2.0)) == {"better"}
     assert set(verdicts(100, 0.5)) == {"worse"}
-
-
-# Odd samples.
 
 
 @pytest.mark.parametrize(

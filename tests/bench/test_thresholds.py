@@ -38,7 +38,6 @@ def test_a_threshold_says_nothing_or_both_its_sides_or_what_the_result_lacks(
     text: str, why: str | None
 ) -> None:
     missed = Threshold(text).missed(MODES)
-
     if missed is None or why is None:
         assert missed is why is None
     else:
