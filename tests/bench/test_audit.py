@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.bench.audit import FAULTS, Audit, audit
+from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import PlannedSend, content_of, number_of
 from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.records import ALL_FILES, MESSAGES, Message
-from tests.support.reports import a_load
+from tests.support.reports import a_load, faults
 
 RUN = "run"
 USERS_COUNT = 4
@@ -101,12 +101,6 @@ class Run:
     def _message(self, n: int) -> Message:
         content = content_of(RUN, n, f"text {n}") + "!" * (n in self.altered_on_disk)
         return Message(f"m-{n}", f"room-{n}", f"user-{n}", content, "2026-01-01T00:00:00.000Z")
-
-
-def faults(found: Audit) -> dict[str, Any]:
-    """What an audit has to complain about, and refusals."""
-    names = ["refused", *(fault.name for fault in FAULTS)]
-    return {name: getattr(found, name) for name in names if getattr(found, name)}
 
 
 # One fault at a time: what damages a run (methods of `Run`), and what the audit finds. Users 1 and

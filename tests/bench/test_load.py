@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from chatlab.bench.audit import FAULTS, Audit, audit
+from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import Scenario, plan
@@ -25,9 +25,7 @@ from tests.bench.fakes import FakeClock, FakeServer, Incoming, OnMessage
 from tests.support import reports
 
 RUN = "test"
-SETTLE_S = 0.2
 ACKS, BEHAVES = Incoming.ack, Incoming.behave
-NOTED = ("refused", *(fault.name for fault in FAULTS))
 
 
 def a_scenario(**changes: Any) -> Scenario:
@@ -36,8 +34,7 @@ def a_scenario(**changes: Any) -> Scenario:
 
 
 def a_load(url: str, scenario: Scenario, **options: Any) -> Load:
-    given: dict[str, Any] = {"run_id": RUN, "settle_s": SETTLE_S}
-    return Load(url, scenario, plan(scenario, 1), **(given | options))
+    return Load(url, scenario, plan(scenario, 1), **({"run_id": RUN, "settle_s": 0.2} | options))
 
 
 async def loaded(on_message: OnMessage, **changes: Any) -> LoadResult:
@@ -48,8 +45,7 @@ async def loaded(on_message: OnMessage, **changes: Any) -> LoadResult:
 
 def faults(result: LoadResult) -> dict[str, int]:
     """What the audit complains about."""
-    found = audit(result, RUN, None)
-    return {name: getattr(found, name) for name in NOTED if getattr(found, name)}
+    return reports.faults(audit(result, RUN, None))
 
 
 def unless(number: int, otherwise: OnMessage) -> OnMessage:
