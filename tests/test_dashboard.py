@@ -24,11 +24,10 @@ from chatlab.view import words
 from chatlab.view.dashboard import measures, print_summary, render
 from chatlab.view.dashboard.live import HISTORY_MAX, every, kept_output, plain_line, show
 from chatlab.view.modes import print_modes
-from tests.support.snapshots import a_snapshot, dashboard, printed
+from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
 
 SIZES = [(80, 24), (140, 40), (40, 12), (78, 20), (100, 30), (240, 60), (20, 5), (1, 1)]
 LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStoreThatIsFast"
-COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
 
 
 def terminal(width: int = 80, *, tty: bool = True, **env: str) -> tuple[Console, io.StringIO]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from chatlab.chat.parts.reader import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view.dashboard import render
+
+COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
 
 
 def a_snapshot(uptime_s: float = 12.0, **changes: Any) -> Snapshot:
