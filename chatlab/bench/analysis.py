@@ -17,19 +17,14 @@ import msgspec
 from chatlab.bench.audit import Audit
 from chatlab.bench.ceilings import CeilingRound
 from chatlab.bench.load_result import LatencyClock, LoadResult
-from chatlab.bench.report import (
-    Comparison,
-    Curve,
-    IOReport,
-    ModeReport,
-    RoundReport,
-)
+from chatlab.bench.report import Comparison, Curve, IOReport, ModeReport, RoundReport
 from chatlab.bench.rounds import Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict
 from chatlab.bench.timeline import series
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
 from chatlab.disk.counted import FileIO
 
+LatencyFigure = Callable[[LoadResult, LatencyClock], list[float]]
 CURVE_PERCENT = (*range(0, 100, 5), 96, 97, 98, 99, 99.5, 99.9, 100)
 
 
@@ -45,6 +40,7 @@ def mode_report(
         ceilings: the rounds of each ceiling, in the same order.
     """
     valid = [one for one in rounds if not one.invalid] or list(rounds)
+    typical = sorted(valid, key=lambda one: one.operations)[(len(valid) - 1) // 2]
     last = rounds[-1].after
     noisy = outliers([one.load.throughput_per_s for one in rounds])
     return ModeReport(
@@ -57,7 +53,11 @@ def mode_report(
         delivery_send_ms=percentiles(_pooled(valid, LoadResult.delivery_ms, "send")),
         ack_curve=_curve(valid, LoadResult.ack_ms),
         delivery_curve=_curve(valid, LoadResult.delivery_ms),
-        io=_io_report(sorted(valid, key=lambda one: one.operations)[(len(valid) - 1) // 2]),
+        io=IOReport(
+            **msgspec.structs.asdict(sum(typical.load.io.values(), FileIO())),
+            per_message=typical.operations_per_message,
+            files=typical.load.io,
+        ),
         cpu_s=median(one.cpu_s for one in valid),
         rss_peak_bytes=max(one.after.rss_peak_bytes for one in rounds),
         audit=sum((one.audit for one in rounds), Audit()),
@@ -102,9 +102,7 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
     baseline, *others = measured
     found = []
     for metric, (figure, more_is_better) in METRICS.items():
-        floor = 1.0
-        if control in measured:
-            floor = _spread(_ratio(measured[control], measured[baseline], figure))
+        floor = _spread(_ratio(measured.get(control or "", ()), measured[baseline], figure))
         for mode in others:
             ratio = _ratio(measured[mode], measured[baseline], figure)
             found.append(
@@ -115,9 +113,7 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
                     ratio=ratio.median if ratio else None,
                     low=ratio.low if ratio else None,
                     high=ratio.high if ratio else None,
-                    verdict=verdict(ratio, more_is_better=more_is_better, noise=floor)
-                    if ratio
-                    else "unknown",
+                    verdict=verdict(ratio, more_is_better=more_is_better, noise=floor),
                 )
             )
     return found
@@ -143,39 +139,23 @@ def _round_report(one: Round, noisy: bool) -> RoundReport:
     )
 
 
-def _pooled(
-    rounds: Sequence[Round],
-    figure: Callable[[LoadResult, LatencyClock], list[float]],
-    clock: LatencyClock,
-) -> list[float]:
+def _pooled(rounds: Sequence[Round], figure: LatencyFigure, clock: LatencyClock) -> list[float]:
     """The raw samples of all rounds: percentiles are never averaged."""
     return [ms for one in rounds for ms in figure(one.load, clock)]
 
 
-def _curve(
-    rounds: Sequence[Round], figure: Callable[[LoadResult, LatencyClock], list[float]]
-) -> Curve:
+def _curve(rounds: Sequence[Round], figure: LatencyFigure) -> Curve:
     planned = sorted(_pooled(rounds, figure, "planned"))
     sent = sorted(_pooled(rounds, figure, "send"))
-    enough = [
+    percents = [
         float(percent)
         for percent in CURVE_PERCENT
-        if percent == 100 or len(planned) * (1 - percent / 100) >= BEYOND_MIN
+        if planned and (percent == 100 or len(planned) * (1 - percent / 100) >= BEYOND_MIN)
     ]
-    percents = enough if planned else []
     return Curve(
         percent=percents,
         planned_ms=[percentile(planned, percent / 100) for percent in percents],
         send_ms=[percentile(sent, percent / 100) for percent in percents],
-    )
-
-
-def _io_report(one: Round) -> IOReport:
-    total = sum(one.load.io.values(), FileIO())
-    return IOReport(
-        **msgspec.structs.asdict(total),
-        per_message=one.operations_per_message,
-        files=one.load.io,
     )
 
 

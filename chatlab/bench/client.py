@@ -16,15 +16,7 @@ from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from picows import (
-    WSCloseCode,
-    WSError,
-    WSFrame,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    ws_connect,
-)
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot

@@ -190,10 +190,7 @@ class Compare:
             measurement=self.measurement,
             simulated=self.simulated,
             control=self.control,
-            complete={
-                *map(len, self.rounds_done.values()),
-                *map(len, self.ceilings_done.values()),
-            }
+            complete={*map(len, self.rounds_done.values()), *map(len, self.ceilings_done.values())}
             == {self.rounds},
             modes={
                 name: analysis.mode_report(rounds, self.ceilings_done)

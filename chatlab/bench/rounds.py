@@ -116,10 +116,7 @@ async def measure_round(
     try:
         if prepared:
             await asyncio.to_thread(_copy, prepared, folder)
-        async with (
-            LoadProcess() as worker,
-            ServerProcess(mode, folder, history, options) as server,
-        ):
+        async with LoadProcess() as worker, ServerProcess(mode, folder, history, options) as server:
             tell("measuring", server.url, worker)
             result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID))
             tell("stopping", server.url, worker)

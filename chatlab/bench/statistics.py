@@ -49,17 +49,17 @@ def estimate(samples: Sequence[float]) -> Estimate:
     return Estimate(median(ordered), low, high, list(samples))
 
 
-def verdict(ratio: Estimate, *, more_is_better: bool, noise: float = 1.0) -> Verdict:
+def verdict(ratio: Estimate | None, *, more_is_better: bool, noise: float = 1.0) -> Verdict:
     """What a ratio to the baseline allows to claim.
 
     "same" if its interval includes 1, or if the ratio is no further from 1 than noise.
 
     Args:
-        ratio: mode / baseline.
+        ratio: mode / baseline; None if unknown.
         more_is_better: of the metric.
         noise: at least 1; how far from 1, as a factor, the ratio of a mode to itself was.
     """
-    if ratio.low is None or ratio.high is None:
+    if ratio is None or ratio.low is None or ratio.high is None:
         return "unknown"
     within_noise = noise > 1 and 1 / noise <= ratio.median <= noise
     if ratio.low <= 1 <= ratio.high or within_noise:

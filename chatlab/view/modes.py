@@ -86,11 +86,7 @@ def _knobs(width: int) -> list[Line]:
     return [
         heading("turn a knob: --mode NAME+KNOB=VALUE, as often as you like", width),
         *(
-            line(
-                (name.ljust(16), STRONG),
-                f"{knob.default:<10,} ",
-                (knob.words, QUIET),
-            )
+            line((name.ljust(16), STRONG), f"{knob.default:<10,} ", (knob.words, QUIET))
             for name, knob in KNOBS.items()
         ),
         line(),

@@ -34,10 +34,7 @@ def throughput_over_time(report: Report) -> go.Figure:
     """Messages delivered per second, in each slot of a round: the area is what was delivered."""
     slot_s = slot_of(report)
     return _over_time(
-        report,
-        "delivered per second",
-        lambda series: delivered_per_s(series, slot_s),
-        shape="vh",
+        report, "delivered per second", lambda series: delivered_per_s(series, slot_s), shape="vh"
     )
 
 

@@ -162,9 +162,7 @@ def _scale(seconds: int, highest: float) -> str:
     if not seconds:
         return ""
     return words.first_that_fits(
-        seconds - 1,
-        f"last {seconds} s, full height {words.per_s(highest)}",
-        f"last {seconds} s",
+        seconds - 1, f"last {seconds} s, full height {words.per_s(highest)}", f"last {seconds} s"
     )
 
 
