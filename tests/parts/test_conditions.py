@@ -151,15 +151,12 @@ def test_a_disk_fails_on_command_and_heals() -> None:
         ("eio@fsync:2+2", [4, 6]),
         ("edquot@2", [3]),
         ("eio@read:1+forever", [7]),
+        ("eio@1 eio@write:2", [1, 3]),  # each counts what another one lets fail
     ],
 )
 def test_just_the_operations_of_the_plan_fail(plan: str, failed: list[int]) -> None:
     kinds: list[OperationKind] = [*["write", "fsync"] * 3, "read", "rename"]
-    assert failures(armed(plan), *kinds) == failed
-
-
-def test_each_fault_counts_what_another_one_lets_fail() -> None:
-    assert failures(armed("eio@2", "eio@write:3"), *["write"] * 5) == [2, 3]
+    assert failures(armed(*plan.split()), *kinds) == failed
 
 
 @pytest.mark.parametrize("error", ERRORS)

@@ -88,18 +88,6 @@ async def test_data_are_synced_after_they_are_written(files, monkeypatch) -> Non
     assert size_at_fsync == [5]
 
 
-async def test_a_safe_replacement_is_counted_under_the_files_own_name(files: Files) -> None:
-    (files.folder / "a.json").write_bytes(b"old")
-    await files.write("a.json.tmp", b"new", fsync=True)
-    await files.rename("a.json.tmp", "a.json")
-    await files.fsync_folder()
-
-    assert [path.read_bytes() for path in files.folder.iterdir()] == [b"new"]
-    folder = {} if os.name == "nt" else {FOLDER: FileIO(fsyncs=1)}  # which cannot sync one
-    counted = {"a.json": FileIO(writes=1, fsyncs=1, bytes_written=3)}
-    assert files.statistics() == counted | folder
-
-
 async def test_a_write_that_is_cut_short_by_the_system_goes_on(files, monkeypatch) -> None:
     true_open = Path.open
 

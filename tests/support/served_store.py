@@ -23,15 +23,27 @@ from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.counted import Condition, Disk
+from chatlab.disk.counted import Condition, Disk, Operation
+from chatlab.disk.failing import FailingDisk
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import HalfWayFiles, message
-from tests.support.unlucky import Unlucky
 from tests.support.virtual_clock import now
 
 Company = tuple[type[Reader], type[Writer], type[Lock]]
 PLAIN: Company = (DirectReader, TruncateWriter, PerFileLock)
 BETTER: Company = (TTLReader, AtomicWriter, PerFileLock)
+
+
+class Unlucky(FailingDisk):
+    """A disk that fails on command, and remembers each operation, those that failed too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+
+    def before(self, operation: Operation) -> int | None:
+        self.operations.append(operation)
+        return super().before(operation)
 
 
 class ServedStore:
