@@ -1,7 +1,7 @@
 """A disk that fails: at the n-th operation of a plan, or on command.
 
-The same plan fails at the same place again. The grammar of plans stands in `simulated.py`; the
-sibling of this disk is `slow.py`.
+The same plan fails at the same place again. The grammar of plans stands in `simulated.py`, beside
+the slow disk.
 """
 
 from __future__ import annotations

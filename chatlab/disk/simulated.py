@@ -1,6 +1,8 @@
 """A disk that is slow or fails on demand: the options `--fault` and `--disk` of `chatlab serve`.
 
-Owns the grammar of both options. A plan is a list of these, separated by commas:
+Owns the slow disk, and the grammar of both options. Waits come on top, in the thread that does the
+work: nothing is faster than the real disk. People see that it is a simulation wherever it shows.
+A plan is a list of these, separated by commas:
 
     ERROR@[OPERATION:]N[+COUNT]    the N-th operation fails, and COUNT - 1 after it
     slow=TIME[@OPERATION]          operations take TIME longer: 20ms, 0.5s
@@ -17,22 +19,58 @@ Owns the grammar of both options. A plan is a list of these, separated by commas
 - N counts from 1, and from the moment when the server is ready: no plan disturbs a start and its
   recovery.
 
-Read `failing.py` and `slow.py` next; the seam, `Condition`, stands in `counted.py`.
+Read `failing.py` next; the seam, `Condition`, stands in `counted.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from chatlab.disk.counted import KINDS, Condition, OperationKind
+from chatlab.disk.counted import KINDS, Condition, Operation, OperationKind
 from chatlab.disk.failing import ERRORS, FailingDisk, Fault
-from chatlab.disk.slow import DISKS, SlowDisk, Speed
 from chatlab.errors import UsageError
 
 WAIT_MAX_S = 60.0
+
+PART_BYTES_MAX = 64 * 1024
+"""What reading a part of a file is charged: an operation does not say how much it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How long operations take on some disk, in seconds, on top of what they take here.
+
+    Attributes:
+        words: the assumptions, for people.
+        waits_s: kind to seconds; a kind that is missing costs nothing by itself.
+        bytes_per_s: the rate at which data are read and written.
+    """
+
+    words: str
+    waits_s: Mapping[OperationKind, float] = field(default_factory=dict)
+    bytes_per_s: float = float("inf")
+
+    def wait_s(self, kind: OperationKind, size: int) -> float:
+        """How long an operation over `size` bytes takes."""
+        return self.waits_s.get(kind, 0.0) + size / self.bytes_per_s
+
+
+DISKS: dict[str, Speed] = {
+    # An assumption: half a turn at 7,200 rpm (60 / 7,200 / 2 s = 4.2 ms) and a seek of about 4 ms
+    # until the bytes pass under the head; then 120 MB/s. No cache holds anything.
+    "hdd": Speed("disk hdd (fsync 8 ms, 120 MB/s)", {"fsync": 0.008}, 120e6),
+    # An assumption: a volume in the same data centre, one round trip and a little work for each
+    # operation; 100 MB/s is about a gigabit link.
+    "network": Speed(
+        "disk network (each operation 2 ms, 100 MB/s)", dict.fromkeys(KINDS, 0.002), 100e6
+    ),
+}
 
 _OF_WRITES = {"enospc", "edquot"}
 _COUNT = re.compile(r"0*[1-9][0-9]{0,11}")
@@ -48,6 +86,54 @@ class Simulation(Condition, Protocol):
 
     def arm(self) -> None:
         """Begin: the server is ready. Before that, nothing counts and nothing happens."""
+
+
+class SlowDisk:
+    """Makes operations take longer, one after another; a `Simulation`.
+
+    Args:
+        speed: how long they take.
+        folder: the data folder, to find the size of a file that is read. JSON is read whole,
+            logs and databases in parts.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self, speed: Speed, folder: Path, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._speed = speed
+        self._folder = folder
+        self._sleep = sleep
+        # One head, or one link, serves one request after another.
+        self._busy = threading.Lock()
+        self._armed = False
+
+    @property
+    def simulated(self) -> list[str]:
+        return [self._speed.words]
+
+    def arm(self) -> None:
+        self._armed = True
+
+    def before(self, operation: Operation) -> None:
+        if not self._armed:
+            return
+        wait_s = self._speed.wait_s(operation.kind, self._size(operation))
+        if wait_s > 0:
+            with self._busy:
+                self._sleep(wait_s)
+
+    def after(self, operation: Operation) -> None:
+        pass
+
+    def _size(self, operation: Operation) -> int:
+        if operation.kind != "read":
+            return len(operation.data)
+        try:
+            size = (self._folder / operation.name).stat().st_size
+        except OSError:
+            return 0  # the read itself will report what is wrong
+        return size if operation.name.endswith(".json") else min(size, PART_BYTES_MAX)
 
 
 def simulate(

@@ -17,8 +17,16 @@ from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.disk.counted import KINDS, Disk, Operation, OperationKind
 from chatlab.disk.failing import ERRORS, FailingDisk, Fault
-from chatlab.disk.simulated import Simulation, parse_fault, parse_slow, simulate
-from chatlab.disk.slow import DISKS, PART_BYTES_MAX, SlowDisk, Speed
+from chatlab.disk.simulated import (
+    DISKS,
+    PART_BYTES_MAX,
+    Simulation,
+    SlowDisk,
+    Speed,
+    parse_fault,
+    parse_slow,
+    simulate,
+)
 from chatlab.errors import StorageError, UsageError
 from tests.support.parts import FakeOutcome, entry, fill, ids
 from tests.support.served_store import ServedStore, quick_folder
