@@ -18,31 +18,18 @@ ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
 GROUND = {"errors", "exit_codes", "child_process"}
+FLOORS = ("disk", "data", "chat", "bench", "course", "view", "labs", "cli")
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
+    **{floor: GROUND.union(FLOORS[:height]) for height, floor in enumerate(FLOORS)},
     "errors": set(),
     "exit_codes": set(),
     "child_process": {"errors", "exit_codes"},
     "disk": {"errors"},
     "data": {"errors", "disk"},
-    "chat": {*GROUND, "disk", "data"},
-    "bench": {*GROUND, "disk", "data", "chat"},
-    "course": {*GROUND, "disk", "data", "chat", "bench"},
-    "view": {*GROUND, "disk", "data", "chat", "bench", "course"},
-    "labs": {*GROUND, "disk", "data", "chat", "bench", "course", "view"},
-    "cli": {*GROUND, "disk", "data", "chat", "bench", "course", "view", "labs"},
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
-    {"server_job"},
-    {"server"},
-    {"interchange"},
-    {"session"},
-    {"modes", "rooms", "process"},
-    {"outcome"},
-    {"metrics"},
-    {"snapshot"},
-    {"parts"},
-    {"settings"},
-    {"protocol"},
+    *({"server_job"}, {"server"}, {"interchange"}, {"session"}, {"modes", "rooms", "process"}),
+    *({"outcome"}, {"metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"user_parts"},
 ]
 SHARED_PARTS = {"entry"}
@@ -50,10 +37,23 @@ IMPLEMENTATIONS = {part.__module__ for choices in PARTS.values() for part in cho
 
 
 @functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """The syntax of a file, all of it."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """The calls in a file: `os.path.join` and such, and the call."""
+    for node in nodes(path):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+@functools.cache
 def imports(path: Path) -> set[str]:
     """The modules that a file imports, wherever in the file it does so."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -66,7 +66,7 @@ def imports(path: Path) -> set[str]:
 def importers(package: str) -> set[str]:
     """The files, from chatlab/, that import a package or something in it."""
     return {
-        path.relative_to(ROOT).as_posix()
+        name_of(path)
         for path in MODULES
         if any(name.split(".")[0] == package for name in imports(path))
     }
@@ -143,30 +143,22 @@ def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
         assert seam.exists()
 
 
-def test_only_the_server_and_the_transports_import_websockets() -> None:
-    others = importers("websockets") - {
-        "bench/ceilings.py",  # a server, too, to compare with
-        "labs/compression/wire_client.py",  # the load generator's library does not compress
-    }
-    assert all(name.startswith(("chat/server/", "chat/parts/transport/")) for name in others)
-
-
-def test_only_the_load_generator_imports_picows() -> None:
-    assert importers("picows") == {"bench/client.py", "labs/generator/sink.py"}
-
-
-def test_only_the_view_and_the_front_door_import_rich() -> None:
-    assert all(name.startswith(("view/", "labs/", "cli/")) for name in importers("rich"))
-
-
-@pytest.mark.parametrize("package", ["typer", "click", "prompt_toolkit"])
-def test_only_the_front_door_imports(package: str) -> None:
-    assert all(name.startswith("cli/") for name in importers(package))
-
-
-@pytest.mark.parametrize("package", ["exercises", "solutions", "tests"])
-def test_nothing_imports_by_name_what_learners_fill_in(package: str) -> None:
-    assert importers(package) == set()
+@pytest.mark.parametrize(
+    ("package", "homes"),
+    [
+        # The ceilings are a server, too; the load generator's library does not compress.
+        (
+            "websockets",
+            "chat/server/ chat/parts/transport/ bench/ceilings.py labs/compression/wire_client.py",
+        ),
+        ("picows", "bench/client.py labs/generator/sink.py"),
+        ("rich", "view/ labs/ cli/"),
+        *((package, "cli/") for package in ("typer", "click", "prompt_toolkit")),
+        *((for_learners, "") for for_learners in ("exercises", "solutions", "tests")),
+    ],
+)
+def test_a_library_is_imported_only_where_it_belongs(package: str, homes: str) -> None:
+    assert [name for name in importers(package) if not name.startswith(tuple(homes.split()))] == []
 
 
 OPENERS = {"open", "fdopen", "read_bytes", "write_bytes", "read_text", "write_text"}
@@ -175,13 +167,12 @@ OF_OS = {"replace", "rename", "remove", "unlink", "truncate", "fsync", "fdatasyn
 
 def file_calls(path: Path) -> set[str]:
     """The calls in a file that open, change or remove files, with their lines."""
-    calls = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call):
-            *owner, name = ast.unparse(node.func).split(".")
-            if name in OPENERS or (owner == ["os"] and name in OF_OS):
-                calls.add(f"{name}, line {node.lineno}")
-    return calls
+    found = set()
+    for call, node in calls(path):
+        owner, _, name = call.rpartition(".")
+        if name in OPENERS or (owner == "os" and name in OF_OS):
+            found.add(f"{name}, line {node.lineno}")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -199,17 +190,18 @@ def test_only_the_disk_opens_files(path: Path) -> None:
 def test_every_exit_code_has_its_one_name() -> None:
     """No module but `exit_codes` names a number that a process ends with."""
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "os._exit"):
+        for call, node in calls(path):
+            if call in ("sys.exit", "os._exit"):
                 assert not [one for one in node.args if isinstance(one, ast.Constant)], path
-            elif isinstance(node, ast.Assign) and path.stem != "exit_codes":
-                assert not ast.unparse(node.targets[0]).startswith("EXIT_"), path
+        if path.stem != "exit_codes":
+            assigned = [node.targets[0] for node in nodes(path) if isinstance(node, ast.Assign)]
+            assert not [one for one in assigned if ast.unparse(one).startswith("EXIT_")], path
 
 
 def test_no_class_name_means_two_things() -> None:
     homes: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(name_of(path))
 
@@ -219,10 +211,9 @@ def test_no_class_name_means_two_things() -> None:
 
 
 def test_the_readers_way_stays_short() -> None:
-    chat = (ROOT / "chat" / "README.md").read_text("utf-8").split("Then read the difference")[0]
-    bench = (
-        (ROOT / "bench" / "README.md").read_text("utf-8").split("## The way of one comparison")[1]
-    )
+    chat, bench = ((ROOT / floor / "README.md").read_text("utf-8") for floor in ("chat", "bench"))
+    chat = chat.split("Then read the difference")[0]
+    bench = bench.split("## The way of one comparison")[1]
     way = [ROOT.parent / "README.md"]
     way += [ROOT / "chat" / name for name in re.findall(r"\]\(((?!\.\.)\S+\.py)\)", chat)]
     way += [ROOT / name for name in re.findall(r"^\| `(\S+\.py)` \|", bench, re.MULTILINE)]
@@ -239,8 +230,7 @@ def test_one_module_starts_child_processes() -> None:
     starting = {
         name_of(path)
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in STARTERS
+        if STARTERS & {call.split(".")[-1] for call, _ in calls(path)}
     }
 
     assert starting == {
