@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +25,11 @@ from chatlab.course import learn, workplace
 from chatlab.course.learn import LearnState
 from chatlab.course.learn.step import step
 from chatlab.course.progress import Progress, ProgressFile, Standing
-from chatlab.course.verdicts import Judged, Result, Verdict
+from chatlab.course.verdicts import Verdict
 from chatlab.course.workplace import Workplace
 from chatlab.errors import UsageError
-from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, save, small_course
+from tests.course import small
+from tests.course.small import PARTLY, RIGHT, judged, result, save, small_course
 
 NAMES = ("01_one", "02_two", "03_three")
 PASSED = Standing(passed=True, points=10)
@@ -37,31 +38,35 @@ TASK = learn.TextRead("task", "text")
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> LearnState:
+def course(tmp_path: Path) -> Workplace:
+    return small_course(tmp_path, *NAMES)
+
+
+@pytest.fixture
+def start(course: Workplace) -> LearnState:
     """The state after the course was read for the first time."""
-    exercises = tuple(small_course(tmp_path, *NAMES).exercises)
-    state, effects = step(LearnState(), learn.CourseLoaded(exercises))
+    state, effects = step(LearnState(), learn.CourseLoaded(tuple(course.exercises)))
     assert effects == [learn.BeginCheck()]
     return state
 
 
+def happens(state: LearnState, event: learn.Event | str) -> tuple[LearnState, list[learn.Effect]]:
+    """The state after an event, and what is to be done; a text is the name of a key."""
+    return step(state, learn.KeyPressed(event) if isinstance(event, str) else event)
+
+
 def after(state: LearnState, *events: learn.Event | str) -> LearnState:
-    """The state after events; a text is the name of a key."""
     for event in events:
-        state, _ = step(state, learn.KeyPressed(event) if isinstance(event, str) else event)
+        state, _ = happens(state, event)
     return state
 
 
 def effects_of(state: LearnState, event: learn.Event | str) -> list[learn.Effect]:
-    return step(state, learn.KeyPressed(event) if isinstance(event, str) else event)[1]
-
-
-def result(verdict: Verdict) -> Result:
-    return Result(asked="?", check="it", kind="examples", verdict=verdict, points=1, of=1)
+    return happens(state, event)[1]
 
 
 def ended(name: str, verdict: Verdict = "passed") -> learn.CheckEnded:
-    return learn.CheckEnded(Judged(name, Path("work.py"), [result(verdict)]), WHEN)
+    return learn.CheckEnded(judged(name, result(verdict)), WHEN)
 
 
 def with_passed(state: LearnState, *names: str) -> LearnState:
@@ -112,7 +117,7 @@ def test_a_check_that_ends_is_recorded_and_it_stays_where_it_is(start: LearnStat
 
 def test_next_waits_until_it_has_passed_or_cannot_be_told(start: LearnState) -> None:
     refused = after(start, "n")
-    state, effects = step(with_passed(start, "01_one"), learn.KeyPressed("n"))
+    state, effects = happens(with_passed(start, "01_one"), "n")
     last = replace(start, index=2)
 
     assert refused.index == 0
@@ -128,7 +133,7 @@ def test_next_waits_until_it_has_passed_or_cannot_be_told(start: LearnState) -> 
 def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
     state, shown = start, []
     for _ in range(5):
-        state, effects = step(state, learn.KeyPressed("h"))
+        state, effects = happens(state, "h")
         for effect in effects:
             assert isinstance(effect, learn.KeepProgress)
             state = after(state, learn.ProgressRead(effect.change(state.progress), ()))
@@ -140,14 +145,16 @@ def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
     assert effects_of(seen, "h") == []  # what was seen before is shown again, and no more
 
 
-def test_the_answer_is_a_reward(start: LearnState) -> None:
+def test_the_answer_is_a_reward_and_a_note_lasts_until_the_next_key(start: LearnState) -> None:
     assert "after it has passed" in after(start, "w").note
     assert learn.ReadText("why") in effects_of(with_passed(start, "01_one"), "w")
+    assert after(start, learn.NoteShown("done")).note == "done"
+    assert after(start, learn.NoteShown("done"), "l").note == ""
 
 
 @pytest.mark.parametrize("key", ["q", "enter", "escape", "t", "z"])
 def test_any_key_leaves_a_page(start: LearnState, key: str) -> None:
-    state, effects = step(after(start, TASK), learn.KeyPressed(key))
+    state, effects = happens(after(start, TASK), key)
 
     assert (state.page, effects) == ("work", [])
 
@@ -167,7 +174,7 @@ def test_a_reset_is_asked_for(start: LearnState) -> None:
     assert asked.page == "reset"
     assert effects_of(asked, "y") == [learn.RestoreStarter()]
     unchanged = replace(asked, page="work", note="nothing was changed")
-    assert step(asked, learn.KeyPressed("n")) == (unchanged, [])
+    assert happens(asked, "n") == (unchanged, [])
     assert after(asked, learn.FileSaved()).page == "reset"
     assert effects_of(asked, learn.StarterRestored("it is back")) == [learn.BeginCheck()]
 
@@ -178,40 +185,24 @@ def test_quitting(start: LearnState) -> None:
     assert effects_of(LearnState(), "t") == []
 
 
-def test_a_broken_course_is_told_and_forgotten_when_it_is_fixed(start: LearnState) -> None:
+def test_a_broken_course_is_told_until_it_is_fixed(start: LearnState) -> None:
     broken, effects = step(start, learn.CourseBroken("line 3"))
     assert (broken.trouble, effects) == ("line 3", [learn.CancelCheck()])
     fixed, effects = step(broken, learn.CourseLoaded(start.exercises))
     assert (fixed.trouble, fixed.index, effects) == ("", 0, [learn.BeginCheck()])
 
 
-def test_a_note_lasts_until_the_next_key(start: LearnState) -> None:
-    assert after(start, learn.NoteShown("done")).note == "done"
-    assert after(start, learn.NoteShown("done"), "l").note == ""
-
-
 # The loop, over real files, with real checks
 
 
-@pytest.fixture
-def course(tmp_path: Path) -> Workplace:
-    return small_course(tmp_path, *NAMES)
-
-
-class Sitting:
-    """A session that is running, in a terminal of our own making."""
+class Sitting(LearnSession):
+    """A session in a terminal of our own making."""
 
     def __init__(self, course: Workplace, typed: PipeInput, at: str | None = None) -> None:
         self.screen = io.StringIO()
         console = Console(file=self.screen, force_terminal=True, width=80, height=24)
         self.type = typed.send_text
-        self.session = LearnSession(
-            course, lambda pressed: terminal(pressed, console, typed), at, poll_s=0.02
-        )
-
-    @property
-    def state(self) -> LearnState:
-        return self.session.state
+        super().__init__(course, lambda pressed: terminal(pressed, console, typed), at, poll_s=0.02)
 
     async def until(self, holds: Callable[[LearnState], object]) -> None:
         async with asyncio.timeout(20):
@@ -223,7 +214,7 @@ class Sitting:
 async def sitting(course: Workplace, at: str | None = None) -> AsyncIterator[Sitting]:
     with create_pipe_input() as typed:
         one = Sitting(course, typed, at)
-        running = asyncio.create_task(one.session.run())
+        running = asyncio.create_task(one.run())
         try:
             yield one
             one.type("\x03")
@@ -237,7 +228,12 @@ def is_checked(state: LearnState) -> bool:
 
 
 def has_passed(state: LearnState) -> bool:
-    return state.judged is not None and state.judged.passed and not state.checking
+    return is_checked(state) and state.judged.passed
+
+
+def broken(state: LearnState) -> str:
+    """Why the file cannot run, if the last check says so."""
+    return state.judged.broken if is_checked(state) else ""
 
 
 async def test_from_the_first_save_to_the_next_exercise(course: Workplace, tmp_path: Path) -> None:
@@ -261,16 +257,13 @@ async def test_whatever_becomes_of_the_file_it_goes_on(course: Workplace) -> Non
     one = course.exercises[0]
     async with sitting(course) as at:
         await at.until(is_checked)
-        save(one, SYNTAX_ERROR)
-        await at.until(lambda state: state.judged and "SyntaxError" in state.judged.broken)
-        assert at.state.judged is not None
-        assert at.state.judged.line == 1
+        save(one, small.SYNTAX_ERROR)
+        await at.until(lambda state: "SyntaxError" in broken(state) and state.judged.line == 1)
         one.work.unlink()
-        await at.until(lambda state: state.judged and "cannot read" in state.judged.broken)
+        await at.until(lambda state: "cannot read" in broken(state))
         one.work.mkdir()
-        await at.until(lambda state: is_checked(state) and "No such" not in state.judged.broken)
-        assert at.state.judged is not None
-        assert "cannot read" in at.state.judged.broken
+        await at.until(lambda state: "No such" not in broken(state) and is_checked(state))
+        assert "cannot read" in broken(at.state)
         one.work.rmdir()
         save(one, RIGHT)
         await at.until(has_passed)
@@ -292,12 +285,12 @@ async def test_a_save_during_a_check_ends_that_check(course: Workplace, tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks for a process the POSIX way")
-async def test_leaving_during_a_check_leaves_nothing_running(
-    course: Workplace, tmp_path: Path
-) -> None:
-    one = course.exercises[0]
+async def test_leaving_during_a_check_ends_it(course: Workplace, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    save(one, f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n")
+    save(
+        course.exercises[0],
+        f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n",
+    )
     async with sitting(course) as at:
         await at.until(lambda _: pid.exists() and pid.read_text())
 
@@ -305,9 +298,7 @@ async def test_leaving_during_a_check_leaves_nothing_running(
         os.kill(int(pid.read_text()), 0)
 
 
-async def test_a_broken_exercise_toml_is_told_and_watched_from_the_start(
-    course: Workplace,
-) -> None:
+async def test_a_broken_exercise_toml_is_told_and_watched(course: Workplace) -> None:
     spec = course.exercises[2].folder / "exercise.toml"
     good = spec.read_text("utf-8")
     spec.write_text("title", "utf-8")
@@ -356,17 +347,20 @@ async def test_a_reset_says_where_the_file_is_now(
         await at.until(lambda state: is_checked(state) and not has_passed(state))
         assert "backups" in at.state.note
 
-    assert one.work.read_text() == STARTER
+    assert one.work.read_text() == small.STARTER
+
+
+def failing(error: Exception) -> Callable[..., Awaitable[None]]:
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    return fails
 
 
 async def test_a_check_that_cannot_be_run_can_be_tried_again(
     course: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = learn_loop.judge
-
-    async def fails(*_: object, **__: object) -> None:
-        raise OSError(11, "Resource temporarily unavailable")
-
+    fails, judge = failing(OSError(11, "Resource temporarily unavailable")), learn_loop.judge
     monkeypatch.setattr(learn_loop, "judge", fails)
     async with sitting(course) as at:
         await at.until(lambda state: "could not be run" in state.note and not state.checking)
@@ -378,15 +372,12 @@ async def test_a_check_that_cannot_be_run_can_be_tried_again(
 async def test_mistakes_and_failures_inside_end_it(
     course: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(*_: object, **__: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(learn_loop, "judge", fails)
+    monkeypatch.setattr(learn_loop, "judge", failing(ZeroDivisionError()))
     with create_pipe_input() as typed:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(Sitting(course, typed).session.run(), 10)
+            await asyncio.wait_for(Sitting(course, typed).run(), 10)
         with pytest.raises(UsageError, match="no exercise '09'"):
-            await Sitting(course, typed, "09").session.run()
+            await Sitting(course, typed, "09").run()
 
 
 # A terminal
