@@ -98,3 +98,8 @@ def result(verdict: Verdict = "passed", **fields: object) -> Result:
 def judged(name: str, *results: Result, **fields: object) -> Judged:
     """What all checks of an exercise found."""
     return msgspec.structs.replace(Judged(name, Path("work.py"), list(results)), **fields)
+
+
+def lacks(text: str, *words: str) -> list[str]:
+    """Those of the words that do not stand in a text."""
+    return [word for word in words if word not in text]

@@ -39,9 +39,9 @@ def put(root: Path, name: str = "02_cache", text: str = GOOD) -> Path:
     return folder
 
 
-def made(name: str) -> Exercise:
+def made(*names: str) -> list[Exercise]:
     spec = ExerciseSpec("A", "B", [], [], [CheckSpec("c")])
-    return Exercise(name, Path(name), Path(name), spec)
+    return [Exercise(name, Path(name), Path(name), spec) for name in names]
 
 
 def complaint(folder: Path) -> str:
@@ -54,11 +54,10 @@ def complaint(folder: Path) -> str:
 def test_an_exercise_says_what_its_file_says(tmp_path: Path) -> None:
     one = load(put(tmp_path), tmp_path / "answers")
 
-    assert (one.name, one.number, one.topic) == ("02_cache", "02", "cache")
+    assert (one.name, one.number, one.topic, one.points) == ("02_cache", "02", "cache", 10)
     assert (one.spec.title, one.spec.part, one.spec.class_name) == ("A cache", "reader", "Cache")
-    assert one.points == 10
-    assert one.work == tmp_path / "exercises/02_cache/work.py"
-    assert one.text == tmp_path / "exercises/02_cache/README.md"
+    folder = tmp_path / "exercises/02_cache"
+    assert (one.work, one.text) == (folder / "work.py", folder / "README.md")
     assert one.spec.checks[1] == CheckSpec("few_reads", 10, ["reads"], 1, 20)
 
 
@@ -132,15 +131,13 @@ def test_a_folder_without_exercises_is_told(tmp_path: Path) -> None:
     ["02_cache", "02", "2", "cache", " cache ", "exercises/02_cache/", "exercises\\02_cache\\"],
 )
 def test_an_exercise_is_found_by_any_of_its_names(text: str) -> None:
-    exercises = [made("01_start"), made("02_cache"), made("12_late")]
-
-    assert find(exercises, text).name == "02_cache"
+    assert find(made("01_start", "02_cache", "12_late"), text).name == "02_cache"
 
 
 @pytest.mark.parametrize("text", ["3", "cach", "", "/", "02_"])
-def test_an_exercise_that_there_is_not_is_told_with_those_that_there_are(text: str) -> None:
+def test_an_unknown_exercise_is_told_with_the_known_ones(text: str) -> None:
     with pytest.raises(UsageError, match="there are: 00_begin, 02_cache"):
-        find([made("00_begin"), made("02_cache")], text)
+        find(made("00_begin", "02_cache"), text)
 
 
 # Where a learner works.
@@ -153,9 +150,7 @@ def test_a_workplace_is_named_or_the_nearest_around(
     with pytest.raises(UsageError, match=r"there is no course in .*chatlab learn init"):
         find_workplace()
     inner = put(tmp_path / "inner")
-    with pytest.raises(
-        UsageError, match=r"is no course: it has no exercises/NN_name/exercise\.toml"
-    ):
+    with pytest.raises(UsageError, match=r"no course: it has no exercises/NN_name/exercise\.toml"):
         find_workplace(tmp_path)
     put(tmp_path)
     assert find_workplace().root == tmp_path
@@ -171,14 +166,8 @@ def test_a_workplace_reads_its_exercises_anew_and_may_have_its_own_answers(tmp_p
     place = find_workplace(tmp_path)
     assert [one.answers for one in place.exercises] == [packaged() / "solutions" / "02_cache"]
     (tmp_path / "solutions").mkdir()
-    put(tmp_path, "03_more")
-    assert [one.answers for one in place.exercises] == [
-        tmp_path / "solutions" / name for name in ("02_cache", "03_more")
-    ]
-
-
-def test_chatlab_comes_with_a_course() -> None:
-    assert workplace.is_course(packaged())
+    names = "02_cache", put(tmp_path, "03_more").name
+    assert [one.answers for one in place.exercises] == [tmp_path / "solutions" / n for n in names]
 
 
 def test_an_installed_package_has_the_course_inside(

@@ -18,21 +18,17 @@ from chatlab.course.progress import (
     Standing,
     checked,
     compared,
-    current,
     gave_up,
     hinted,
 )
-from chatlab.course.verdicts import Judged, Result, Verdict
-from tests.course.small import small_course
+from chatlab.course.verdicts import Judged, Verdict
+from tests.course import small
 
 NAME = "01_one"
 
 
 def judged(verdict: Verdict = "passed", points: float = 10, seed: int = 0) -> Judged:
-    result = Result(
-        asked="?", check="it", kind="examples", verdict=verdict, points=points, of=10, seed=seed
-    )
-    return Judged(NAME, Path("work.py"), [result])
+    return small.judged(NAME, small.result(verdict, points=points, of=10, seed=seed))
 
 
 def race(when: str = "2026-01-01T00:00:00+00:00") -> ComparisonRecord:
@@ -41,16 +37,11 @@ def race(when: str = "2026-01-01T00:00:00+00:00") -> ComparisonRecord:
 
 
 def test_what_one_process_keeps_another_reads(tmp_path: Path) -> None:
-    ProgressFile(tmp_path / ".chatlab").update(lambda now: checked(now, judged(), "now"))
-
-    found = ProgressFile(tmp_path / ".chatlab").read().of(NAME)
-
-    assert found == Standing(passed=True, points=10, passed_at="now", checks=1)
-
-
-def test_reading_makes_no_folder(tmp_path: Path) -> None:
     assert ProgressFile(tmp_path / ".chatlab").read() == Progress()
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())  # reading makes no folder
+    ProgressFile(tmp_path / ".chatlab").update(lambda now: checked(now, judged(), "now"))
+    found = ProgressFile(tmp_path / ".chatlab").read().of(NAME)
+    assert found == Standing(passed=True, points=10, passed_at="now", checks=1)
 
 
 def test_what_was_reached_stays_reached() -> None:
@@ -75,16 +66,6 @@ def test_the_first_race_is_kept_for_good() -> None:
     assert [progress.races[0].when, progress.races[-1].when] == ["0", str(RACES_MAX + 4)]
 
 
-def test_the_current_exercise_is_the_first_that_has_not_passed(tmp_path: Path) -> None:
-    exercises = small_course(tmp_path).exercises
-    first = checked(Progress(), judged(), "now")
-    both = Progress(exercises={one.name: Standing(passed=True) for one in exercises})
-
-    assert current(exercises, Progress()).name == "01_one"
-    assert current(exercises, first).name == "02_two"
-    assert current(exercises, both).name == "02_two"
-
-
 def test_files_that_cannot_be_understood_are_all_moved_aside(tmp_path: Path) -> None:
     damaged = ['{"schema": "chatlab.prog', "", "[]", '{"schema": "else"}', '{"races": 3}']
     for text in damaged:
@@ -104,8 +85,7 @@ def test_what_cannot_be_written_is_kept_in_memory_until_it_can(tmp_path: Path) -
     kept.update(lambda now: hinted(now, NAME, 1))
     kept.update(lambda now: hinted(now, NAME, 2))
     assert kept.read().of(NAME).hints == 2
-    assert len(kept.notes) == 1
-    assert "not kept" in kept.notes[0]
+    assert ["not kept" in note for note in kept.notes] == [True]
     folder.unlink()
     ProgressFile(folder).update(lambda now: checked(now, judged(), "now"))
 
@@ -143,9 +123,8 @@ for number in range(30):
     kept.update(lambda now: hinted(now, f"{sys.argv[2]}_{number}", 1))
 sys.exit(bool(kept.notes))
 """
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in ("a", "b")
-    ]
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
 
     assert [process.wait(30) for process in processes] == [0, 0]
     assert len(ProgressFile(tmp_path).read().exercises) == 60
