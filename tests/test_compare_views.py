@@ -207,32 +207,24 @@ def test_every_figure_stands_in_its_row_and_what_is_unknown_is_not_shown_as_one(
     bare = a_mode(throughput_per_s=rate, ack_ms=few, audit=Audit(saved=None), io=NO_IO)
     report = a_report({"naive": a_mode(), "other": bare})
     both = {
-        "delivery p50 / p99": "14.4 ms / 16.6 ms",
-        **{"server CPU": "2.71 s", "peak memory": "61.8 MB"},
-        **{"an ack means": "written", "audit": "clean"},
+        **{"delivery p50 / p99": "14.4 ms / 16.6 ms", "server CPU": "2.71 s"},
+        **{"peak memory": "61.8 MB", "an ack means": "written", "audit": "clean"},
     }
     expected = {label: [shown, shown] for label, shown in both.items()} | {
-        "delivered per second": ["341", "9"],
-        "95% interval": ["322 to 363", "needs 6 rounds"],
+        **{"delivered per second": ["341", "9"], "95% interval": ["322 to 363", "needs 6 rounds"]},
         "ack p50 / p99": ["11.1 ms / 13.3 ms", "– / –"],
-        "chatrooms.json reads": ["1,111", "0"],
-        "messages.json reads": ["1,234", "0"],
-        "messages.json writes": ["1,987", "0"],
-        "messages.json fsyncs": ["77", "0"],
+        **{"chatrooms.json reads": ["1,111", "0"], "messages.json reads": ["1,234", "0"]},
+        **{"messages.json writes": ["1,987", "0"], "messages.json fsyncs": ["77", "0"]},
         "reads + writes per message": ["4.332", "–"],
-        "bytes read": ["4.56 MB", "0 B"],
-        "bytes written": ["7.89 MB", "0 B"],
+        **{"bytes read": ["4.56 MB", "0 B"], "bytes written": ["7.89 MB", "0 B"]},
         **{"sent": ["6,001", "0"], "acked": ["6,002", "0"], "refused": ["6,003", "0"]},
         **{"saved": ["6,004", "unknown"], "delivered": ["6,005", "0"]},
     }
     for width in WIDTHS:
         assert {label: row(label, report, width) for label in expected} == expected
     assert "chatrooms.json writes" not in text(report)  # that cost nothing
-
-
-def test_the_title_says_what_was_measured() -> None:
-    said = "1,000 messages, 10 users in 1 room, 2,500 messages of history, 6 rounds"
-    assert said in text(a_report())
+    title = "1,000 messages, 10 users in 1 room, 2,500 messages of history, 6 rounds"
+    assert title in text(report)
     assert "1 rounds" not in text(a_report(rounds=1))
 
 
@@ -291,17 +283,22 @@ def test_no_color_means_no_colour_and_a_pipe_gets_no_codes(
     assert "\x1b" not in text(unclean)
 
 
-def test_the_page_has_every_section() -> None:
-    shown = page(a_report()).text
+def test_the_page_has_every_section_and_each_chart_its_reading_and_its_figures_in_words() -> None:
+    parsed = page(a_report())
     headings = (
         *("Verdict", "Can the instrument be trusted?", "Speed, cost and truth", "Charts"),
         *("Audit: what became of every message", "Repeat it", "Environment"),
         *(one.title for one in CHARTS),
     )
+    plots = parsed.all("div", **{"class": "plot", "role": "img"})
 
-    assert [heading for heading in headings if heading not in shown] == []
-    assert shown.count("... from the real send") == 2
-    assert "chatlab compare naive optimized" in shown
+    assert [heading for heading in headings if heading not in parsed.text] == []
+    assert parsed.text.count("... from the real send") == 2
+    assert "chatlab compare naive optimized" in parsed.text
+    assert len(plots) == len(CHARTS) == parsed.text.count("How to read this")
+    assert all("naive" in plot["aria-label"] for plot in plots)
+    assert len({one.key for one in CHARTS}) == len(CHARTS)
+    assert all("scope" in head for head in parsed.all("th"))
 
 
 def test_the_page_asks_nobody_for_anything_and_holds_plotly_once() -> None:
@@ -332,15 +329,6 @@ def test_a_name_with_markup_in_it_stays_a_name_everywhere() -> None:
         drawn = str(json.loads(one.draw(short).to_json()))
         assert "<b>" not in drawn
         assert "&lt;b&gt;x" in drawn
-
-
-def test_every_chart_has_its_reading_and_its_figures_in_words() -> None:
-    parsed = page(a_report())
-    plots = parsed.all("div", **{"class": "plot", "role": "img"})
-    assert len(plots) == len(CHARTS) == parsed.text.count("How to read this")
-    assert all("naive" in plot["aria-label"] for plot in plots)
-    assert len({one.key for one in CHARTS}) == len(CHARTS)
-    assert all("scope" in head for head in parsed.all("th"))
 
 
 def test_the_page_colours_claims_and_trust() -> None:

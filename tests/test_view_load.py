@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import io
+from typing import Any
 
 import pytest
-from rich.console import Console
 
 from chatlab.bench.audit import FAULTS, Audit, AuditFault
 from chatlab.bench.load_report import LoadReport
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view.load import print_load
+from tests.support.snapshots import printed
+
+REPORT: dict[str, Any] = {
+    **{"command": "chatlab load", "seed": 1, "mode": "optimized", "ack_means": "queued"},
+    **{"throughput_per_s": 100.0, "ack_ms": Percentiles(), "delivery_ms": Percentiles()},
+    **{"io": {}, "refusals": {}, "disconnected": {}},
+    **{"sender_late_p99_ms": 1.0, "sender_cpu_percent": 5.0},
+}
 
 
-def printed(audit: Audit, *, complete: bool, interrupted: bool) -> str:
-    report = LoadReport(
-        command="chatlab load",
-        seed=1,
-        complete=complete,
-        interrupted=interrupted,
-        mode="optimized",
-        ack_means="queued",
-        throughput_per_s=100.0,
-        ack_ms=Percentiles(),
-        delivery_ms=Percentiles(),
-        io={},
-        audit=audit,
-        refusals={},
-        disconnected={},
-        sender_late_p99_ms=1.0,
-        sender_cpu_percent=5.0,
-    )
-    file = io.StringIO()
-    print_load(report, Console(file=file, width=100))
-    return file.getvalue()
+def shown(audit: Audit, **flags: bool) -> str:
+    report = LoadReport(**REPORT, audit=audit, **flags)
+    return "\n".join(printed(lambda console: print_load(report, console), 100))
 
 
 UNFINISHED = Audit(sent=50, acked=40, saved=None, delivered=30, lost=10, unanswered=10)
@@ -41,7 +30,7 @@ UNFINISHED = Audit(sent=50, acked=40, saved=None, delivered=30, lost=10, unanswe
 
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_what_was_in_flight_is_a_fault_unless_the_user_stopped(interrupted: bool) -> None:
-    text = printed(UNFINISHED, complete=False, interrupted=interrupted)
+    text = shown(UNFINISHED, complete=False, interrupted=interrupted)
     assert "PARTIAL" in text
     assert ("20: not judged" in text) is interrupted
     assert ("clean" in text) is interrupted
@@ -53,5 +42,5 @@ def test_what_was_in_flight_is_a_fault_unless_the_user_stopped(interrupted: bool
 def test_any_other_fault_is_one_whenever_it_is_seen(fault: AuditFault, interrupted: bool) -> None:
     audit = Audit(sent=5, acked=5, saved=None, delivered=5, **{fault.name: 2})
     in_flight = fault.name in ("lost", "unanswered") and interrupted
-    text = printed(audit, complete=not interrupted, interrupted=interrupted)
+    text = shown(audit, complete=not interrupted, interrupted=interrupted)
     assert (f"2 {fault.words}" in text) is not in_flight

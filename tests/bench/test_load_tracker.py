@@ -210,14 +210,13 @@ def test_the_account_of_frames_is_that_of_each_message_and_receiver(
     assert result.received == plain.seen
     assert result.receipts == [plain.receipts(number) for number in range(COUNT)]
     assert result.altered == plain.altered
-    assert result.delivered_s == [plain.delivered_s.get(n, NEVER) for n in range(COUNT)]
-    assert result.acked_s == [plain.acked_s.get(n, NEVER) for n in range(COUNT)]
-    assert result.sent_s == [plain.sent_s.get(n, NEVER) for n in range(COUNT)]
+    for name in ("sent_s", "acked_s", "delivered_s"):
+        times_s = getattr(plain, name)
+        assert getattr(result, name) == [times_s.get(n, NEVER) for n in range(COUNT)], name
     assert result.refused_s == plain.refused_s
     assert result.plan_s() == plain.due_s
-    assert [(s.user, s.room, s.text) for s in result.plan] == [
-        (s.user, s.room, s.text) for s in PLAN
-    ]
+    plans = [[(s.user, s.room, s.text) for s in each] for each in (result.plan, PLAN)]
+    assert plans[0] == plans[1]
 
 
 # Frames are read once, and only few are kept.
