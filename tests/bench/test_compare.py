@@ -129,20 +129,20 @@ def test_the_json_says_how_to_do_it_again_and_is_read_back(measured: Measured) -
 
 
 def test_each_mode_is_shown_as_a_share_of_each_ceiling(measured: Measured) -> None:
-    assert set(measured.report.ceilings) == set(CEILINGS)
-    for name, ceiling in measured.compare.ceilings_done.items():
+    report, compare = measured.report, measured.compare
+    assert set(report.ceilings) == set(CEILINGS)
+    for name, ceiling in compare.ceilings_done.items():
         assert min(one.throughput_per_s for one in ceiling) > 0
-        for mode, rounds in measured.compare.rounds_done.items():
+        for mode, rounds in compare.rounds_done.items():
             # On a busy machine a round may be invalid; no share may rest on such a one.
             shares = [
                 ours.load.throughput_per_s / theirs.throughput_per_s
                 for ours, theirs in zip(rounds, ceiling, strict=True)
                 if not ours.invalid
             ]
-            found = measured.report.modes[mode].shares
+            found = report.modes[mode].shares
             assert (found[name].samples if name in found else []) == pytest.approx(shares)
-    checks = [check.check for check in measured.report.trust]
-    assert any(check.startswith("sender CPU against a ceiling") for check in checks)
+    assert any(one.check.startswith("sender CPU against a ceiling") for one in report.trust)
 
 
 @pytest.mark.parametrize("in_flight", [None, 2])
@@ -152,10 +152,11 @@ async def test_an_echo_server_answers_each_message_to_its_sender_alone(
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
     async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
+
     assert result.complete
     assert (result.sent, result.acked, result.delivered, result.altered) == (60, 60, 60, 0)
-    own = [[n for n, send in enumerate(result.plan) if send.user == user] for user in range(4)]
-    assert result.received == own
+    for user in range(4):
+        assert result.received[user] == [n for n, one in enumerate(result.plan) if one.user == user]
 
 
 def nothing_stays(folder: Path) -> None:
@@ -174,7 +175,7 @@ class Watched(dict[str, RoundProgress]):
 
     def __setitem__(self, name: str, progress: RoundProgress) -> None:
         super().__setitem__(name, progress)
-        if progress.number == self._number and progress.step == "measuring":
+        if (progress.number, progress.step) == (self._number, "measuring"):
             self.reached.set()
 
 
