@@ -284,22 +284,23 @@ def test_a_slow_disk_serves_one_operation_at_a_time(tmp_path: Path) -> None:
 # A journal on such a disk.
 
 
-@st.composite
-def plans(draw: st.DrawFn) -> list[Fault]:
-    """A few faults, early enough to strike."""
-    return [
-        Fault(
-            text="?",
-            error=draw(st.sampled_from(sorted(ERRORS))),
-            kind=draw(st.sampled_from([None, *KINDS])),
-            first=draw(st.integers(1, 15)),
-            count=draw(st.sampled_from([1, 1, 2, 4, None])),
-        )
-        for _ in range(draw(st.integers(1, 4)))
-    ]
+FEW_FAULTS = st.lists(  # early enough to strike
+    st.builds(
+        Fault,
+        text=st.just("?"),
+        error=st.sampled_from(sorted(ERRORS)),
+        kind=st.sampled_from([None, *KINDS]),
+        first=st.integers(1, 15),
+        count=st.sampled_from([1, 1, 2, 4, None]),
+    ),
+    min_size=1,
+    max_size=4,
+)
 
 
-@given(plans(), st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7]))
+@given(
+    FEW_FAULTS, st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7])
+)
 @settings(max_examples=60, deadline=None)
 def test_whatever_fails_each_acked_message_is_kept_in_order(
     plan: list[Fault], bursts: list[int], segment_bytes_max: int

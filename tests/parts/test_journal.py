@@ -426,14 +426,9 @@ async def test_a_cancelled_save_ends_first_and_leaves_nothing(journal: Journal, 
 async def test_the_marker_of_a_filling_is_off_the_disk_before_anything_is_saved(tmp_path) -> None:
     """Or else a power cut could bring it back, and the next start would begin anew."""
     journal = Journal(fill(tmp_path / "data", [message(1)]))
-    removed = False
-
-    def folder_sync_after_the_removal(operation: Operation) -> bool:
-        nonlocal removed
-        removed = removed or operation.kind == "remove"
-        return removed and operation.name == FOLDER
-
-    journal.disk.fail(which=folder_sync_after_the_removal)
+    journal.disk.fail(
+        which=lambda operation: operation.name == FOLDER and ("remove", FILLING) in journal.done
+    )
     with pytest.raises(StorageError):
         await journal.start()
     assert not (journal.folder / FILLING).exists()

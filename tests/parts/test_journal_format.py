@@ -47,15 +47,25 @@ def line_of(rest: bytes) -> bytes:
 # There and back.
 
 
-@given(batches=BATCHES, base=st.integers(0, 2**60))
-def test_what_was_written_is_read_and_leads_to_the_message_before(batches, base) -> None:
-    name, data = form.segment_name(base), a_segment(batches, base)
+@given(
+    batches=BATCHES,
+    header=st.builds(
+        form.Header,
+        journal=st.just(form.VERSION),
+        base=st.integers(0, 2**60),
+        messages=st.integers(0, 2**40),
+        rooms=st.dictionaries(TEXT | st.just("general"), st.integers(0, 2**60), max_size=5),
+    ),
+)
+def test_what_was_written_is_read_and_leads_to_the_message_before(batches, header) -> None:
+    base, name = header.base, form.segment_name(header.base)
+    data = a_segment(batches, base, messages=header.messages, rooms=header.rooms)
     records = list(form.Scan(name, data).records())
     assert [one.message for one in records] == [one for batch in batches for one in batch]
     assert [one.first for one in records] == [
         n == 0 for batch in batches for n in range(len(batch))
     ]
-    latest: dict[str, int] = {}
+    latest = dict(header.rooms)  # which lead back to the segments before
     for record in records:
         begin = record.position - base
         line = data[begin : data.find(b"\n", begin) + 1]
@@ -64,6 +74,7 @@ def test_what_was_written_is_read_and_leads_to_the_message_before(batches, base)
         latest[record.message.room_id] = record.position
 
     found = form.scan(name, data)
+    assert found.header == form.decode_header(name, form.encode_header(header)) == header
     assert (found.rooms, found.size, found.torn) == (latest, len(data), 0)
     assert (found.messages, found.batches) == (len(records), len(batches))
 
@@ -74,29 +85,6 @@ def test_encoding_a_batch_leaves_the_rooms_as_they_were() -> None:
 
     assert rooms == {"general": 5}
     assert latest.keys() == {"general", "other"}
-
-
-def test_the_first_message_of_a_room_in_a_segment_leads_back_to_the_segments_before() -> None:
-    data = a_segment(batches_of(1), 900, rooms={"general": 77}, messages=4)
-    (record,) = form.Scan(form.segment_name(900), data).records()
-
-    assert record.previous == 77
-    assert form.scan(form.segment_name(900), data).header.messages == 4
-
-
-@given(
-    header=st.builds(
-        form.Header,
-        journal=st.just(form.VERSION),
-        base=st.integers(0, 2**60),
-        messages=st.integers(0, 2**40),
-        rooms=st.dictionaries(TEXT, st.integers(0, 2**60), max_size=5),
-    )
-)
-def test_an_index_is_read_as_it_was_written(header: form.Header) -> None:
-    name = form.segment_name(header.base)
-
-    assert form.decode_header(name, form.encode_header(header)) == header
 
 
 def test_the_example_in_the_documentation_is_the_format() -> None:
