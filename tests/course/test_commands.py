@@ -38,52 +38,45 @@ def kept(course: Workplace) -> Progress:
     return msgspec.json.decode((course.state / "progress.json").read_bytes(), type=Progress)
 
 
+def out(command: str, code: int = 0) -> str:
+    """What `chatlab COMMAND` prints, which must end with this code."""
+    done = run(*command.split())
+    assert done.code == code, done
+    return done.out
+
+
 def test_check_names_what_failed_and_what_to_do() -> None:
-    done = run("check")
+    text = out("check", 1)
 
-    assert done.code == 1
-    assert "0 of 10 points" in done.out
-    assert not lacks(
-        done.out, "asked     Twice two is four.", "double(2): 4", "double(2) is called", "why"
-    )
-    assert "replay    chatlab replay 01_one positive --seed 0" in done.out
-    assert re.search(r"^- negative +0/4 Twice minus one", done.out, re.MULTILINE)
-    assert not lacks(
-        done.out, "not tried yet", "Edit exercises/01_one/work.py, then: chatlab check 01_one"
-    )
-    assert "\x1b" not in done.out
+    assert not lacks(text, "0 of 10 points", "asked     Twice two is four.", "why", "not tried yet")
+    assert not lacks(text, "double(2): 4", "double(2) is called", "chatlab replay 01_one positive")
+    assert "--seed 0\n" in text
+    assert "Edit exercises/01_one/work.py, then: chatlab check 01_one" in text
+    assert re.search(r"^- negative +0/4 Twice minus one", text, re.MULTILINE)
+    assert "\x1b" not in text
 
 
-def test_what_passes_is_kept_and_the_solution_a_reward(course: Workplace) -> None:
-    save(course.exercises[0], RIGHT)
-    assert run("check").code == 0
+def test_what_passes_is_kept_and_the_solution_a_reward(course: Workplace, one: Exercise) -> None:
+    save(one, RIGHT)
+    out("check")
     assert kept(course).of("01_one").passed
-    listed, solution = run("list").out, run("solution", "one")
-    assert run("check").code == 1
+    listed, solution = out("list"), out("solution one")
+    out("check", 1)
     assert kept(course).of("02_two").checks == 1
 
     assert re.search(r"^   01_one .* 10 of 10 +passed", listed, re.MULTILINE)
     assert re.search(r"^>  02_two .* 0 of 10 +about 5 min", listed, re.MULTILINE)
     assert "1 of 2 exercises passed, 10 of 20 points" in listed
-    assert solution.code == 0
-    assert not lacks(
-        solution.out,
-        "return 2 * number",
-        "Two times is twice.",
-        "squares fails negative. It squares.",
-    )
+    reason = "squares fails negative. It squares."
+    assert not lacks(solution, "return 2 * number", "Two times is twice.", reason)
     assert not kept(course).of("01_one").gave_up
 
 
 def test_check_says_why_a_file_cannot_run(one: Exercise) -> None:
     save(one, SYNTAX_ERROR)
-    broken = run("check", "one")
+    assert not lacks(out("check one", 1), "SyntaxError", "work.py:1  def double(number:")
     one.work.unlink()
-    missing = run("check", "1")
-
-    assert (broken.code, missing.code) == (1, 1)
-    assert not lacks(broken.out, "SyntaxError", "work.py:1  def double(number:")
-    assert "cannot read" in missing.out
+    assert "cannot read" in out("check 1", 1)
 
 
 @pytest.mark.parametrize("where", ["-", "result.json"])
@@ -137,50 +130,39 @@ def test_each_hint_is_one_more(course: Workplace) -> None:
     assert kept(course).of("01_one").hints == 3
 
 
-def test_everything_works_where_nothing_can_be_kept(course: Workplace) -> None:
+def test_everything_works_where_nothing_can_be_kept(course: Workplace, one: Exercise) -> None:
     course.state.write_text("in the way")
     hint = run("hint")
-    save(course.exercises[0], RIGHT)
+    save(one, RIGHT)
 
     assert "progress is not kept" in hint.err
     assert "chatlab hint 01_one --stage 2" in hint.out
-    assert run("hint", "--stage", "2").out.count("Hint ") == 2
-    assert run("check", "one").code == 0
-    assert run("list").code == 0
-    assert run("solution", "--give-up").code == 0
+    assert out("hint --stage 2").count("Hint ") == 2
+    for command in ("check one", "list", "solution --give-up"):
+        out(command)
 
 
 def test_giving_up_is_recorded_once_there_is_something_to_see(course: Workplace) -> None:
-    assert run("solution", "--give-up").code == 0
+    out("solution --give-up")
     assert kept(course).of("01_one").gave_up
-    assert run("solution").code == 0  # it is no secret any more
+    out("solution")  # it is no secret any more
     (course.root / "solutions" / "02_two" / "WHY.md").unlink()
-
-    assert run("solution", "two", "--give-up").code == 2
+    out("solution two --give-up", 2)
     assert not kept(course).of("02_two").gave_up
 
 
 def test_a_replay_repeats_what_failed_last(course: Workplace, one: Exercise) -> None:
     save(one, PARTLY)
     run("check")
-    again = run("replay")
+    assert lacks(out("replay", 1), "negative", "positive") == ["positive"]
     save(one, RIGHT)
-    now = run("replay")
-
-    assert (again.code, now.code) == (1, 0)
-    assert "negative" in again.out
-    assert "positive" not in again.out
-    assert "negative passes with seed 0" in now.out
+    assert "negative passes with seed 0" in out("replay")
     assert kept(course).of("01_one").checks == 1
 
 
 def test_learn_without_a_terminal_shows_the_state_once() -> None:
-    done = run("learn")
-
-    assert done.code == 0
-    assert not lacks(
-        done.out, "0 of 2 exercises passed", "Twice two is four.", "your file is not watched"
-    )
+    said = ("0 of 2 exercises passed", "Twice two is four.", "your file is not watched")
+    assert not lacks(out("learn"), *said)
 
 
 # Fresh copies
@@ -188,22 +170,17 @@ def test_learn_without_a_terminal_shows_the_state_once() -> None:
 
 def test_a_second_init_adds_only_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "mine" / ".git").mkdir(parents=True)  # a fresh repository is as good as empty
-    fresh = run("learn", "init", "mine")
     made = tmp_path / "mine"
-    assert fresh.code == 0
-    assert "cd mine\n  chatlab learn" in fresh.out
+    assert "cd mine\n  chatlab learn" in out("learn init mine")
     assert not list(made.rglob("__pycache__"))
     assert all(path.stat().st_mode & 0o200 for path in made.rglob("*"))
-
     first = Workplace(made).exercises[0]
     save(first, "mine = 1\n")
     first.text.unlink()
-    again = run("learn", "init", "mine")
-    assert again.code == 0
-    assert "1 file added" in again.out
-    assert first.work.read_text() == "mine = 1\n"
-    assert first.text.is_file()
-    assert "nothing was missing" in run("learn", "init", "mine").out
+
+    assert "1 file added" in out("learn init mine")
+    assert (first.work.read_text(), first.text.is_file()) == ("mine = 1\n", True)
+    assert "nothing was missing" in out("learn init mine")
 
 
 @pytest.fixture
@@ -217,20 +194,18 @@ def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("original")
 def test_a_reset_keeps_what_it_replaces_or_is_refused(course: Workplace, one: Exercise) -> None:
-    assert run("reset", "one").code == 0  # it is the starter
+    out("reset one")  # it is the starter
     one.work.unlink()
-    assert run("reset", "one").code == 0
-    assert not (course.state / "backups").exists()
+    out("reset one")
+    backups = course.state / "backups"
+    assert not backups.exists()
     save(one, RIGHT)
-    first = run("reset", "one")
+    assert "your file is now .chatlab" in out("reset one")
     save(one, PARTLY)
-    run("reset", "one", "--yes")
+    out("reset one --yes")
 
-    assert first.code == 0
     assert one.work.read_text() == STARTER
-    backups = {path.read_text() for path in (course.state / "backups").iterdir()}
-    assert backups == {RIGHT, PARTLY}
-    assert "your file is now .chatlab" in first.out
+    assert {path.read_text() for path in backups.iterdir()} == {RIGHT, PARTLY}
     shutil.rmtree(course.state)
     course.state.write_text("in the way")
     save(one, RIGHT)
@@ -273,8 +248,7 @@ def test_in_a_checkout_the_starter_comes_out_of_git(
     for words in (("init", "-q"), ("add", "exercises"), (*who, "commit", "-qm", "a")):
         subprocess.run(["git", *words], check=True, cwd=tmp_path)
     save(one, RIGHT)
-
-    assert run("reset", "one").code == 0
+    out("reset one")
     assert one.work.read_text() == STARTER
 
 
@@ -283,36 +257,30 @@ def test_in_a_checkout_the_starter_comes_out_of_git(
 
 def test_verify_says_what_is_wrong_with_an_exercise() -> None:
     done = run("course", "verify", "one", "--seeds", "1", "--json", "verified.json")
-    report = json.loads(Path("verified.json").read_bytes())
 
     assert done.code == 1
     assert "it has 1 wrong answers of 3" in done.out
     assert "01_one: the starter" in done.err
-    assert report["exercises"]["01_one"]["problems"]
+    assert json.loads(Path("verified.json").read_bytes())["exercises"]["01_one"]["problems"]
 
 
 @pytest.mark.real
 def test_verify_is_content_with_what_comes_with_chatlab() -> None:
-    done = run("course", "verify", "02_cache", "--seeds", "1", "--course", str(packaged()))
-
-    assert done.code == 0
-    assert "0 problems" in done.out
+    assert "0 problems" in out(f"course verify 02_cache --seeds 1 --course {packaged()}")
 
 
 def test_a_wrong_answer_is_shown_as_a_diff_and_written_as_a_file() -> None:
-    listed, shown = run("course", "wrong", "one"), run("course", "wrong", "one", "squares")
-    again = run("course", "wrong", "one", "squares")
-    forced = run("course", "wrong", "one", "squares", "--force", "--to", "squares.py")
-    printed = run("course", "wrong", "one", "squares", "--to", "-")
-
-    assert re.search(r"^squares +negative +It squares\.$", listed.out, re.MULTILINE)
-    assert not lacks(
-        shown.out, "-    return 2 * number\n+    return number * number", "Two is the only number"
-    )
-    wrong = RIGHT.replace("2 * number", "number * number")
-    assert Path("squares.py").read_text() == printed.out == wrong
-    assert (shown.code, again.code, forced.code) == (0, 2, 0)
+    assert re.search(r"^squares +negative +It squares\.$", out("course wrong one"), re.MULTILINE)
+    shown, again = out("course wrong one squares"), run("course", "wrong", "one", "squares")
+    assert "-    return 2 * number\n+    return number * number" in shown
+    assert "Two is the only number" in shown
+    assert again.code == 2
     assert "squares.py exists: --force overwrites it" in again.err
+    Path("squares.py").write_text("")
+    out("course wrong one squares --force --to squares.py")
+    printed = out("course wrong one squares --to -")
+    assert Path("squares.py").read_text() == printed
+    assert printed == RIGHT.replace("2 * number", "number * number")
 
 
 def test_check_imports_nothing_heavy(course: Workplace) -> None:
