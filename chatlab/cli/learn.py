@@ -21,7 +21,8 @@ from chatlab.cli.learn_loop import LearnSession, Pressed
 from chatlab.cli.options import CourseFolder
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
-from chatlab.view.course.common import many, shown_path
+from chatlab.view.course.common import shown_path
+from chatlab.view.words import many
 
 NEW_COURSE = Path("chatlab-course")
 

@@ -11,13 +11,13 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
 from chatlab.errors import UsageError
 
 if TYPE_CHECKING:
     from chatlab.bench.report import Report
     from chatlab.chat.modes import Named
 
-MINE = "mine"
 _OF_A_PART = re.compile(r"\+(\w+)=mine(?=\+|$)")
 
 
@@ -28,7 +28,6 @@ def check_modes(*texts: str) -> list[Named]:
         UsageError: a mode is unknown or not valid.
     """
     from chatlab.chat.modes import named
-    from chatlab.chat.user_parts import current_user_parts
 
     if any(_asks_for_mine(text) for text in texts) and current_user_parts() is None:
         _find_mine(*texts)
@@ -79,7 +78,6 @@ def _asks_for_mine(text: str) -> bool:
 
 def _find_mine(*texts: str) -> None:
     """Check the exercises, say which are taken, and pass them on to every process started here."""
-    from chatlab.chat.user_parts import set_user_parts
     from chatlab.course.solved_parts import find_mine
     from chatlab.course.workplace import find_workplace
 

@@ -34,6 +34,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def many(number: int, word: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
+
+
 def short_count(value: int) -> str:
     """`1.23M` where a count has more digits than there is room for."""
     if value < 100_000:

@@ -61,13 +61,13 @@ def load(report: Report) -> str:
     rates = [scenario.get("rate_per_s"), scenario.get("rate_end_per_s")]
     rate = " to ".join(f"{one:,g}" for one in rates if one is not None)
     parts = [
-        _many(scenario["messages"], "message") + (f" at {rate} a second" if rate else ""),
-        f"{_many(scenario['users'], 'user')} in {_many(scenario['rooms'], 'room')}",
-        f"{_many(report.history, 'message')} of history",
-        _many(report.rounds, "round") + (" of each mode" if len(report.modes) > 1 else ""),
+        words.many(scenario["messages"], "message") + (f" at {rate} a second" if rate else ""),
+        f"{words.many(scenario['users'], 'user')} in {words.many(scenario['rooms'], 'room')}",
+        f"{words.many(report.history, 'message')} of history",
+        words.many(report.rounds, "round") + (" of each mode" if len(report.modes) > 1 else ""),
     ]
     if scenario.get("slow_readers"):
-        parts.insert(2, _many(scenario["slow_readers"], "slow reader"))
+        parts.insert(2, words.many(scenario["slow_readers"], "slow reader"))
     return f"{words.printable(scenario['name'])}: {', '.join(parts)}"
 
 
@@ -84,7 +84,7 @@ def cautions(report: Report) -> dict[str, str]:
             f"{words.printable(name)} {len(mode.rounds)}" for name, mode in report.modes.items()
         )
         found["PARTIAL"] = (
-            f"stopped early: of {_many(report.rounds, 'round')} asked for, "
+            f"stopped early: of {words.many(report.rounds, 'round')} asked for, "
             f"these were done: {done or 'none'}"
         )
     if report.simulated:
@@ -186,7 +186,7 @@ def _buts(comparison: Comparison, report: Report) -> list[str]:
     for who, rounds in ((name, mode.rounds), (base_name, base.rounds)):
         invalid = sum(bool(one.invalid) for one in rounds)
         if invalid:
-            buts.append(f"{invalid} of {_many(len(rounds), 'round')} of {who} invalid")
+            buts.append(f"{invalid} of {words.many(len(rounds), 'round')} of {who} invalid")
     return buts
 
 
@@ -196,10 +196,6 @@ def _damages(mode: ModeReport) -> list[str]:
     return [
         f"what it saved could not be read back: {words.printable(why)}" for why in sorted(found)
     ]
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _listed(names: list[str]) -> str:

@@ -81,11 +81,6 @@ def amount(value: float) -> str:
     return f"{round(value, 1):g}"
 
 
-def many(count: int, word: str) -> str:
-    """`1 point`, `2 points`."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
-
-
 def shown_path(path: Path) -> str:
     """A path, relative to the current folder if it lies below it."""
     try:

@@ -22,7 +22,6 @@ from chatlab.view.course.common import (
     amount,
     grid,
     labelled,
-    many,
     mark,
     plain,
     points,
@@ -30,6 +29,7 @@ from chatlab.view.course.common import (
     shown_path,
 )
 from chatlab.view.lines import BAD, GOOD, HEADING, PLAIN, QUIET, STRONG, WARNING
+from chatlab.view.words import many
 
 PRINTED_LINES = 8
 ALIKE_MIN = 3

@@ -12,8 +12,9 @@ from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing, current
 from chatlab.view import words
-from chatlab.view.course.common import grid, indented, many, plain, points
+from chatlab.view.course.common import grid, indented, plain, points
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG, WARNING
+from chatlab.view.words import many
 
 MEASURE = "chatlab compare naive mine optimized journal"
 

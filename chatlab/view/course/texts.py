@@ -19,8 +19,9 @@ from chatlab.course.answers import WrongAnswer
 from chatlab.course.catalog import Exercise
 from chatlab.course.verify import CourseProblem
 from chatlab.view import words
-from chatlab.view.course.common import many, plain, safe, shown_path
+from chatlab.view.course.common import plain, safe, shown_path
 from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
+from chatlab.view.words import many
 
 INDENT = 2
 
