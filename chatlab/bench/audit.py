@@ -18,77 +18,17 @@ from chatlab.bench.scenario import content_of, number_of
 from chatlab.data.readers import SavedMessages
 from chatlab.data.records import Message
 
-
-class AuditFault(msgspec.Struct, frozen=True, kw_only=True):
-    """One way in which messages go wrong, and all that any view says of it.
-
-    Attributes:
-        name: of its count in `Audit`, and so in JSON, in CSV and in every table.
-        words: as they follow a count: "3 never answered".
-        what, how, fooled: what is counted, how it is found, and what would fool the audit.
-    """
-
-    name: str
-    words: str
-    what: str
-    how: str
-    fooled: str
-
-
-FAULTS = (
-    AuditFault(
-        name="lost",
-        words="acked and lost",
-        what="Messages that were acked and are missing: on disk, or with someone in the room.",
-        how="The audit compares acks, files and receipts, message by message.",
-        fooled="A mode that never acks loses nothing by this count: look at 'unanswered', too.",
-    ),
-    AuditFault(
-        name="duplicated",
-        words="duplicated",
-        what="Surplus copies of messages, on disk or at a receiver.",
-        how="Each message carries its number; the audit counts the copies of each.",
-        fooled="A client that sends a message again because it missed the ack.",
-    ),
-    AuditFault(
-        name="misdelivered",
-        words="shown to outsiders",
-        what="Messages shown to someone who is not in the room.",
-        how="The audit compares what each receiver got with the rooms of the plan.",
-        fooled="A load with only one room: then there are no outsiders.",
-    ),
-    AuditFault(
-        name="reordered",
-        words="reordered",
-        what="Places where a sender's messages stand in another order than they were sent.",
-        how="Checked in the file and at each receiver.",
-        fooled="The order between senders: no mode promises one, and it is not counted.",
-    ),
-    AuditFault(
-        name="corrupt",
-        words="corrupt",
-        what="Damaged files, and messages whose text differs from what was sent.",
-        how="Each file must parse, and each text must be the planned one.",
-        fooled="A file that is damaged during the run and rewritten whole before it ends.",
-    ),
-    AuditFault(
-        name="unanswered",
-        words="never answered",
-        what="Messages that got neither an ack nor an error.",
-        how="Those left when no answer has come for some seconds.",
-        fooled="A server that is merely very slow: the wait ends.",
-    ),
-    AuditFault(
-        name="misrefused",
-        words="refused but stored anyway",
-        what="Messages refused with an error that are on disk or with a receiver anyway. A sender "
-        "who obeys the error and sends again has such a message there twice.",
-        how="The audit looks for each refused message in the files and at every receiver.",
-        fooled="An honest `storage_failed`: when a write fails half-way, the server cannot know "
-        "whether the message is on disk. If it is, it is counted here.",
-    ),
-)
-"""Everything the audit can find wrong, in the order in which it is shown."""
+FAULTS = {
+    "lost": "acked and lost",
+    "duplicated": "duplicated",
+    "misdelivered": "shown to outsiders",
+    "reordered": "reordered",
+    "corrupt": "corrupt",
+    "unanswered": "never answered",
+    "misrefused": "refused but stored anyway",
+}
+"""Everything the audit can find wrong, in the order in which it is shown: the name of its count in
+`Audit`, and so in JSON, in CSV and in every table, and the words that follow a count."""
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +41,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         saved: found in the data files after the server stopped; None if they cannot be read.
         delivered: received by everyone in their room.
 
-    The others are faults: see `FAULTS`.
+    The others are faults: see `FAULTS`, and `view/explanations.md` for how each is found.
     """
 
     sent: int = 0
@@ -120,12 +60,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def clean(self) -> bool:
         """Whether there is no fault. An honest refusal is none: its sender may send again."""
-        return not any(getattr(self, fault.name) for fault in FAULTS)
+        return not any(getattr(self, name) for name in FAULTS)
 
     @property
     def faults(self) -> str:
         """`12 acked and lost, 3 duplicated`; empty for a clean audit."""
-        counts = [(getattr(self, fault.name), fault.words) for fault in FAULTS]
+        counts = [(getattr(self, name), words) for name, words in FAULTS.items()]
         return ", ".join(f"{count:,} {words}" for count, words in counts if count)
 
     def __add__(self, other: Audit) -> Audit:

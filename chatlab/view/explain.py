@@ -14,8 +14,6 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from chatlab.bench.audit import FAULTS
-
 _ENTRY = re.compile(r"(.+?)\n\n(.+?)\n\n- measured: (.+?)\n- fooled by: (.+)", re.DOTALL)
 
 
@@ -35,10 +33,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def comparison() -> dict[str, Explanation]:
     """Each row of the comparison, by its label; rows of files by their last word."""
-    found = _section("The comparison", {})
-    audit = found.pop("audit")
-    found |= {fault.name: Explanation(fault.what, fault.how, fault.fooled) for fault in FAULTS}
-    return found | {"audit": audit}
+    return _section("The comparison", {})
 
 
 def dashboard() -> dict[str, Explanation]:

@@ -107,5 +107,5 @@ def a_report(modes: dict[str, ModeReport] | None = None, **changes: Any) -> Repo
 
 def faults(found: Audit) -> dict[str, int]:
     """What an audit has to complain about, and refusals."""
-    names = ("refused", *(fault.name for fault in FAULTS))
+    names = ("refused", *FAULTS)
     return {name: getattr(found, name) for name in names if getattr(found, name)}

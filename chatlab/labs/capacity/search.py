@@ -153,5 +153,5 @@ def _delivery_ms(samples_ms: list[float]) -> tuple[float | None, bool]:
 def _failures(audit: Audit) -> list[str]:
     undelivered = audit.sent - audit.delivered - audit.refused
     found = [(audit.refused, "refused"), (undelivered, "not delivered")]
-    found += [(getattr(audit, fault.name), fault.words) for fault in FAULTS]
+    found += [(getattr(audit, name), words) for name, words in FAULTS.items()]
     return [f"{count:,} messages were {words}" for count, words in found if count > 0]

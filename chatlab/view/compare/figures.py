@@ -109,8 +109,8 @@ def _truth() -> _Rows:
     yield "an ack means", lambda mode: mode.ack_means
     for name in AUDIT_COUNTS:
         yield name, lambda mode, name=name: _count(getattr(mode.audit, name))  # type: ignore[misc]
-    for fault in FAULTS:
-        yield fault.name, lambda mode, name=fault.name: _fault(getattr(mode.audit, name))  # type: ignore[misc]
+    for name in FAULTS:
+        yield name, lambda mode, name=name: _fault(getattr(mode.audit, name))  # type: ignore[misc]
     yield "audit", lambda mode: _audit(mode.audit)
 
 
