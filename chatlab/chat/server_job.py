@@ -32,7 +32,7 @@ from chatlab.child_process import read_job, when_stdin_ends
 from chatlab.errors import ChatlabError
 
 if TYPE_CHECKING:
-    from chatlab.chat.server import ChatServer, Farewell
+    from chatlab.chat.server.app import ChatServer, Farewell
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ async def serve(
     """
     from chatlab.chat.modes import parse
     from chatlab.chat.process import spare_the_garbage_collector
-    from chatlab.chat.server import ChatServer
+    from chatlab.chat.server.app import ChatServer
     from chatlab.data.folder import DataFolder
     from chatlab.disk.simulated import simulate
 

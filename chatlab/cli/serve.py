@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from chatlab.chat.protocol import AckLevel
-from chatlab.chat.server import ChatServer, Farewell
+from chatlab.chat.server.app import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings

@@ -17,7 +17,7 @@ from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat.modes import parse
 from chatlab.chat.protocol import Ack, ErrorFrame
-from chatlab.chat.server import ChatServer
+from chatlab.chat.server.app import ChatServer
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
 from chatlab.errors import UsageError

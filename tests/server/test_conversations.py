@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatlab.chat.modes import MODES
-from chatlab.chat.server import ChatServer
+from chatlab.chat.server.app import ChatServer
 from chatlab.data.folder import starting_data
 from tests.support.chat_client import (
     ChatClient,

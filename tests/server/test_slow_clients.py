@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.server import ChatServer, app
+from chatlab.chat.server import app
+from chatlab.chat.server.app import ChatServer
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, eventually, running
 
 PING_S = 0.05

@@ -10,7 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatlab.chat.modes import MODES
-from chatlab.chat.server import Farewell, app
+from chatlab.chat.server import app
+from chatlab.chat.server.app import Farewell
 from chatlab.data.folder import DataFolder
 from chatlab.disk.failing import FailingDisk
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, get, new_contents, running

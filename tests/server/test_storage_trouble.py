@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.server import ChatServer, Farewell
+from chatlab.chat.server.app import ChatServer, Farewell
 from chatlab.disk.counted import Operation
 from chatlab.disk.failing import FailingDisk
 from chatlab.disk.simulated import simulate

@@ -31,7 +31,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.protocol import AckLevel
-from chatlab.chat.server import ChatServer
+from chatlab.chat.server.app import ChatServer
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
 from chatlab.disk.counted import Condition

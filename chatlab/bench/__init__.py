@@ -1,1 +1,0 @@
-"""The instruments: scenario, load generator, audit, statistics, compare."""

@@ -1,1 +1,0 @@
-"""The subject: a chat server made of interchangeable parts. See README.md in this folder."""

@@ -1,1 +1,0 @@
-"""What lies in a data folder, and its formats: JSON files, a journal, a database."""

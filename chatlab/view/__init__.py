@@ -1,1 +1,0 @@
-"""What people look at: pure renderings of snapshots and results, and the loop that shows them."""

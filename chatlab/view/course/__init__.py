@@ -1,1 +1,0 @@
-"""How the course looks: feedback, lists, and the screen of `chatlab learn`."""
