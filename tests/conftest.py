@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from chatlab.bench.compare import Compare
-from chatlab.bench.report import Report, encode
+from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario
+from chatlab.data.records import indented_json
 
 TINY = Scenario(name="tiny", words="a load for tests", messages=60, users=4, history=3)
 
@@ -35,4 +36,4 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     )
     asyncio.run(compare.run())
     report = compare.report("chatlab compare --some-option")
-    return Measured(folder, compare, report, json.loads(encode(report)))
+    return Measured(folder, compare, report, json.loads(indented_json(report)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatlab.bench.audit import FAULTS, Audit
-from chatlab.bench.load_report import LoadReport
+from chatlab.bench.report import LoadReport
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view.load import print_load
 from tests.support.snapshots import printed

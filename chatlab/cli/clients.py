@@ -15,7 +15,7 @@ from rich.console import Console
 from chatlab import exit_codes
 from chatlab.bench.client import check_url, connect, stats_url
 from chatlab.bench.load import Load
-from chatlab.bench.load_report import encode, load_report
+from chatlab.bench.report import load_report
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
@@ -28,6 +28,7 @@ from chatlab.cli.options import (
     finite,
     with_groups,
 )
+from chatlab.data.records import indented_json
 from chatlab.view import explain as explanations
 from chatlab.view.dashboard import print_summary
 from chatlab.view.dashboard.live import show
@@ -65,7 +66,7 @@ def load(
     )
     print_load(report)
     if json is not None:
-        json.write_bytes(encode(report))
+        json.write_bytes(indented_json(report))
     server_is_gone = not report.complete and run.result.after is None
     complete = not (interrupted or server_is_gone)
     sys.exit(exit_codes.of(report.audit.clean, complete=complete))

@@ -14,7 +14,7 @@ from rich.console import Console
 from chatlab import exit_codes
 from chatlab.bench.compare import Compare
 from chatlab.bench.load_process import GeneratorFailed
-from chatlab.bench.report import Report, encode
+from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario, override
 from chatlab.bench.server_process import ServerFailed
 from chatlab.bench.thresholds import Threshold
@@ -30,6 +30,7 @@ from chatlab.cli.options import (
     check_writable,
     with_groups,
 )
+from chatlab.data.records import indented_json
 from chatlab.errors import UsageError
 from chatlab.view import explain as explanations
 from chatlab.view.compare import table
@@ -171,7 +172,7 @@ def _exit_code(report: Report, thresholds: list[Threshold], console: Console) ->
 def _write(option: str, path: Path, report: Report) -> None:
     match option:
         case "--json":
-            path.write_bytes(encode(report))
+            path.write_bytes(indented_json(report))
         case "--html":
             from chatlab.view.compare.html import to_html  # imports plotly
 

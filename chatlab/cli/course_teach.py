@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from chatlab import exit_codes
@@ -18,6 +17,7 @@ from chatlab.course.answers import find_wrong, whole_file, wrong_answers
 from chatlab.course.catalog import Exercise, find
 from chatlab.course.verify import CourseProblem
 from chatlab.course.workplace import find_workplace
+from chatlab.data.records import indented_json
 from chatlab.errors import UsageError
 from chatlab.view.course import texts
 from chatlab.view.course.common import shown_path
@@ -125,4 +125,4 @@ def _encode(exercises: list[Exercise], found: dict[str, list[CourseProblem]], se
         for one in exercises
     }
     report = {"schema": "chatlab.verify/1", "seeds": seeds, "exercises": by_name}
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    return indented_json(report)

@@ -11,6 +11,7 @@ import typer
 from chatlab import exit_codes
 from chatlab.cli import labs
 from chatlab.data.folder import DEFAULT_FOLDER
+from chatlab.data.records import indented_json
 
 TAIL_DEFAULT = 5
 
@@ -64,7 +65,7 @@ def inspect(
     if tail is not None or segment is not None:
         lines = inspection.read_lines(folder, tail or TAIL_DEFAULT, segment)
         value["lines"], shown = msgspec.to_builtins(lines), render_lines(lines, console.width)
-    encoded = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    encoded = indented_json(value)
     if to_stdout:
         sys.stdout.buffer.write(encoded)
         sys.stdout.flush()

@@ -19,6 +19,7 @@ import msgspec
 from chatlab.course.catalog import Exercise
 from chatlab.course.verdicts import Judged
 from chatlab.course.workplace import stamp, unused
+from chatlab.data.records import indented_json
 from chatlab.disk.counted import Disk
 
 SCHEMA = "chatlab.progress/1"
@@ -199,8 +200,7 @@ class ProgressFile:
         try:
             with self._locked():
                 progress = self._with_pending(self._load())
-                data = msgspec.json.format(msgspec.json.encode(progress), indent=2) + b"\n"
-                Disk(self._folder).replace(FILE, data)
+                Disk(self._folder).replace(FILE, indented_json(progress))
         except OSError as error:
             where = error.filename or self._path
             self._note(f"progress is not kept: cannot write {where}: {_reason(error)}")

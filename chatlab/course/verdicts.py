@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from chatlab.course.catalog import CheckSpec, Exercise
+from chatlab.data.records import indented_json
 
 SCHEMA = "chatlab.check/1"
 
@@ -179,4 +180,4 @@ def encode(judged: Judged, exercise: Exercise) -> bytes:
         "of": exercise.points,
         **msgspec.to_builtins(judged, enc_hook=str),  # a path is text
     }
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    return indented_json(report)

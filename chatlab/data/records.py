@@ -77,6 +77,11 @@ class DataFile(Generic[T]):
         return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
+def indented_json(value: object) -> bytes:
+    """A value as JSON for people to read, with a line feed at its end: for reports."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
 USERS: DataFile[list[User]] = DataFile("users.json", list[User])
 CHATROOMS: DataFile[list[Room]] = DataFile("chatrooms.json", list[Room])
 MESSAGES: DataFile[list[Message]] = DataFile("messages.json", list[Message])

@@ -24,6 +24,7 @@ from chatlab.bench import environment
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.server_process import ServerFailed
+from chatlab.data.records import indented_json
 from chatlab.errors import UsageError
 from chatlab.labs.screen import Narrator
 
@@ -180,7 +181,7 @@ def carry_out(lab: Lab, json: Path | None = None) -> int:
     report = lab.report()
     console.print(lab.render(report))
     if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        json.write_bytes(indented_json(report))
         console.print(f"written to {json}", style="dim")
     return exit_codes.of(report.passed, complete=report.complete)
 

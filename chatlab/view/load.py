@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.load_report import LoadReport
 from chatlab.bench.load_result import LoadResult
+from chatlab.bench.report import LoadReport
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
 
