@@ -80,9 +80,7 @@ async def test_history_in_a_folder_with_messages_or_no_public_room_is_refused(tm
     assert "public room" in await refusal(tmp_path, history=10)
 
 
-async def test_a_start_interrupted_while_adding_history_can_be_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_start_interrupted_in_its_history_can_be_repeated(tmp_path, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise ZeroDivisionError
 

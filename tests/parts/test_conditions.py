@@ -302,9 +302,7 @@ FEW_FAULTS = st.lists(  # early enough to strike
     FEW_FAULTS, st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([200, 10**7])
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_fails_each_acked_message_is_kept_in_order(
-    plan: list[Fault], bursts: list[int], segment_bytes_max: int
-) -> None:
+def test_whatever_fails_each_ack_is_kept_in_order(plan, bursts, segment_bytes_max) -> None:
     async def scenario(folder: Path) -> None:
         served = ServedStore(
             JournalStore, fill(folder), segment_bytes_max=segment_bytes_max, drain_timeout_s=1_000.0

@@ -143,9 +143,7 @@ async def test_a_message_of_another_room_is_never_shown(journal: Journal) -> Non
     [(0, None), (1, None), (-2, None), (1, lambda data: data[:-1]), (1, lambda data: data + b"x")],
     ids=["first missing", "second missing", "last but one missing", "shorter", "longer"],
 )
-async def test_an_earlier_segment_missing_or_of_another_size_stops_the_start(
-    journal: Journal, which: int, change
-) -> None:
+async def test_a_missing_or_resized_segment_stops_the_start(journal, which, change) -> None:
     for n in range(20):
         await journal.save(n)
     await journal.store.close()
@@ -332,9 +330,7 @@ STEPS = {  # of the beginning of a segment
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("error", ["eio", "enospc"])
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_segment_not_begun_is_begun_by_a_later_save(
-    journal: Journal, step: str, error: str, count: int, end: str
-) -> None:
+async def test_a_later_save_begins_the_segment(journal, step, error, count, end) -> None:
     numbers = await fill_the_segment(journal)
     journal.disk.fail(count=count, error=error, which=STEPS[step])
     for n in range(count):
