@@ -42,22 +42,20 @@ def shown_commands() -> list[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server, for the commands that need one."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "chatlab", "serve", "--port", "0", "--stop-with-stdin"),
-            *("--no-dashboard", "--data", str(tmp_path_factory.mktemp("docs") / "data")),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    yield process.stdout.readline().removeprefix("listening on ").strip()
-    process.stdin.close()
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait() == 0
+    words = ["serve", "--port", "0", "--stop-with-stdin", "--no-dashboard", "--data"]
+    command = [
+        sys.executable,
+        "-m",
+        "chatlab",
+        *words,
+        str(tmp_path_factory.mktemp("docs") / "data"),
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().removeprefix("listening on ").strip()
+        process.communicate()
+    assert process.returncode == 0
 
 
 LESS_TO_DO = {
