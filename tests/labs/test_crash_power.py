@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatlab.bench.crash.promises import Cut, what_is_wrong
-from chatlab.bench.crash.reopening import reopen
+from chatlab.bench.crash.recovery import Cut, reopen, what_is_wrong
 from chatlab.bench.crash.workload import Recording, contents, record
 from chatlab.chat.modes import parse
 from chatlab.chat.parts.store.journal import JournalStore

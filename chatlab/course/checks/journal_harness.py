@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 
-from chatlab.bench.crash.promises import Cut, states_at_cuts, what_is_wrong
+from chatlab.bench.crash.recovery import Cut, states_at_cuts, what_is_wrong
 from chatlab.bench.crash.workload import Recording
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from chatlab.bench import scenario as scenarios
-from chatlab.bench.crash.reopening import contents_of, without_folder
+from chatlab.bench.crash.recovery import contents_of, without_folder
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import RUN_ID, Scenario, content_of, number_of

@@ -20,8 +20,15 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.bench.crash.promises import Cut, Finding, cuts_of, states_at_cuts, what_is_wrong
-from chatlab.bench.crash.reopening import Reopened, reopen
+from chatlab.bench.crash.recovery import (
+    Cut,
+    Finding,
+    Reopened,
+    cuts_of,
+    reopen,
+    states_at_cuts,
+    what_is_wrong,
+)
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
