@@ -9,7 +9,7 @@ Read `report.py` next: the shape of the result.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -24,6 +24,7 @@ from chatlab.bench.timeline import series
 from chatlab.chat.metrics import BEYOND_MIN, percentile, percentiles
 from chatlab.disk.counted import FileIO
 
+RoundFigure = Callable[[Round], float | None]
 LatencyFigure = Callable[[LoadResult, LatencyClock], list[float]]
 CURVE_PERCENT = (*range(0, 100, 5), 96, 97, 98, 99, 99.5, 99.9, 100)
 
@@ -42,6 +43,11 @@ def mode_report(
     valid = [one for one in rounds if not one.invalid] or list(rounds)
     typical = sorted(valid, key=lambda one: one.operations)[(len(valid) - 1) // 2]
     last = rounds[-1].after
+    speeds = _valid(rounds, lambda one: one.load.throughput_per_s)
+    shares = {
+        name: _ratio(speeds, [one.throughput_per_s for one in most])
+        for name, most in (ceilings or {}).items()
+    }
     noisy = outliers([one.load.throughput_per_s for one in rounds])
     return ModeReport(
         parts=last.parts,
@@ -63,24 +69,11 @@ def mode_report(
         audit=sum((one.audit for one in rounds), Audit()),
         refusals=dict(Counter(code for one in rounds for code in one.load.refused.values())),
         rounds=[_round_report(one, is_noisy) for one, is_noisy in zip(rounds, noisy, strict=True)],
-        shares=dict(_shares(rounds, ceilings or {})),
+        shares={name: share for name, share in shares.items() if share},
     )
 
 
-def _shares(
-    rounds: Sequence[Round], ceilings: Mapping[str, Sequence[CeilingRound]]
-) -> Iterator[tuple[str, Estimate]]:
-    for name, most in ceilings.items():
-        shares = [
-            ours.load.throughput_per_s / theirs.throughput_per_s
-            for ours, theirs in zip(rounds, most, strict=False)
-            if not ours.invalid and theirs.throughput_per_s
-        ]
-        if shares:
-            yield name, estimate(shares)
-
-
-METRICS: dict[str, tuple[Callable[[Round], float | None], bool]] = {
+METRICS: dict[str, tuple[RoundFigure, bool]] = {
     "throughput_per_s": (lambda one: one.load.throughput_per_s, True),
     "ack_ms.p50": (lambda one: percentiles(one.load.ack_ms()).p50, False),
     "delivery_ms.p50": (lambda one: percentiles(one.load.delivery_ms()).p50, False),
@@ -102,9 +95,10 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
     baseline, *others = measured
     found = []
     for metric, (figure, more_is_better) in METRICS.items():
-        floor = _spread(_ratio(measured.get(control or "", ()), measured[baseline], figure))
+        figures = {name: _valid(rounds, figure) for name, rounds in measured.items()}
+        floor = _spread(_ratio(figures.get(control or "", ()), figures[baseline]))
         for mode in others:
-            ratio = _ratio(measured[mode], measured[baseline], figure)
+            ratio = _ratio(figures[mode], figures[baseline])
             found.append(
                 Comparison(
                     baseline=baseline,
@@ -159,16 +153,14 @@ def _curve(rounds: Sequence[Round], figure: LatencyFigure) -> Curve:
     )
 
 
-def _ratio(
-    rounds: Sequence[Round], baseline: Sequence[Round], figure: Callable[[Round], float | None]
-) -> Estimate | None:
-    """The estimate of mode / baseline over the pairs of valid rounds; None without such pairs."""
-    ratios = []
-    for ours, theirs in zip(rounds, baseline, strict=False):
-        if not ours.invalid and not theirs.invalid:
-            a, b = figure(ours), figure(theirs)
-            if a is not None and b:
-                ratios.append(a / b)
+def _valid(rounds: Sequence[Round], figure: RoundFigure) -> list[float | None]:
+    """A figure of each round, without those of invalid rounds."""
+    return [None if one.invalid else figure(one) for one in rounds]
+
+
+def _ratio(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Estimate | None:
+    """The estimate of ours / theirs, paired by round; None if no pair has both."""
+    ratios = [a / b for a, b in zip(ours, theirs, strict=False) if a is not None and b]
     return estimate(ratios) if ratios else None
 
 
