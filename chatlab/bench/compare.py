@@ -89,9 +89,8 @@ class Compare:
     ) -> None:
         self.simulated = describe(plans=options.faults, disk=options.disk)
         self.control = f"{modes[0]} again" if control else None
-        self.entrants = {mode: mode for mode in modes}
-        if self.control:
-            self.entrants[self.control] = modes[0]
+        again = {self.control: modes[0]} if self.control else {}
+        self.entrants = {mode: mode for mode in modes} | again
         self.scenario = scenario
         self.seed = seed
         self.rounds = rounds
@@ -151,9 +150,7 @@ class Compare:
 
         try:
             done = await measure_round(
-                self.entrants[name],
-                self.scenario,
-                self.seed,
+                *(self.entrants[name], self.scenario, self.seed),
                 number=progress.number,
                 work_folder=self.work_folder,
                 options=self._options,
