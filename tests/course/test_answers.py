@@ -31,9 +31,7 @@ def write(folder: Path, diff: str) -> WrongAnswer:
     return read_wrong(folder / "drops.diff")
 
 
-def test_a_wrong_answer_says_what_is_wrong_and_is_the_solution_with_a_change(
-    tmp_path: Path,
-) -> None:
+def test_a_wrong_answer_is_the_solution_with_a_change(tmp_path: Path) -> None:
     wrong = write(tmp_path, GOOD)
 
     assert (wrong.name, wrong.check) == ("drops", "order")

@@ -16,7 +16,7 @@ import pytest
 from chatlab.course import workplace
 from chatlab.course.catalog import Exercise
 from chatlab.course.progress import Progress
-from chatlab.course.workplace import Workplace, packaged
+from chatlab.course.workplace import Workplace
 from tests.course.small import PARTLY, RIGHT, STARTER, SYNTAX_ERROR, lacks, save, small_course
 from tests.support.command_line import run_here as run
 
@@ -252,11 +252,6 @@ def test_verify_says_what_is_wrong_with_an_exercise() -> None:
     assert "it has 1 wrong answers of 3" in done.out
     assert "01_one: the starter" in done.err
     assert json.loads(Path("verified.json").read_bytes())["exercises"]["01_one"]["problems"]
-
-
-@pytest.mark.real
-def test_verify_is_content_with_what_comes_with_chatlab() -> None:
-    assert "0 problems" in out(f"course verify 02_cache --seeds 1 --course {packaged()}")
 
 
 def test_a_wrong_answer_is_shown_as_a_diff_and_written_as_a_file() -> None:

@@ -79,16 +79,16 @@ def with_passed(state: LearnState, *names: str) -> LearnState:
 @pytest.mark.parametrize(
     ("passed", "at", "begins", "page"),
     [
-        ((), "", "01_one", "work"),
-        (("01_one",), "", "02_two", "work"),
-        ((), "03_three", "03_three", "work"),
-        (NAMES, "", "03_three", "end"),
+        (0, "", "01_one", "work"),
+        (1, "", "02_two", "work"),
+        (0, "03_three", "03_three", "work"),
+        (3, "", "03_three", "end"),
     ],
 )
 def test_it_begins_with_the_first_that_has_not_passed(
-    start: LearnState, passed: tuple[str, ...], at: str, begins: str, page: str
+    start: LearnState, passed: int, at: str, begins: str, page: str
 ) -> None:
-    progress = learn.ProgressRead(with_passed(start, *passed).progress, ())
+    progress = learn.ProgressRead(with_passed(start, *NAMES[:passed]).progress, ())
     state = after(LearnState(), progress, learn.CourseLoaded(start.exercises, at))
 
     assert (state.exercise.name, state.page) == (begins, page)
@@ -105,24 +105,20 @@ def test_a_save_begins_a_check_whose_results_are_shown_as_they_come(start: Learn
 
 
 def test_a_check_that_ends_is_recorded_and_it_stays_where_it_is(start: LearnState) -> None:
-    state, effects = step(start, ended("01_one"))
-    [keep] = effects
-
+    state, [keep] = happens(start, ended("01_one"))
     assert isinstance(keep, learn.KeepProgress)
     assert keep.change(Progress()).of("01_one").passed
     assert (state.index, state.checking, state.checked_at) == (0, False, "12:34:56")
-    other, effects = step(start, ended("03_three"))
+    other, effects = happens(start, ended("03_three"))
     assert (other.judged, effects) == (None, [])
 
 
 def test_next_waits_until_it_has_passed_or_cannot_be_told(start: LearnState) -> None:
     refused = after(start, "n")
+    assert (refused.index, "has not passed" in refused.note) == (0, True)
     state, effects = happens(with_passed(start, "01_one"), "n")
-    last = replace(start, index=2)
-
-    assert refused.index == 0
-    assert "has not passed" in refused.note
     assert (state.index, state.judged, effects) == (1, None, [learn.BeginCheck()])
+    last = replace(start, index=2)
     assert after(start, ended("01_one", "unsure"), "n").index == 1
     assert after(with_passed(last, "01_one", "03_three"), "n").index == 1  # it is left
     assert after(with_passed(last, *NAMES), "n").page == "end"
@@ -139,8 +135,7 @@ def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
             state = after(state, learn.ProgressRead(effect.change(state.progress), ()))
         shown.append(state.standing.hints)
 
-    assert shown == [1, 2, 3, 3, 3]
-    assert state.page == "hints"
+    assert (shown, state.page) == ([1, 2, 3, 3, 3], "hints")
     seen = replace(start, progress=Progress(exercises={"01_one": Standing(hints=1)}))
     assert effects_of(seen, "h") == []  # what was seen before is shown again, and no more
 
@@ -155,7 +150,6 @@ def test_the_answer_is_a_reward_and_a_note_lasts_until_the_next_key(start: Learn
 @pytest.mark.parametrize("key", ["q", "enter", "escape", "t", "z"])
 def test_any_key_leaves_a_page(start: LearnState, key: str) -> None:
     state, effects = happens(after(start, TASK), key)
-
     assert (state.page, effects) == ("work", [])
 
 
@@ -170,7 +164,6 @@ def test_a_page_scrolls_to_its_end_and_stays_where_it_was(start: LearnState) -> 
 
 def test_a_reset_is_asked_for(start: LearnState) -> None:
     asked = after(start, "x")
-
     assert asked.page == "reset"
     assert effects_of(asked, "y") == [learn.RestoreStarter()]
     unchanged = replace(asked, page="work", note="nothing was changed")
@@ -287,10 +280,8 @@ async def test_a_save_during_a_check_ends_that_check(course: Workplace, tmp_path
 @pytest.mark.skipif(sys.platform == "win32", reason="asks for a process the POSIX way")
 async def test_leaving_during_a_check_ends_it(course: Workplace, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    save(
-        course.exercises[0],
-        f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n",
-    )
+    says_its_id = f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+    save(course.exercises[0], f"{says_its_id}while True: pass\n")
     async with sitting(course) as at:
         await at.until(lambda _: pid.exists() and pid.read_text())
 
@@ -394,9 +385,7 @@ def test_a_terminal_is_left_as_it_was(course: Workplace, ending: str) -> None:
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
         [sys.executable, "-m", "chatlab", "learn", "--course", str(course.root)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
         env={**os.environ, "TERM": "xterm-256color", "LINES": "24", "COLUMNS": "80"},
     )
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -102,10 +103,8 @@ def test_a_rename_that_fails_leaves_the_old_file(
     kept.update(lambda now: hinted(now, NAME, 1))
     before = (tmp_path / "progress.json").read_bytes()
 
-    def fails(_source: object, _target: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", fails)
+    no_space = OSError(28, "No space left on device")
+    monkeypatch.setattr("os.replace", Mock(side_effect=no_space))
     kept.update(lambda now: hinted(now, NAME, 2))
 
     assert (tmp_path / "progress.json").read_bytes() == before
@@ -117,6 +116,7 @@ def test_two_processes_lose_none_of_each_others_updates(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 from chatlab.course.progress import ProgressFile, hinted
 kept = ProgressFile(Path(sys.argv[1]))
 for number in range(30):
