@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from chatlab.bench.audit import Audit
 from chatlab.chat.snapshot import Percentiles
-from chatlab.labs.tune.frontier import frontier, pairs, recommended
-from chatlab.labs.tune.measure import Cell, TuneReport, judged
+from chatlab.labs.tune.measure import Cell, TuneReport, frontier, judged, pairs, recommended
 from chatlab.labs.tune.view import render
 from tests.labs.support import printed, report_of
 

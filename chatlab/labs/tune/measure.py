@@ -2,12 +2,15 @@
 
 Each pair of batch size and flush interval is measured under two loads, because each shows what
 the other hides: the midnight burst shows throughput (batches fill at once), and a steady evening
-shows latency (most batches never fill, and wait). Read `frontier.py` for how pairs are judged.
+shows latency (most batches never fill, and wait).
+
+A pair is on the Pareto frontier if no other is at least as good in both figures and better in one;
+of those, `RULE` recommends one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated
@@ -22,10 +25,7 @@ from chatlab.chat.modes import named
 from chatlab.chat.snapshot import Percentiles
 from chatlab.errors import UsageError
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed, most_at_risk
-from chatlab.labs.tune.frontier import frontier, pairs, recommended, words_of
 
-CLEAR = 1.5
-"""A figure counts as clearly larger than another from this ratio on."""
 EXPECTED_PER_S = 2_000
 """Of a burst, for the estimate."""
 UNMOVED = {
@@ -33,6 +33,12 @@ UNMOVED = {
     "group-commit": "saves all that waits as soon as it can",
 }
 """Processors that do not turn the knobs of this lab, and what they do instead."""
+ENOUGH = 0.8
+ALIKE = 1.1
+RULE = (
+    f"of all with at least {ENOUGH:.0%} of the best throughput, those whose p95 is within "
+    f"{ALIKE - 1:.0%} of the lowest; of these, the smallest batch"
+)
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +180,57 @@ def cell(
     )
 
 
+def pairs(
+    batch_sizes: Sequence[int], intervals_ms: Sequence[float], *, one_is_full: bool
+) -> list[tuple[int, float | None]]:
+    """The grid. With `one_is_full` a batch size of 1 stands once: its interval never matters."""
+    return [
+        pair
+        for size in batch_sizes
+        for pair in (
+            [(size, None)]
+            if size == 1 and one_is_full
+            else [(size, interval_ms) for interval_ms in intervals_ms]
+        )
+    ]
+
+
+def words_of(batch_size: int, interval_ms: float | None) -> str:
+    """A pair, as people say it."""
+    return f"batch {batch_size:,}" + ("" if interval_ms is None else f", {interval_ms:,g} ms")
+
+
+def frontier(choices: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which choices nothing beats.
+
+    Args:
+        choices: for each, a gain (more is better) and a price (less is better).
+    """
+    return [not any(_beats(other, one) for other in choices) for one in choices]
+
+
+def recommended(choices: Sequence[tuple[float, float]], sizes: Sequence[float]) -> int | None:
+    """The place of the choice to recommend, by `RULE`; None if there is none.
+
+    Args:
+        choices: gain and price of each.
+        sizes: the batch size of each. Of two that cost the same in a quiet hour, the one with
+            fewer messages in a batch loses less when something goes wrong.
+    """
+    if not choices:
+        return None
+    enough = ENOUGH * max(gain for gain, _ in choices)
+    good = [place for place, (gain, _) in enumerate(choices) if gain >= enough]
+    cheap = ALIKE * min(choices[place][1] for place in good)
+    alike = [place for place in good if choices[place][1] <= cheap]
+    return min(alike, key=lambda place: (sizes[place], choices[place][1]))
+
+
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    no_worse = one[0] >= other[0] and one[1] <= other[1]
+    return no_worse and one != other
+
+
 def judged(cells: Sequence[Cell]) -> tuple[list[Cell], int | None]:
     """The cells with the frontier marked, and the place of the recommended one.
 
@@ -186,37 +243,3 @@ def judged(cells: Sequence[Cell]) -> tuple[list[Cell], int | None]:
         marked[place] = msgspec.structs.replace(cells[place], on_frontier=is_on)
     best = recommended(choices, [cells[n].batch_size for n in places])
     return marked, None if best is None else places[best]
-
-
-def too_small(cells: Sequence[Cell]) -> tuple[Cell, Cell] | None:
-    """The smallest batch and the fastest cell, which clearly delivers more; None if it does not."""
-    smallest = min(cells, key=lambda one: (one.batch_size, -one.delivered_per_s))
-    fastest = max(cells, key=lambda one: one.delivered_per_s)
-    return (
-        None if smallest.delivered_per_s * CLEAR > fastest.delivered_per_s else (smallest, fastest)
-    )
-
-
-def worst_pair(
-    cells: Sequence[Cell],
-    same: Callable[[Cell], float | None],
-    more: Callable[[Cell], float],
-) -> tuple[Cell, Cell] | None:
-    """Two cells with the same of one knob and less and more of the other, p95 clearly higher with
-    more; those that differ the most, in p95 times throughput. None if there are none."""
-    found = [
-        (a.delivered_per_s / b.delivered_per_s * b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
-        for a in cells
-        for b in cells
-        if a.delivery_ms.p95
-        and b.delivery_ms.p95
-        and b.delivered_per_s
-        and b.delivery_ms.p95 >= CLEAR * a.delivery_ms.p95
-        and same(a) is not None
-        and same(a) == same(b)
-        and more(a) < more(b)
-    ]
-    if not found:
-        return None
-    _, less, most = max(found, key=lambda item: item[0])
-    return less, most

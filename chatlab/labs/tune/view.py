@@ -11,13 +11,14 @@ from rich.text import Text
 
 from chatlab.chat.metrics import BEYOND_MIN
 from chatlab.labs import screen
-from chatlab.labs.tune.frontier import RULE, words_of
-from chatlab.labs.tune.measure import Cell, TuneReport, too_small, worst_pair
+from chatlab.labs.tune.measure import RULE, Cell, TuneReport, words_of
 from chatlab.view import words
 
 BAR_WIDTH = 9
 MAP_WIDTH = 60
 MAP_HEIGHT = 10
+CLEAR = 1.5
+"""A figure counts as clearly larger than another from this ratio on."""
 P99_MIN = 100 * BEYOND_MIN
 
 
@@ -140,10 +141,10 @@ def _explanation(report: TuneReport) -> Iterator[Text]:
 
 def _too_small(cells: Sequence[Cell]) -> str:
     """What the smallest batch does to throughput."""
-    found = too_small(cells)
-    if found is None:
+    smallest = min(cells, key=lambda one: (one.batch_size, -one.delivered_per_s))
+    fastest = max(cells, key=lambda one: one.delivered_per_s)
+    if smallest.delivered_per_s * CLEAR > fastest.delivered_per_s:
         return "Too small did not hurt here: the smallest batch is about as fast as any."
-    smallest, fastest = found
     return (
         f"Too small: {_name(smallest)} delivers {smallest.delivered_per_s:,.0f} per second, "
         f"{_name(fastest)} {fastest.delivered_per_s:,.0f}. Each save rewrites a file; small "
@@ -153,7 +154,7 @@ def _too_small(cells: Sequence[Cell]) -> str:
 
 def _too_large(cells: Sequence[Cell], best: Cell) -> str:
     """What a batch that never fills does, beside a smaller one with the same interval."""
-    found = worst_pair(cells, lambda one: one.flush_interval_ms, lambda one: one.batch_size)
+    found = _worst_pair(cells, lambda one: one.flush_interval_ms, lambda one: one.batch_size)
     if found is None:
         return f"Too large did not hurt here: no larger batch is clearly worse than {_name(best)}."
     small, large = found
@@ -167,7 +168,7 @@ def _too_large(cells: Sequence[Cell], best: Cell) -> str:
 
 def _too_long(cells: Sequence[Cell]) -> str:
     """What a long interval does, beside a shorter one with the same batch size."""
-    found = worst_pair(cells, lambda one: one.batch_size, lambda one: one.flush_interval_ms or 0)
+    found = _worst_pair(cells, lambda one: one.batch_size, lambda one: one.flush_interval_ms or 0)
     if found is None:
         return "Too long did not hurt here: no longer interval is clearly worse than a short one."
     short, long = found
@@ -176,6 +177,31 @@ def _too_long(cells: Sequence[Cell]) -> str:
         f"{long.at_risk:,} messages at risk; {_name(short)} has {_p95(short)} and "
         f"{short.at_risk:,}. A message in a batch waits until the batch is saved."
     )
+
+
+def _worst_pair(
+    cells: Sequence[Cell],
+    same: Callable[[Cell], float | None],
+    more: Callable[[Cell], float],
+) -> tuple[Cell, Cell] | None:
+    """Two cells with the same of one knob and less and more of the other, p95 clearly higher with
+    more; those that differ the most, in p95 times throughput. None if there are none."""
+    found = [
+        (a.delivered_per_s / b.delivered_per_s * b.delivery_ms.p95 / a.delivery_ms.p95, a, b)
+        for a in cells
+        for b in cells
+        if a.delivery_ms.p95
+        and b.delivery_ms.p95
+        and b.delivered_per_s
+        and b.delivery_ms.p95 >= CLEAR * a.delivery_ms.p95
+        and same(a) is not None
+        and same(a) == same(b)
+        and more(a) < more(b)
+    ]
+    if not found:
+        return None
+    _, less, most = max(found, key=lambda item: item[0])
+    return less, most
 
 
 def _name(one: Cell) -> str:
