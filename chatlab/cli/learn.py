@@ -22,6 +22,7 @@ from chatlab.cli.options import CourseFolder
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import shown_path
+from chatlab.view.dashboard.live import drawn_at_once
 from chatlab.view.words import many
 
 NEW_COURSE = Path("chatlab-course")
@@ -108,13 +109,7 @@ def terminal(
         console: to draw on; by default standard output.
         keys: their source; by default the terminal.
     """
-    screen = Live(
-        console=console or Console(highlight=False),
-        screen=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    screen = drawn_at_once(console or Console(highlight=False), full_screen=True)
     with screen as live, _typed(keys or create_input(), pressed), _told_to_stop(pressed):
         yield live
 

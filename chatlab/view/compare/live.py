@@ -12,13 +12,13 @@ import sys
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.live import Live
 from rich.style import Style
 
 from chatlab.bench.compare import Compare
 from chatlab.bench.live import LiveMode, LiveRecorder, LiveSnapshot
 from chatlab.view import words
 from chatlab.view.compare.panel import PANEL_ROWS, Scale, panel
+from chatlab.view.dashboard.live import drawn_at_once
 from chatlab.view.lines import QUIET, STRONG, Line, Page, beside, cut, line
 from chatlab.view.load import PROGRESS_S, progress_bar
 
@@ -76,14 +76,7 @@ async def follow(compare: Compare) -> None:
 
 
 async def _draw(recorder: LiveRecorder, console: Console) -> None:
-    screen = Live(
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with screen as live:
+    with drawn_at_once(console, full_screen=False) as live:
         while True:
             width, height = console.size
             # One line stays free: a picture as high as the terminal would scroll it.

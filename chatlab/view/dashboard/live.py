@@ -30,6 +30,21 @@ HISTORY_MAX = 300
 """Snapshots kept for the charts: two and a half minutes at two a second."""
 
 
+def drawn_at_once(console: Console, *, full_screen: bool) -> Live:
+    """A picture that is drawn when it is updated, and is gone after its block.
+
+    What a program prints meanwhile is not redirected.
+    """
+    return Live(
+        console=console,
+        screen=full_screen,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
 async def every(interval_s: float, take: Callable[[], Snapshot]) -> AsyncIterator[Snapshot]:
     """Snapshots without end: one now, then one every `interval_s` seconds."""
     while True:
@@ -113,14 +128,7 @@ class _KeptStream(io.TextIOBase):
 
 async def _on_screen(snapshots: AsyncIterator[Snapshot], console: Console) -> None:
     history: deque[Snapshot] = deque(maxlen=HISTORY_MAX)
-    screen = Live(
-        console=console,
-        screen=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with kept_output(), screen as live:
+    with kept_output(), drawn_at_once(console, full_screen=True) as live:
         async for snapshot in snapshots:
             if history and snapshot.uptime_s < history[-1].uptime_s:
                 history.clear()  # the server was started anew
