@@ -72,11 +72,9 @@ def importers(package: str) -> set[str]:
     }
 
 
-def in_chatlab(path: Path) -> Iterator[list[str]]:
+def in_chatlab(path: Path) -> list[list[str]]:
     """What a file imports from chatlab, as ["chat", "parts", ...]."""
-    for name in sorted(imports(path)):
-        if name.startswith("chatlab."):
-            yield name.split(".")[1:]
+    return [name.split(".")[1:] for name in sorted(imports(path)) if name.startswith("chatlab.")]
 
 
 def name_of(path: Path) -> str:
@@ -162,17 +160,19 @@ def test_a_library_is_imported_only_where_it_belongs(package: str, homes: str) -
 
 
 OPENERS = {"open", "fdopen", "read_bytes", "write_bytes", "read_text", "write_text"}
-OF_OS = {"replace", "rename", "remove", "unlink", "truncate", "fsync", "fdatasync"}
+OF_OS = {
+    f"os.{name}"
+    for name in ("replace", "rename", "remove", "unlink", "truncate", "fsync", "fdatasync")
+}
 
 
 def file_calls(path: Path) -> set[str]:
     """The calls in a file that open, change or remove files, with their lines."""
-    found = set()
-    for call, node in calls(path):
-        owner, _, name = call.rpartition(".")
-        if name in OPENERS or (owner == "os" and name in OF_OS):
-            found.add(f"{name}, line {node.lineno}")
-    return found
+    return {
+        f"{call}, line {node.lineno}"
+        for call, node in calls(path)
+        if call.split(".")[-1] in OPENERS or call in OF_OS
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Parts that a user wrote: what the word `mine` stands for, which file and class a part comes from,
 and how that file is read or run.
 
-A command finds out what `mine` is (`course/mine.py`) and passes it to every process that it starts,
-through the environment. So the server, the benchmark that runs it and the table that shows it agree
-on what that short word means.
+A command finds out what `mine` is (`course/solved_parts.py`) and passes it to every process that it
+starts, through the environment. So the server, the benchmark that runs it and the table that shows
+it agree on what that short word means.
 """
 
 from __future__ import annotations
