@@ -193,7 +193,6 @@ def test_many_modes_or_long_names_fit_and_are_still_readable(width: int, count: 
     names = ["racy", "naive", "cached", "batched", "optimized", "journal", "sqlite"][:count]
     assert max(map(cell_len, lines(a_report(dict.fromkeys(long, a_mode())), width))) <= width
     printed = "\n".join(lines(a_report(dict.fromkeys(names, a_mode())), width))
-
     for label in ("delivered per second", "reads + writes per message", "an ack means"):
         assert label in printed
     for name in names:
@@ -254,7 +253,6 @@ def test_each_mode_is_shown_as_a_share_of_the_ceilings_that_were_measured() -> N
         "journal": a_mode(shares={"echo": Estimate(1.23, None, None, [1.23] * 2)}),
     }
     report = a_report(modes, ceilings={"echo": SHARE})
-
     assert row("x bare echo server", report) == ["0.0061 (0.0052 to 0.0074)", "1.2"]
     assert "without disk" not in text(report)
     assert "echo" not in text(a_report())
@@ -307,7 +305,6 @@ def test_the_page_asks_nobody_for_anything_and_holds_plotly_once() -> None:
     asking = ("src", "href", "srcset", "action", "data")
     addresses = [has[name] for _, has in parsed.elements for name in asking if name in has]
     policy = parsed.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
-
     assert addresses == ["data:,"]
     assert "default-src 'none'" in policy
     assert "script-src 'sha256-" in policy

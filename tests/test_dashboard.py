@@ -132,10 +132,8 @@ def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_
 
 def test_names_from_outside_cannot_steer_the_terminal() -> None:
     evil = "\x1b[2Jgone\x07\r\n"
-    snapshot = a_snapshot(
-        mode=evil, url=evil, parts={"reader": evil}, notes=[ServerNote(1.0, evil)],
-        files={evil: FileIO(1)}, refusals={evil: 1},
-    )  # fmt: skip
+    names = {"mode": evil, "url": evil, "parts": {"reader": evil}, "refusals": {evil: 1}}
+    snapshot = a_snapshot(**names, notes=[ServerNote(1.0, evil)], files={evil: FileIO(1)})
     for page in (dashboard(140, 40, snapshot), printed(lambda c: print_summary(snapshot, c))):
         assert not re.search(r"[\x00-\x09\x0b-\x1f]", "".join(page))
     assert plain_line(snapshot).isprintable()
@@ -256,8 +254,9 @@ async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelle
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert file.getvalue().rindex("\x1b[?1049l") > file.getvalue().rindex("\x1b[?1049h")
-    assert file.getvalue().rindex("\x1b[?25h") > file.getvalue().rindex("\x1b[?25l")
+    last = file.getvalue().rindex
+    assert last("\x1b[?1049l") > last("\x1b[?1049h")
+    assert last("\x1b[?25h") > last("\x1b[?25l")
 
 
 async def test_the_screen_is_drawn_once_for_each_snapshot_without_colours_if_so_wanted() -> None:

@@ -145,11 +145,14 @@ def stages() -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_screen_is_never_wider_or_taller_than_asked(width: int, height: int) -> None:
+def test_screen_is_never_wider_or_taller_than_asked_and_fits_ascii(width: int, height: int) -> None:
     for watched in stages():
         lines = watched.screen(width, height)
         assert 0 < len(lines) <= height
         assert max(map(cell_len, lines)) <= width
+        text = watched.text(width, height, encoding="ascii")
+        assert text.isascii()
+        assert "?" not in text
 
 
 def demonstration() -> Watched:
@@ -273,8 +276,8 @@ def test_each_side(scene: Callable[[], Watched], on_left: list[str], on_right: l
 
 
 def test_clock_of_a_round_stops_when_everything_is_settled() -> None:
-    run = Timeline(1, COUNT).with_sample(at(0.2, 990, refused=10))
-    run = run.with_sample(at(5.0, 990, refused=10))
+    first, later = at(0.2, 990, refused=10), at(5.0, 990, refused=10)
+    run = Timeline(1, COUNT).with_sample(first).with_sample(later)
     assert (run.end_s, run.ended) == (0.2, True)
 
 
@@ -309,7 +312,6 @@ def test_finished_round_tells_how_many_were_refused_by_any_moment() -> None:
 
 def test_rates_and_queues_have_one_scale_on_both_sides_and_begin_at_the_left() -> None:
     watched = Watched().ends("naive", 1, 2.0).runs("optimized", 2, at(0.2, 500), at(0.4, 990))
-
     left, right = (side.splitlines() for side in watched.sides())
     row = next(n for n, text in enumerate(left) if text.startswith("delivered per second"))
     assert set(left[row][30:].strip()) <= set("█▆▅▄▃▂▁")
@@ -362,8 +364,7 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
 
 
 def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
-    watched = Watched()
-    watched.runs("naive", 3, at(0.2, 100))
+    watched = Watched().runs("naive", 3, at(0.2, 100))
     watched.now_s += 75
     head = watched.screen()[0]
     assert "midnight: round 3 of 12, measuring naive" in head
@@ -374,13 +375,6 @@ def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
     text = ghost_and_live().text(force_terminal=True, no_color=True)
     assert "\x1b[2m" in text
     assert not re.search(r"\x1b\[[39]", text)
-
-
-def test_screen_fits_a_console_that_knows_only_ascii() -> None:
-    for watched in stages():
-        text = watched.text(encoding="ascii")
-        assert text.isascii()
-        assert "?" not in text
 
 
 async def test_a_terminal_gets_the_screen_and_is_left_empty_and_a_server_may_have_gone(

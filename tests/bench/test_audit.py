@@ -169,7 +169,6 @@ def test_messages_of_others_are_left_out() -> None:
     of_others = ("Happy New Year!", content_of("other", 3, "x"), "run/ x", "", "run/-1 x")
     first = saved.messages[0]
     saved.messages[3:3] = [msgspec.structs.replace(first, content=text) for text in of_others]
-
     found = audit(run.result(), RUN, saved)
     assert faults(found) == {}
     assert found.saved == COUNT

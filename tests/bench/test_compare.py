@@ -29,7 +29,6 @@ def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(
 ) -> None:
     naive, optimized = (measured.report.modes[name].io for name in ("naive", "optimized"))
     files = {name: (io.reads, io.writes) for name, io in naive.files.items()}
-
     assert {name: costs for name, costs in files.items() if any(costs)} == {
         "chatrooms.json": (MESSAGES, 0),
         "messages.json": (MESSAGES, MESSAGES),
@@ -45,7 +44,6 @@ def test_rounds_alternate_a_b_b_a_and_good_modes_have_a_clean_audit_with_every_m
 ) -> None:
     modes = measured.report.modes
     order = {one.number: name for name, mode in modes.items() for one in mode.rounds}
-
     found = [order[number] for number in sorted(order)]
     assert found == ["naive", "optimized", "optimized", "naive"]
     assert list(measured.folder.iterdir()) == []  # no data folder stays
@@ -142,7 +140,6 @@ async def test_an_echo_server_answers_each_message_to_its_sender_alone(
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
     async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
-
     assert result.complete
     assert (result.sent, result.acked, result.delivered, result.altered) == (60, 60, 60, 0)
     for user in range(4):

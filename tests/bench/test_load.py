@@ -128,7 +128,6 @@ async def test_a_stall_does_not_stop_the_sending_and_counts_for_every_message_me
     async with asyncio.timeout(5):  # one that waited for answers would wait for ever
         result = await loaded(answers_all_at(19), rate_per_s=200.0)
     stalled_until_s = result.plan[-1].at_s
-
     assert result.complete
     assert result.sent == 20
     for latencies in (result.ack_ms(), result.delivery_ms()):
@@ -365,7 +364,6 @@ async def test_a_closed_loop_waits_for_each_message_to_come_back_or_to_be_refuse
     result = await loaded(ACKS, in_flight=1)
     refused = await loaded(refuses("overloaded"), in_flight=1)
     senders = {send.user for send in result.plan}
-
     assert not result.complete
     assert (result.sent, result.unsent) == (len(senders), 20 - len(senders))
     assert refused.complete

@@ -268,6 +268,5 @@ def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_sen
     tracker.ack_up_to(0, 199, now_s=99.0)  # long before the latest ones
     tracker.sent(0, tracker.unsent(0, LATEST_ACKS), now_s=100.5, due_s=100.0)
     tracker.ack_up_to(0, count - 1, now_s=101.0)
-
     progress = tracker.progress(101.0)
     assert (progress.ack_p95_ms, progress.ack_p95_send_ms) == (1000.0, 500.0)
