@@ -119,13 +119,10 @@ def verdicts(seeds: int, factor: float) -> list[str]:
     return found
 
 
-def test_a_server_against_itself_is_the_same_in_19_of_20_comparisons() -> None:
+def test_a_server_is_the_same_as_itself_in_19_of_20_comparisons_but_not_as_a_faster_one() -> None:
     found = verdicts(1_000, 1.0)
     assert found.count("same") >= 950
     assert all(found[start : start + 20].count("same") >= 15 for start in range(0, 1_000, 20))
-
-
-def test_a_server_twice_as_fast_is_told_from_one_half_as_fast() -> None:
     assert set(verdicts(100, 2.0)) == {"better"}
     assert set(verdicts(100, 0.5)) == {"worse"}
 
