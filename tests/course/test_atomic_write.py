@@ -90,10 +90,7 @@ WRONG = {
         SYNCS_LATE,
     ),
     "keeps an fsync's error to itself": ("disk_fails: a power cut may leave", KEEPS_TO_ITSELF),
-    "leaves a file of a new name after each failure": (
-        "disk_fails: they pile up",
-        SAFE.replace(*NEW_NAME),
-    ),
+    "a new file after each failure": ("disk_fails: they pile up", SAFE.replace(*NEW_NAME)),
     "waits for ever": ("replaces: had not ended", WAITS),
 }
 

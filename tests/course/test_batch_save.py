@@ -103,9 +103,8 @@ WRONG = {
     "needs its settings at once": (
         "keeps: batch_size_max",
         SAVE
-        + "def __init__(self, files, reader, writer, lock, settings):\n"
-        + "    super().__init__(files, reader, writer, lock, settings)\n"
-        + "    self.most = settings.batch_size_max",
+        + "def __init__(self, *parts):\n    super().__init__(*parts)\n"
+        + "    self.most = parts[-1].batch_size_max",
     ),
     "waits for more": (
         "one_write: 52 ms",
@@ -121,10 +120,6 @@ WRONG = {
     "tells the reader of the batch alone": (
         "tells_the_reader: missing: 2 messages (zoe-1",
         SAVE.replace("written(MESSAGES, messages)", "written(MESSAGES, list(batch))"),
-    ),
-    "a lock of its own for each save": (
-        "at_once",
-        SAVE.replace("self.lock.hold(MESSAGES.name)", "asyncio.Lock()"),
     ),
     "turns the error into another one": (
         "all_or_nothing: RuntimeError",

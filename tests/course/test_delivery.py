@@ -51,10 +51,7 @@ async def deliver(self, batch):
 """
 NONSENSE = {
     "returns nothing": ("everyone: it returned None", "async def deliver(self, batch): pass"),
-    "not async": (
-        "everyone: it returned an object of type int at once",
-        "def deliver(self, batch): return 0",
-    ),
+    "not async": ("everyone: an object of type int at once", "def deliver(self, batch): return 0"),
     "no batch": (
         "everyone: takes 1 positional argument but 2",
         "async def deliver(self): return 0",
@@ -64,10 +61,7 @@ NONSENSE = {
         "everyone: an object of type str",
         EACH.replace("push(frame", "push(frame.decode()"),
     ),
-    "no frames": (
-        "everyone: bytes that no client",
-        EACH.replace("encode_message(", "encode("),
-    ),
+    "no frames": ("everyone: bytes that no client", EACH.replace("encode_message(", "encode(")),
 }
 CUT = "if part and chars + len(message.content) > FRAME_CHARS_MAX"
 ONE_LATE: Mistake = ("large_batch: characters", CUT, "if part and chars > FRAME_CHARS_MAX")

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.course.judging import (
-    Mistake,
-    changed,
-    judged,
-    mistakes,
-    right_files,
-    solution,
-    wrong,
-)
+from tests.course.judging import Mistake, changed, judged, mistakes, right_files, solution, wrong
 
 NAME = "09_journal"
 GROWS = "            self._remember(group.messages)\n        group"

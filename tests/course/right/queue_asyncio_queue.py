@@ -2,22 +2,19 @@
 
 import asyncio
 
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 from chatlab.errors import StorageError
+from tests.course.right.queue_base import CountingQueue
 
 
-class MessageProcessor(Processor):
-    acks_queued = True
-
+class MessageProcessor(CountingQueue):
     def __init__(self, *parts):
         super().__init__(*parts)
         self.queue = asyncio.Queue()
-        self.unsaved = {}
-        self.flushes = self.failures = 0
+        self.entries = {}
         self.flusher = asyncio.create_task(self.flush_for_ever())
 
     async def submit(self, entry):
-        self.unsaved[entry] = None
+        self.entries[entry] = None
         self.queue.put_nowait(entry)
         await self.outcome.queued(entry)
 
@@ -26,10 +23,8 @@ class MessageProcessor(Processor):
         await self.flusher
         return ()
 
-    def statistics(self):
-        oldest = next(iter(self.unsaved), None)
-        oldest_s = self.clock() - oldest.accepted_at if oldest else 0.0
-        return ProcessorStatistics(len(self.unsaved), 0, oldest_s, self.flushes, self.failures)
+    def unsaved(self):
+        return list(self.entries)
 
     async def flush_for_ever(self):
         entry = await self.queue.get()
@@ -64,4 +59,4 @@ class MessageProcessor(Processor):
             for entry in batch:
                 await self.outcome.saved([entry])
         for entry in batch:
-            del self.unsaved[entry]
+            del self.entries[entry]

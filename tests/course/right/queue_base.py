@@ -1,0 +1,15 @@
+"""What right queues of all shapes do alike: they count, and tell what is not yet saved."""
+
+from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+
+
+class CountingQueue(Processor):
+    acks_queued = True
+    bounded = False
+    flushes = failures = 0
+
+    def statistics(self):
+        unsaved = self.unsaved()
+        oldest_s = self.clock() - unsaved[0].accepted_at if unsaved else 0.0
+        limit = self.settings.queue_limit if self.bounded else 0
+        return ProcessorStatistics(len(unsaved), limit, oldest_s, self.flushes, self.failures)
