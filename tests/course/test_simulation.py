@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from chatlab.course.catalog import load_all
-from chatlab.course.containment import load_checks
+from chatlab.course.containment import load_checks, load_work
 from chatlab.course.simulation import (
     STEPS_MAX,
     TURNS_AFTER_THE_END,
     Deadlock,
     Livelock,
     Story,
-    VirtualClockLoop,
     now,
     run,
 )
@@ -27,16 +26,6 @@ from chatlab.errors import StorageError
 from tests.support.virtual_clock import on_virtual_clock
 
 # The clock: it jumps, but never past work that is under way.
-
-
-def test_the_clock_starts_at_zero_and_jumps_only_to_timers() -> None:
-    loop = VirtualClockLoop()
-    try:
-        assert loop.time() == 0
-        loop.run_until_complete(asyncio.sleep(2.5))
-        assert loop.time() == 2.5
-    finally:
-        loop.close()
 
 
 async def wakes(*after_s: float) -> list[tuple[float, float]]:
@@ -51,7 +40,7 @@ async def wakes(*after_s: float) -> list[tuple[float, float]]:
     return woken
 
 
-def test_timers_fire_in_order_and_on_time() -> None:
+def test_the_clock_starts_at_zero_and_jumps_from_timer_to_timer() -> None:
     assert run(wakes(2, 0.5, 1.25)) == [(0.5, 0.5), (1.25, 1.25), (2, 2)]
 
 
@@ -79,11 +68,8 @@ async def test_time_stands_still_while_a_thread_works() -> None:
 
 
 def test_waiting_for_what_nobody_will_do_is_reported() -> None:
-    async def wait_for_ever() -> None:
-        await asyncio.Event().wait()
-
     with pytest.raises(Deadlock):
-        run(wait_for_ever())
+        run(asyncio.Event().wait())
 
 
 @pytest.mark.parametrize(
@@ -156,15 +142,14 @@ def story(tmp_path: Path) -> Story:
 
 
 @pytest.fixture
-def learners(tmp_path: Path) -> SimpleNamespace:
-    """The functions of a learner's file."""
-    names: dict[str, object] = {}
-    exec(compile(LEARNERS_CODE, str(tmp_path / "work.py"), "exec"), names)
-    return SimpleNamespace(save=names["save"], read=names["read"])
+def learners(tmp_path: Path) -> ModuleType:
+    """A learner's file."""
+    (tmp_path / "work.py").write_text(LEARNERS_CODE, "utf-8")
+    return load_work(tmp_path / "work.py")
 
 
 def test_a_story_names_who_did_what_when_and_from_which_line(
-    story: Story, learners: SimpleNamespace
+    story: Story, learners: ModuleType
 ) -> None:
     async def happens() -> None:
         files = SimulatedFiles(tell=story.tell, operation_s=0.001)
@@ -184,7 +169,7 @@ def test_a_story_names_who_did_what_when_and_from_which_line(
     assert str(story.steps[2]) == "      2.0 ms  the end"
 
 
-def test_a_story_tells_of_an_operation_that_fails(story: Story, learners: SimpleNamespace) -> None:
+def test_a_story_tells_of_an_operation_that_fails(story: Story, learners: ModuleType) -> None:
     with pytest.raises(StorageError):
         run(learners.read(SimulatedFiles(tell=story.tell)))
 

@@ -35,22 +35,13 @@ def broken(batch_size: int, interval_s: float) -> list[str]:
 # The field of answers.
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "interval_s"),
-    [(175, 0.07), (200, 0.12), (220, 0.075), (300, 0.07), (500, 0.066), (420, 0.078)],
-)
-def test_there_is_a_field_of_right_answers(batch_size: int, interval_s: float) -> None:
-    assert broken(batch_size, interval_s) == []
+RIGHT = [(175, 0.07), (200, 0.12), (220, 0.075), (300, 0.07), (500, 0.066), (420, 0.078)]
+EXTREME = [(1, 0), (1, 3_600), (1_000_000, 0), (1_000_000, 3_600), (100, 0.05), (1_000, 1)]
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "interval_s"),
-    [(1, 0), (1, 3_600), (1_000_000, 0), (1_000_000, 3_600), (100, 0.05), (1_000, 1)],
-)
-def test_no_extreme_wins_and_neither_does_the_trainings_pair(
-    batch_size: int, interval_s: float
-) -> None:
-    assert broken(batch_size, interval_s)
+@pytest.mark.parametrize("pair", RIGHT + EXTREME)
+def test_there_is_a_field_of_right_answers_and_no_extreme_is_in_it(pair: tuple[int, float]) -> None:
+    assert (broken(*pair) == []) == (pair in RIGHT)
 
 
 def test_the_starter_breaks_every_limit() -> None:
