@@ -106,7 +106,9 @@ def test_a_command_is_listed_with_the_first_paragraph_of_its_help(name: str) -> 
 
 
 def test_the_help_imports_no_command() -> None:
-    code = "import sys, chatlab.cli; print(*(m for m in sys.modules if m.startswith('chatlab.')))"
+    code = (
+        "import sys, chatlab.cli.app; print(*(m for m in sys.modules if m.startswith('chatlab.')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()) == {

@@ -1,4 +1,4 @@
-"""The command line, assembled: a table with one row for each command.
+"""The front door: the command line, assembled from a table with one row for each command.
 
 A command's module is imported when the command is used, so that `chatlab --help` is quick, and so
 the module may import at its top whatever the command needs.
@@ -6,7 +6,9 @@ the module may import at its top whatever the command needs.
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +16,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_group
 
+from chatlab import exit_codes
+from chatlab.errors import ChatlabError
 from chatlab.labs import LABS
 
 COMMANDS: dict[str | None, str] = {
@@ -66,6 +70,19 @@ app = typer.Typer(
     no_args_is_help=True,
     **_STYLE,
 )
+
+
+def main() -> None:
+    """Run a command; a mistake of the user's is one clear line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character shows a "?" in its place, rather than a traceback.
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except ChatlabError as error:
+        print(f"chatlab: {error}", file=sys.stderr)
+        sys.exit(exit_codes.USAGE)
 
 
 class LazyCommand(TyperCommand):

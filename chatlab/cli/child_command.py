@@ -63,7 +63,7 @@ def _wait(process: subprocess.Popen[bytes]) -> bool:
 
 def main() -> None:
     """The child: run the command, from the arguments after the first."""
-    from chatlab import cli
+    from chatlab.cli import app
 
     is_child.set()
     ended = Path(sys.argv.pop(1))
@@ -71,7 +71,7 @@ def main() -> None:
     when_stdin_ends(_interrupt)
     code: object = exit_codes.OK
     try:
-        cli.main()
+        app.main()
     except SystemExit as error:
         code = error.code
     sys.stdout.flush()

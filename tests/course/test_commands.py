@@ -270,7 +270,7 @@ def test_a_wrong_answer_is_shown_as_a_diff_and_written_as_a_file() -> None:
 
 def test_check_imports_nothing_heavy(course: Workplace) -> None:
     code = (
-        "import sys; from chatlab.cli import main; sys.argv = ['chatlab', 'check', 'one']\n"
+        "import sys; from chatlab.cli.app import main; sys.argv = ['chatlab', 'check', 'one']\n"
         "try: main()\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from chatlab.cli import main
+from chatlab.cli.app import main
 from tests.support.chat_client import ENVIRONMENT, WAIT_S, chatlab_command
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
