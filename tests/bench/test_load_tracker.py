@@ -43,6 +43,7 @@ def a_frame(contents: Sequence[str], sender: str = "someone") -> MessagesFrame:
 
 # What can happen: the name of a method of both accounts below, and its arguments.
 Event = tuple[Any, ...]
+Contents = Sequence[tuple[int, str]]
 
 
 class PlainAccount:
@@ -67,9 +68,7 @@ class PlainAccount:
             if late:
                 self.due_s[number] = now_s
 
-    def received(
-        self, now_s: float, user: int, contents: Sequence[tuple[int, str]], _sender: str
-    ) -> None:
+    def received(self, now_s: float, user: int, contents: Contents, _sender: str) -> None:
         for number, alteration in contents:
             if number != FOREIGN:
                 self.news_s = now_s
@@ -105,16 +104,9 @@ class PlainAccount:
 
     def progress(self, now_s: float) -> LoadProgress:
         waiting_s = [now_s - self.due_s[n] for n in range(COUNT) if not self.settled(n)]
-        return LoadProgress(
-            t_s=now_s,
-            sent=len(self.sent_s),
-            acked=len(self.acked_s),
-            delivered=len(self.delivered_s),
-            refused=len(self.refused_s),
-            oldest_s=max(0.0, waiting_s[0]) if waiting_s else 0.0,
-            ack_p95_ms=None,  # of so few there is none
-            ack_p95_send_ms=None,
-        )
+        counts = map(len, (self.sent_s, self.acked_s, self.delivered_s, self.refused_s))
+        oldest_s = max(0.0, waiting_s[0]) if waiting_s else 0.0
+        return LoadProgress(now_s, *counts, oldest_s, None, None)  # of so few there is no p95
 
 
 class Tracked:
@@ -132,9 +124,7 @@ class Tracked:
         unsent = self.tracker.unsent(user, count)
         self.tracker.sent(user, unsent, now_s, now_s if late else None)
 
-    def received(
-        self, now_s: float, user: int, contents: Sequence[tuple[int, str]], sender: str
-    ) -> None:
+    def received(self, now_s: float, user: int, contents: Contents, sender: str) -> None:
         frame = a_frame([said(number, end) for number, end in contents], sender)
         data = encode(frame)
         if not self.tracker.same_again(user, data, now_s):

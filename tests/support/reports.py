@@ -39,18 +39,11 @@ def a_load(times_s: list[float], **changes: Any) -> LoadResult:
     """A load of one user who sent everything at 0 s; it was acked and delivered at these times."""
     count = len(times_s)
     values: dict[str, Any] = {
-        "plan": [PlannedSend(0.0, 0, 0, "text")] * count,
-        "receivers": [1] * count,
-        "sent_s": [0.0] * count,
-        "acked_s": times_s,
-        "delivered_s": times_s,
-        "receipts": [1] * count,
-        "received": [list(range(count))],
-        "sent": count,
-        "acked": count,
+        **{"plan": [PlannedSend(0.0, 0, 0, "text")] * count, "receivers": [1] * count},
+        **{"sent_s": [0.0] * count, "acked_s": times_s, "delivered_s": times_s},
+        **{"receipts": [1] * count, "received": [list(range(count))]},
+        **{"sent": count, "acked": count, "wall_s": max(times_s), "complete": True},
         "delivered": sum(at_s != NEVER for at_s in changes.get("delivered_s", times_s)),
-        "wall_s": max(times_s),
-        "complete": True,
     }
     return LoadResult(**(values | changes))
 
