@@ -9,7 +9,6 @@ import msgspec
 import psutil
 import pytest
 
-from chatlab.bench import report as reports
 from chatlab.bench.ceilings import CEILINGS
 from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.load_process import LoadJob, LoadProcess
@@ -17,6 +16,7 @@ from chatlab.bench.report import Report
 from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.modes import PARTS
 from chatlab.chat.server_job import ServerOptions
+from chatlab.data.records import indented_json
 from chatlab.errors import UsageError
 from tests.conftest import TINY, Measured
 
@@ -109,7 +109,7 @@ def test_the_json_says_how_to_do_it_again_and_is_read_back(measured: Measured) -
     assert found["scenario"]["messages"] == MESSAGES
     assert found["complete"] is True
     assert {"chatlab", "python", "system"} <= found["environment"].keys()
-    read = msgspec.json.decode(reports.encode(report), type=Report)
+    read = msgspec.json.decode(indented_json(report), type=Report)
     assert (read.modes, read.ceilings) == (report.modes, report.ceilings)
     for mode in found["modes"].values():
         for kind in KEYS["modes.naive.io.files.messages.json"].split():
