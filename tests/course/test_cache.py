@@ -25,7 +25,6 @@ MISTAKES: dict[str, Mistake] = {
     "each hit lives on": ("expires", HIT, HIT + "            copy.read_at = self.clock()\n"),
     "does not hear of writes": ("own_writes: after a write", WRITTEN, "copy.version"),
     "never comes down again": ("single_flight: for 21 who ask", LOOKS, FLIES + LOOKS),
-    "forgets the version": ("late_read", "        copy.version += 1\n", ""),
     "serves nothing for old": ("stale_on_error", STALE, "return []\n        else"),
     "raises in any case": ("stale_on_error: StorageError", "if copy.read_at is None:", "if 1:"),
 }

@@ -8,7 +8,6 @@ from tests.course.judging import Mistake, changed, judged, mistakes, right_files
 
 NAME = "09_journal"
 GROWS = "            self._remember(group.messages)\n        group"
-CUTS = "            await self._cut()\n            self._unc"
 MISTAKES: dict[str, Mistake] = {
     "no fsync": (
         "one_sync power_cut",
@@ -19,7 +18,6 @@ MISTAKES: dict[str, Mistake] = {
     "a weak promise": ("power_cut: synced", 'return "synced"', 'return "written"'),
     "remembers nothing": ("keeps", GROWS, "        group"),
     "everybody's files": ("keeps: match", '"my-journal*.log"', '"*.log"'),
-    "leaves a torn tail": ("after_failure", CUTS, "            self._unc"),
     "joins too late": ("group_commit power_cut", "if not group.over:", "if True:"),
 }
 HEAD = """

@@ -38,9 +38,6 @@ async def {method}(bench):
 
 def line_of(work: Path, code: str) -> int:
     """The number of the line in which a piece of code stands, which is nowhere else."""
-    [number] = [
-        number
-        for number, line in enumerate(work.read_text("utf-8").splitlines(), start=1)
-        if code in line
-    ]
+    lines = work.read_text("utf-8").splitlines()
+    [number] = [number for number, line in enumerate(lines, start=1) if code in line]
     return number

@@ -49,13 +49,9 @@ class MessageProcessor(CountingQueue):
             return "late"
 
     async def save(self, batch):
-        try:
-            await self.store.save(tuple(entry.message for entry in batch))
-        except Exception as error:
-            self.failures += 1
+        if error := await self.try_to_save(tuple(entry.message for entry in batch)):
             await self.outcome.failed(batch, StorageError.of(error))
         else:
-            self.flushes += 1
             for entry in batch:
                 await self.outcome.saved([entry])
         for entry in batch:

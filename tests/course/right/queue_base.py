@@ -1,4 +1,4 @@
-"""What right queues of all shapes do alike: they count, and tell what is not yet saved."""
+"""What right queues of all shapes do alike: they count, and show what is not yet saved."""
 
 from chatlab.chat.parts.processor import Processor, ProcessorStatistics
 
@@ -7,6 +7,16 @@ class CountingQueue(Processor):
     acks_queued = True
     bounded = False
     flushes = failures = 0
+
+    async def try_to_save(self, messages):
+        """The error, or None."""
+        try:
+            await self.store.save(messages)
+        except Exception as error:
+            self.failures += 1
+            return error
+        self.flushes += 1
+        return None
 
     def statistics(self):
         unsaved = self.unsaved()

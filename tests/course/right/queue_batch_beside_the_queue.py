@@ -86,18 +86,12 @@ class NoLossProcessor(CountingQueue):
                 return
 
     async def save(self):
-        batch = self.batch
-        try:
-            await self.store.save([entry.message for entry in batch])
-        except StorageError as error:
-            self.failures += 1
+        error = await self.try_to_save([entry.message for entry in self.batch])
+        if isinstance(error, StorageError):
             return error
-        except Exception as error:
-            self.failures += 1
-            self.batch = []
+        batch, self.batch = self.batch, []
+        if error:
             await self.outcome.failed(batch, StorageError.of(error))
-            return None
-        self.flushes += 1
-        self.batch = []
-        await self.outcome.saved(batch)
+        else:
+            await self.outcome.saved(batch)
         return None

@@ -60,13 +60,9 @@ class MessageProcessor(CountingQueue):
         batch = self.under_way
         if not batch:
             return
-        try:
-            await self.store.save([entry.message for entry in batch])
-        except Exception as error:
-            self.failures += 1
-            self.under_way = []
+        error = await self.try_to_save([entry.message for entry in batch])
+        self.under_way = []
+        if error:
             await self.outcome.failed(batch, StorageError.of(error))
         else:
-            self.flushes += 1
-            self.under_way = []
             await self.outcome.saved(batch)
