@@ -123,30 +123,28 @@ def wrong(
     Args:
         answers: `checks: words`, and the body of the class that `head` begins.
     """
-
-    @pytest.mark.parametrize("kind", answers)
-    def test(kind: str, tmp_path: Path) -> None:
-        told, source = answers[kind]
-        _must_fail(name, tmp_path, told, head + body(source))
-
-    return test
+    return _fail(name, answers, lambda source: head + body(source))
 
 
 def mistakes(name: str, table: Mapping[str, Mistake]) -> Callable[[str, Path], None]:
     """The same of mistakes in the solution."""
 
+    def answer(*words: str) -> str:
+        return changed(solution(name), *zip(words[::2], words[1::2], strict=True))
+
+    return _fail(name, table, answer)
+
+
+def _fail(
+    name: str, table: Mapping[str, Mistake], answer: Callable[..., str]
+) -> Callable[[str, Path], None]:
     @pytest.mark.parametrize("kind", table)
     def test(kind: str, tmp_path: Path) -> None:
         told, *words = table[kind]
-        changes = zip(words[::2], words[1::2], strict=True)
-        _must_fail(name, tmp_path, told, changed(solution(name), *changes))
+        checks, _, said = told.partition(": ")
+        found = tried(name, tmp_path, answer(*words), *checks.split())
+        assert [one.verdict for one in found.values()] == ["failed"] * len(checks.split())
+        last = list(found.values())[-1]
+        assert said in f"{last.expected}; {last.actual}"
 
     return test
-
-
-def _must_fail(name: str, folder: Path, told: str, answer: str) -> None:
-    checks, _, words = told.partition(": ")
-    found = tried(name, folder, answer, *checks.split())
-    assert [one.verdict for one in found.values()] == ["failed"] * len(checks.split())
-    last = list(found.values())[-1]
-    assert words in f"{last.expected}; {last.actual}"

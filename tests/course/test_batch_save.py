@@ -87,10 +87,7 @@ WRONG = {
     "keeps nothing": ("keeps: missing: 3 messages (alice-3", "async def save(self, batch): pass"),
     "not a coroutine": ("keeps: NoneType", "def save(self, batch): pass"),
     "history of nothing": ("keeps: history: a list of messages; None", SAVE + HISTORY + "None"),
-    "history of all rooms": (
-        "keeps: bob-",
-        SAVE + HISTORY + "(await self.reader.read(MESSAGES))[-limit:]",
-    ),
+    "all rooms": ("keeps: bob-", SAVE + HISTORY + "(await self.reader.read(MESSAGES))[-limit:]"),
     "newest first": (
         "keeps: another order",
         SAVE.replace("kept + [", "[").replace("not in known]", "not in known] + kept"),

@@ -73,9 +73,7 @@ test_nonsense_is_told_in_words = wrong(NAME, NONSENSE, HEAD)
 test_a_cut_that_comes_one_message_late_is_found = mistakes(NAME, {"one late": ONE_LATE})
 
 
-def test_a_broadcast_without_batches_has_the_points_for_waiting_and_encoding(
-    tmp_path: Path,
-) -> None:
+def test_a_broadcast_has_the_points_for_waiting_and_encoding(tmp_path: Path) -> None:
     results = judged(NAME, tmp_path, HEAD + body(EACH))
 
     assert [name for name, one in results.items() if one.points] == ["slow_client", "encode_once"]

@@ -73,11 +73,7 @@ LOSS_MISTAKES: dict[str, Mistake] = {
     "told as text": ("told: the StorageError", DELAYED, AS_TEXT),
     "told to one of many": ("told: every message of the batch", DELAYED, TO_ONE),
     "a bug is passed on raw": ("bugs: StorageError.of", *RAW),
-    "drain returns a number": (
-        "drain_saves: return a list",
-        "return unsaved",
-        "return len(unsaved)",
-    ),
+    "drain counts": ("drain_saves: return a list", "return unsaved", "return len(unsaved)"),
     "drain gives up early": ("drain_ends: it may try for 10 s", *EARLY),
     "it goes on": ("drain_ends: after the end of drain()", GAVE_UP, "", WAITED, ""),
     "does not wait for the save": ("slow_save: as failed not to be saved", WAITED, ""),

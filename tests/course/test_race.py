@@ -114,10 +114,7 @@ WRONG = {
     "forgets the yield": ("holds: never yields", hold("pass")),
     "a context manager that is not async": ("holds: _GeneratorContextManager", SYNC),
     "takes no name": ("holds: positional argument", hold("yield").replace(", name", "")),
-    "is never given back": (
-        "holds: had not ended",
-        hold("await self.locks[name].acquire(); yield"),
-    ),
+    "never given back": ("holds: had not ended", hold("await self.locks[name].acquire(); yield")),
     "loses patience, and goes in": (
         "loses_nothing",
         hold("""
