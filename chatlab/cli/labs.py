@@ -70,7 +70,12 @@ class Declared(NamedTuple):
         if not self.many:
             return given
         if self.option.kind == "option":
-            return numbers(self.flag, given, self.item, least=self.option.low or 0)
+            return numbers(
+                self.flag,
+                given,
+                self.item,
+                bounds=(self.option.low or 0, self.option.high or NUMBER_MAX),
+            )
         return tuple(dict.fromkeys(given or self.default))
 
 
@@ -103,14 +108,16 @@ def declared(lab: type[Lab]) -> list[Declared]:
     return found
 
 
-def numbers(option: str, text: str, kind: type, *, least: float) -> tuple[float, ...]:
+def numbers(
+    option: str, text: str, kind: type, *, bounds: tuple[float, float]
+) -> tuple[float, ...]:
     """Read `1,10,100`: each once, ascending.
 
     Args:
         option: as the user typed it, for the error.
         text: numbers, separated by commas.
         kind: int for whole numbers, or float.
-        least: the smallest that makes sense.
+        bounds: the least and the most that makes sense.
 
     Raises:
         UsageError: something else is in it.
@@ -123,8 +130,9 @@ def numbers(option: str, text: str, kind: type, *, least: float) -> tuple[float,
             raise UsageError(
                 f"{option} {text}: {word.strip()!r} is no number; write e.g. {option} 1,10,100"
             ) from None
-        if not least <= value <= NUMBER_MAX:  # false for "nan", too
-            raise UsageError(f"{option} {text}: {word.strip()} is not between {least:g} and 1e9")
+        low, high = bounds
+        if not low <= value <= high:  # false for "nan", too
+            raise UsageError(f"{option} {text}: {word.strip()} is not between {low:g} and {high:g}")
         if kind is int and not value.is_integer():
             raise UsageError(f"{option} {text}: {value:g} is no whole number")
         found.add(kind(value))

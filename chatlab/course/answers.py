@@ -67,13 +67,13 @@ class WrongAnswer(msgspec.Struct, frozen=True):
 
 
 def solution_text(exercise: Exercise) -> str:
-    """Why the solution works, its code, and the wrong answers: one text in Markdown.
+    """The solution, why it works, and the wrong answers: one text in Markdown.
 
     Raises:
         UsageError: a file cannot be read.
     """
     why, code = read_text(exercise.answers / WHY), read_text(exercise.answers / WORK)
-    text = f"{why}\n\n# The solution\n\n```python\n{code}```\n"
+    text = f"# The solution\n\n```python\n{code}```\n\n{why}\n"
     if wrong := wrong_answers(exercise):
         items = [f"- `{one.name}` fails `{one.check}`. {one.in_short}\n" for one in wrong]
         how = f"`chatlab course wrong {exercise.name} NAME` shows what differs."

@@ -81,7 +81,9 @@ def unusable(error: BaseException, work: Path) -> tuple[str, int]:
         return f"{type(error).__name__}: {error.msg}", error.lineno or 0
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r}) when it is loaded", line_of(error, work)
-    return f"it fails when it is loaded: {words(error)}", line_of(error, work)
+    moved = isinstance(error, ModuleNotFoundError) and str(error.name).startswith("chatlab.")
+    hint = " (chatlab's modules have moved: take the imports of a fresh starter)" if moved else ""
+    return f"it fails when it is loaded: {words(error)}{hint}", line_of(error, work)
 
 
 def line_of(error: BaseException, work: Path) -> int:

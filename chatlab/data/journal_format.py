@@ -141,7 +141,8 @@ class Scan:
             yield record
         rest = len(self._data) - self.size
         if rest and (not self._is_last or has_later_batch(self._data, self.size)):
-            self._damaged("is damaged, and it had been safely on the disk")
+            follows = "whole ones follow" if self._is_last else "another segment follows"
+            self._damaged(f"is damaged, and {follows}: it had been safely on the disk")
         else:
             self.torn = rest
 

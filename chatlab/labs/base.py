@@ -97,7 +97,7 @@ class Lab:
     def __post_init__(self) -> None:
         """Raises `UsageError` where options make no sense."""
         if self.work is not None and not self.work.is_dir():
-            raise UsageError(f"--work {self.work}: there is no such folder")
+            raise UsageError(f"--work {self.work}: this is not a folder")
 
     @property
     def folder(self) -> Path:

@@ -31,16 +31,19 @@ def modes(width: int) -> list[Line]:
 
 
 def _line_ups(width: int) -> list[Line]:
-    """A row for each mode, with a column for each part in which modes differ."""
-    alike = {role for role in PARTS if len({mode.parts[role] for mode in MODES.values()}) == 1}
+    """A row for each mode, with a column for each part in which modes differ.
+
+    Where the columns do not fit, a part in which a single mode differs becomes a sentence.
+    """
+    odd = {role: _odd_ones(role) for role in PARTS}
     name_width = max(map(len, MODES)) + 1
-    widths = {  # one column is for the mark
-        role: 1 + max(len(role), *(len(mode.parts[role]) for mode in MODES.values()))
+    widths = {  # one column is for the mark, one for the gap
+        role: 2 + max(len(role), *(len(mode.parts[role]) for mode in MODES.values()))
         for role in PARTS
-        if role not in alike
+        if odd[role]
     }
-    if name_width + sum(widths.values()) + len(widths) <= width:
-        widths = {role: role_width + 1 for role, role_width in widths.items()}
+    if name_width + sum(widths.values()) > width:
+        widths = {role: each for role, each in widths.items() if len(odd[role]) > 1}
     titles = "".join(f" {role}".ljust(role_width) for role, role_width in widths.items())
     lines = [line(("mode".ljust(name_width) + titles, STRONG))]
     for name, mode in MODES.items():
@@ -51,8 +54,19 @@ def _line_ups(width: int) -> list[Line]:
             row += line((cell, DIFFERENT) if differs else cell)
         text = f"{mode.words} (ack: {ack_means(parse(name))})"
         lines += [row, *_words(text, name_width + 1, width)]
-    everywhere = ", ".join(f"{role} {MODES[_PLAIN].parts[role]}" for role in PARTS if role in alike)
-    return [*lines, *_words(f"+ differs from naive; every mode has {everywhere}", 0, width)]
+    rest = [
+        f"every mode{''.join(f' but {name}' for name in odd[role])} has {role} "
+        f"{MODES[_PLAIN].parts[role]}"
+        for role in PARTS
+        if role not in widths
+    ]
+    return [*lines, *_words("; ".join(["+ differs from naive", *rest]), 0, width)]
+
+
+def _odd_ones(role: str) -> list[str]:
+    """The modes whose part is not naive's."""
+    plain = MODES[_PLAIN].parts[role]
+    return [name for name, mode in MODES.items() if mode.parts[role] != plain]
 
 
 def _words(text: str, indent: int, width: int) -> list[Line]:

@@ -94,7 +94,7 @@ def _disk(choice: Choice) -> str:
     cost = "It costs processor time."
     if not choice.costs_cpu:
         cost = "No cost in processor time can be claimed."
-    return f"{_costs(choice)} {cost} A long history takes less room, and is read in screen."
+    return f"{_costs(choice)} {cost} A long history takes less room, and is read in blocks."
 
 
 def _costs(choice: Choice) -> str:

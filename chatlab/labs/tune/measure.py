@@ -22,10 +22,12 @@ from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.modes import named
+from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Percentiles
 from chatlab.errors import UsageError
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed, most_at_risk
 
+INTERVAL_MAX_MS = KNOBS["flush-interval"].highest * 1000
 EXPECTED_PER_S = 2_000
 """Of a burst, for the estimate."""
 UNMOVED = {
@@ -95,10 +97,12 @@ class Tune(Lab):
 
     mode: Annotated[str, Option("MODE", "A line-up that queues.", kind="modes")] = "optimized"
     batch_sizes: Annotated[
-        tuple[int, ...], Option("N,N,...", "Messages that make a batch full.", 1)
+        tuple[int, ...],
+        Option("N,N,...", "Messages that make a batch full.", 1, KNOBS["batch-size"].highest),
     ] = (1, 10, 100, 1_000, 10_000)
     flush_intervals: Annotated[
-        tuple[float, ...], Option("MS,MS,...", "Milliseconds that the oldest may wait.", 0.1)
+        tuple[float, ...],
+        Option("MS,MS,...", "Milliseconds that the oldest may wait.", 0.1, INTERVAL_MAX_MS),
     ] = (10.0, 50.0, 250.0, 1_000.0)
     rounds: Annotated[int, Option("N", "Rounds of each pair and load.", 1, 1_000)] = 1
     burst: Annotated[int, Option("N", "Messages of the burst.", 100, 9_000)] = 2_000

@@ -68,13 +68,12 @@ def achieved(all_of_them: Sequence[Exercise], progress: Progress) -> tuple[int, 
 
 
 def _state(standing: Standing, exercise: Exercise) -> Text:
-    begun = standing.points or standing.hints or standing.gave_up
-    text = Text("begun" if begun else f"about {exercise.spec.minutes} min")
-    if standing.passed:
-        text = Text("passed", GOOD)
-    if standing.hints:
-        text.append(f", {many(standing.hints, 'hint')}")
-    return text.append(", answer seen") if standing.gave_up else text
+    notes = ["answer seen"] * standing.gave_up
+    notes += [many(standing.hints, "hint")] * (standing.hints > 0)
+    if not standing.passed:
+        begun = ["begun"] * (standing.points > 0)
+        return Text(", ".join(notes or begun or [f"about {exercise.spec.minutes} min"]))
+    return Text(", ").join([Text("passed", GOOD), *map(Text, notes)])
 
 
 def hints(exercise: Exercise, shown: int) -> RenderableType:
