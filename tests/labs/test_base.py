@@ -147,7 +147,7 @@ def test_each_option_has_help_and_a_default_within_its_bounds(name: str) -> None
         ("tune --flush-intervals=", "'' is no number"),
         ("capacity nosuch", "unknown mode 'nosuch'"),
         ("pitfalls nosuch", "unknown pitfall 'nosuch'; there are: batch"),
-        ("data explain --data no/such/folder", "this is not a folder"),
+        ("data explain --data no/such/folder", "there is no such folder"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(command: str, said: str) -> None:
