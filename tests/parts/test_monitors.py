@@ -101,7 +101,9 @@ def test_a_week_takes_no_more_memory_than_a_minute(part: type[Monitor], clock: F
 # What only the better one can.
 
 
-def test_totals_do_not_see_that_something_has_begun(clock: FakeClock) -> None:
+def test_totals_have_no_percentiles_and_do_not_see_that_something_has_begun(
+    clock: FakeClock,
+) -> None:
     totals, window = TotalsMonitor(clock), WindowMonitor(clock)
     clock.advance(99)
     for _ in range(100):
@@ -111,13 +113,7 @@ def test_totals_do_not_see_that_something_has_begun(clock: FakeClock) -> None:
 
     assert totals.per_s("saved") == pytest.approx(10)
     assert window.per_s("saved") == pytest.approx(1_000, rel=0.02)
-
-
-def test_totals_have_no_percentiles_and_the_window_has(clock: FakeClock) -> None:
-    samples = [9.0, 1.0, 5.0]
-
-    assert TotalsMonitor(clock).percentile(samples, 0.5) is None
-    assert WindowMonitor(clock).percentile(samples, 0.5) == 5
+    assert (totals.percentile([9, 1, 5], 0.5), window.percentile([9, 1, 5], 0.5)) == (None, 5)
 
 
 # The sliding window.

@@ -55,9 +55,7 @@ async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path
 async def test_a_small_frame_that_inflates_too_far_closes_the_connection(tmp_path: Path) -> None:
     async with running("journal", tmp_path, compress=True) as server:
         socket = await connect(
-            f"{server.url}/?user=alice",
-            compression="deflate",
-            create_connection=CountingConnection,
+            f"{server.url}/?user=alice", compression="deflate", create_connection=CountingConnection
         )
         assert isinstance(socket, CountingConnection)
         await socket.recv()

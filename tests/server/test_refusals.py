@@ -14,14 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.chat_client import (
-    ChatClient,
-    chatting,
-    eventually,
-    get,
-    new_contents,
-    running,
-)
+from tests.support.chat_client import ChatClient, chatting, eventually, get, new_contents, running
 
 TRANSPORTS = pytest.mark.parametrize("mode", ["naive", "naive+transport=bulk"])
 MANY = 4_000
@@ -45,10 +38,7 @@ BAD_FRAMES: dict[str, tuple[str | bytes, str]] = {
     "a server's type": (frame("ack", means="written"), "unknown_type"),
     "no room": (frame("send_message", content="x"), "invalid_field"),
     "empty content": (frame("send_message", roomId="general", content=""), "invalid_field"),
-    "too much content": (
-        frame("send_message", roomId="general", content="x" * 4_001),
-        "too_large",
-    ),
+    "too much content": (frame("send_message", roomId="general", content="x" * 4_001), "too_large"),
     "an unknown room": (frame("send_message", roomId="nowhere", content="x"), "no_such_room"),
     "a room of others": (frame("send_message", roomId="new-year", content="x"), "not_a_member"),
     "history of others": (frame("history", roomId="new-year"), "not_a_member"),

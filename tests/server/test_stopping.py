@@ -12,7 +12,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import app
 from chatlab.chat.server.app import Farewell
-from chatlab.data.folder import DataFolder
 from chatlab.disk.failing import FailingDisk
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, get, new_contents, running
 
@@ -133,13 +132,3 @@ async def test_a_mute_client_is_no_obstacle(
         async with asyncio.timeout(WAIT_S / 2):
             await server.stop()
         mute.connection.transport.abort()
-
-
-async def test_a_stopped_servers_folder_is_free_for_the_next_one(tmp_path: Path) -> None:
-    async with chatting("naive", tmp_path, "alice") as (_, alice):
-        await alice.say("first")
-    async with chatting("optimized", tmp_path, "alice") as (_, alice):
-        history = await alice.ask("history", roomId="general")
-        assert history["messages"][-1]["content"] == "first"
-    async with DataFolder(tmp_path) as folder:
-        assert folder == tmp_path

@@ -133,26 +133,18 @@ async def test_neither_starting_nor_watching_costs_a_file_operation(tmp_path: Pa
         assert json.loads(frame).keys() == (await get(server.url, "/stats")).json.keys()
 
 
-async def test_the_queue_shows_its_depth_and_its_oldest_message(tmp_path: Path) -> None:
-    async with chatting("optimized", tmp_path, "alice", flush_interval_s=3600) as (server, alice):
+async def test_the_queue_shows_its_depth_its_oldest_message_and_the_knob_in_the_mode(
+    tmp_path: Path,
+) -> None:
+    mode = "optimized+queue-limit=77+flush-interval=3600"
+    how = {"queue_limit": 5, "batch_size_max": 6}
+    async with chatting(mode, tmp_path, "alice", **how) as (server, alice):
         for n in range(3):
             await alice.say(f"message {n}")
-        first, second = (await stats(server.url)).queue, (await stats(server.url)).queue
-        assert (first.depth, first.limit) == (3, 10_000)
-        assert 0 < first.oldest_s < second.oldest_s
-
-
-async def test_metrics_of_an_awkward_mode_name_are_valid_too(tmp_path: Path) -> None:
-    part = tmp_path / 'we"ird' / "mine.py"
-    part.parent.mkdir()
-    part.write_text(
-        "from chatlab.chat.parts.reader.direct import DirectReader\n"
-        "class Mine(DirectReader):\n    pass\n"
-    )
-    async with running(f"naive+reader={part}:Mine", tmp_path / "data") as server:
-        samples = parsed((await get(server.url, "/metrics")).body)
-    assert samples["chatlab_accepted_total"] == 0
-    assert any('we\\"ird' in key for key in samples)
+        seen, second = await stats(server.url), (await stats(server.url)).queue
+        assert server.settings.batch_size_max == 6
+        assert (seen.mode, seen.queue.depth, seen.queue.limit) == (mode, 3, 77)
+        assert 0 < seen.queue.oldest_s < second.oldest_s
 
 
 @pytest.mark.parametrize("interval", ["0.05", "0", "nan", "soon"])
@@ -196,24 +188,19 @@ class Mine(Monitor):
 
 
 async def test_a_monitor_of_ones_own_that_fails_stops_nothing_and_shows(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(BROKEN_MONITOR)
-    mode = f"naive+monitor={tmp_path / 'mine.py'}:Mine"
+    part = tmp_path / 'we"ird' / "mine.py"
+    part.parent.mkdir()
+    part.write_text(BROKEN_MONITOR)
+    mode = f"naive+monitor={part}:Mine"
     async with chatting(mode, tmp_path / "data", "alice") as (server, alice):
         for n in range(N):
             await alice.say(f"message {n}")
         seen = await stats(server.url)
+        samples = parsed((await get(server.url, "/metrics")).body)
 
-    assert seen.counts.saved == N
+    assert seen.counts.saved == samples["chatlab_saved_total"] == N
+    assert any('we\\"ird' in key for key in samples)
     assert seen.rates.saved_per_s is None
     assert seen.save_ms.p50 is None
     assert [note.times for note in seen.notes if "the monitor's" in note.text] == [1, 1]
     assert "the monitor's count failed: RuntimeError: not yet" in [one.text for one in seen.notes]
-
-
-async def test_a_knob_in_the_modes_name_wins_and_shows(tmp_path: Path) -> None:
-    mode = "optimized+queue-limit=77+flush-interval=0.001"
-    async with running(mode, tmp_path, queue_limit=5, batch_size_max=6) as server:
-        seen = await stats(server.url)
-
-        assert server.settings.batch_size_max == 6
-        assert (seen.mode, seen.queue.limit) == (mode, 77)

@@ -126,11 +126,7 @@ class FakeClient:
     """A client who keeps what it is sent. A send gives way to others, as a real one may."""
 
     def __init__(
-        self,
-        user: str,
-        *,
-        on_send: Callable[[], None] | None = None,
-        frames: FrameStyle = "single",
+        self, user: str, *, on_send: Callable[[], None] | None = None, frames: FrameStyle = "single"
     ) -> None:
         self.user = user
         self.frame_style = frames
