@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
+from chatlab.course.answers import WrongAnswer
 from chatlab.course.catalog import Exercise
 from chatlab.course.learn import LearnState, PageName
 from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing
 from chatlab.course.verdicts import Judged, Result, Verdict
-from chatlab.view.course import feedback, listing
+from chatlab.view.course import feedback, listing, texts
 from chatlab.view.course.common import Readable
 from chatlab.view.course.learn import screen
 from chatlab.view.course.listing import MEASURE, finish
@@ -257,3 +258,10 @@ def test_all_keys_stand_in_one_line(exercises: list[Exercise], page: PageName) -
     passed = Progress(exercises={one.name: Standing(passed=True) for one in exercises})
     state = LearnState(exercises=tuple(exercises), index=1, progress=passed, page=page)
     assert [word for word in lines_of(state)[-1].split() if len(word) == 1] == list("thswrxnplq")
+
+
+def test_a_diff_shows_its_long_lines_whole() -> None:
+    diff = f"--- work.py\n+++ other.py\n@@ -1 +1 @@\n-{'x' * 100}\n+y\n"
+    wrong = WrongAnswer("other", Path("other.diff"), "It is short.", "few", diff, 1)
+
+    assert text_of(texts.wrong_answer(wrong)).count("x") == 100

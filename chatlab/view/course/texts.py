@@ -59,7 +59,9 @@ def wrong_answers(exercise: Exercise, all_of_them: Sequence[WrongAnswer]) -> Ren
 
 def wrong_answer(wrong: WrongAnswer) -> RenderableType:
     """What is wrong, which check finds it, and the change to the solution."""
-    diff = Syntax(safe(wrong.diff), "diff", theme="ansi_dark", background_color="default")
+    diff = Syntax(
+        safe(wrong.diff), "diff", theme="ansi_dark", background_color="default", word_wrap=True
+    )
     heading = Text.assemble((words.printable(wrong.name), STRONG), f" fails {wrong.check}")
     return Group(heading, Text(), plain(wrong.reason), Text(), diff)
 
