@@ -184,15 +184,6 @@ class Broken(Monitor):
         raise IndexError(f"no {fraction} of {len(samples)}")
 
 
-def test_the_monitor_makes_rates_and_percentiles(metrics: Metrics, clock: FakeClock) -> None:
-    metrics.monitor = TotalsMonitor(clock)
-    metrics.saved([clock()] * 20)
-    clock.advance(10)
-
-    assert metrics.rates.saved_per_s == 2
-    assert metrics.save_ms.percentiles() == Percentiles(n=20)
-
-
 def test_a_monitor_that_fails_takes_nothing_with_it_and_is_told_of_once(metrics: Metrics) -> None:
     metrics.monitor = Broken(metrics.clock)
     for _ in range(100):
@@ -240,13 +231,14 @@ def test_what_is_no_number_is_not_shown(
     assert len(metrics.notes) == 2
 
 
-def test_a_percentile_of_too_few_samples_is_not_asked_for(metrics: Metrics) -> None:
+def test_rates_and_percentiles_are_those_of_the_monitor_and_none_of_too_few_samples(
+    metrics: Metrics, clock: FakeClock
+) -> None:
     asked = []
 
-    class Asked(WindowMonitor):
-        def percentile(self, samples: Sequence[float], fraction: float) -> float:
-            asked.append(fraction)
-            return super().percentile(samples, fraction)
+    class Asked(TotalsMonitor):
+        def percentile(self, samples: Sequence[float], fraction: float) -> None:
+            asked.append((fraction, len(samples)))
 
     metrics.monitor = Asked(metrics.clock)
     metrics.saved([metrics.clock()] * 19)
@@ -254,5 +246,7 @@ def test_a_percentile_of_too_few_samples_is_not_asked_for(metrics: Metrics) -> N
     assert asked == []
 
     metrics.saved([metrics.clock()])
-    metrics.save_ms.percentiles()
-    assert asked == [0.5]
+    assert metrics.save_ms.percentiles() == Percentiles(n=20)
+    assert asked == [(0.5, 20)]
+    clock.advance(10)
+    assert metrics.rates.saved_per_s == 2

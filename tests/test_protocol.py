@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatlab.chat.protocol import (
@@ -123,56 +123,54 @@ def test_fields_may_be_left_out_and_unknown_ones_are_ignored_so_that_clients_may
 JOIN = '"type": "join_room", "roomId": "general"'
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
-        "",
-        " ",
-        "{",
-        "hello",
-        "{]",
-        "{" + JOIN,
-        "{" + JOIN + "} and more",
-        '{"type": "join_room", "roomId": "gen',
-        "NaN",
-        '{"type": "join_room", "roomId": "\\ud800"}',
-        '{"type": "join_room", "roomId": "\ud800"}',
-        '"' + "[" * 50_000,
-    ],
-    ids=lambda frame: ascii(frame[:30]),
-)
-def test_what_is_not_json_is_refused_as_such(frame: str) -> None:
-    assert code_of(frame) == "bad_json"
+NOT_JSON = [
+    "",
+    " ",
+    "{",
+    "hello",
+    "{]",
+    "{" + JOIN,
+    "{" + JOIN + "} and more",
+    '{"type": "join_room", "roomId": "gen',
+    "NaN",
+    '{"type": "join_room", "roomId": "\\ud800"}',
+    '{"type": "join_room", "roomId": "\ud800"}',
+    '"' + "[" * 50_000,
+]
+BREAKS_SEVERAL_RULES = [
+    "[",
+    "[1",
+    "[" * 50_000,
+    '{"type": "join_room", "roomId": [NaN]}',
+    "[" * 50_000 + "]" * 50_000,
+    '{"type": "nope"',
+    '{"type": "nope"} and more',
+    '{"type": "nope", "x": ' + "[" * 50_000,
+    '{"type": "nope", "x": "\\ud800"}',
+    '{"type": "join_room"} and more',
+    '{"type": "join_room", "roomId": 1',
+    "{" + JOIN + ', "ref": ' + "9" * 5_000 + "}",
+    "{" + JOIN + ', "ref": 1e400}',
+    '{"type": "history", "roomId": "general", "limit": ' + "9" * 5_000 + "}",
+    '{"type": "nope", "x": 1e999}',
+]
+NO_OBJECT = ["null", "true", "1", '"join_room"', "[]", '[{"type": 1}]']
+BINARY = [b"", b"{}", b"\xff\x00", ("{" + JOIN + "}").encode()]
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "codes"),
     [
-        "[",
-        "[1",
-        "[" * 50_000,
-        '{"type": "join_room", "roomId": [NaN]}',
-        "[" * 50_000 + "]" * 50_000,
-        '{"type": "nope"',
-        '{"type": "nope"} and more',
-        '{"type": "nope", "x": ' + "[" * 50_000,
-        '{"type": "nope", "x": "\\ud800"}',
-        '{"type": "join_room"} and more',
-        '{"type": "join_room", "roomId": 1',
-        "{" + JOIN + ', "ref": ' + "9" * 5_000 + "}",
-        "{" + JOIN + ', "ref": 1e400}',
-        '{"type": "history", "roomId": "general", "limit": ' + "9" * 5_000 + "}",
-        '{"type": "nope", "x": 1e999}',
+        *((frame, ["bad_json"]) for frame in NOT_JSON),
+        *((f, ["bad_json", "unknown_type", "invalid_field"]) for f in BREAKS_SEVERAL_RULES),
+        *((frame, ["invalid_field"]) for frame in NO_OBJECT),
+        *((frame, ["binary_frame"]) for frame in BINARY),
+        *((frame, ["unknown_type"]) for frame in ("{}", '{"roomId": "general"}')),
     ],
-    ids=lambda frame: ascii(frame[:50]),
+    ids=lambda value: ascii(value)[:50],
 )
-def test_what_breaks_several_rules_is_refused_by_one_of_them(frame: str) -> None:
-    assert code_of(frame) in ("bad_json", "unknown_type", "invalid_field")
-
-
-@pytest.mark.parametrize("frame", ["null", "true", "1", '"join_room"', "[]", '[{"type": 1}]'])
-def test_what_is_no_object_is_refused(frame: str) -> None:
-    assert code_of(frame) == "invalid_field"
+def test_a_bad_frame_is_refused_by_its_code(frame: str | bytes, codes: list[str]) -> None:
+    assert code_of(frame) in codes
 
 
 @pytest.mark.parametrize(
@@ -187,9 +185,7 @@ def test_an_unknown_type_is_refused_and_the_known_ones_are_named(kind: Any) -> N
     assert bad.value.code == "unknown_type"
 
 
-def test_a_frame_without_a_type_is_refused_and_a_long_one_is_not_sent_back_whole() -> None:
-    assert code_of("{}") == "unknown_type"
-    assert code_of('{"roomId": "general"}') == "unknown_type"
+def test_a_long_type_is_not_sent_back_whole() -> None:
     with pytest.raises(Refusal) as caught:
         decode_request(json.dumps({"type": "x" * 60_000}))
     assert len(caught.value.message) < 300
@@ -221,11 +217,6 @@ def test_a_wrong_field_is_refused_by_name(frame: dict[str, Any], field: str) -> 
     assert caught.value.code == "invalid_field"
 
 
-@pytest.mark.parametrize("frame", [b"", b"{}", b"\xff\x00", ("{" + JOIN + "}").encode()])
-def test_a_binary_frame_is_refused_whatever_is_in_it(frame: bytes) -> None:
-    assert code_of(frame) == "binary_frame"
-
-
 @pytest.mark.parametrize(
     ("frame", "ref"),
     [
@@ -247,29 +238,25 @@ def test_the_ref_of_a_refused_frame_is_found_if_there_is_one(frame: str | bytes,
     assert ref_of(frame) == ref
 
 
-def only_refuses(frame: str | bytes) -> None:
+KINDS = ("join_room", "leave_room", "create_room", "invite", "send_message", "history", "nope")
+FIELDS = ("roomId", "content", "ref", "limit", "user", "name", "private")
+ANY_VALUES = st.builds(
+    lambda kind, fields: json.dumps({"type": kind, **fields}),
+    st.sampled_from(KINDS),
+    st.dictionaries(st.sampled_from(FIELDS), JSON),
+)
+CUT_OFF = st.builds(
+    lambda kind, length: json.dumps({"type": kind, "roomId": 5, "content": "a", "ref": 1})[:length],
+    st.sampled_from(KINDS),
+    st.integers(0, 60),
+)
+
+
+@example("[1")
+@settings(max_examples=300)
+@given(st.one_of(st.text(), st.binary(), JSON.map(json.dumps), ANY_VALUES, CUT_OFF))
+def test_arbitrary_frames_raise_nothing_but_refusals(frame: str | bytes) -> None:
     try:
         decode_request(frame)
     except Refusal as refusal:
         encode(ErrorFrame(refusal.code, refusal.message, ref_of(frame)))
-
-
-@example("[1")
-@given(st.one_of(st.text(), st.binary(), JSON.map(json.dumps)))
-def test_arbitrary_text_and_json_raise_nothing_but_refusals(frame: str | bytes) -> None:
-    only_refuses(frame)
-
-
-KINDS = ("join_room", "leave_room", "create_room", "invite", "send_message", "history", "nope")
-FIELDS = ("roomId", "content", "ref", "limit", "user", "name", "private")
-
-
-@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(FIELDS), JSON))
-def test_arbitrary_values_raise_nothing_but_refusals(kind: str, fields: dict[str, Any]) -> None:
-    only_refuses(json.dumps({"type": kind, **fields}))
-
-
-@given(st.sampled_from(KINDS), st.integers(0, 60))
-def test_frames_that_are_cut_off_raise_nothing_but_refusals(kind: str, length: int) -> None:
-    frame = json.dumps({"type": kind, "roomId": 5, "content": "a", "ref": 1})
-    only_refuses(frame[:length])

@@ -216,20 +216,15 @@ async def test_a_request_at_the_edge_of_the_rules_is_fine(talk: Talk, frame: Any
 # Messages.
 
 
-async def test_a_message_is_handed_to_the_processor_and_not_yet_acknowledged(talk: Talk) -> None:
-    assert await talk.say(send("hi", ref=7)) is None
+async def test_messages_go_to_the_processor_in_order_and_are_not_yet_acknowledged(
+    talk: Talk,
+) -> None:
+    assert await talk.say(*(send(f"text {n}", ref=n) for n in range(20))) is None
 
-    (entry,) = talk.processor.entries
-    assert entry.message == Message("m0", "general", "alice", "hi", "now")
-    assert (entry.ref, entry.sender, entry.accepted_at) == (7, talk.alice, talk.clock())
-    assert talk.metrics.counts.accepted == 1
-
-
-async def test_messages_go_on_in_order_each_with_its_share_of_the_queue(talk: Talk) -> None:
-    await talk.say(*(send(f"text {n}") for n in range(20)))
-
-    said = [one.message.content for one in talk.processor.entries]
-    assert said == [f"text {n}" for n in range(20)]
+    for n, entry in enumerate(talk.processor.entries):
+        assert entry.message == Message(f"m{n}", "general", "alice", f"text {n}", "now")
+        assert (entry.ref, entry.sender, entry.accepted_at) == (n, talk.alice, talk.clock())
+    assert len(talk.processor.entries) == talk.metrics.counts.accepted == 20
     assert (talk.alice.reserved, talk.alice.released) == (20, 0)
 
 
@@ -290,7 +285,13 @@ async def test_the_conversation_goes_on_after_each_kind_of_mistake(talk: Talk) -
     assert talk.metrics.counts.refused == 6
 
 
-async def test_a_disk_that_fails_is_told_noted_and_survived(talk: Talk) -> None:
+async def test_a_disk_that_fails_is_told_noted_and_survived_and_makes_nobody_live(
+    talk: Talk,
+) -> None:
+    carol = FakeClient("carol")
+    talk.files.fail = lambda operation, _name: DISK_FULL if operation == "write" else None
+    assert await talk.refused(act("join_room"), by=carol) == "storage_failed"
+    assert list(talk.presence.members("general")) == []
     talk.files.fail = lambda _operation, _name: DISK_FULL
     assert await talk.refused(send(ref=1)) == "storage_failed"
     assert "No space left" in talk.metrics.notes[-1].text
@@ -298,14 +299,6 @@ async def test_a_disk_that_fails_is_told_noted_and_survived(talk: Talk) -> None:
     talk.files.fail = lambda _operation, _name: None
     await talk.say(send("hi"))
     assert len(talk.processor.entries) == 1
-
-
-async def test_a_join_that_cannot_be_written_does_not_make_anyone_live(talk: Talk) -> None:
-    talk.files.fail = lambda operation, _name: DISK_FULL if operation == "write" else None
-    carol = FakeClient("carol")
-
-    assert await talk.refused(act("join_room"), by=carol) == ("storage_failed")
-    assert list(talk.presence.members("general")) == []
 
 
 @pytest.mark.parametrize(

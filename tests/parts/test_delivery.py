@@ -88,30 +88,19 @@ def batches(client: FakeClient) -> list[tuple[str, list[str]]]:
     return [(frame.room_id, [one.content for one in frame.messages]) for frame in frames]
 
 
-async def test_who_asked_for_batches_gets_a_frame_a_room() -> None:
+async def test_who_asked_for_batches_gets_a_frame_a_room_and_others_single_frames() -> None:
     alice, bob = (FakeClient(name, frames="batch") for name in ("alice", "bob"))
-    presence = live((alice, "general"), (bob, "general"))
+    carol = FakeClient("carol")
+    presence = live((alice, "general"), (bob, "general"), (carol, "general"))
     presence.enter(alice, "other")
     batch = [message(1), message(2, "other"), message(3), message(4, "empty")]
 
-    assert await BatchDelivery(presence.members).deliver(batch) == 3
+    assert await BatchDelivery(presence.members).deliver(batch) == 5
     assert batches(alice) == [("general", ["text 1", "text 3"]), ("other", ["text 2"])]
     assert batches(bob) == [("general", ["text 1", "text 3"])]
     assert alice.frames[0] is bob.frames[0]  # encoded once
-
-
-async def test_who_did_not_ask_for_batches_gets_single_frames_from_the_same_delivery() -> None:
-    alice, bob = FakeClient("alice", frames="batch"), FakeClient("bob")
-    presence = live((alice, "general"), (bob, "general"))
-
-    assert await BatchDelivery(presence.members).deliver([message(1), message(2)]) == 3
-    assert batches(alice) == [("general", ["text 1", "text 2"])]
-    assert bob.frames == [encode_message(message(1)), encode_message(message(2))]
-
-
-@pytest.mark.parametrize("part", [EachDelivery, BroadcastDelivery])
-async def test_other_deliveries_promise_no_batches(part: type[Delivery]) -> None:
-    assert part.frames == "single"
+    assert carol.frames == [encode_message(message(1)), encode_message(message(3))]
+    assert EachDelivery.frames == BroadcastDelivery.frames == "single"
 
 
 async def test_a_batch_of_long_messages_is_cut_into_frames_of_bounded_size() -> None:

@@ -36,6 +36,11 @@ class Visitors:
             finally:
                 self.inside.remove(who)
 
+    async def leave(self, *tasks: asyncio.Task[None]) -> None:
+        """Let everyone go, and wait until these have."""
+        self.may_leave.set()
+        await asyncio.gather(*tasks)
+
 
 async def enter(lock: Lock, *visits: tuple[str, str]) -> tuple[Visitors, list[asyncio.Task[None]]]:
     """Visitors who have come one after another: (who, file)."""
@@ -50,28 +55,19 @@ async def test_one_is_inside_at_a_time_in_the_order_of_their_coming(part) -> Non
     names = [f"{n:02}" for n in range(20)]
     visitors, tasks = await enter(part(), *((name, "a.json") for name in names))
     assert visitors.inside == {"00"}
-
-    visitors.may_leave.set()
-    await asyncio.gather(*tasks)
+    await visitors.leave(*tasks)
     assert visitors.inside_max == 1
     assert visitors.came_in == names
 
 
-async def test_without_a_lock_both_are_inside_at_once() -> None:
-    visitors, tasks = await enter(NoLock(), ("1", "a.json"), ("2", "a.json"))
+@pytest.mark.parametrize(
+    ("part", "second"),
+    [(NoLock, "a.json"), *((one.values[0], "b.json") for one in every("lock"))],
+)
+async def test_different_files_or_any_without_a_lock_go_side_by_side(part, second: str) -> None:
+    visitors, tasks = await enter(part(), ("1", "a.json"), ("2", second))
     assert visitors.inside == {"1", "2"}
-
-    visitors.may_leave.set()
-    await asyncio.gather(*tasks)
-
-
-@EVERY
-async def test_different_files_go_side_by_side(part) -> None:
-    visitors, tasks = await enter(part(), ("1", "a.json"), ("2", "b.json"))
-    assert visitors.inside == {"1", "2"}
-
-    visitors.may_leave.set()
-    await asyncio.gather(*tasks)
+    await visitors.leave(*tasks)
 
 
 @EVERY
@@ -89,9 +85,7 @@ async def test_a_body_that_is_cancelled_gives_the_lock_back(part) -> None:
     first.cancel()
     await settle()
     assert visitors.inside == {"2"}
-
-    visitors.may_leave.set()
-    await second
+    await visitors.leave(second)
 
 
 @GUARDS
@@ -99,7 +93,5 @@ async def test_a_waiter_who_is_cancelled_does_not_block_those_behind(part) -> No
     visitors, (first, second, third) = await enter(part(), *((who, "a.json") for who in "123"))
     second.cancel()
     await settle()
-    visitors.may_leave.set()
-    await asyncio.gather(first, third)
-
+    await visitors.leave(first, third)
     assert visitors.came_in == ["1", "3"]

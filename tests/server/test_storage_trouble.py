@@ -6,13 +6,13 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.server.app import ChatServer, Farewell
-from chatlab.disk.counted import Operation
 from chatlab.disk.failing import FailingDisk
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
@@ -146,38 +146,32 @@ async def test_a_full_disk_tears_a_naive_servers_file_and_it_says_so(tmp_path: P
             assert bob.of("welcome")
 
 
-async def test_a_broken_messages_file_is_left_alone_until_repaired(tmp_path: Path) -> None:
-    messages = tmp_path / "messages.json"
-    async with chatting("naive", tmp_path, "alice") as (_, alice):
-        good = messages.read_bytes()
-        for broken in (b"", b"[{", b"[]]", b'[{"id": 1}]', b"\xff", b"null"):
-            messages.write_bytes(broken)
-            assert (await alice.say("lost"))["code"] == "storage_failed", broken
-            assert (await alice.ask("history", roomId="general"))["code"] == "storage_failed"
-            assert messages.read_bytes() == broken
-        messages.write_bytes(good)
+async def test_broken_files_are_refused_by_name_and_left_alone_until_repaired(
+    tmp_path: Path,
+) -> None:
+    say = ("send_message", {"roomId": "general", "content": "lost"})
+    history = ("history", {"roomId": "general"})
+    changes = [("join_room", {"roomId": "new-year"}), ("create_room", {"roomId": "new"})]
+    broken = [
+        *(("messages.json", text, [say, history]) for text in (b"", b"[{", b"[]]", b"\xff")),
+        *(("messages.json", text, [say, history]) for text in (b'[{"id": 1}]', b"null")),
+        ("chatrooms.json", b"[", [say, history, *changes]),
+    ]
+    async with chatting("naive", tmp_path, "alice") as (server, alice):
+        for name, text, requests in broken:
+            path = tmp_path / name
+            good = path.read_bytes()
+            path.write_bytes(text)
+            for kind, fields in requests:
+                assert (await alice.ask(kind, **fields))["code"] == "storage_failed", (kind, text)
+            assert path.read_bytes() == text
+            if name == "chatrooms.json":
+                turned_away = await ChatClient.connect(server.url, "bob")
+                assert told(turned_away) == {"storage_failed"}
+                assert (await turned_away.until_closed())[0] == 1008
+            path.write_bytes(good)
         assert (await alice.say("saved"))["type"] == "ack"
     assert new_contents(tmp_path) == ["saved"]
-
-
-async def test_a_broken_rooms_file_refuses_by_name_until_repaired(tmp_path: Path) -> None:
-    chatrooms = tmp_path / "chatrooms.json"
-    async with chatting("naive", tmp_path, "alice") as (server, alice):
-        good = chatrooms.read_bytes()
-        chatrooms.write_bytes(b"[")
-        requests = {
-            "send_message": {"roomId": "general", "content": "x"},
-            "join_room": {"roomId": "new-year"},
-            "create_room": {"roomId": "new"},
-            "history": {"roomId": "general"},
-        }
-        for kind, fields in requests.items():
-            assert (await alice.ask(kind, **fields))["code"] == "storage_failed", kind
-        turned_away = await ChatClient.connect(server.url, "bob")
-        assert told(turned_away) == {"storage_failed"}
-        assert (await turned_away.until_closed())[0] == 1008
-        chatrooms.write_bytes(good)
-        assert (await alice.say("better"))["type"] == "ack"
 
 
 # A queue that fills up.
@@ -283,29 +277,19 @@ async def test_a_plan_starts_to_count_after_the_start(mode: str, tmp_path: Path)
 # Slow disks.
 
 
-class Threads:
-    """Remembers which threads work for the disk."""
-
-    def __init__(self) -> None:
-        self.seen: set[threading.Thread] = set()
-
-    def before(self, _: Operation) -> None:
-        self.seen.add(threading.current_thread())
-
-    def after(self, _: Operation) -> None:
-        pass
-
-
 @pytest.mark.parametrize("mode", ["naive", *QUEUED])
 async def test_whatever_the_disk_does_it_does_off_the_event_loop(mode: str, tmp_path: Path) -> None:
-    threads = Threads()
-    async with chatting(mode, tmp_path, "alice", conditions=[threads]) as (server, alice):
+    seen: set[threading.Thread] = set()
+    spy = SimpleNamespace(
+        before=lambda _: seen.add(threading.current_thread()), after=lambda _: None
+    )
+    async with chatting(mode, tmp_path, "alice", conditions=[spy]) as (server, alice):
         await alice.say("hello")
         await alice.until(alice.heard, "the message")
         assert (await alice.ask("history", roomId="general"))["type"] == "history"
         assert server.snapshot().simulated == []
-    assert threads.seen
-    assert threading.current_thread() not in threads.seen
+    assert seen
+    assert threading.current_thread() not in seen
 
 
 async def flood(server: ChatServer, clients: Sequence[ChatClient], each: int) -> int:
