@@ -183,30 +183,22 @@ async def test_a_check_costs_a_read_and_a_change_promises_what_the_writer_does(
 # Presence: who is live.
 
 
-def test_a_user_can_be_connected_once_and_again_after_leaving() -> None:
+def test_a_user_is_connected_once_and_after_leaving_is_in_no_room_but_may_come_again() -> None:
     presence = Presence()
-    first, second = FakeClient("alice"), FakeClient("alice")
-
-    assert presence.arrive(first)
-    assert not presence.arrive(second)
-    presence.leave(second)  # one who was turned away does not take the other along
-    assert list(presence.clients()) == [first]
-    presence.leave(first)
-    assert len(presence) == 0
-    assert presence.arrive(second)
-
-
-def test_whoever_leaves_is_in_no_room_any_more() -> None:
-    presence = Presence()
-    alice, bob = FakeClient("alice"), FakeClient("bob")
+    alice, bob, second = FakeClient("alice"), FakeClient("bob"), FakeClient("alice")
     for client in (alice, bob):
-        presence.arrive(client)
+        assert presence.arrive(client)
         presence.enter(client, "general")
     presence.enter(alice, "other")
+    assert not presence.arrive(second)
+    presence.leave(second)  # one who was turned away does not take the other along
+    assert list(presence.clients()) == [alice, bob]
     presence.leave(alice)
 
     assert list(presence.members("general")) == [bob]
     assert list(presence.members("other")) == []
+    assert len(presence) == 1
+    assert presence.arrive(second)
 
 
 def test_members_are_listed_once_in_the_order_of_their_coming() -> None:

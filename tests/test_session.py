@@ -237,15 +237,9 @@ async def test_only_a_participant_may_speak_and_read(talk: Talk) -> None:
     assert carol.reserved == 0
 
 
-async def test_a_stopping_server_refuses_and_gives_the_share_back(talk: Talk) -> None:
-    talk.is_stopping = True
-
-    assert await talk.refused(send()) == "shutting_down"
-    assert talk.processor.entries == []
-    assert (talk.alice.reserved, talk.alice.released) == (1, 1)
-
-
-async def test_a_server_that_stops_takes_nothing_from_a_waiting_client(talk: Talk) -> None:
+async def test_a_server_that_stops_takes_nothing_from_a_client_even_if_it_waited(
+    talk: Talk,
+) -> None:
     may_go_on = asyncio.Event()
 
     async def reserve() -> None:
@@ -258,8 +252,9 @@ async def test_a_server_that_stops_takes_nothing_from_a_waiting_client(talk: Tal
     talk.is_stopping = True
     may_go_on.set()
 
-    assert (await saying).code == "shutting_down"
+    assert (await saying).code == await talk.refused(send()) == "shutting_down"
     assert talk.processor.entries == []
+    assert talk.alice.released == 2
 
 
 # History.
@@ -276,11 +271,11 @@ async def test_the_history_is_sent_with_its_ref(talk: Talk) -> None:
 
 
 async def test_the_conversation_goes_on_after_each_kind_of_mistake(talk: Talk) -> None:
-    answer = await talk.say({"type": "nope", "ref": "mine"})
-    assert answer.ref == "mine"
     cut_off = '{"type": "nope"'
-    await talk.say("not json", {"type": "nope"}, send(""), send(room_id="nowhere"), cut_off, send())
+    mistakes = "not json", {"type": "nope"}, send(""), send(room_id="nowhere"), cut_off
+    await talk.say(*mistakes, {"type": "nope", "ref": "mine"}, send())
 
+    assert talk.alice.heard[-1].ref == "mine"
     assert [one.message.content for one in talk.processor.entries] == ["hi"]
     assert talk.metrics.counts.refused == 6
 

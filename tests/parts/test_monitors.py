@@ -124,13 +124,9 @@ def test_a_rate_counts_the_events_of_the_last_second_only(clock: FakeClock) -> N
     for _ in range(10):
         rate.add(3)
         clock.advance(0.05)
-    assert rate.per_s() == 30
-    clock.advance(0.35)
-    assert rate.per_s() == 30
-    clock.advance(0.75)
-    assert rate.per_s() == 0
-    clock.advance(3600)
-    assert rate.per_s() == 0
+    for pause_s, shown in [(0, 30), (0.35, 30), (0.75, 0), (3600, 0)]:
+        clock.advance(pause_s)
+        assert rate.per_s() == shown
 
 
 def test_a_steady_rate_is_shown_as_it_is_at_every_moment(clock: FakeClock) -> None:

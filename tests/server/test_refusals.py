@@ -144,14 +144,12 @@ async def test_an_unknown_path_gets_404_by_http_and_by_websocket(tmp_path: Path)
 
 
 async def test_a_client_over_the_limit_gets_503_until_somebody_leaves(tmp_path: Path) -> None:
-    async with room_that_goes_on(tmp_path, clients_max=2) as server:
-        assert await refused_handshake(f"{server.url}/?user=carol") == (503, "server_full")
-    async with running("naive", tmp_path, clients_max=1) as server:
-        async with await ChatClient.connect(server.url, "alice"):
-            pass
-        await eventually(lambda: server.snapshot().clients == 0, "alice is gone")
-        async with await ChatClient.connect(server.url, "bob") as bob:
-            assert bob.of("welcome")
+    async with room_that_goes_on(tmp_path, clients_max=3) as server:
+        async with await ChatClient.connect(server.url, "zoe"):
+            assert await refused_handshake(f"{server.url}/?user=carol") == (503, "server_full")
+        await eventually(lambda: server.snapshot().clients == 2, "zoe is gone")
+        async with await ChatClient.connect(server.url, "carol") as carol:
+            assert carol.of("welcome")
 
 
 async def test_no_more_clients_than_allowed_get_in_when_many_come_at_once(tmp_path: Path) -> None:
