@@ -246,23 +246,6 @@ async def test_on_a_broken_disk_a_stop_tells_all_senders(
     assert new_contents(tmp_path)[-1] == "well again"
 
 
-async def test_a_disk_that_heals_during_the_stop_saves_everything(tmp_path: Path) -> None:
-    disk = FailingDisk()
-    how = {"conditions": [disk], **QUICK}
-    async with chatting("optimized", tmp_path, "alice", **how) as (server, alice):
-        disk.fail(count=None, kind="write")
-        for n in range(5):
-            await alice.say(f"message {n}")
-        stopping = asyncio.create_task(server.stop())
-        failures = server.snapshot().queue.failures
-        await eventually(
-            lambda: server.snapshot().queue.failures > failures + 1, "two more failures"
-        )
-        disk.heal()
-        assert await stopping == Farewell(saved=5, unsaved=0)
-    assert new_contents(tmp_path) == [f"message {n}" for n in range(5)]
-
-
 @pytest.mark.parametrize("mode", ["naive", *QUEUED])
 async def test_a_plan_starts_to_count_after_the_start(mode: str, tmp_path: Path) -> None:
     for _ in range(2):  # a fresh folder, and one to recover
