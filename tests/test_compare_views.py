@@ -17,7 +17,8 @@ import pytest
 from rich.cells import cell_len
 
 from chatlab.bench.audit import FAULTS, Audit
-from chatlab.bench.report import Curve, IOReport, Report, TrustCheck
+from chatlab.bench.invalid_rounds import TrustCheck
+from chatlab.bench.report import Curve, IOReport, Report
 from chatlab.bench.statistics import Estimate
 from chatlab.bench.timeline import Series
 from chatlab.chat.snapshot import Percentiles

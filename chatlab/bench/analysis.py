@@ -16,6 +16,7 @@ import msgspec
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.ceilings import CeilingRound
+from chatlab.bench.invalid_rounds import valid_rounds
 from chatlab.bench.load_result import LatencyClock, LoadResult
 from chatlab.bench.report import Comparison, Curve, IOReport, ModeReport, RoundReport
 from chatlab.bench.rounds import Round
@@ -40,7 +41,7 @@ def mode_report(
         rounds: of this mode.
         ceilings: the rounds of each ceiling, in the same order.
     """
-    valid = [one for one in rounds if not one.invalid] or list(rounds)
+    valid = valid_rounds(rounds)
     typical = sorted(valid, key=lambda one: one.operations)[(len(valid) - 1) // 2]
     last = rounds[-1].after
     speeds = _valid(rounds, lambda one: one.load.throughput_per_s)

@@ -20,6 +20,7 @@ import psutil
 
 from chatlab.bench import analysis, environment
 from chatlab.bench.ceilings import CEILINGS, CeilingRound, measure_ceiling
+from chatlab.bench.invalid_rounds import trust
 from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.load_result import LoadProgress
 from chatlab.bench.report import Report
@@ -199,7 +200,7 @@ class Compare:
                 if rounds
             },
             comparisons=analysis.comparisons(measured, self.control),
-            trust=environment.trust(
+            trust=trust(
                 [one for rounds in measured.values() for one in rounds],
                 [one for rounds in self.ceilings_done.values() for one in rounds],
                 busy_percent=self._busy_percent,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.audit import Audit, audit
+from chatlab.bench.invalid_rounds import TrustCheck
 from chatlab.bench.load_result import LoadResult
 from chatlab.bench.statistics import Estimate, Verdict
 from chatlab.bench.timeline import Series
@@ -131,22 +132,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     verdict: Verdict
-
-
-class TrustCheck(msgspec.Struct, frozen=True):
-    """One check of whether the instrument can be trusted.
-
-    Attributes:
-        check: what was checked.
-        ok: whether it held.
-        value: what was measured.
-        limit: what is allowed.
-    """
-
-    check: str
-    ok: bool
-    value: float | str
-    limit: float | str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatlab.bench.audit import Audit, audit
+from chatlab.bench.invalid_rounds import why_invalid
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
 from chatlab.bench.saved_by_store import read_saved_by_store
@@ -26,10 +27,6 @@ from chatlab.chat.server_job import USUAL_OPTIONS, ServerOptions
 from chatlab.chat.snapshot import Snapshot
 from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.records import Message
-
-LATE_MAX_MS = 20.0
-LATE_MAX_SHARE = 0.05
-SENDER_CPU_MAX_PERCENT = 90.0
 
 Step = Literal["starting", "measuring", "stopping"]
 Tell = Callable[[Step, str, LoadProcess | None], None]
@@ -72,15 +69,7 @@ class Round:
     @property
     def invalid(self) -> list[str]:
         """Why the plan was not met, so that no verdict may rest on this round; empty if it was."""
-        load = self.load
-        late_max_ms = max(LATE_MAX_MS, LATE_MAX_SHARE * load.wall_s * 1000)
-        reasons = {
-            f"{load.unsent:,} planned messages were not sent": load.unsent > 0,
-            f"the sender was {load.late_p99_ms:.0f} ms late (p99)": load.late_p99_ms > late_max_ms,
-            f"the sender used {load.sender_cpu_percent:.0f}% of a core": load.sender_cpu_percent
-            > SENDER_CPU_MAX_PERCENT,
-        }
-        return [reason for reason, holds in reasons.items() if holds]
+        return why_invalid(self.load)
 
 
 async def measure_round(

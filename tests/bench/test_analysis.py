@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatlab.bench import analysis, environment
+from chatlab.bench import analysis, invalid_rounds
 from chatlab.bench.audit import Audit
 from chatlab.bench.load_result import NEVER
 from chatlab.bench.report import Comparison
@@ -118,5 +118,5 @@ def test_a_bad_circumstance_fails_its_own_checks_alone(
     changes: dict[str, Any], failed: list[str]
 ) -> None:
     good: dict[str, Any] = {"busy_percent": 0.0, "view_percent": 0.0, "file_system": "ext4"}
-    checks = environment.trust(**({"rounds": [a_round()]} | good | changes))
+    checks = invalid_rounds.trust(**({"rounds": [a_round()]} | good | changes))
     assert [one.check for one in checks if not one.ok] == failed

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chatlab.bench.audit import FAULTS, Audit
+from chatlab.bench.invalid_rounds import TrustCheck
 from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.report import (
-    Comparison,
-    Curve,
-    IOReport,
-    ModeReport,
-    Report,
-    RoundReport,
-    TrustCheck,
-)
+from chatlab.bench.report import Comparison, Curve, IOReport, ModeReport, Report, RoundReport
 from chatlab.bench.scenario import PlannedSend
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.bench.timeline import Series

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.report import Comparison, ModeReport, Report, TrustCheck
+from chatlab.bench.invalid_rounds import TrustCheck
+from chatlab.bench.report import Comparison, ModeReport, Report
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.view import words
