@@ -138,3 +138,18 @@ def test_a_text_leads_only_to_what_there_is(text: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", said):
         assert (text.parent / target).exists(), target
     assert "install chatlab" not in said  # another package has that name
+
+
+def test_every_file_that_a_text_or_a_docstring_names_is_there() -> None:
+    files = [path for path in ROOT.rglob("*") if ".venv" not in path.parts]
+    names = {path.name for path in files} | {"my.py", "my_reader.py", "checks.py", "NAME.py"}
+    sources = [*TEXTS, *(ROOT / "chatlab").rglob("*.py")]
+    missing = [
+        (path.name, named)
+        for path in sources
+        if path.name != "CHANGELOG.md"
+        for named in re.findall(r"`[\w./]*?(\w+\.(?:py|md))`", path.read_text(encoding="utf-8"))
+        if named not in names
+    ]
+
+    assert missing == []

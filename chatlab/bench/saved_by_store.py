@@ -1,9 +1,9 @@
 """What a user's store has saved: asked of the store itself, in a process of its own.
 
-The built-in formats are read straight from the files (`saved.py`). Only a user's store can read a
-format of its own. So after the server has stopped, a fresh store starts on the data folder, in a
-fresh process that knows nothing but the files, and returns every room's history. What it does not
-find there, it has not saved.
+The built-in formats are read straight from the files (`data/readers.py`). Only a user's store can
+read a format of its own. So after the server has stopped, a fresh store starts on the data folder,
+in a fresh process that knows nothing but the files, and returns every room's history. What it does
+not find there, it has not saved.
 
 Whatever the store does to that process (an exception, an exit, an endless loop) is a finding: one
 more damaged file, with the reason.

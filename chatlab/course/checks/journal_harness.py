@@ -1,7 +1,7 @@
 """The harness of a journal: a store over files in memory, restarted, and cut off from its power.
 
 All that the store does to the disk is recorded, and the power fails at every moment of it. What a
-disk may hold then stands in `disk/power_loss.py`, and what must hold in `bench/crash/promises.py`.
+disk may hold then stands in `disk/power_loss.py`, and what must hold in `bench/crash/recovery.py`.
 A fresh store opens each such folder.
 """
 
