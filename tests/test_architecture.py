@@ -12,7 +12,7 @@ import pytest
 
 import chatlab
 from chatlab.chat.modes import PARTS
-from chatlab.labs import LABS
+from chatlab.cli.app import LABS
 
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
@@ -235,7 +235,7 @@ def test_one_module_starts_child_processes() -> None:
 
     assert starting == {
         "child_process.py",
-        "cli/child_command.py",  # the child has our terminal
+        "cli/user_parts.py",  # the child has our terminal
         "course/verify.py",  # runs the commands of the lessons
         "labs/watching/measure.py",  # the child has a pseudo-terminal
     }

@@ -18,7 +18,6 @@ from typer.main import get_group
 
 from chatlab import exit_codes
 from chatlab.errors import ChatlabError
-from chatlab.labs import LABS
 
 COMMANDS: dict[str | None, str] = {
     None: """
@@ -55,6 +54,22 @@ course       course_teach:app       For teachers: test the course, show wrong an
 """By the heading under which `chatlab --help` lists them: a command's name; the module here and the
 attribute in it that is its function, or a `Typer` with commands of its own; and the first paragraph
 of its help."""
+
+LABS = {
+    "growth": "See what a long history does to the price of a message.",
+    "tune": "Find a good batch size and flush interval, and see why others are worse.",
+    "capacity": "Find the highest steady rate that a mode keeps up with.",
+    "pitfalls": "Make five famous mistakes, and cure each by one flag.",
+    "crash": "Kill servers and cut their power, and see what is left of what they acked.",
+    "compression": "See how many bytes compression saves, and what they cost.",
+    "rungs": "Measure what the upper rungs promise, and say which promises are kept.",
+    "generator": "Measure the load generator itself, against a server that does next to nothing.",
+    "watching": (
+        "Measure what the live dashboard costs: the same load with it and without it, in turn."
+    ),
+    "query_plan": "See what an index does: the history query with it and without it, measured.",
+}
+"""What one sees in each lab: a sentence by the name of its folder."""
 
 _STYLE: dict[str, Any] = {
     "add_completion": False,

@@ -20,13 +20,14 @@ from chatlab.bench.server_process import ServerFailed
 from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.clients import while_drawing
-from chatlab.cli.modes import check_modes, remember
 from chatlab.cli.options import (
     SCENARIO,
     DiskName,
     FaultPlans,
     JsonFile,
     Seed,
+    asks_for_mine,
+    check_modes,
     check_writable,
     with_groups,
 )
@@ -167,6 +168,38 @@ def _exit_code(report: Report, thresholds: list[Threshold], console: Console) ->
     if missed:
         return exit_codes.THRESHOLD_MISSED
     return exit_codes.of(all(mode.audit.clean for mode in report.modes.values()))
+
+
+def remember(report: Report) -> list[str]:
+    """Keep the figures of a comparison with the learner's own code in it, for `chatlab learn`.
+
+    Not those on a simulated disk: later ones would be compared with them.
+
+    Returns notes for the user about it, if any.
+    """
+    if not report.complete or report.simulated or not any(map(asks_for_mine, report.modes)):
+        return []
+    from chatlab.course import progress
+    from chatlab.course.workplace import find_workplace
+
+    record = progress.ComparisonRecord(
+        when=progress.moment(),
+        scenario=str(report.scenario["name"]),
+        history=report.history,
+        rounds=report.rounds,
+        measurement=report.measurement,
+        modes={
+            name: progress.ModeRecord(rate.median, rate.low, rate.high, mode.audit.clean)
+            for name, mode in report.modes.items()
+            if (rate := mode.throughput_per_s)
+        },
+    )
+    try:
+        kept = progress.ProgressFile(find_workplace().state)
+    except UsageError as error:
+        return [str(error)]
+    kept.update(lambda before: progress.compared(before, record))
+    return kept.notes
 
 
 def _write(option: str, path: Path, report: Report) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from importlib import import_module
 from inspect import Parameter, Signature, getdoc
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import typer
 
-from chatlab.cli import child_command
-from chatlab.cli.modes import check_modes
-from chatlab.cli.options import JsonFile, check_writable, finite
+from chatlab.cli.app import LABS
+from chatlab.cli.options import JsonFile, check_modes, check_writable, finite
 from chatlab.errors import UsageError
-from chatlab.labs import LABS, load
 from chatlab.labs.base import Lab, Option, carry_out
 
 NUMBER_MAX = 1e9
@@ -95,6 +94,13 @@ def command_of(name: str) -> Callable[..., None]:
     return command
 
 
+def load(name: str) -> type[Lab]:
+    """Import a lab: `GrowthOfX` in the `measure.py` of the folder `growth_of_x`."""
+    module = import_module(f"chatlab.labs.{name}.measure")
+    lab: type[Lab] = getattr(module, name.title().replace("_", ""))
+    return lab
+
+
 def declared(lab: type[Lab]) -> list[Declared]:
     """The fields of a lab that are options, those that all labs have last."""
     found = []
@@ -143,15 +149,16 @@ def _run(lab: type[Lab], json: Path | None, values: dict[Declared, Any]) -> None
     modes = [value for one, value in values.items() if one.option.kind == "modes"]
     line_ups = check_modes(*(modes[0] if modes and isinstance(modes[0], tuple) else modes))
     check_writable("--json", json)
-    if (
-        lab.runs_parts
-        and any(one.user_parts for one in line_ups)
-        and not child_command.is_child.is_set()
-    ):
-        sys.exit(child_command.run_in_child())
+    if lab.runs_parts and any(one.user_parts for one in line_ups):
+        from chatlab.cli import user_parts  # imports the dashboard, too
+
+        if not user_parts.is_child.is_set():
+            sys.exit(user_parts.run_in_child())
     made = lab(**{one.name: value for one, value in values.items()})
     try:
         code = carry_out(made, json)
     except SystemExit as error:  # a part of the user's own called it
-        code = child_command.explain_exit(error)
+        from chatlab.cli.user_parts import explain_exit
+
+        code = explain_exit(error)
     sys.exit(code)

@@ -1,23 +1,37 @@
-"""Options that several commands share: one meaning, one help text."""
+"""Options that several commands share: one meaning, one help text. And modes, checked before
+anything starts: `mine` finds the solved exercises.
+
+No learner's code runs in the process of a command: files are read, not loaded, and the exercises
+are checked in child processes.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import math
+import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chatlab.bench.scenario import load, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
+from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
 from chatlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from chatlab.chat.modes import Named
 
 DEFAULT_PORT = 8765
 DEFAULT_URL = f"ws://127.0.0.1:{DEFAULT_PORT}"
+
+_OF_A_PART = re.compile(r"\+(\w+)=mine(?=\+|$)")
 
 
 def finite(value: float | None) -> float | None:
@@ -149,3 +163,46 @@ def check_writable(option: str, path: Path | None) -> None:
         raise UsageError(f"{option} {path} is a folder: name a file in it")
     if not path.parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.parent} to write a file into")
+
+
+def check_modes(*texts: str) -> list[Named]:
+    """What each mode is made of.
+
+    Raises:
+        UsageError: a mode is unknown or not valid.
+    """
+    from chatlab.chat.modes import named
+
+    if any(asks_for_mine(text) for text in texts) and current_user_parts() is None:
+        _find_mine(*texts)
+    return [named(text) for text in texts]
+
+
+def asks_for_mine(text: str) -> bool:
+    """Whether a mode takes what the learner wrote in an exercise."""
+    return text.partition("+")[0] == MINE or bool(_OF_A_PART.search(text))
+
+
+def _find_mine(*texts: str) -> None:
+    """Check the exercises, say which are taken, and pass them on to every process started here."""
+    from chatlab.course.solved_parts import find_mine
+    from chatlab.course.workplace import find_workplace
+
+    workplace = find_workplace()
+    found = asyncio.run(find_mine(workplace, lambda name: _say(f"mine: checking {name}")))
+    parts = found.user_parts
+    set_user_parts(parts)
+    if any(text.partition("+")[0] == MINE for text in texts):
+        taken = [f"{parts.labels[role]} ({role})" for role in parts.solved]
+        taken += [f"{knob} {value}" for knob, value in parts.knobs.items()]
+        _say(f"mine: {', '.join(taken) or 'no exercise passes yet: all parts are naive'}")
+        for name, why in found.not_passed.items():
+            _say(f"mine: not {name}: {why}")
+    for role in dict.fromkeys(role for text in texts for role in _OF_A_PART.findall(text)):
+        label = parts.labels.get(role)
+        if label is not None and role not in parts.solved:
+            _say(f"{role}=mine: {label} does not pass its checks yet; it runs here all the same")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -14,12 +14,12 @@ from chatlab.chat.server.app import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
-from chatlab.cli.modes import check_modes
 from chatlab.cli.options import (
     DEFAULT_PORT,
     SETTINGS,
     DiskName,
     FaultPlans,
+    check_modes,
     with_groups,
 )
 from chatlab.data.folder import DEFAULT_FOLDER
@@ -104,7 +104,7 @@ async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
 
 
 async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
-    from chatlab.cli.user_parts_server import UserPartsServer
+    from chatlab.cli.user_parts import UserPartsServer
 
     return await UserPartsServer(job, dashboard).serve(stop_event(stop_with_stdin))
 

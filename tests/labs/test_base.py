@@ -12,9 +12,9 @@ from rich.console import RenderableType
 
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.server_process import ServerFailed
-from chatlab.cli.labs import declared
+from chatlab.cli.app import LABS
+from chatlab.cli.labs import declared, load
 from chatlab.errors import UsageError
-from chatlab.labs import LABS, load
 from chatlab.labs.base import Lab, LabReport, Option, about, carry_out
 from tests.support.command_line import run_here
 
