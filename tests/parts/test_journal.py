@@ -6,7 +6,6 @@ What holds for every store stands in `test_stores.py`.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from chatlab.data.journal_format import FILLING
 from chatlab.data.readers import read_saved
 from chatlab.data.records import Message
 from chatlab.disk.counted import FOLDER, Operation
-from chatlab.disk.files import Files
+from chatlab.disk.files import to_the_end
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import fill, ids, message
 from tests.support.served_store import ServedStore, without_messages
+from tests.support.virtual_clock import settle
 
 LARGE = Settings().segment_bytes_max
 TINY = 600
@@ -375,45 +375,22 @@ async def test_a_start_removes_what_a_segment_that_was_never_begun_left(journal:
 # Saves that are cancelled.
 
 
-class Held:
-    """Lets a test stop the disk in the middle of things."""
-
-    def __init__(self) -> None:
-        self.hold = ""
-        self.reached, self.go_on = threading.Event(), threading.Event()
-
-    def before(self, operation: Operation) -> None:
-        if operation.kind == self.hold:
-            self.hold = ""
-            self.reached.set()
-            assert self.go_on.wait(10)
-
-    def after(self, operation: Operation) -> None:
-        pass
-
-
-@pytest.mark.parametrize("hold", ["write", "fsync"])
-async def test_a_cancelled_save_ends_first_and_leaves_nothing(journal: Journal, hold: str) -> None:
-    held = Held()
-    journal.files = Files(journal.folder, [held])
-    await journal.store.close()
-    journal.store = JournalStore(journal.files, None, None, None, Settings())  # type: ignore[arg-type]
-    await journal.start()
+async def test_a_cancelled_save_ends_first_and_leaves_nothing(journal: Journal) -> None:
+    at_once = journal.files.perform
+    journal.files.perform = lambda call: to_the_end(at_once(call))  # as it is with threads
     await journal.save(1)
-    held.hold = hold
+    journal.files.gate = asyncio.Event()
     saving = asyncio.create_task(journal.save(2, 3))
-    await asyncio.to_thread(held.reached.wait, 10)
+    await settle()
     saving.cancel()
     waiting = asyncio.create_task(journal.save(4))
-    await asyncio.sleep(0)
-    held.go_on.set()
+    await settle()
+    journal.files.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await saving
     await waiting
 
     await journal.holds(1, 4)
-    await journal.store.close()
-    journal.files.close()
 
 
 # The beginning of a journal.

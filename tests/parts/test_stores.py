@@ -18,17 +18,16 @@ from chatlab.chat.parts.store import Store
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.store.sqlite import SqliteStore
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
-from chatlab.chat.settings import Settings
 from chatlab.data.journal_format import FILLING, segment_name
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import FILLING as DATABASE_FILLING
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import InlineFiles, every, fill, ids, message
+from tests.support.parts import every, fill, ids, message
 from tests.support.served_store import (
     BETTER,
     PLAIN,
@@ -37,7 +36,7 @@ from tests.support.served_store import (
     quick_folder,
     without_messages,
 )
-from tests.support.virtual_clock import now, run, settle
+from tests.support.virtual_clock import run, settle
 
 EVERY = pytest.mark.parametrize("part", every("store"))
 
@@ -231,39 +230,25 @@ def test_a_filling_that_fails_anywhere_is_begun_anew(part, from_json, monkeypatc
 # In doubt: a save that failed, yet may have reached the file.
 
 
-class LateFailure(Writer):
-    """Replaces the file, and then fails for as often as it is told to, as a folder's sync may.
-
-    Attributes:
-        errors: what the next saves raise.
-    """
-
-    promise = "synced"
-
-    def __init__(self, files: InlineFiles) -> None:
-        super().__init__(files)
-        self.errors: list[BaseException] = []
-
-    async def replace(self, name: str, data: bytes) -> None:
-        await self.files.write(name, data)
-        if self.errors:
-            raise self.errors.pop(0)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> InlineFiles:
-    return InlineFiles(fill(tmp_path))
+IN_DOUBT = StorageError("fsync", FOLDER, "lost")
 
 
 @pytest.fixture(params=[DirectReader, TTLReader])
-def doubtful(files: InlineFiles, request: pytest.FixtureRequest) -> Store:
-    trusts_nothing = Settings(cache_ttl_s=0)  # so that each save sees what is in the file
-    reader = request.param(files, trusts_nothing, now)
-    return RewriteStore(files, reader, LateFailure(files), PerFileLock(), Settings())
+def doubtful(tmp_path: Path, request: pytest.FixtureRequest) -> ServedStore:
+    """A rewriting store whose cache trusts nothing: each save sees what is in the file."""
+    company = (request.param, AtomicWriter, PerFileLock)
+    return ServedStore(RewriteStore, fill(tmp_path), company=company, cache_ttl_s=0)
 
 
-def on_disk(files: InlineFiles) -> list[str]:
-    return ids(MESSAGES.decode((files.folder / MESSAGES.name).read_bytes()))
+async def saves_in_doubt(served: ServedStore, error: Exception, *numbers: int) -> None:
+    """A save that replaces the file, and fails then, at the sync of the folder."""
+
+    async def fails() -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(type(error)):
+        patch.setattr(served.files, "fsync_folder", fails)
+        await served.save(*numbers)
 
 
 @pytest.mark.parametrize(
@@ -274,30 +259,22 @@ def on_disk(files: InlineFiles) -> list[str]:
         ([[2], [3], [4]], [3, 9], [1, 3, 9]),
     ],
 )
-@pytest.mark.parametrize(
-    "error", [StorageError("fsync", FOLDER, "lost"), RuntimeError("a bug in a writer")]
-)
+@pytest.mark.parametrize("error", [IN_DOUBT, RuntimeError("a bug in a writer")])
 async def test_a_refused_batch_counts_once_saved(doubtful, refused, saved, kept, error) -> None:
-    await doubtful.save([message(1)])
+    await doubtful.save(1)
     for numbers in refused:
-        doubtful.writer.errors = [error]
-        with pytest.raises(type(error)):
-            await doubtful.save([message(n) for n in numbers])
-        assert on_disk(doubtful.files) == ids(message(n) for n in [1, *numbers])
-    await doubtful.save([message(n) for n in saved])
-
-    assert on_disk(doubtful.files) == ids(message(n) for n in kept)
-    assert ids(await doubtful.history("general", 10)) == on_disk(doubtful.files)
+        await saves_in_doubt(doubtful, error, *numbers)
+        assert read_saved(doubtful.folder).messages == [message(n) for n in [1, *numbers]]
+    await doubtful.save(*saved)
+    await doubtful.holds(*kept)
 
 
 async def test_what_is_in_doubt_is_bounded(doubtful, monkeypatch) -> None:
     monkeypatch.setattr("chatlab.chat.parts.store.rewrite.IN_DOUBT_MAX", 5)
-    doubtful.writer.errors = [StorageError("fsync", FOLDER, "lost") for _ in range(20)]
     for n in range(20):
-        with pytest.raises(StorageError):
-            await doubtful.save([message(n)])
+        await saves_in_doubt(doubtful, IN_DOUBT, n)
 
-    assert len(doubtful._in_doubt) == 5
+    assert len(doubtful.store._in_doubt) == 5
 
 
 # The store of the origin.
