@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,11 @@ import pytest
 from chatlab.chat.parts.reader import Reader, ReaderStatistics
 from chatlab.chat.parts.reader.ttl import TTLReader
 from chatlab.chat.settings import Settings
-from chatlab.data.records import CHATROOMS, MESSAGES
+from chatlab.data.records import CHATROOMS, MESSAGES, Message
 from chatlab.disk.counted import FileIO
 from chatlab.disk.files import Files
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, message
+from tests.support.parts import DISK_FULL, FakeClock, InlineFiles, every, fill, message, quiet_loop
 from tests.support.virtual_clock import settle
 
 TTL_S = 3.0
@@ -127,13 +126,10 @@ async def test_ttl_a_write_starts_the_time_to_live_anew(ttl, files, clock) -> No
     await ttl.read(MESSAGES)
     clock.advance(TTL_S - 1)
     ttl.written(MESSAGES, [message(1)])
-    clock.advance(TTL_S - 1)
-    await ttl.read(MESSAGES)
-    assert reads(files) == 1
-
-    clock.advance(1)
-    await ttl.read(MESSAGES)
-    assert reads(files) == 2
+    for pause_s, read in [(TTL_S - 1, 1), (1, 2)]:
+        clock.advance(pause_s)
+        await ttl.read(MESSAGES)
+        assert reads(files) == read
 
 
 async def test_ttl_fifty_misses_at_once_share_one_read_or_its_error(ttl, files) -> None:
@@ -149,11 +145,17 @@ async def test_ttl_fifty_misses_at_once_share_one_read_or_its_error(ttl, files) 
     assert ttl.statistics() == ReaderStatistics(misses=100)
 
 
+async def begin(reader: Reader) -> asyncio.Task[list[Message]]:
+    """A read that has what is in the file, and waits at the gate on its way back."""
+    reading = asyncio.create_task(reader.read(MESSAGES))
+    await settle()
+    return reading
+
+
 @pytest.mark.parametrize("waiters", [1, 3])
 async def test_ttl_a_waiter_who_is_cancelled_does_not_cancel_the_read(ttl, files, waiters) -> None:
     files.gate = asyncio.Event()
-    first, *others = [asyncio.create_task(ttl.read(MESSAGES)) for _ in range(waiters)]
-    await settle()
+    first, *others = [await begin(ttl) for _ in range(waiters)]
     first.cancel()  # the one who started the read
     await settle()
     files.gate.set()
@@ -165,49 +167,33 @@ async def test_ttl_a_waiter_who_is_cancelled_does_not_cancel_the_read(ttl, files
     assert reads(files) == 1
 
 
-async def test_ttl_a_write_during_a_read_wins_over_the_older_value(ttl, files) -> None:
+@pytest.mark.parametrize("expired", [False, True])
+async def test_ttl_a_write_during_a_read_wins(ttl, files, clock, expired) -> None:
+    """Who reads after it is not served what the read brings; nor is that kept."""
     files.gate = asyncio.Event()
-    early = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()  # it has read [1, 2] and is on its way back
-    ttl.written(MESSAGES, [message(1), message(2), message(3)])
-    late = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()
-    assert late.done()
-    files.gate.set()
-
-    assert len(await early) == 2
-    assert len(await late) == 3
-    assert len(await ttl.read(MESSAGES)) == 3
-
-
-async def test_ttl_a_read_after_a_write_does_not_join_one_before_it(ttl, files, clock) -> None:
-    files.gate = asyncio.Event()
-    early = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()
+    early = await begin(ttl)
     write_outside(files, 3)
     ttl.written(MESSAGES, [message(1), message(2), message(3)])
-    clock.advance(TTL_S)  # so that the written value is too old as well
-    late = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()
+    if expired:  # then it takes a read of its own
+        clock.advance(TTL_S)
+    late = await begin(ttl)
+    assert late.done() != expired
     files.gate.set()
 
-    assert len(await early) == 2
-    assert len(await late) == 3
+    assert [len(await early), len(await late), len(await ttl.read(MESSAGES))] == [2, 3, 3]
+    assert reads(files) == 1 + expired
 
 
 async def test_ttl_the_end_of_an_old_read_leaves_a_new_one_shared(ttl, files, clock) -> None:
     files.gate = old_gate = asyncio.Event()
-    waiters = [asyncio.create_task(ttl.read(MESSAGES))]
-    await settle()
+    waiters = [await begin(ttl)]
     ttl.written(MESSAGES, [message(1)])
     clock.advance(TTL_S)
     files.gate = new_gate = asyncio.Event()
-    waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
-    await settle()
+    waiters.append(await begin(ttl))
     old_gate.set()
     await settle()
-    waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
-    await settle()
+    waiters.append(await begin(ttl))
     new_gate.set()
     await asyncio.gather(*waiters)
 
@@ -215,10 +201,6 @@ async def test_ttl_the_end_of_an_old_read_leaves_a_new_one_shared(ttl, files, cl
 
 
 async def test_ttl_a_failed_read_that_nobody_waits_for_leaves_no_loose_error(ttl, files) -> None:
-    complaints: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _loop, context: complaints.append(context["message"])
-    )
     gate = asyncio.Event()
 
     async def fails(_name: str) -> bytes:
@@ -226,15 +208,12 @@ async def test_ttl_a_failed_read_that_nobody_waits_for_leaves_no_loose_error(ttl
         raise StorageError("read", MESSAGES.name, "Input/output error")
 
     files.read = fails
-    waiter = asyncio.create_task(ttl.read(MESSAGES))
-    await settle()
-    waiter.cancel()
-    await settle()
-    gate.set()
-    await settle()
-    gc.collect()
-
-    assert complaints == []
+    with quiet_loop():
+        waiter = await begin(ttl)
+        waiter.cancel()
+        await settle()
+        gate.set()
+        await settle()
 
 
 async def test_ttl_at_most_five_reads_of_one_file_are_under_way(ttl, files, clock) -> None:
@@ -243,8 +222,7 @@ async def test_ttl_at_most_five_reads_of_one_file_are_under_way(ttl, files, cloc
     files.gate = asyncio.Event()
     waiters = []
     for _ in range(12):
-        waiters.append(asyncio.create_task(ttl.read(MESSAGES)))
-        await settle()
+        waiters.append(await begin(ttl))
         ttl.written(MESSAGES, [message(1)])
         clock.advance(TTL_S)
     assert files.under_way == 5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,18 @@ def fill(folder: Path, messages: Sequence[Message] = ()) -> Path:
     (folder / CHATROOMS.name).write_bytes(CHATROOMS.encode(rooms))
     (folder / MESSAGES.name).write_bytes(MESSAGES.encode(list(messages)))
     return folder
+
+
+@contextmanager
+def quiet_loop() -> Iterator[None]:
+    """Nothing that fails meanwhile is reported by asyncio as an error that nobody retrieved."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: complaints.append(context["message"])
+    )
+    yield
+    gc.collect()
+    assert complaints == []
 
 
 class FakeClock:
