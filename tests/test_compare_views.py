@@ -24,7 +24,7 @@ from chatlab.bench.timeline import Series
 from chatlab.chat.snapshot import Percentiles
 from chatlab.disk.counted import FileIO
 from chatlab.view import explain
-from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, figures, html
+from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, html, table
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.compare.html import CHARTS, to_html
 from chatlab.view.compare.table import render
@@ -181,7 +181,7 @@ def test_nothing_measured_is_no_failure(export: View) -> None:
 def test_the_page_shows_the_figures_of_the_terminal() -> None:
     report = a_report()
     on_page = page(report).text.replace(" ", "")
-    for each in figures.rows(report):
+    for each in table.rows(report):
         shown = " ".join([each.label, *(cell.text for cell in each.cells)])
         assert shown in text(report)
         assert shown.replace(" ", "") in on_page
@@ -458,7 +458,7 @@ def test_markdown_shows_a_name_as_it_is_and_keeps_its_columns() -> None:
 
 def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown() -> None:
     report = a_report(ceilings={"echo": SHARE, "memory": SHARE})
-    shown = {one.label for one in figures.rows(report, both_clocks=True) if not one.heading}
+    shown = {one.label for one in table.rows(report, both_clocks=True) if not one.heading}
     explained = set(explain.comparison())
     rows_of_files = {label for label in shown if label.startswith(("messages.", "chatrooms."))}
     assert shown - rows_of_files == explained - {"reads", "writes", "fsyncs"}

@@ -21,8 +21,16 @@ from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
-from chatlab.view.dashboard import measures, print_summary, render
-from chatlab.view.dashboard.live import HISTORY_MAX, every, kept_output, plain_line, show
+from chatlab.view.dashboard import measures
+from chatlab.view.dashboard.live import (
+    HISTORY_MAX,
+    every,
+    kept_output,
+    plain_line,
+    print_summary,
+    render,
+    show,
+)
 from chatlab.view.modes import print_modes
 from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
 

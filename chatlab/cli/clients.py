@@ -30,8 +30,7 @@ from chatlab.cli.options import (
 )
 from chatlab.data.records import indented_json
 from chatlab.view import explain as explanations
-from chatlab.view.dashboard import print_summary
-from chatlab.view.dashboard.live import show
+from chatlab.view.dashboard.live import print_summary, show
 from chatlab.view.load import follow_load, print_load
 
 

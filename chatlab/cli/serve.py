@@ -23,8 +23,7 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.folder import DEFAULT_FOLDER
-from chatlab.view.dashboard import print_summary
-from chatlab.view.dashboard.live import REFRESH_S, every, show
+from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
 
 
 @with_groups

@@ -33,8 +33,7 @@ from chatlab.chat.user_parts import exit_call
 from chatlab.child_process import STOP_TIMEOUT_S, own_session, when_stdin_ends
 from chatlab.cli.clients import stream
 from chatlab.errors import UsageError
-from chatlab.view.dashboard import print_summary
-from chatlab.view.dashboard.live import REFRESH_S, every, show
+from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
 
 COMPLAINTS_MAX = 8
 PRINTED_MAX = 3

@@ -7,7 +7,7 @@ from rich.console import Console
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
 from chatlab.chat.settings import KNOBS
 from chatlab.view import words
-from chatlab.view.lines import DIFFERENT, QUIET, STRONG, Line, Page, cut, heading, line
+from chatlab.view.words import DIFFERENT, QUIET, STRONG, Line, Page, cut, heading, line
 
 WIDTH_MAX = 100
 _PLAIN = "naive"

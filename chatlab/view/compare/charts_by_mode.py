@@ -15,7 +15,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 from chatlab.bench.report import Curve, ModeReport, Report, RoundReport
 from chatlab.view import words
-from chatlab.view.compare import figures
+from chatlab.view.compare import table
 from chatlab.view.compare.chart import Chart, colours, full, label, layout, log_axis
 
 _TICKS = (0, 50, 90, 99, 99.9)
@@ -37,7 +37,7 @@ def operations_per_message(report: Report) -> go.Figure:
         report,
         "reads + writes per message",
         lambda mode: mode.io.per_message,
-        figures.per_message,
+        table.per_message,
         hover=lambda mode: "<br>".join(
             f"{full(file)}: {io.reads:,} reads, {io.writes:,} writes"
             for file, io in mode.io.files.items()
@@ -244,7 +244,7 @@ CHARTS = (
     Chart(
         "operations",
         operations_per_message,
-        lambda mode: f"{figures.per_message(mode.io.per_message)} per message",
+        lambda mode: f"{table.per_message(mode.io.per_message)} per message",
     ),
     Chart("cpu", server_cpu, lambda mode: f"{mode.cpu_s:.2f} s", small=True),
     Chart("memory", server_memory, lambda mode: words.size(mode.rss_peak_bytes), small=True),

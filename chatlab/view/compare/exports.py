@@ -15,7 +15,7 @@ from operator import attrgetter
 from chatlab.bench.audit import Audit
 from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.view import words
-from chatlab.view.compare import claims, figures
+from chatlab.view.compare import claims, table
 
 PERCENTILES = ("p50", "p95", "p99")
 Value = str | int | float | bool | None
@@ -75,12 +75,12 @@ def to_csv(report: Report) -> str:
         report: may hold no rounds; then only the header is returned.
     """
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(CSV_COLUMNS)
+    sheet = csv.writer(text, lineterminator="\n")
+    sheet.writerow(CSV_COLUMNS)
     for name, mode in report.modes.items():
         for one in mode.rounds:
             line = CsvRow(report, name, mode, one)
-            table.writerow(_written(value(line)) for value in CSV_COLUMNS.values())
+            sheet.writerow(_written(value(line)) for value in CSV_COLUMNS.values())
     return text.getvalue()
 
 
@@ -118,11 +118,11 @@ def _table(report: Report) -> Iterator[str]:
         return
     yield "| | " + " | ".join(_plain(name) for name in report.modes) + " |"
     yield "|---|" + "---:|" * len(report.modes)
-    for row in figures.rows(report):
+    for row in table.rows(report):
         label = f"**{row.label}**" if row.heading else _plain(row.label)
         cells = [
             f"**{_plain(cell.text)}**" if cell.tone == "bad" else _plain(cell.text)
-            for cell in row.cells or [figures.TableCell("")] * len(report.modes)
+            for cell in row.cells or [table.TableCell("")] * len(report.modes)
         ]
         yield "| " + " | ".join([label, *cells]) + " |"
 

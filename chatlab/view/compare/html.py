@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from chatlab.bench.report import Report
 from chatlab.view import words
-from chatlab.view.compare import charts_by_mode, charts_by_round, claims, figures
+from chatlab.view.compare import charts_by_mode, charts_by_round, claims, table
 from chatlab.view.compare.chart import Chart, colours, in_order
 
 CHARTS = in_order([*charts_by_round.CHARTS, *charts_by_mode.CHARTS])
@@ -55,7 +55,7 @@ def _body(report: Report) -> Iterator[str]:
     yield from _verdict(report)
     yield from _trust(report)
     yield "<h2>Speed, cost and truth</h2>"
-    yield from _table(report, figures.rows(report, both_clocks=True))
+    yield from _table(report, table.rows(report, both_clocks=True))
     yield from _comparisons(report)
     yield "<h2>Charts</h2>"
     yield from (_chart(chart, report) for chart in CHARTS if not chart.small)
@@ -67,7 +67,7 @@ def _body(report: Report) -> Iterator[str]:
         "<p>After each round, what was sent is compared with what was acknowledged, what is in the "
         "data files, and what was received. Speed without this proves nothing.</p>"
     )
-    yield from _table(report, figures.audit_rows(report))
+    yield from _table(report, table.audit_rows(report))
     yield from _repeat(report)
 
 
@@ -111,7 +111,7 @@ def _trust(report: Report) -> Iterator[str]:
     yield "</ul>"
 
 
-def _table(report: Report, rows: list[figures.TableRow]) -> Iterator[str]:
+def _table(report: Report, rows: list[table.TableRow]) -> Iterator[str]:
     colour = colours(report)
 
     def lines() -> Iterator[str]:

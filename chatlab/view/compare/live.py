@@ -19,8 +19,8 @@ from chatlab.bench.live import LiveMode, LiveRecorder, LiveSnapshot
 from chatlab.view import words
 from chatlab.view.compare.panel import PANEL_ROWS, Scale, panel
 from chatlab.view.dashboard.live import drawn_at_once
-from chatlab.view.lines import QUIET, STRONG, Line, Page, beside, cut, line
 from chatlab.view.load import PROGRESS_S, progress_bar
+from chatlab.view.words import QUIET, STRONG, Line, Page, beside, cut, line
 
 SIDE_BY_SIDE_MIN = 100
 GAP = 2

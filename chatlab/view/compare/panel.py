@@ -19,7 +19,7 @@ from chatlab.bench.live import LiveMode
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.timeline import Timeline
 from chatlab.view import words
-from chatlab.view.lines import (
+from chatlab.view.words import (
     CHART,
     DIFFERENT,
     HEADING,

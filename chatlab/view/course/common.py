@@ -14,7 +14,7 @@ from rich.text import Text
 
 from chatlab.course.verdicts import Verdict
 from chatlab.view import words
-from chatlab.view.lines import BAD, GOOD, PLAIN, QUIET, WARNING
+from chatlab.view.words import BAD, GOOD, PLAIN, QUIET, WARNING
 
 MARKS: dict[Verdict, tuple[str, Style]] = {
     "passed": ("✓", GOOD),

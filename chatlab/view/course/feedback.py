@@ -28,8 +28,7 @@ from chatlab.view.course.common import (
     safe,
     shown_path,
 )
-from chatlab.view.lines import BAD, GOOD, HEADING, PLAIN, QUIET, STRONG, WARNING
-from chatlab.view.words import many
+from chatlab.view.words import BAD, GOOD, HEADING, PLAIN, QUIET, STRONG, WARNING, many
 
 PRINTED_LINES = 8
 ALIKE_MIN = 3

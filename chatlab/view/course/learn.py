@@ -28,7 +28,7 @@ from chatlab.view.course.common import (
 from chatlab.view.course.feedback import marks
 from chatlab.view.course.listing import achieved
 from chatlab.view.course.pages import next_action
-from chatlab.view.lines import (
+from chatlab.view.words import (
     CHART,
     GOOD,
     HEADING,

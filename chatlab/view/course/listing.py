@@ -13,8 +13,7 @@ from chatlab.course.catalog import Exercise
 from chatlab.course.progress import ComparisonRecord, ModeRecord, Progress, Standing, current
 from chatlab.view import words
 from chatlab.view.course.common import grid, indented, plain, points
-from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG, WARNING
-from chatlab.view.words import many
+from chatlab.view.words import BAD, GOOD, HEADING, QUIET, STRONG, WARNING, many
 
 MEASURE = "chatlab compare naive mine optimized journal"
 

@@ -11,7 +11,7 @@ from chatlab.view import words
 from chatlab.view.course.common import amount, indented, plain, points, shown_path
 from chatlab.view.course.feedback import feedback, in_full, most_urgent
 from chatlab.view.course.listing import MEASURE, exercises, finish, hints
-from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
+from chatlab.view.words import BAD, GOOD, HEADING, QUIET, STRONG
 
 STORY_LINES = (13, 8, 5, 3)
 """How much of a story is shown: the most that fits."""

@@ -20,8 +20,7 @@ from chatlab.course.catalog import Exercise
 from chatlab.course.verify import CourseProblem
 from chatlab.view import words
 from chatlab.view.course.common import plain, safe, shown_path
-from chatlab.view.lines import BAD, GOOD, HEADING, QUIET, STRONG
-from chatlab.view.words import many
+from chatlab.view.words import BAD, GOOD, HEADING, QUIET, STRONG, many
 
 INDENT = 2
 

@@ -21,7 +21,7 @@ from chatlab.chat.metrics import STEPS
 from chatlab.chat.snapshot import Percentiles, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
-from chatlab.view.lines import (
+from chatlab.view.words import (
     GOOD,
     LABEL_WIDTH,
     PLAIN,

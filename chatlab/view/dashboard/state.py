@@ -15,7 +15,7 @@ from chatlab.chat.modes import MODES
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
 from chatlab.view.dashboard.measures import gauge
-from chatlab.view.lines import (
+from chatlab.view.words import (
     BAD,
     DIFFERENT,
     GOOD,
