@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatlab.bench import received_frames as frames
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
@@ -23,12 +25,12 @@ PLAN = [PlannedSend(0.1 * n, n % USERS, n % ROOMS, f"text {n}") for n in range(C
 FOREIGN = -1
 
 
-def a_result(plan: Sequence[PlannedSend] = PLAN, users: int = USERS) -> LoadResult:
+def a_result(plan: Sequence[PlannedSend] = PLAN) -> LoadResult:
     never = [NEVER] * len(plan)
     return LoadResult(
-        **{"plan": [*plan], "rooms": ROOMS, "receivers": [users // ROOMS] * len(plan)},
+        **{"plan": [*plan], "rooms": ROOMS, "receivers": [USERS // ROOMS] * len(plan)},
         **{"sent_s": never, "acked_s": [*never], "delivered_s": [*never]},
-        **{"receipts": [0] * len(plan), "received": [[] for _ in range(users)]},
+        **{"receipts": [0] * len(plan), "received": [[] for _ in range(USERS)]},
     )
 
 
@@ -58,42 +60,42 @@ class PlainAccount:
         self.delivered_s: dict[int, float] = {}
         self.seen: list[list[int]] = [[] for _ in range(USERS)]
         self.altered = 0
-        self.came_back = [0] * USERS
+        self.told = Counter[int]()
         self.news_s = 0.0
 
-    def sent(self, now_s: float, user: int, count: int, late: bool) -> None:
+    def sends(self, user: int, count: int, late: bool, now_s: float) -> None:
         mine = [n for n in range(COUNT) if PLAN[n].user == user and n not in self.sent_s]
         for number in mine[:count]:
             self.sent_s[number] = now_s
             if late:
                 self.due_s[number] = now_s
 
-    def received(self, now_s: float, user: int, contents: Contents, _sender: str) -> None:
+    def receives(self, user: int, contents: Contents, _sender: str, now_s: float) -> None:
         for number, alteration in contents:
             if number != FOREIGN:
                 self.news_s = now_s
                 self.seen[user].append(number)
                 self.altered += bool(alteration)
-                self.came_back[user] += PLAN[number].user == user
+                self.told[user] += PLAN[number].user == user
                 if self.receipts(number) == USERS // ROOMS:
                     self.delivered_s.setdefault(number, now_s)
 
-    def acked(self, now_s: float, number: int) -> None:
+    def ack(self, number: int, now_s: float) -> None:
         self.news_s = now_s
         self.acked_s.setdefault(number, now_s)
 
-    def acked_up_to(self, now_s: float, user: int, up_to: int) -> None:
+    def ack_up_to(self, user: int, up_to: int, now_s: float) -> None:
         for number in self.sent_s.keys() - self.covered:
             if PLAN[number].user == user and number <= up_to:
                 self.covered.add(number)
                 if number not in self.refused_s:
-                    self.acked(now_s, number)
+                    self.ack(number, now_s)
 
-    def refused(self, now_s: float, number: int) -> None:
+    def refusal(self, number: int, _code: str, now_s: float) -> None:
         self.news_s = now_s
         if number not in self.refused_s:
             self.refused_s[number] = now_s
-            self.came_back[PLAN[number].user] += 1
+            self.told[PLAN[number].user] += 1
 
     def receipts(self, number: int) -> int:
         members = range(PLAN[number].room, USERS, ROOMS)
@@ -109,35 +111,21 @@ class PlainAccount:
         return LoadProgress(now_s, *counts, oldest_s, None, None)  # of so few there is no p95
 
 
-class Tracked:
-    """A tracker, fed as a load does it, and what it said to the sender."""
+class Tracked(LoadTracker):
+    """A tracker, fed as a load does it, and how often it told a sender to go on."""
 
     def __init__(self) -> None:
-        self.result = a_result()
-        self.came_back = [0] * USERS
-        self.tracker = LoadTracker(RUN, self.result, self._came_back)
+        self.result, self.told = a_result(), Counter[int]()
+        super().__init__(RUN, self.result, lambda user, count: self.told.update({user: count}))
 
-    def _came_back(self, user: int, count: int) -> None:
-        self.came_back[user] += count
+    def sends(self, user: int, count: int, late: bool, now_s: float) -> None:
+        self.sent(user, self.unsent(user, count), now_s, now_s if late else None)
 
-    def sent(self, now_s: float, user: int, count: int, late: bool) -> None:
-        unsent = self.tracker.unsent(user, count)
-        self.tracker.sent(user, unsent, now_s, now_s if late else None)
-
-    def received(self, now_s: float, user: int, contents: Contents, sender: str) -> None:
+    def receives(self, user: int, contents: Contents, sender: str, now_s: float) -> None:
         frame = a_frame([said(number, end) for number, end in contents], sender)
         data = encode(frame)
-        if not self.tracker.same_again(user, data, now_s):
-            self.tracker.messages(user, data, frame.messages, now_s)
-
-    def acked(self, now_s: float, number: int) -> None:
-        self.tracker.ack(number, now_s)
-
-    def acked_up_to(self, now_s: float, user: int, number: int) -> None:
-        self.tracker.ack_up_to(user, number, now_s)
-
-    def refused(self, now_s: float, number: int) -> None:
-        self.tracker.refusal(number, "overloaded", now_s)
+        if not self.same_again(user, data, now_s):
+            self.messages(user, data, frame.messages, now_s)
 
 
 numbers = st.integers(0, COUNT - 1)
@@ -159,42 +147,40 @@ some_frames = st.lists(st.tuples(contents, st.sampled_from("ab")), min_size=1, m
 @st.composite
 def event_lists(draw: st.DrawFn) -> list[Event]:
     received = st.builds(
-        lambda user, frame: ("received", user, *frame), users, st.sampled_from(draw(some_frames))
+        lambda user, frame: ("receives", user, *frame), users, st.sampled_from(draw(some_frames))
     )
     others = st.one_of(
-        st.tuples(st.just("sent"), users, st.integers(1, 2), st.booleans()),
-        st.tuples(st.just("acked"), numbers),
-        st.tuples(st.just("acked_up_to"), users, numbers),
-        st.tuples(st.just("refused"), numbers),
+        st.tuples(st.just("sends"), users, st.integers(1, 2), st.booleans()),
+        st.tuples(st.just("ack"), numbers),
+        st.tuples(st.just("ack_up_to"), users, numbers),
+        st.tuples(st.just("refusal"), numbers, st.just("overloaded")),
     )
     return draw(st.lists(st.one_of(received, received, others), max_size=40))
 
 
-TWICE_IN_A_FRAME = ((0, ""), (0, ""))
+TWICE_IN_A_FRAME = [("receives", user, ((0, ""), (0, "")), "a") for user in (0, 2)]
 
 
-@example(
-    events=[("received", user, TWICE_IN_A_FRAME, "a") for user in (0, 2)], kept_max=64, whole=True
-)
+@example(events=TWICE_IN_A_FRAME, kept_max=64, whole=True)
 @given(events=event_lists(), kept_max=st.sampled_from([1, 64]), whole=st.booleans())
 def test_the_account_of_frames_is_that_of_each_message_and_receiver(
     events: list[Event], kept_max: int, whole: bool
 ) -> None:
     if whole:  # the usual case: everything is sent, and everything that happens is allowed
-        events = [*(("sent", user, COUNT, False) for user in range(USERS)), *events]
+        events = [*(("sends", user, COUNT, False) for user in range(USERS)), *events]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frames, "KEPT_MAX", kept_max)  # with 1, frames are read again and again
         tracked, plain = Tracked(), PlainAccount()
         for tenths, (what, *arguments) in enumerate(events, start=1):
             now_s = tenths / 10
-            getattr(tracked, what)(now_s, *arguments)
-            getattr(plain, what)(now_s, *arguments)
-            assert tracked.tracker.progress(now_s) == plain.progress(now_s)
-            assert tracked.tracker.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
-            assert tracked.tracker.last_news_s == plain.news_s
-            assert tracked.came_back == plain.came_back
-    tracked.tracker.finish()
-    tracked.tracker.finish()  # safe to repeat
+            for account in (tracked, plain):
+                getattr(account, what)(*arguments, now_s=now_s)
+            assert tracked.progress(now_s) == plain.progress(now_s)
+            assert tracked.all_settled.is_set() == all(map(plain.settled, range(COUNT)))
+            assert tracked.last_news_s == plain.news_s
+            assert tracked.told == plain.told
+    tracked.finish()
+    tracked.finish()  # safe to repeat
 
     result = tracked.result
     assert result.received == plain.seen
@@ -204,16 +190,11 @@ def test_the_account_of_frames_is_that_of_each_message_and_receiver(
         times_s = getattr(plain, name)
         assert getattr(result, name) == [times_s.get(n, NEVER) for n in range(COUNT)], name
     assert result.refused_s == plain.refused_s
-    assert result.plan_s() == plain.due_s
-    plans = [[(s.user, s.room, s.text) for s in each] for each in (result.plan, PLAN)]
-    assert plans[0] == plans[1]
+    due = zip(PLAN, plain.due_s, strict=True)
+    assert result.plan == [replace(send, at_s=at_s) for send, at_s in due]
 
 
 # Frames are read once, and only few are kept.
-
-
-def a_long_plan(count: int) -> list[PlannedSend]:
-    return [PlannedSend(0.0, 0, 0, f"text {n}") for n in range(count)]
 
 
 def kept(plan: Sequence[PlannedSend], *read: MessagesFrame) -> list[bool]:
@@ -226,9 +207,8 @@ def kept(plan: Sequence[PlannedSend], *read: MessagesFrame) -> list[bool]:
 
 
 def test_frames_that_reach_the_users_interleaved_are_read_once() -> None:
-    assert (
-        kept(PLAN, *(a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6]))) == [True] * 2
-    )
+    read = [a_frame([said(n) for n in some]) for some in ([0, 2], [4, 6])]
+    assert kept(PLAN, *read) == [True, True]
 
 
 def test_a_frame_with_one_other_byte_far_behind_is_another_frame_and_takes_its_place(
@@ -243,7 +223,7 @@ def test_a_frame_with_one_other_byte_far_behind_is_another_frame_and_takes_its_p
 def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan = a_long_plan(frames.KEPT_MAX + 3)
+    plan = PLAN[:1] * (frames.KEPT_MAX + 3)
     read = [a_frame([content_of(RUN, n, send.text)]) for n, send in enumerate(plan)]
     assert kept(plan, *read) == [False] * 3 + [True] * frames.KEPT_MAX
     monkeypatch.setattr(frames, "KEPT_BYTES_MAX", 2 * len(encode(read[0])) + 1)
@@ -252,7 +232,7 @@ def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
 
 def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_send() -> None:
     count = LATEST_ACKS + 200
-    result = a_result(a_long_plan(count), users=2)
+    result = a_result([PLAN[0]] * count)
     tracker = LoadTracker(RUN, result, lambda _user, _count: None)
     tracker.sent(0, tracker.unsent(0, 200), now_s=0.25)
     tracker.ack_up_to(0, 199, now_s=99.0)  # long before the latest ones
