@@ -8,10 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
-from tests.support.chat_client import ChatClient, ServeProcess, get, new_contents
-from tests.support.command_line import needs_signals
+from tests.support.chat_client import ChatClient, get, new_contents
+from tests.support.command_line import ServeProcess, needs_signals, serving, serving_alice
 
 NEVER_FLUSHING = ("--flush-interval", "3600", "--batch-size", "1000000")
 
@@ -24,26 +23,15 @@ def words_of_farewell(server: ServeProcess) -> tuple[int, int]:
     return int(found[1].replace(",", "")), int(found[2].replace(",", ""))
 
 
-async def stopped(server: ServeProcess, by: str = "stdin") -> int:
-    """Ask a server to stop, by a signal or by the end of its standard input; its exit code."""
-    if by == "stdin":
-        assert server.process.stdin is not None
-        server.process.stdin.close()
-    else:
-        server.process.send_signal(getattr(signal, by))
-    return await server.end()
-
-
 async def test_the_first_lines_say_where_it_listens_and_what_is_simulated(tmp_path: Path) -> None:
     simulated = ("--fault", "enospc@12,eio@9", "--fault", "slow=1ms", "--disk", "network")
     options = (*simulated, "--history", "500", "--stop-with-stdin")
-    async with ServeProcess(tmp_path, *options) as server:
+    async with serving_alice(tmp_path, *options) as (server, alice):
         assert re.fullmatch(r"listening on ws://127\.0\.0\.1:[1-9]\d*", server.first_line)
         assert (await get(server.url, "/health")).json == {"status": "ok", "mode": "naive"}
-        async with await ChatClient.connect(server.url, "alice", "general") as alice:
-            history = await alice.ask("history", roomId="general", limit=500)
-            assert len(history["messages"]) == 252  # every second one, and two that were there
-        assert await stopped(server) == 0
+        history = await alice.ask("history", roomId="general", limit=500)
+        assert len(history["messages"]) == 252  # every second one, and two that were there
+        assert await server.end() == 0
     assert server.rest.splitlines()[0] == (
         "simulated: disk network (each operation 2 ms, 100 MB/s); each operation 1 ms slower; "
         "enospc@12 (0 writes so far); eio@9 (0 operations so far)"
@@ -55,15 +43,14 @@ async def test_the_first_lines_say_where_it_listens_and_what_is_simulated(tmp_pa
 )
 @pytest.mark.real
 async def test_a_stop_saves_all_that_is_queued(by: str, tmp_path: Path) -> None:
-    options = ("--mode", "optimized", "--stop-with-stdin", *NEVER_FLUSHING)
-    async with ServeProcess(tmp_path, *options) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
+    options = ("--mode", "optimized", *NEVER_FLUSHING)
+    options, by = ((*options, "--stop-with-stdin"), "") if by == "stdin" else (options, by)
+    async with serving_alice(tmp_path, *options) as (server, alice):
         for n in range(50):
             await alice.shout(f"message {n}")
         await alice.until(lambda: len(alice.of("ack")) == 51, "fifty acks")
         assert new_contents(tmp_path) == []
-        assert await stopped(server, by) == 0
-        await alice.close()
+        assert await server.end(by) == 0
     assert words_of_farewell(server) == (50, 0)
     assert new_contents(tmp_path) == [f"message {n}" for n in range(50)]
     assert server.errors == ""
@@ -75,30 +62,23 @@ async def test_a_stop_saves_all_that_is_queued(by: str, tmp_path: Path) -> None:
 async def test_a_signal_under_load_loses_nothing_that_was_acked(
     mode: str, name: str, tmp_path: Path
 ) -> None:
-    async with ServeProcess(tmp_path, "--mode", mode) as server:
+    async with serving(tmp_path, "--mode", mode) as server:
         clients = [await ChatClient.connect(server.url, f"user-{n}", "general") for n in range(5)]
-
-        async def talk(number: int) -> None:
-            try:
-                for n in range(1, 100_000):
-                    ref = await clients[number].shout(f"{number} {n + 1}")
-                    if n % 10 == 0:
-                        await clients[number].answer(ref)
-            except (ConnectionClosed, AssertionError):
-                pass  # the server has gone
-
-        talking = [asyncio.create_task(talk(number)) for number in range(5)]
+        talking = [
+            asyncio.create_task(client.talk_until_gone(str(number), 10))
+            for number, client in enumerate(clients)
+        ]
         for client in clients:
             await client.until(lambda client=client: len(client.of("ack")) > 20, "some acks")
-        assert await stopped(server, name) == 0
+        assert await server.end(name) == 0
         await asyncio.gather(*talking)
         for client in clients:
-            await client.close()
+            await client.connection.close()
     assert words_of_farewell(server)[1] == 0
     on_disk = new_contents(tmp_path)
     assert len(on_disk) == len(set(on_disk))
-    for number, client in enumerate(clients):
-        acked = [f"{number} {ack['ref']}" for ack in client.of("ack") if ack["ref"] > 1]
+    for client in clients:
+        acked = client.answered("ack")
         assert len(acked) > 19
         assert set(acked) <= set(on_disk)
         assert set(client.heard()) <= set(on_disk)
@@ -109,8 +89,8 @@ async def test_a_signal_under_load_loses_nothing_that_was_acked(
 @needs_signals
 async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> None:
     obstacle = tmp_path / "messages.json.tmp"
-    async with ServeProcess(tmp_path, "--mode", "optimized", *NEVER_FLUSHING) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
+    options = ("--mode", "optimized", *NEVER_FLUSHING)
+    async with serving_alice(tmp_path, *options) as (server, alice):
         await alice.say("precious")
         obstacle.mkdir()
         server.process.send_signal(signal.SIGINT)
@@ -118,7 +98,6 @@ async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> 
         server.process.send_signal(signal.SIGINT)
         obstacle.rmdir()
         assert await server.end() == 0
-        await alice.close()
     assert words_of_farewell(server) == (1, 0)
     assert new_contents(tmp_path) == ["precious"]
 
@@ -141,11 +120,9 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
     )
     mode = f"optimized+processor={part}:GivesUpSoon"
     options = ("--mode", mode, "--stop-with-stdin", *NEVER_FLUSHING)
-    async with ServeProcess(tmp_path / "data", *options) as server:
-        alice = await ChatClient.connect(server.url, "alice", "general")
+    async with serving_alice(tmp_path / "data", *options) as (server, alice):
         ref = await alice.shout("lost")
         await alice.answer(ref)
-        assert await stopped(server) == 1
-        await alice.close()
+        assert await server.end() == 1
     assert [answer["type"] for answer in alice.answers(ref)] == ["ack", "error"]
     assert words_of_farewell(server) == (0, 1)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chat_client import ServeProcess, saved
-from tests.support.command_line import command, ended, run, run_here
+from tests.support.chat_client import saved
+from tests.support.command_line import run, run_here, serving
 
 
 def failed_start(*options: str, data: Path) -> str:
@@ -102,7 +102,7 @@ def test_a_wrong_option_is_named(option: str, tmp_path: Path) -> None:
 
 @pytest.mark.real
 async def test_a_folder_that_another_server_uses(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as server:
+    async with serving(tmp_path) as server:
         line = (await run("serve", "--port=0", f"--data={tmp_path}")).complaint
         assert "another chatlab server uses the data folder" in line
         assert server.process.returncode is None
@@ -112,13 +112,12 @@ async def test_a_folder_that_another_server_uses(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 async def test_a_full_disk_and_the_same_command_once_it_has_room_again(tmp_path: Path) -> None:
     words = ("serve", "--no-dashboard", "--history=5000", "--port=0", f"--data={tmp_path}")
-    async with command(*words, file_bytes_max=20_000) as process:
-        line = (await ended(process)).complaint
+    line = (await run(*words, prefix=("sh", "-c", 'ulimit -f 40; exec "$@"', "sh"))).complaint
     assert "cannot write messages.json" in line
     assert "File too large" in line
     for name, data in content(tmp_path).items():
         assert name.endswith(".tmp") or data.strip().endswith(b"]"), f"half a {name}"
 
-    async with ServeProcess(tmp_path, "--history", "5000") as server:
+    async with serving(tmp_path, "--history", "5000") as server:
         assert server.first_line.startswith("listening on")
         assert len(saved(tmp_path)) == 5_003

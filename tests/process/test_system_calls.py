@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat import snapshot as snapshots
-from tests.support.chat_client import ChatClient, ServeProcess, get, new_contents
+from tests.support.chat_client import get, new_contents
+from tests.support.command_line import serving_alice
 
 pytestmark = [
     pytest.mark.real,
@@ -63,16 +64,12 @@ async def test_stats_agree_with_the_trace_of_a_thousand_messages(mode: str, tmp_
     folder = tmp_path / "data"
     strace = ("strace", "-ff", "-ttt", "-y", "--seccomp-bpf", "-s", "16", "-e", f"trace={CALLS}")
     options = ("--mode", mode, "--stop-with-stdin")
-    async with ServeProcess(
-        folder, *options, prefix=(*strace, "-o", str(tmp_path / "trace"))
-    ) as server:
-        async with await ChatClient.connect(server.url, "alice", "general") as alice:
-            for n in range(N):
-                await alice.shout(f"message {n}")
-            await alice.until(lambda: len(alice.heard()) == N, "a thousand messages", wait_s=40)
+    prefix = (*strace, "-o", str(tmp_path / "trace"))
+    async with serving_alice(folder, *options, prefix=prefix) as (server, alice):
+        for n in range(N):
+            await alice.shout(f"message {n}")
+        await alice.until(lambda: len(alice.heard()) == N, "a thousand messages", wait_s=40)
         seen = snapshots.decode((await get(server.url, "/stats")).body)
-        assert server.process.stdin is not None
-        server.process.stdin.close()
         assert await server.end() == 0, server.errors
     assert len(new_contents(folder)) == N
 

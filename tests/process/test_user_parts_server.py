@@ -14,15 +14,19 @@ import psutil
 import pytest
 
 from chatlab.course.workplace import packaged
-from tests.support.chat_client import (
+from tests.support.chat_client import WAIT_S, ChatClient, get
+from tests.support.command_line import (
+    CHATLAB,
     ENVIRONMENT,
-    WAIT_S,
-    ChatClient,
     ServeProcess,
-    chatlab_command,
-    get,
+    command,
+    ended,
+    needs_signals,
+    run,
+    run_here,
+    serving,
+    until,
 )
-from tests.support.command_line import command, ended, needs_signals, run, run_here, until
 
 pytestmark = pytest.mark.real
 
@@ -70,7 +74,7 @@ def mode(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def server(mode: str, tmp_path: Path) -> AsyncIterator[ServeProcess]:
-    async with ServeProcess(tmp_path / "data", "--mode", mode) as server:
+    async with serving(tmp_path / "data", "--mode", mode) as server:
         yield server
 
 
@@ -104,8 +108,7 @@ async def test_no_users_code_runs_in_the_process_of_the_command(
     assert (await get(server.url, "/health")).json == {"status": "ok", "mode": mode}
     [pid] = pids(tmp_path)
     assert psutil.Process(pid).ppid() == server.process.pid
-    server.process.send_signal(signal.SIGTERM)
-    assert await server.end() == 0
+    assert await server.end("SIGTERM") == 0
     assert server.rest.splitlines()[-1] == "stopped: 0 queued messages saved, 0 unsaved"
 
 
@@ -128,8 +131,7 @@ async def test_what_is_printed_is_shown_and_never_stops_the_server(
     assert server.process.stdout is not None
     while (line := (await server.process.stdout.readline()).decode()) != "as printed\n":
         assert line, "it ended"
-    server.process.send_signal(signal.SIGTERM)
-    assert await server.end() == 0
+    assert await server.end("SIGTERM") == 0
 
 
 LOST = "What was only queued is lost\n"
@@ -173,7 +175,7 @@ async def test_the_dashboard_shows_what_a_part_prints_and_that_it_blocks(
 
     screen, terminal = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *chatlab_command("serve", "--port=0", f"--data={tmp_path / 'data'}", "-m", mode),
+        *(*CHATLAB, "serve", "--port=0", f"--data={tmp_path / 'data'}", "-m", mode),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
@@ -204,9 +206,9 @@ async def test_a_command_that_is_killed_takes_its_server_along(
     server: ServeProcess, tmp_path: Path
 ) -> None:
     [pid] = pids(tmp_path)
-    child = psutil.Process(pid)
+    part = psutil.Process(pid)
     server.process.kill()
-    await asyncio.to_thread(child.wait, WAIT_S)
+    await asyncio.to_thread(part.wait, WAIT_S)
 
 
 @pytest.mark.parametrize(

@@ -18,19 +18,14 @@ EACH = 100
 DELIVERIES = pytest.mark.parametrize(
     "mode", ["naive", "optimized", "optimized+delivery=each", "optimized+delivery=batch"]
 )
-SEND_BUFFER_MAX = 64 * 1024
-RECEIVE_BUFFER = 4 * 1024
 BIG = "x" * 4_000
 
 
 @DELIVERIES
 async def test_a_client_that_never_reads_is_disconnected(mode: str, tmp_path: Path) -> None:
-    how = {"flush_interval_s": 0.001, "send_buffer_max": SEND_BUFFER_MAX}
+    how = {"flush_interval_s": 0.001, "send_buffer_max": 64 * 1024}
     async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
-        _keep_kernel_buffers_small(server)
-        slow = await ChatClient.connect(
-            server.url, "zoe", "general", receive_buffer=RECEIVE_BUFFER, max_queue=1
-        )
+        slow = await _slow_zoe(server, max_queue=1)
         reading = slow.connection.transport
         reading.pause_reading()
         said = 0
@@ -74,10 +69,7 @@ async def test_a_client_that_stops_reading_holds_up_nobody(mode: str, tmp_path: 
         for n in range(100):
             await alice.shout(f"{n} {BIG}"[:4_000])
         await alice.until(lambda: len(alice.heard()) == 100, "the history")
-        _keep_kernel_buffers_small(server)
-        slow = await ChatClient.connect(
-            server.url, "zoe", "general", receive_buffer=RECEIVE_BUFFER, max_queue=None
-        )
+        slow = await _slow_zoe(server, max_queue=None)
         slow.connection.transport.pause_reading()
         await slow.post("history", roomId="general", limit=500)
         await eventually(lambda: _unread(server, "zoe") > 2 * small, "a pause")
@@ -88,12 +80,10 @@ async def test_a_client_that_stops_reading_holds_up_nobody(mode: str, tmp_path: 
                 await asyncio.sleep(0)
         slow.connection.transport.pause_reading()
         assert _unread(server, "zoe") > small / 2
-        try:
-            for n in range(10):
-                await alice.say(f"{n} on time")
-            await alice.until(lambda: alice.heard()[-1] == "9 on time", "alice's message")
-        finally:
-            slow.connection.transport.abort()
+        for n in range(10):
+            await alice.say(f"{n} on time")
+        await alice.until(lambda: alice.heard()[-1] == "9 on time", "alice's message")
+        slow.connection.transport.abort()
 
 
 @DELIVERIES
@@ -118,22 +108,25 @@ async def test_a_tcp_connection_that_says_nothing_takes_nobodys_place(tmp_path: 
     async with running("naive", tmp_path, clients_max=1) as server:
         host, port = server.url.removeprefix("ws://").split(":")
         mute = [socket.create_connection((host, int(port))) for _ in range(5)]
-        try:
-            async with (
-                asyncio.timeout(WAIT_S),
-                await ChatClient.connect(server.url, "alice", "general") as alice,
-            ):
-                assert (await alice.say("hello"))["type"] == "ack"
-        finally:
-            for one in mute:
-                one.close()
+        async with (
+            asyncio.timeout(WAIT_S),
+            await ChatClient.connect(server.url, "alice", "general") as alice,
+        ):
+            assert (await alice.say("hello"))["type"] == "ack"
+        for one in mute:
+            one.close()
 
 
-def _keep_kernel_buffers_small(server: ChatServer) -> None:
-    """Of connections yet to come; else megabytes lie in the kernel, and nothing ever waits."""
+async def _slow_zoe(server: ChatServer, max_queue: int | None) -> ChatClient:
+    """A client without megabytes of buffers in the kernel: with them, nothing ever waits."""
     assert server._server is not None
-    for listening in server._server.sockets:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
+    [listening] = server._server.sockets
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
+    sock = socket.socket()
+    # Before connecting: only then does it limit how much the server may send ahead.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024)
+    sock.connect(listening.getsockname())
+    return await ChatClient.connect(server.url, "zoe", "general", sock=sock, max_queue=max_queue)
 
 
 def _notes(server: ChatServer, text: str) -> list[str]:
@@ -151,12 +144,9 @@ async def test_a_flood_of_long_messages_disconnects_nobody_who_reads(tmp_path: P
     long = "\U0001f386" * 4_000
     names = ["alice", "bob", "carol", "dave", "eve"]
     async with chatting("journal", tmp_path, *names) as (server, *clients):
-
-        async def shout_often(client: ChatClient) -> None:
-            for n in range(EACH):
+        for n in range(EACH):  # without waiting, so that much waits together
+            for client in clients:
                 await client.shout(f"{n} {long}"[:4_000])
-
-        await asyncio.gather(*map(shout_often, clients))  # so that much waits together
         for client in clients:
             await client.until(lambda c=client: len(c.heard()) == 5 * EACH, "every message")
         assert not _notes(server, "was disconnected")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import app
@@ -53,21 +53,10 @@ async def test_no_acked_message_is_lost_in_a_busy_stop(
     names = [f"user-{n}" for n in range(8)]
     how = {"flush_interval_s": 0.002 * turn}
     async with chatting(mode, tmp_path, *names, **how) as (server, *clients):
-        sent: list[dict[int, str]] = [{} for _ in clients]
-
-        async def talk(number: int) -> None:
-            client = clients[number]
-            try:
-                for n in range(100_000):
-                    # Noted before it is sent: the connection may end while it is being sent.
-                    text = sent[number][n + 2] = f"{number} {n}"
-                    assert await client.shout(text) == n + 2
-                    if n % 5 == 0:
-                        await client.answer(n + 2)
-            except (ConnectionClosed, AssertionError):
-                pass  # the server has gone
-
-        talking = [asyncio.create_task(talk(number)) for number in range(8)]
+        talking = [
+            asyncio.create_task(client.talk_until_gone(str(number), 5))
+            for number, client in enumerate(clients)
+        ]
         for client in clients:
             await client.until(lambda client=client: len(client.of("ack")) > 3, "some acks")
         farewell = await server.stop()
@@ -78,11 +67,10 @@ async def test_no_acked_message_is_lost_in_a_busy_stop(
     on_disk = new_contents(tmp_path)
     assert len(on_disk) == len(set(on_disk)) == counts.saved
     for number, client in enumerate(clients):
-        acked = [sent[number][f["ref"]] for f in client.of("ack") if f["ref"] > 1]
-        refused = [sent[number][f["ref"]] for f in client.of("error")]
+        acked = client.answered("ack")
         mine = [text for text in on_disk if text.split()[0] == str(number)]
         assert mine[: len(acked)] == acked, "acked, and not on disk or not in order"
-        assert not set(refused) & set(on_disk)
+        assert not set(client.answered("error")) & set(on_disk)
         assert {f["code"] for f in client.of("error")} <= {"shutting_down"}
         assert set(client.heard()) <= set(on_disk)
 
@@ -106,20 +94,13 @@ async def test_a_stopping_server_refuses_messages_and_newcomers(tmp_path: Path) 
 
 
 async def test_someone_who_watches_the_stats_does_not_hold_up_the_stop(tmp_path: Path) -> None:
-    async with running("naive", tmp_path) as server:
-        watcher = await connect(f"{server.url}/stats?interval_s={NEVER_S}", proxy=None)
+    async with (
+        running("naive", tmp_path) as server,
+        connect(f"{server.url}/stats?interval_s={WAIT_S}", proxy=None) as watcher,
+    ):
         await watcher.recv()
-        try:
-            async with asyncio.timeout(WAIT_S / 2):
-                await server.stop()
-        except TimeoutError:
-            # Else the watcher's handler would keep this test from ending, too.
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task() and "handler" in str(task.get_coro()):
-                    task.cancel()
-            pytest.fail("the server waits for a watcher's next look before it stops")
-        finally:
-            await watcher.close()
+        async with asyncio.timeout(WAIT_S / 2):  # the watcher's next look would be too late
+            await server.stop()
 
 
 async def test_a_mute_client_is_no_obstacle(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatlab.chat import snapshot as snapshots
-from chatlab.chat.server.app import ChatServer, Farewell
+from chatlab.chat.server.app import Farewell
 from chatlab.disk.failing import FailingDisk
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
@@ -275,32 +273,6 @@ async def test_whatever_the_disk_does_it_does_off_the_event_loop(mode: str, tmp_
     assert threading.current_thread() not in seen
 
 
-async def flood(server: ChatServer, clients: Sequence[ChatClient], each: int) -> int:
-    """Send as fast as the sockets take it; returns the deepest queue."""
-    depths = []
-
-    async def look() -> None:
-        while True:
-            depths.append(server.snapshot().queue.depth)
-            await asyncio.sleep(0.001)
-
-    looking = asyncio.create_task(look())
-    for n in range(each):
-        for number, client in enumerate(clients):
-            await client.shout(f"{number} {n}")
-    for client in clients:
-        await client.until(
-            lambda c=client: len(c.of("ack")) - 1 + len(c.of("error")) == each, "every answer"
-        )
-    looking.cancel()
-    return max(depths)
-
-
-def acked(client: ChatClient, number: int) -> list[str]:
-    """What a client of `flood` was promised; its first ref was for joining the room."""
-    return [f"{number} {ack['ref'] - 2}" for ack in client.of("ack") if ack["ref"] > 1]
-
-
 @SYNCED
 @pytest.mark.parametrize(
     ("limits", "refuses"),
@@ -316,9 +288,16 @@ async def test_a_flood_on_a_slow_disk_is_bounded_and_every_ack_is_kept(
     names = [f"user-{n}" for n in range(3)]
     how = on_a_disk(tmp_path, "slow=10ms@fsync", **limits)
     async with chatting(mode, tmp_path, *names, **how) as (server, *clients):
-        deepest = await flood(server, clients, 100)
-        assert deepest <= (20 if refuses else 15)
-        assert deepest >= 10  # else the disk was quick enough, and nothing was seen
+        depths: list[int] = []
+        for client in clients:
+            client.on_frame = lambda _: depths.append(server.snapshot().queue.depth)
+        for n in range(100):
+            for number, client in enumerate(clients):
+                await client.shout(f"{number} {n}")
+        for client in clients:
+            await client.until(lambda c=client: len(c.of("ack") + c.of("error")) == 101, "answers")
+        assert max(depths) <= (20 if refuses else 15)
+        assert max(depths) >= 10  # else the disk was quick enough, and nothing was seen
         assert told(*clients) == ({"overloaded"} if refuses else set())
         if refuses:
             # What was refused can be sent again.
@@ -327,7 +306,7 @@ async def test_a_flood_on_a_slow_disk_is_bounded_and_every_ack_is_kept(
     on_disk = new_contents(tmp_path)
     for number, client in enumerate(clients):
         mine = [text for text in on_disk if text.startswith(f"{number} ")]
-        assert mine == [text for text in acked(client, number) if text != "0 100"]
+        assert mine == [text for text in client.answered("ack") if text != "again"]
         assert len(mine) == 100 or refuses
 
 

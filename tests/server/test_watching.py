@@ -13,7 +13,8 @@ from chatlab.chat import snapshot as snapshots
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import http
 from chatlab.chat.snapshot import Snapshot
-from tests.support.chat_client import ServeProcess, chatting, get, running
+from tests.support.chat_client import chatting, get, running
+from tests.support.command_line import serving
 
 N = 25
 
@@ -168,11 +169,8 @@ async def test_the_stats_stream_sends_one_snapshot_after_another(
 async def test_the_peak_of_memory_is_not_that_of_whoever_started_the_server(tmp_path: Path) -> None:
     """Linux keeps a process's record over execve: a large parent must not make a large server."""
     large = bytearray(b"x" * 300_000_000)
-    options = ("--mode", "journal", "--stop-with-stdin")
-    async with ServeProcess(tmp_path / "data", *options) as server:
+    async with serving(tmp_path / "data", "--mode=journal", "--stop-with-stdin") as server:
         peak_bytes = (await stats(server.url)).rss_peak_bytes
-        assert server.process.stdin is not None
-        server.process.stdin.close()
         assert await server.end() == 0
     assert 20_000_000 < peak_bytes < len(large)
 

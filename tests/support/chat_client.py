@@ -9,65 +9,43 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import re
-import shutil
-import socket
-import sqlite3
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chatlab.chat.modes import LineUp, parse
-from chatlab.chat.protocol import AckLevel
 from chatlab.chat.server.app import ChatServer
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import DataFolder
-from chatlab.disk.counted import Condition
+from chatlab.data.readers import read_saved
 
 WAIT_S = 10.0
 """How long a test waits for what must come; only a failing test ever waits so long."""
 
+OF_SERVER = {"ack", "token", "compress", "conditions"}
 Frame = dict[str, Any]
 
 
 @asynccontextmanager
-async def running(
-    mode: str | LineUp,
-    folder: Path,
-    *,
-    ack: AckLevel | None = None,
-    token: str | None = None,
-    compress: bool = False,
-    conditions: Sequence[Condition] = (),
-    **settings: Any,
-) -> AsyncIterator[ChatServer]:
-    """A server over a data folder, listening on a free port."""
+async def running(mode: str | LineUp, folder: Path, **how: Any) -> AsyncIterator[ChatServer]:
+    """A server over a data folder, listening on a free port; `how`: its arguments and settings."""
     line_up = mode if isinstance(mode, LineUp) else parse(mode)
     data = DataFolder(folder, kept_in=line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
+    of_server = {name: how.pop(name) for name in how.keys() & OF_SERVER}
+    of_server["settings"] = Settings(**how)
     async with (
         data as ready,
-        ChatServer(
-            line_up,
-            ready,
-            settings=Settings(**settings),
-            ack=ack,
-            token=token,
-            compress=compress,
-            starting=data.starting,
-            conditions=conditions,
-        ) as server,
+        ChatServer(line_up, ready, starting=data.starting, **of_server) as server,
     ):
         yield server
 
@@ -82,8 +60,7 @@ async def chatting(
         users: who connects, and is in `rooms`.
         how: as for `running`.
     """
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running(mode, folder, **how))
+    async with running(mode, folder, **how) as server, AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(await ChatClient.connect(server.url, user, *rooms))
             for user in users
@@ -96,12 +73,14 @@ class ChatClient:
 
     Attributes:
         frames: all frames so far, as they were on the wire.
+        said: the content of each message that it sent, by ref.
         on_frame: called with each frame at the moment of its arrival.
     """
 
     def __init__(self, connection: ClientConnection, reading: bool) -> None:
         self.connection = connection
         self.frames: list[Frame] = []
+        self.said: dict[int, str] = {}
         self.on_frame: Callable[[Frame], None] = lambda _: None
         self._refs = itertools.count(1)
         self._changed = asyncio.Event()
@@ -117,12 +96,9 @@ class ChatClient:
         *rooms: str,
         query: str = "",
         reading: bool = True,
-        receive_buffer: int | None = None,
         **options: Any,
     ) -> ChatClient:
         """Connect, wait for the welcome and enter `rooms`."""
-        if receive_buffer is not None:
-            options["sock"] = await _socket_with(url, receive_buffer)
         # No proxy: whatever the environment says, these sockets lead to this machine.
         options = {"close_timeout": 2.0, "compression": None, "proxy": None} | options
         connection = await connect(f"{url}/?user={quote(user)}{query}", **options)
@@ -137,9 +113,6 @@ class ChatClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
         await self.connection.close()
         if self._reader is not None:
             await self._reader
@@ -147,6 +120,8 @@ class ChatClient:
     async def post(self, kind: str, **fields: Any) -> int:
         """Send a request without waiting for its answer; returns its ref."""
         ref = next(self._refs)
+        # Noted before it is sent: the connection may end while it is being sent.
+        self.said |= {ref: fields["content"]} if "content" in fields else {}
         await self.connection.send(json.dumps({"type": kind, "ref": ref, **fields}))
         return ref
 
@@ -162,6 +137,14 @@ class ChatClient:
         """Send a message without waiting for its answer; returns its ref."""
         return await self.post("send_message", roomId=room, content=content)
 
+    async def talk_until_gone(self, name: str, wait_every: int) -> None:
+        """Send messages until the server has gone; wait for every so manieth answer."""
+        with suppress(ConnectionClosed, AssertionError):
+            for n in range(100_000):
+                ref = await self.shout(f"{name} {n}")
+                if n % wait_every == 0:
+                    await self.answer(ref)
+
     async def answer(self, ref: int) -> Frame:
         """The first answer to the request with this ref."""
         await self.until(lambda: self.answers(ref), f"the answer to {ref}")
@@ -174,6 +157,10 @@ class ChatClient:
     def of(self, kind: str) -> list[Frame]:
         """Every frame of a type, so far."""
         return [frame for frame in self.frames if frame["type"] == kind]
+
+    def answered(self, kind: str) -> list[str]:
+        """The content of every message that got such an answer so far."""
+        return [self.said[frame["ref"]] for frame in self.of(kind) if frame["ref"] in self.said]
 
     def heard(self) -> list[str]:
         """The content of every message delivered so far."""
@@ -206,80 +193,6 @@ class ChatClient:
                 self._changed.set()
 
 
-class ServeProcess:
-    """`python -m chatlab serve` in a process of its own; an async context manager.
-
-    Args:
-        data: its data folder.
-        options: of `chatlab serve`.
-        file_bytes_max: the largest file that the operating system lets it write, if any limit.
-        prefix: a command that runs it, such as `strace`.
-
-    Attributes:
-        first_line: what it printed first.
-        url: where it listens, if it does.
-        rest: what it printed after the first line; known when it has ended.
-        errors: what it printed to standard error; known when it has ended.
-    """
-
-    def __init__(
-        self,
-        data: Path,
-        *options: str,
-        file_bytes_max: int | None = None,
-        prefix: tuple[str, ...] = (),
-    ) -> None:
-        arguments = ["serve", "--port", "0", "--no-dashboard", "--data", str(data), *options]
-        self._command = [*prefix, *chatlab_command(*arguments, file_bytes_max=file_bytes_max)]
-        self.first_line = self.url = self.rest = self.errors = ""
-
-    async def __aenter__(self) -> Self:
-        self.process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=ENVIRONMENT,
-        )
-        assert self.process.stdout is not None
-        async with asyncio.timeout(2 * WAIT_S):
-            self.first_line = (await self.process.stdout.readline()).decode().rstrip()
-        self.url = self.first_line.removeprefix("listening on ")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.end()
-
-    async def end(self) -> int:
-        """Wait until it has ended; returns its exit code."""
-        async with asyncio.timeout(2 * WAIT_S):
-            out, err = await self.process.communicate()
-        self.rest += out.decode()
-        self.errors += err.decode()
-        assert self.process.returncode is not None
-        return self.process.returncode
-
-
-# A file size limit must not leave half a .pyc behind.
-ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
-
-_LIMITED = """\
-import resource, runpy, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-del sys.argv[1]
-runpy.run_module("chatlab", run_name="__main__")
-"""
-
-
-def chatlab_command(*arguments: str, file_bytes_max: int | None = None) -> list[str]:
-    """The command line that runs chatlab, if need be under a limit on the size of files."""
-    if file_bytes_max is None:
-        return [sys.executable, "-m", "chatlab", *arguments]
-    return [sys.executable, "-c", _LIMITED, str(file_bytes_max), *arguments]
-
-
 @dataclass
 class Answer:
     """An HTTP answer."""
@@ -295,18 +208,15 @@ class Answer:
 
 async def get(url: str, path: str, **headers: str) -> Answer:
     """An ordinary HTTP request to a server that is named by its ws:// address."""
-    return await asyncio.to_thread(_get, url.replace("ws://", "http://") + path, headers)
 
-
-def _get(address: str, headers: dict[str, str]) -> Answer:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(address, headers=headers)
-    try:
-        with opener.open(request, timeout=WAIT_S) as answer:
+    def ask() -> Answer:
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=WAIT_S)
+        with closing(connection):
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
             return Answer(answer.status, answer.headers["Content-Type"], answer.read().decode())
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, error.headers["Content-Type"], error.read().decode())
+
+    return await asyncio.to_thread(ask)
 
 
 async def eventually(condition: Callable[[], Any], what: str) -> None:
@@ -320,25 +230,9 @@ async def eventually(condition: Callable[[], Any], what: str) -> None:
 
 def saved(folder: Path) -> list[Frame]:
     """The messages on disk, the starting ones too."""
-    if segments := sorted(folder.glob("journal-*.log")):
-        lines = [line for path in segments for line in path.read_bytes().split(b"\n")[1:-1]]
-        return [json.loads(line.split(b" ", 3)[3]) for line in lines]
-    if (folder / "messages.sqlite").exists():
-        return _rows(folder)
-    return json.loads((folder / "messages.json").read_bytes())  # type: ignore[no-any-return]
-
-
-def _rows(folder: Path) -> list[Frame]:
-    """Of a copy, because a running server has the database to itself, and its index of the log."""
-    names = "id", "roomId", "sender", "content", "timestamp"
-    columns = "id, room_id, sender, content, timestamp"
-    with tempfile.TemporaryDirectory() as copy:
-        for path in folder.glob("messages.sqlite*"):
-            if not path.name.endswith("-shm"):
-                shutil.copy(path, copy)
-        with closing(sqlite3.connect(Path(copy) / "messages.sqlite")) as database:
-            rows = database.execute(f"SELECT {columns} FROM messages ORDER BY seq")
-            return [dict(zip(names, row, strict=True)) for row in rows]
+    found = read_saved(folder)
+    assert found.damaged == 0
+    return msgspec.to_builtins(found.messages)  # type: ignore[no-any-return]
 
 
 def new_contents(folder: Path) -> list[str]:
@@ -349,14 +243,3 @@ def new_contents(folder: Path) -> list[str]:
 def rooms(folder: Path) -> dict[str, Frame]:
     """The rooms on disk, by id."""
     return {room["id"]: room for room in json.loads((folder / "chatrooms.json").read_bytes())}
-
-
-async def _socket_with(url: str, receive_buffer: int) -> socket.socket:
-    address = urlsplit(url)
-    assert address.hostname is not None
-    client = socket.socket()
-    # Before connecting: only then does it limit how much the peer may send ahead.
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, (address.hostname, address.port))
-    return client

@@ -12,13 +12,16 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from chatlab.cli.app import main
-from tests.support.chat_client import ENVIRONMENT, WAIT_S, chatlab_command
+from tests.support.chat_client import WAIT_S, ChatClient
 
+CHATLAB = (sys.executable, "-m", "chatlab")
+# A file size limit must not leave half a .pyc behind.
+ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
@@ -59,11 +62,17 @@ def run_here(*words: str, folder: Path | None = None) -> Done:
 
 @asynccontextmanager
 async def command(
-    *words: str, folder: Path | None = None, file_bytes_max: int | None = None
+    *words: str, folder: Path | None = None, prefix: tuple[str, ...] = ()
 ) -> AsyncIterator[Process]:
-    """A command in a process of its own, which ends with the block; see `chatlab_command`."""
+    """A command in a process of its own, which ends with the block.
+
+    Args:
+        prefix: a command that runs it, such as `strace`.
+    """
     process = await asyncio.create_subprocess_exec(
-        *chatlab_command(*words, file_bytes_max=file_bytes_max),
+        *prefix,
+        *CHATLAB,
+        *words,
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
@@ -86,9 +95,9 @@ async def ended(process: Process, typed: str = "") -> Done:
     return Done(process.returncode, out.decode(), err.decode())
 
 
-async def run(*words: str, typed: str = "", folder: Path | None = None) -> Done:
+async def run(*words: str, typed: str = "", **how: Any) -> Done:
     """Run a command in a process of its own, from start to end."""
-    async with command(*words, folder=folder) as process:
+    async with command(*words, **how) as process:
         return await ended(process, typed)
 
 
@@ -103,3 +112,47 @@ async def until(stream: asyncio.StreamReader | None, text: str | re.Pattern[str]
             assert line, f"it ended without {text!r}: {seen}"
             seen += line
     return seen
+
+
+class ServeProcess:
+    """`chatlab serve` in a process of its own.
+
+    Attributes:
+        first_line: what it printed first.
+        url: where it listens.
+        rest: what it printed after the first line; known when it has ended.
+        errors: what it printed to standard error; known when it has ended.
+    """
+
+    def __init__(self, process: Process, first_line: str) -> None:
+        self.process, self.first_line = process, first_line.rstrip()
+        self.url = self.first_line.removeprefix("listening on ")
+
+    async def end(self, by: str = "") -> int:
+        """Send a signal, if one is named, and the end of its input; its exit code."""
+        if by:
+            self.process.send_signal(getattr(signal, by))
+        code, self.rest, self.errors = await ended(self.process)
+        return code
+
+
+@asynccontextmanager
+async def serving(
+    data: Path, *options: str, prefix: tuple[str, ...] = ()
+) -> AsyncIterator[ServeProcess]:
+    """A server in a process of its own, on a free port."""
+    words = ("serve", "--port=0", "--no-dashboard", f"--data={data}", *options)
+    async with command(*words, prefix=prefix) as process:
+        yield ServeProcess(process, await until(process.stdout, "\n"))
+
+
+@asynccontextmanager
+async def serving_alice(
+    data: Path, *options: str, **how: Any
+) -> AsyncIterator[tuple[ServeProcess, ChatClient]]:
+    """A server in a process of its own, and somebody who is in its room."""
+    async with (
+        serving(data, *options, **how) as server,
+        await ChatClient.connect(server.url, "alice", "general") as alice,
+    ):
+        yield server, alice
