@@ -32,7 +32,6 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
     *({"outcome"}, {"metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"user_parts"},
 ]
-SHARED_PARTS = {"entry"}
 IMPLEMENTATIONS = {part.__module__ for choices in PARTS.values() for part in choices.values()}
 
 
@@ -117,7 +116,7 @@ def test_a_part_uses_no_other_parts_implementation(path: Path) -> None:
             continue
         if names[1] != "parts":
             assert names[1] in {"protocol", "settings"}, names
-        elif len(names) > 3 and names[2] not in SHARED_PARTS:
+        elif len(names) > 3:
             assert ".".join(["chatlab", *names[:4]]) not in IMPLEMENTATIONS, names
             same_folder = names[2] == path.parent.name
             assert same_folder or not (PARTS_FOLDER / names[2] / f"{names[3]}.py").exists(), names
@@ -132,13 +131,16 @@ def test_a_lab_is_one_folder_and_uses_no_other_lab(name: str) -> None:
         assert used <= {"base", "screen", name}, path
 
 
-def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
-    homes = [part.__module__ for choices in PARTS.values() for part in choices.values()]
+def test_each_implementation_has_a_file_of_its_own_in_the_folder_of_its_part() -> None:
+    homes = [
+        (part.__module__.rpartition(".")[0], part.__module__)
+        for choices in PARTS.values()
+        for part in choices.values()
+    ]
+    folders = [f"chatlab.chat.parts.{role}" for role, choices in PARTS.items() for _ in choices]
 
-    assert len(homes) == len(set(homes))
-    for home in homes:
-        seam = ROOT.parent.joinpath(*home.split(".")).with_name("__init__.py")
-        assert seam.exists()
+    assert [folder for folder, _ in homes] == folders
+    assert len({module for _, module in homes}) == len(homes)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,8 @@ def test_each_implementation_has_a_file_of_its_own_beside_its_seam() -> None:
         # The ceilings are a server, too; the load generator's library does not compress.
         (
             "websockets",
-            "chat/server/ chat/parts/transport/ bench/ceilings.py labs/compression/wire_client.py",
+            "chat/server/ chat/parts/message_seams.py chat/parts/transport/ bench/ceilings.py "
+            "labs/compression/wire_client.py",
         ),
         ("picows", "bench/client.py labs/generator/sink.py"),
         ("rich", "view/ labs/ cli/"),

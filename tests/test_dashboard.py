@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
-from chatlab.chat.parts.processor import ProcessorStatistics
-from chatlab.chat.parts.reader import ReaderStatistics
+from chatlab.chat.parts.message_seams import ProcessorStatistics
+from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot

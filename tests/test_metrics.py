@@ -18,7 +18,7 @@ from chatlab.chat.metrics import (
     percentile,
     percentiles,
 )
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 from chatlab.chat.parts.monitor.totals import TotalsMonitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote

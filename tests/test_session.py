@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.parts.entry import Entry
 from chatlab.chat.parts.lock.per_file import PerFileLock
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.chat.parts.message_seams import Entry, Processor, ProcessorStatistics
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import (

@@ -17,7 +17,7 @@ from chatlab.chat.user_parts import (
 )
 from chatlab.errors import UsageError
 
-HEAD = "from chatlab.chat.parts.reader import Reader\n"
+HEAD = "from chatlab.chat.parts.storage_seams import Reader\n"
 GOOD = f"""
 {HEAD}class Mine(Reader):
     async def read(self, file):
@@ -130,13 +130,13 @@ def test_the_path_may_hold_a_plus_sign_and_stand_before_another_swap(tmp_path: P
         ("writer", GOOD, "extends chatlab.chat.parts.writer.Writer"),
         (
             "writer",
-            "from chatlab.chat.parts.writer import Writer\n"
+            "from chatlab.chat.parts.storage_seams import Writer\n"
             "class Mine(Writer):\n    async def replace(self, name, data): pass\n",
             "does not say its promise",
         ),
         (
             "processor",
-            "from chatlab.chat.parts.processor import Processor\n"
+            "from chatlab.chat.parts.message_seams import Processor\n"
             "class Mine(Processor):\n"
             "    async def submit(self, entry): pass\n"
             "    async def drain(self): return []\n"

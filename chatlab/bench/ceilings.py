@@ -24,10 +24,7 @@ from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario
 from chatlab.bench.server_process import ListeningProcess
-from chatlab.chat.parts.lock import Lock
-from chatlab.chat.parts.reader import Reader
-from chatlab.chat.parts.store import Store
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.child_process import when_stdin_ends

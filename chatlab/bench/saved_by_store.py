@@ -22,7 +22,7 @@ import msgspec
 
 from chatlab import exit_codes
 from chatlab.chat.modes import LineUp, parse
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.server_job import ServerJob
 from chatlab.chat.settings import Settings
 from chatlab.chat.user_parts import user_line

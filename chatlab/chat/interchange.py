@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, locked
 from chatlab.data.inspection import names_in

@@ -11,7 +11,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.parts.monitor.window import percentile as percentile  # for the instruments
 from chatlab.chat.settings import Clock

@@ -26,32 +26,25 @@ import msgspec
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.outcome import Dispatcher
-from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
-from chatlab.chat.parts.entry import Members
-from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.lock.none import NoLock
 from chatlab.chat.parts.lock.per_file import PerFileLock
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Delivery, Members, Monitor, Processor, Transport
 from chatlab.chat.parts.monitor.totals import TotalsMonitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
-from chatlab.chat.parts.processor import Processor
 from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processor.immediate import ImmediateProcessor
 from chatlab.chat.parts.processor.queueing import QueueingProcessor
-from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.reader.ttl import TTLReader
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.store.sqlite import SqliteStore
-from chatlab.chat.parts.transport import Transport
 from chatlab.chat.parts.transport.bulk import BulkTransport
 from chatlab.chat.parts.transport.library import LibraryTransport
-from chatlab.chat.parts.writer import Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel

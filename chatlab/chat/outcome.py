@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.parts.delivery import Delivery
-from chatlab.chat.parts.entry import Client, Entry
+from chatlab.chat.parts.message_seams import Client, Delivery, Entry
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
 from chatlab.chat.user_parts import user_line
 from chatlab.errors import StorageError

@@ -11,10 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
-from chatlab.chat.parts.entry import Client
-from chatlab.chat.parts.lock import Lock
-from chatlab.chat.parts.reader import Reader
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.message_seams import Client
+from chatlab.chat.parts.storage_seams import Lock, Reader, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.errors import Refusal

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.parts.entry import Client, Entry
-from chatlab.chat.parts.processor import Processor
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.message_seams import Client, Entry, Processor
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
     HISTORY_LIMIT_MAX,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
-from chatlab.chat.parts.processor import ProcessorStatistics
-from chatlab.chat.parts.reader import ReaderStatistics
+from chatlab.chat.parts.message_seams import ProcessorStatistics
+from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.protocol import AckLevel
 from chatlab.disk.counted import FileIO
 

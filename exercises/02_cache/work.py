@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from chatlab.chat.parts.reader import Reader, ReaderStatistics
+from chatlab.chat.parts.storage_seams import Reader, ReaderStatistics
 from chatlab.chat.settings import Clock, Settings
 from chatlab.data.records import DataFile
 from chatlab.disk.files import Files

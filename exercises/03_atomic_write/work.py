@@ -6,7 +6,7 @@ safe. `README.md` beside this file tells the story.
 
 from __future__ import annotations
 
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 from chatlab.disk.counted import TEMPORARY_SUFFIX  # noqa: F401 (for you)
 
 

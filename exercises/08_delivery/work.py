@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.protocol import FrameStyle, encode_message
 from chatlab.data.records import Message
 

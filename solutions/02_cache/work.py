@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from chatlab.chat.parts.reader import Reader, ReaderStatistics
+from chatlab.chat.parts.storage_seams import Reader, ReaderStatistics
 from chatlab.chat.settings import Clock, Settings
 from chatlab.data.records import DataFile
 from chatlab.disk.files import Files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 
 

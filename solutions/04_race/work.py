@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.storage_seams import Lock
 
 
 class OneAtATime(Lock):

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import ClassVar
 
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processor import Outcome, Processor, ProcessorStatistics
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.message_seams import Entry, Outcome, Processor, ProcessorStatistics
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.settings import Clock, Settings
 from chatlab.errors import Overloaded, StorageError
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from chatlab.chat.parts.delivery import Delivery
-from chatlab.chat.parts.entry import Client
+from chatlab.chat.parts.message_seams import Client, Delivery
 from chatlab.chat.protocol import FrameStyle, MessagesFrame, encode, encode_message
 from chatlab.data.records import Message
 

@@ -9,10 +9,7 @@ from itertools import islice
 
 import msgspec
 
-from chatlab.chat.parts.lock import Lock
-from chatlab.chat.parts.reader import Reader
-from chatlab.chat.parts.store import Store
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.data.records import Message

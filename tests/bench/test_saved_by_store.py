@@ -18,7 +18,7 @@ HEAD = """
 import os, sys, time
 from chatlab.errors import StorageError
 from chatlab.chat.protocol import Message
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 
 def message(id_, room="general"):
     return Message(id_, room, "alice", id_, "2026-01-01T00:00:00.000Z")

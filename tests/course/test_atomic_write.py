@@ -11,7 +11,7 @@ from asyncio import Event
 from itertools import count
 from chatlab.errors import StorageError
 from chatlab.disk.counted import TEMPORARY_SUFFIX
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 
 class SafeWriter(Writer):
     promise = "synced"

@@ -10,7 +10,7 @@ HEAD = """
 import asyncio
 from chatlab.data.records import MESSAGES
 from chatlab.errors import StorageError
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 
 class BatchStore(Store):
     kept_in = MESSAGES.name

@@ -11,7 +11,7 @@ from tests.course.judging import Mistake, body, judged, mistakes, right, wrong
 NAME = "08_delivery"
 HEAD = """
 import asyncio
-from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.protocol import MessagesFrame, encode, encode_message
 

@@ -22,7 +22,7 @@ MISTAKES: dict[str, Mistake] = {
 }
 HEAD = """
 import asyncio
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 
 class JournalStore(Store):
     kept_in = "my-journal.log"

@@ -14,7 +14,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from fractions import Fraction
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 
 class MyMonitor(Monitor):
 """

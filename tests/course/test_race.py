@@ -10,7 +10,7 @@ HEAD = """
 import asyncio
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager, contextmanager
-from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.storage_seams import Lock
 
 class OneAtATime(Lock):
     def __init__(self):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chatlab.chat.parts.delivery import Delivery
 from chatlab.chat.parts.delivery.batch import BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.protocol import MessageFrame, MessagesFrame, encode_message
 from chatlab.chat.rooms import Presence
 from tests.support.parts import FakeClient, every, message

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.lock.none import NoLock
+from chatlab.chat.parts.storage_seams import Lock
 from tests.support.parts import every
 from tests.support.virtual_clock import settle
 

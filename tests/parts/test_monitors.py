@@ -8,7 +8,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 from chatlab.chat.parts.monitor.totals import TotalsMonitor
 from chatlab.chat.parts.monitor.window import RateWindow, WindowMonitor
 from tests.support.parts import FakeClock, every

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processor import Processor
+from chatlab.chat.parts.message_seams import Entry, Processor
 from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.processor.immediate import ImmediateProcessor
 from chatlab.chat.parts.processor.queueing import QueueingProcessor

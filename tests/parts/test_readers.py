@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.chat.parts.reader import Reader, ReaderStatistics
 from chatlab.chat.parts.reader.ttl import TTLReader
+from chatlab.chat.parts.storage_seams import Reader, ReaderStatistics
 from chatlab.chat.settings import Settings
 from chatlab.data.records import CHATROOMS, MESSAGES, Message
 from chatlab.disk.counted import FileIO

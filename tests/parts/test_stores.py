@@ -14,7 +14,7 @@ from chatlab.chat.parts.lock.none import NoLock
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.reader.ttl import TTLReader
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.store.sqlite import SqliteStore
@@ -187,7 +187,7 @@ async def test_what_a_killed_filling_left_is_forgotten(part, left, tmp_path: Pat
 @pytest.mark.parametrize("from_json", [True, False])
 def test_a_filling_that_fails_anywhere_is_begun_anew(part, from_json, monkeypatch) -> None:
     """Every operation of the start fails once; the next start has all messages, once."""
-    monkeypatch.setattr("chatlab.chat.parts.store.FILL_AT_ONCE", 2)
+    monkeypatch.setattr("chatlab.chat.parts.storage_seams.FILL_AT_ONCE", 2)
     monkeypatch.setattr("chatlab.data.sqlite_database.FILL_AT_ONCE", 2)
     messages = [message(n) for n in range(12)]
     kept_in = {"users.json", "chatrooms.json", *(["messages.json"] if from_json else [])}

@@ -18,7 +18,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.transport import Transport
+from chatlab.chat.parts.message_seams import Transport
 from chatlab.chat.parts.transport.bulk import BulkTransport
 from chatlab.chat.parts.transport.bulk_connection import end_of_frame, take_texts
 from chatlab.chat.protocol import FRAME_BYTES_MAX
@@ -257,7 +257,7 @@ async def test_what_arrived_before_the_close_is_saved_and_heard(name: str, tmp_p
 
 
 OWN = """
-from chatlab.chat.parts.transport import Transport
+from chatlab.chat.parts.message_seams import Transport
 
 class Shouting(Transport):
     async def messages(self, connection):

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.real
 
 DELIVERY = """\
 import asyncio, os, sys, threading, time
-from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.protocol import encode_message
 open({pids!r}, "a").write(f"{{os.getpid()}}\\n")
 print("loaded")
@@ -237,7 +237,7 @@ COMPARE = ("compare", "--messages", "40", "--rounds", "1", "--users", "2", "--no
 async def test_a_comparison_says_what_a_part_has_done(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(
         "import sys\n"
-        "from chatlab.chat.parts.delivery import Delivery\n"
+        "from chatlab.chat.parts.message_seams import Delivery\n"
         "class X(Delivery):\n"
         "    async def deliver(self, batch):\n"
         "        sys.exit(1)\n",

@@ -176,7 +176,7 @@ async def test_the_peak_of_memory_is_not_that_of_whoever_started_the_server(tmp_
 
 
 BROKEN_MONITOR = """
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 
 class Mine(Monitor):
     def count(self, name, count): raise RuntimeError("not yet")

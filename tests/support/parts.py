@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.message_seams import Entry
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import FrameStyle, Outgoing, Ref, decode_outgoing
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
 from chatlab.disk.counted import Disk

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from chatlab.chat.modes import MODES
-from chatlab.chat.parts.processor import ProcessorStatistics
-from chatlab.chat.parts.reader import ReaderStatistics
+from chatlab.chat.parts.message_seams import ProcessorStatistics
+from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view.dashboard.live import render

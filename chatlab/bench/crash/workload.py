@@ -23,8 +23,8 @@ import msgspec
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, Parts, assemble
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.message_seams import Entry
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import Ack, AckLevel, FrameStyle, decode_outgoing
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, DataFolder

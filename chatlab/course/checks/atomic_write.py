@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 from chatlab.course.checks import CheckBench, Mismatch, check
 from chatlab.disk.counted import FOLDER
 from chatlab.disk.failing import FailingDisk

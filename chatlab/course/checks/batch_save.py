@@ -6,11 +6,9 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 
 from chatlab.chat.parts.lock.per_file import PerFileLock
-from chatlab.chat.parts.reader import Reader
 from chatlab.chat.parts.reader.direct import DirectReader
 from chatlab.chat.parts.reader.ttl import TTLReader
-from chatlab.chat.parts.store import Store
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Reader, Store, Writer
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings

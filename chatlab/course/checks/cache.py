@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.storage_seams import Reader
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, check
 from chatlab.course.simulation import now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle
 from chatlab.chat.rooms import Presence
 from chatlab.course.checks import CheckBench, check

@@ -14,7 +14,7 @@ from chatlab.bench.crash.recovery import Cut, states_at_cuts, what_is_wrong
 from chatlab.bench.crash.workload import Recording
 from chatlab.chat.parts.lock.per_file import PerFileLock
 from chatlab.chat.parts.reader.direct import DirectReader
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, Mismatch

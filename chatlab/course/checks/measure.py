@@ -11,7 +11,7 @@ from fractions import Fraction
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from chatlab.chat.parts.monitor import Monitor
+from chatlab.chat.parts.message_seams import Monitor
 from chatlab.course.checks import CheckBench, check
 from chatlab.course.simulation import now, virtual_loop
 

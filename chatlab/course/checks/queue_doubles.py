@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.message_seams import Entry
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import AckLevel
 from chatlab.course.checks import Mismatch, words
 from chatlab.course.simulation import Story, now

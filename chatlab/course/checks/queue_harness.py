@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.chat.parts.message_seams import Entry, Processor, ProcessorStatistics
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, Mismatch, ms, repeated
 from chatlab.course.checks.messages import TIMESTAMP, Listener

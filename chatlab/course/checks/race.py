@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from chatlab.chat.parts.lock import Lock
 from chatlab.chat.parts.reader.direct import DirectReader
+from chatlab.chat.parts.storage_seams import Lock
 from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings

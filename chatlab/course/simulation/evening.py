@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, cast
 
-from chatlab.chat.parts.entry import Client, Entry
+from chatlab.chat.parts.message_seams import Client, Entry
 from chatlab.chat.parts.processor.queueing import QueueingProcessor
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.course.simulation import now, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import bz2
 
-from chatlab.chat.parts.entry import Entry
+from chatlab.chat.parts.message_seams import Entry
 from chatlab.chat.parts.processor.queueing import QueueingProcessor
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 
 
 class LogStore(Store):

@@ -1,6 +1,6 @@
 """What right queues of all shapes do alike: they count, and show what is not yet saved."""
 
-from chatlab.chat.parts.processor import Processor, ProcessorStatistics
+from chatlab.chat.parts.message_seams import Processor, ProcessorStatistics
 
 
 class CountingQueue(Processor):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatlab.chat.parts.delivery import Delivery
+from chatlab.chat.parts.message_seams import Delivery
 from chatlab.chat.protocol import encode_message
 from chatlab.data.records import Message
 

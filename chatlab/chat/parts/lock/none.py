@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.storage_seams import Lock
 
 
 class NoLock(Lock):

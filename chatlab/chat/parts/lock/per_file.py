@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatlab.chat.parts.lock import Lock
+from chatlab.chat.parts.storage_seams import Lock
 
 
 class PerFileLock(Lock):

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import asyncio
 
-from chatlab.chat.parts.entry import Entry
-from chatlab.chat.parts.processor import Outcome
+from chatlab.chat.parts.message_seams import Entry, Outcome
 from chatlab.chat.parts.processor.queue_base import QueueProcessor
-from chatlab.chat.parts.store import Store
+from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.settings import Clock, Settings
 
 

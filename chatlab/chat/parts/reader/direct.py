@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from chatlab.chat.parts.reader import Reader
+from chatlab.chat.parts.storage_seams import Reader
 from chatlab.data.records import DataFile
 
 T = TypeVar("T")

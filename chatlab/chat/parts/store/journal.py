@@ -24,10 +24,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from chatlab.chat.parts.lock import Lock
-from chatlab.chat.parts.reader import Reader
-from chatlab.chat.parts.store import Store
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.data import journal_format as form

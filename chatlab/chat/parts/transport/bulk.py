@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from chatlab.chat.parts.transport import Transport
+from chatlab.chat.parts.message_seams import Transport
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection

@@ -13,7 +13,7 @@ What it costs: two fsyncs, each a wait for the disk.
 
 from __future__ import annotations
 
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 
 

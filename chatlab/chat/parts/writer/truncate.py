@@ -6,7 +6,7 @@ disk leaves it so. Its better sibling is `atomic.py`.
 
 from __future__ import annotations
 
-from chatlab.chat.parts.writer import Writer
+from chatlab.chat.parts.storage_seams import Writer
 
 
 class TruncateWriter(Writer):
