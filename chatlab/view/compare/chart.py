@@ -1,6 +1,6 @@
 """What a chart of the page is, and the look that all of them share: one colour for each mode.
 
-Titles and readings are prose, in `charts.md`; they are in the order in which the page shows them.
+Titles and readings are prose, in `explanations.md`, in the order in which the page shows them.
 Read `charts_by_round.py` and `charts_by_mode.py` for what is drawn.
 
 The colours keep a contrast of 3:1 on the light and on the dark page, and stay apart for people who
@@ -13,13 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from chatlab.bench.report import ModeReport, Report
-from chatlab.view import words
+from chatlab.view import explain, words
 
 COLOURS = ("#317fc4", "#cb720b", "#089176", "#6e3df5", "#c43131", "#257d93")
 CONTROL = "#7d848c"
@@ -40,7 +38,7 @@ class Chart:
     """One chart.
 
     Attributes:
-        key: its name on the page and in `charts.md`, a word.
+        key: its name on the page and in `explanations.md`, a word.
         draw: report to plotly figure.
         said: a mode's main figure, for the words in place of the picture: people who cannot see it
             get these.
@@ -59,12 +57,12 @@ class Chart:
     @property
     def title(self) -> str:
         """What it shows."""
-        return _prose()[self.key][0]
+        return explain.charts()[self.key][0]
 
     @property
     def reading(self) -> list[str]:
         """How to read it, in plain sentences, one a paragraph."""
-        return _prose()[self.key][1]
+        return explain.charts()[self.key][1]
 
     def alternative(self, report: Report) -> str:
         """The chart in words."""
@@ -75,8 +73,8 @@ class Chart:
 
 
 def in_order(charts: Sequence[Chart]) -> list[Chart]:
-    """Charts in the order of `charts.md`."""
-    return sorted(charts, key=lambda chart: list(_prose()).index(chart.key))
+    """Charts in the order of `explanations.md`."""
+    return sorted(charts, key=lambda chart: list(explain.charts()).index(chart.key))
 
 
 def colours(report: Report) -> dict[str, str]:
@@ -137,15 +135,3 @@ def log_axis(values: Sequence[float]) -> dict[str, Any]:
         ticks = ticks[::3]
     texts = [f"{tick:,g}" for tick in ticks]
     return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": ends}
-
-
-@cache
-def _prose() -> dict[str, tuple[str, list[str]]]:
-    """Of each chart in `charts.md`, by its key: title and paragraphs."""
-    text = files("chatlab.view.compare").joinpath("charts.md").read_text(encoding="utf-8")
-    found = {}
-    for entry in text.split("\n## ")[1:]:
-        head, *paragraphs = (" ".join(part.split()) for part in entry.strip().split("\n\n"))
-        key, _, title = head.partition(": ")
-        found[key] = title, paragraphs
-    return found

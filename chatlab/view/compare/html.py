@@ -2,13 +2,15 @@
 
 Owns the page's outline and its safety. Everything from the report is text and is escaped; besides,
 the page's own policy allows no request at all, and no script but the two written into it.
-Read `chart.py` for the charts; `page.html`, `page.css` and `page.js` are the page's own files.
+Read `chart.py` for the charts. `page.html` is the page with its style and its script; a browser
+shows it as it is. It is filled as a `string.Template`: so its script has no `$` of its own.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
@@ -22,6 +24,7 @@ from chatlab.view.compare import charts_by_mode, charts_by_round, claims, table
 from chatlab.view.compare.chart import Chart, colours, in_order
 
 CHARTS = in_order([*charts_by_round.CHARTS, *charts_by_mode.CHARTS])
+SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 CHART_ID = "chart-"
 METRICS = {
     "throughput_per_s": "delivered per second",
@@ -33,17 +36,16 @@ METRICS = {
 
 def to_html(report: Report) -> str:
     """The whole comparison as one HTML file of about 5 MB, nearly all of it plotly's script."""
-    plotly, script = _normal(get_plotlyjs()), _normal(_file("page.js"))
-    return Template(_file("page.html")).substitute(
+    page = files("chatlab.view.compare").joinpath("page.html").read_text(encoding="utf-8")
+    plotly, (_, script) = _normal(get_plotlyjs()), SCRIPT.findall(page)
+    return Template(page).substitute(
         policy=_policy(plotly, script),
         title=_text(f"{claims.versus(report)} - chatlab compare"),
         heading=_text(claims.versus(report)),
         load=_text(claims.load(report)),
         cautions="\n".join(_cautions(report)),
-        css=_file("page.css"),
         body="\n".join(_body(report)),
         plotly=plotly,
-        script=script,
     )
 
 
@@ -224,7 +226,3 @@ def _policy(*scripts: str) -> str:
 def _normal(script: str) -> str:
     """Line ends as the browser reads them, since it hashes the script."""
     return script.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _file(name: str) -> str:
-    return files("chatlab.view.compare").joinpath(name).read_text(encoding="utf-8")
