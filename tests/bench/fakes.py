@@ -42,16 +42,16 @@ class FakeServer:
         clients: who is connected.
     """
 
+    _server: Server
+
     def __init__(self, on_message: OnMessage | None = None) -> None:
         self._on_message = on_message or Incoming.behave
-        self._server: Server | None = None
         self._rooms: dict[str, list[ServerConnection]] = {}
         self.sent: list[int] = []
         self.clients: set[ServerConnection] = set()
 
     @property
     def url(self) -> str:
-        assert self._server is not None
         return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
@@ -61,7 +61,6 @@ class FakeServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
 

@@ -12,27 +12,19 @@ from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.server_process import ListeningProcess
-from chatlab.chat.protocol import (
-    CreateRoom,
-    MessagesFrame,
-    SendMessage,
-    decode_outgoing,
-    encode,
-)
+from chatlab.chat.protocol import CreateRoom, MessagesFrame, SendMessage, decode_outgoing, encode
 from chatlab.errors import UsageError
 from tests.support.chat_client import running
+
+SINK = "chatlab.labs.generator.sink"
+"""The server that does next to nothing."""
 
 SMALL = Scenario(name="small", words="", messages=200, users=4, in_flight=8)
 SLOW = Scenario(name="slow", words="", messages=10_000, users=2, rate_per_s=100.0)
 
 
-def sink_process() -> ListeningProcess:
-    """The server that does next to nothing."""
-    return ListeningProcess("chatlab.labs.generator.sink")
-
-
 async def test_a_job_comes_back_as_it_would_from_this_process() -> None:
-    async with LoadProcess() as worker, sink_process() as sink:
+    async with LoadProcess() as worker, ListeningProcess(SINK) as sink:
         result = await worker.run(LoadJob(sink.url, SMALL, 1, "0"))
     assert result.complete
     assert result.delivered == result.acked == 200
@@ -48,7 +40,7 @@ async def test_a_job_comes_back_as_it_would_from_this_process() -> None:
 
 @pytest.mark.real
 async def test_the_sink_says_as_much_of_a_message_as_a_mode_does(tmp_path: Path) -> None:
-    async with sink_process() as sink, running("journal", tmp_path) as server:
+    async with ListeningProcess(SINK) as sink, running("journal", tmp_path) as server:
         of_sink, of_mode = await first_messages(sink.url), await first_messages(server.url)
 
     assert len(of_sink) == len(of_mode)
@@ -75,7 +67,7 @@ async def test_a_missing_server_is_reported_in_the_generators_words() -> None:
 
 @pytest.mark.real
 async def test_a_run_that_is_stopped_leaves_its_partial_result() -> None:
-    async with LoadProcess() as worker, sink_process() as sink:
+    async with LoadProcess() as worker, ListeningProcess(SINK) as sink:
         running = asyncio.create_task(worker.run(LoadJob(sink.url, SLOW, 1, "0")))
         async with asyncio.timeout(20):
             while worker.progress is None or worker.progress.delivered < 5:  # noqa: ASYNC110
@@ -83,7 +75,6 @@ async def test_a_run_that_is_stopped_leaves_its_partial_result() -> None:
         running.cancel()
         await asyncio.wait([running])
         result = await worker.stop()
-    assert result is not None
     assert not result.complete
     assert 5 <= result.delivered < 10_000
 
@@ -93,7 +84,7 @@ async def test_no_process_is_left_behind_by_an_error() -> None:
     before = {child.pid for child in psutil.Process().children()}
 
     async def fail() -> None:
-        async with LoadProcess(), sink_process():
+        async with LoadProcess(), ListeningProcess(SINK):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

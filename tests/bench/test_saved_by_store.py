@@ -56,22 +56,13 @@ def a_store(folder: Path, more: str = "") -> str:
     return f"naive+store={path}:MyStore"
 
 
-async def found(mode: str, folder: Path, timeout_s: float = 30.0) -> SavedMessages:
-    saved = await read_saved_by_store(mode, folder, timeout_s=timeout_s)
-    assert saved is not None
-    return saved
-
-
 def said(id_: str, room_id: str = "general") -> Message:
     return Message(id_, room_id, "alice", id_, "2026-01-01T00:00:00.000Z")
 
 
 STORES = {
     "messages of every room": (
-        """
-    async def history(self, room_id, limit):
-        return [message(f"{room_id} {n}", room_id) for n in range(2)]
-""",
+        HISTORY + "[message(f'{room_id} {n}', room_id) for n in range(2)]",
         [said(f"{room} {n}", room) for room in ("general", "secret") for n in range(2)],
         "",
     ),
@@ -116,22 +107,22 @@ STORES = {
 @pytest.mark.parametrize("case", STORES)
 async def test_whatever_a_store_does_is_found(case: str, folder: Path) -> None:
     more, messages, why = STORES[case]
-    assert await found(a_store(folder, more), folder) == SavedMessages(messages, bool(why), why)
+    saved = await read_saved_by_store(a_store(folder, more), folder)
+    assert saved == SavedMessages(messages, bool(why), why)
 
 
 async def test_only_messages_that_are_wanted_are_kept(folder: Path) -> None:
     mode = a_store(folder, HISTORY + "[message('a'), message('b')]")
     saved = await read_saved_by_store(mode, folder, lambda message: message.id == "b")
 
-    assert saved is not None
     assert {message.id for message in saved.messages} == {"b"}
 
 
 @pytest.mark.real
 async def test_a_store_that_never_answers_is_not_waited_for(folder: Path) -> None:
-    mode = a_store(folder, "    async def start(self, starting=()):\n        time.sleep(600)\n")
+    mode = a_store(folder, START + "time.sleep(600)")
     began = time.perf_counter()
-    saved = await found(mode, folder, timeout_s=2.0)
+    saved = await read_saved_by_store(mode, folder, timeout_s=2.0)
 
     assert saved == SavedMessages([], 1, "it had not returned its messages after 2 s")
     assert time.perf_counter() - began < 30
@@ -140,7 +131,7 @@ async def test_a_store_that_never_answers_is_not_waited_for(folder: Path) -> Non
 async def test_a_damaged_list_of_rooms_counts_once_for_itself(folder: Path) -> None:
     (folder / USERS.name).write_bytes(b"[")
 
-    assert (await found(a_store(folder), folder)).damaged == 1
+    assert (await read_saved_by_store(a_store(folder), folder)).damaged == 1
 
 
 async def test_a_store_that_keeps_nothing_in_files_is_not_asked(folder: Path) -> None:
@@ -151,7 +142,7 @@ async def test_messages_json_is_read_straight_and_not_through_its_store(folder: 
     (folder / MESSAGES.name).write_bytes(MESSAGES.encode([said("in the file")]))
     mode = a_store(folder, "    kept_in = 'messages.json'")
 
-    assert (await found(mode, folder)).messages == [said("in the file")]
+    assert (await read_saved_by_store(mode, folder)).messages == [said("in the file")]
 
 
 # What the audit of a round makes of it.

@@ -106,11 +106,8 @@ def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str)
 @pytest.mark.parametrize("name", LABS)
 def test_each_lab_estimates_more_time_for_more_rounds(name: str) -> None:
     lab = load(name)
-    more = next(
-        one
-        for one in ("rounds", "trials", "seconds", "messages", "names")
-        if one in {f.name for f in fields(lab)}
-    )
+    has = {field.name for field in fields(lab)}
+    more = next(x for x in ("rounds", "trials", "seconds", "messages", "names") if x in has)
     few, many = (("cache",), ()) if more == "names" else (200, 2_000)
     (short_s, amount), (long_s, _) = (lab(**{more: value}).estimate() for value in (few, many))
 
@@ -165,10 +162,5 @@ def test_pitfalls_list_names_all_five() -> None:
     done = run_here("pitfalls", "list")
 
     assert done.code == 0
-    assert {line.split()[0] for line in done.out.splitlines()[1:]} == {
-        "batch",
-        "interval",
-        "cache",
-        "errors",
-        "blocking",
-    }
+    five = {"batch", "interval", "cache", "errors", "blocking"}
+    assert {line.split()[0] for line in done.out.splitlines()[1:]} == five

@@ -21,12 +21,6 @@ MOMENTS = st.integers(0, 20).map(float) | st.just(NEVER)
 Times = list[tuple[float, float]]
 
 
-def at_risk(times: Times) -> int:
-    """Of a run of which only acks and deliveries matter."""
-    run = SimpleNamespace(acked_s=[one for one, _ in times], delivered_s=[one for _, one in times])
-    return most_at_risk(run)  # type: ignore[arg-type]
-
-
 @given(st.lists(st.tuples(MOMENTS, MOMENTS), max_size=30))
 def test_at_risk_agrees_with_looking_at_every_moment(times: Times) -> None:
     def at(moment: float) -> int:
@@ -35,7 +29,8 @@ def test_at_risk_agrees_with_looking_at_every_moment(times: Times) -> None:
             for acked, delivered in times
         )
 
-    assert at_risk(times) == max(at(float(moment)) for moment in range(21))
+    run = SimpleNamespace(acked_s=[one for one, _ in times], delivered_s=[one for _, one in times])
+    assert most_at_risk(run) == max(at(float(moment)) for moment in range(21))
 
 
 @pytest.mark.parametrize(
@@ -80,12 +75,9 @@ def screen(name: str, wrong: float | None, cured: float, unit: Unit, width: int 
     return printed(render(report_of(PitfallsReport, results=[one])), width)
 
 
-def test_pitfalls_explain_only_what_the_run_showed() -> None:
+def test_pitfalls_explain_only_what_the_run_showed_and_why_a_percentile_is_blank() -> None:
     assert PITFALLS["cache"].happens in screen("cache", None, 0.5, "s")
     assert "This run did not show it" in screen("cache", 0.4, 0.5, "s")
-
-
-def test_pitfalls_say_why_a_percentile_is_blank() -> None:
     assert "a p95 takes 200" in screen("blocking", None, 1.0, "ms")
     assert "a p95 takes 200" not in screen("blocking", 9.0, 1.0, "ms")
 

@@ -13,7 +13,7 @@ import pytest
 
 from chatlab.bench.statistics import Estimate
 from chatlab.data import sqlite_database as database_copy
-from chatlab.data.readers import read_saved
+from chatlab.data.readers import SavedMessages, read_saved
 from chatlab.data.sqlite_database import LOG, NAME, Database, copy_database
 from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError
@@ -25,20 +25,28 @@ from tests.labs.support import printed
 from tests.support.parts import message
 
 
-def measured(work: Path, data: Path, **options: Any) -> PlanReport:
-    """The report of a lab that works in a folder, and leaves nothing there."""
-    work.mkdir(exist_ok=True)
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The data folder of a server; there is nothing in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+def measured(data: Path, **options: Any) -> PlanReport:
+    """The report of a lab that works beside the data, and leaves nothing there."""
+    work = data.with_name("work")
+    work.mkdir()
     lab = QueryPlan(work=work, data=data, **options)
     asyncio.run(lab.run())
     assert list(work.iterdir()) == []
     return lab.report()
 
 
-def made(folder: Path, rooms: list[str]) -> Database:
+def made(data: Path, rooms: list[str]) -> Database:
     """A database that is open, with a message in each of these rooms."""
-    folder.mkdir()
-    make_database(Disk(folder), 0)
-    database = Database.opened(Disk(folder))
+    make_database(Disk(data), 0)
+    database = Database.opened(Disk(data))
     database.save([message(n, room) for n, room in enumerate(rooms)])
     return database
 
@@ -47,8 +55,16 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_quiet_room_is_found_by_the_index_alone(tmp_path: Path) -> None:
-    report = measured(tmp_path / "work", tmp_path, messages=5_000)
+def copied(data: Path, name: str = "copy") -> SavedMessages:
+    """What is in a copy."""
+    copy = data.with_name(name)
+    copy.mkdir()
+    copy_database(data, copy)
+    return read_saved(copy)
+
+
+def test_a_quiet_room_is_found_by_the_index_alone(data: Path) -> None:
+    report = measured(data, messages=5_000)
     busy, quiet = report.rooms
 
     assert (quiet.room_id, quiet.messages) == (QUIET_ROOM, QUIET_MESSAGES)
@@ -61,34 +77,27 @@ def test_a_quiet_room_is_found_by_the_index_alone(tmp_path: Path) -> None:
     assert report.with_index.bytes_written > report.without_index.bytes_written
 
 
-def test_rows_read_are_those_up_to_the_last_that_is_found(tmp_path: Path) -> None:
+def test_rows_read_are_those_up_to_the_last_that_is_found(data: Path) -> None:
     rooms = ["general"] * 100 + ["other"] * 40 + ["general"] * 30 + ["other"] * 7
-    database = made(tmp_path / "data", rooms)
-    database.close()
-    report = measured(tmp_path / "work", tmp_path / "data", room="general")
+    made(data, rooms).close()
+    report = measured(data, room="general")
 
     assert report.rooms[0].scanned.rows_read == 7 + 30 + 40 + (LIMIT - 30)
 
 
-def test_a_running_servers_database_is_read_with_its_log_and_not_changed(
-    tmp_path: Path,
-) -> None:
-    database = made(tmp_path / "data", ["general"] * 100)
-    database.save([message(n, "other") for n in range(100, 120)])
-    before = content(tmp_path / "data")
-    report = measured(tmp_path / "work", tmp_path / "data")
+def test_a_running_servers_database_is_read_with_its_log_and_not_changed(data: Path) -> None:
+    database = made(data, ["general"] * 100 + ["other"] * 20)
+    before = content(data)
+    rooms = [(one.room_id, one.messages) for one in measured(data).rooms]
 
-    assert content(tmp_path / "data") == before
+    assert content(data) == before
     assert len(before[LOG]) > 0
-    assert [(one.room_id, one.messages) for one in report.rooms] == [
-        ("general", 100),
-        ("other", 20),
-    ]
+    assert rooms == [("general", 100), ("other", 20)]
     database.close()
 
 
-def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
-    database = made(tmp_path / "data", ["general"] * 10)
+def test_copies_made_while_a_server_saves_are_whole(data: Path) -> None:
+    database = made(data, ["general"] * 10)
     stop = threading.Event()
 
     def save() -> None:
@@ -101,10 +110,7 @@ def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
     saving.start()
     try:
         for number in range(12):
-            copy = tmp_path / str(number)
-            copy.mkdir()
-            copy_database(tmp_path / "data", copy)
-            saved = read_saved(copy)
+            saved = copied(data, str(number))
             assert saved.messages == [message(n) for n in range(len(saved.messages))]
             assert len(saved.messages) >= 10
             assert saved.damaged == 2  # the users and the rooms, which are not there
@@ -115,38 +121,33 @@ def test_copies_made_while_a_server_saves_are_whole(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = made(tmp_path / "data", ["general"] * 300)
-    copied: list[str] = []
+    database = made(data, ["general"] * 300)
+    names: list[str] = []
     plain = shutil.copyfile
 
     def copy(source: Path, target: Path) -> None:
         plain(source, target)
-        copied.append(Path(source).name)
-        if len(copied) == 1:
+        names.append(Path(source).name)
+        if len(names) == 1:
             for n in range(3):  # two checkpoints, each followed by a new log
                 database.save([message(i) for i in range(300 + 90 * n, 390 + 90 * n)], 1)
 
     monkeypatch.setattr(database_copy.shutil, "copyfile", copy)
-    (tmp_path / "copy").mkdir()
-    copy_database(tmp_path / "data", tmp_path / "copy")
-    monkeypatch.undo()
-
-    assert copied == [NAME, LOG, NAME, LOG]
-    assert len(read_saved(tmp_path / "copy").messages) == 570
+    assert len(copied(data).messages) == 570
+    assert names == [NAME, LOG] * 3  # the copy is read from one of its own
     database.close()
 
 
 def test_a_database_that_never_stands_still_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made(tmp_path / "data", ["general"]).close()
+    made(data, ["general"]).close()
     headers = iter(range(99))
     monkeypatch.setattr(database_copy, "_log_header", lambda _: b"%d" % next(headers))
-    (tmp_path / "copy").mkdir()
     with pytest.raises(StorageError, match="changes too fast"):
-        copy_database(tmp_path / "data", tmp_path / "copy")
+        copied(data)
 
 
 @pytest.mark.parametrize(
@@ -157,36 +158,35 @@ def test_a_database_that_never_stands_still_is_refused(
         ([], None, "there are no messages in "),
     ],
 )
-def test_a_mistake_is_told(tmp_path: Path, rooms: list[str], room: str | None, words: str) -> None:
-    made(tmp_path / "data", rooms).close()
+def test_a_mistake_is_told(data: Path, rooms: list[str], room: str | None, words: str) -> None:
+    made(data, rooms).close()
     with pytest.raises(UsageError, match=words):
-        measured(tmp_path / "work", tmp_path / "data", room=room)
+        measured(data, room=room)
 
 
-def test_a_damaged_database_is_told(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / NAME).write_bytes(b"not a database" * 999)
+def test_a_damaged_database_is_told(data: Path) -> None:
+    (data / NAME).write_bytes(b"not a database" * 999)
     with pytest.raises(UsageError, match="cannot explain the history query"):
-        measured(tmp_path / "work", tmp_path / "data")
+        measured(data)
 
 
 def test_it_is_told_in_eighty_columns_and_in_json(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    made(tmp_path / "data", ["general", "a room with a very long name " * 4] * 80).close()
-    carry_out(QueryPlan(data=tmp_path / "data"), tmp_path / "plan.json")
+    made(data, ["general", "a room with a very long name " * 4] * 80).close()
+    path = data.with_name("plan.json")
+    carry_out(QueryPlan(data=data), path)
     out, _ = capsys.readouterr()
-    report = msgspec.json.decode((tmp_path / "plan.json").read_bytes(), type=PlanReport)
 
     assert max(len(line) for line in out.splitlines()) <= 80
     assert out.count("USING INDEX room_and_time") == out.count("SCAN messages") == 2
-    assert report.messages == 160
-    assert not list(Path(tmp_path / "data").glob("*-shm"))
+    assert msgspec.json.decode(path.read_bytes(), type=PlanReport).messages == 160
+    assert not list(data.glob("*-shm"))
 
 
-def test_no_difference_is_called_one_unless_the_runs_are_apart(tmp_path: Path) -> None:
-    report = measured(tmp_path / "work", tmp_path, messages=200)
+def test_no_difference_is_called_one_unless_the_runs_are_apart(data: Path) -> None:
+    report = measured(data, messages=200)
     look = report.rooms[0].indexed
     alike = [msgspec.structs.replace(one, indexed=look, scanned=look) for one in report.rooms]
     same = msgspec.structs.replace(report, rooms=alike, without_index=report.with_index)
