@@ -26,6 +26,8 @@ from chatlab.cli.options import (
     Seed,
     check_writable,
     finite,
+    flag,
+    option,
     with_groups,
 )
 from chatlab.data.records import indented_json
@@ -87,12 +89,10 @@ async def while_drawing(
 
 def top(
     url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
-    interval: float = typer.Option(
-        0.5, min=0.1, max=60, metavar="SECONDS", callback=finite, help="Time between two snapshots."
+    interval: float = option(
+        0.5, "SECONDS", "Time between two snapshots.", min=0.1, max=60, callback=finite
     ),
-    explain: bool = typer.Option(
-        False, "--explain", help="Explain every row of the dashboard, and exit."
-    ),
+    explain: bool = flag("--explain", "Explain every row of the dashboard, and exit."),
 ) -> None:
     """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
     if explain:

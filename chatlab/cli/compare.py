@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import msgspec
-import typer
 from rich.console import Console
 
 from chatlab import exit_codes
@@ -26,9 +25,12 @@ from chatlab.cli.options import (
     FaultPlans,
     JsonFile,
     Seed,
+    argument,
     asks_for_mine,
     check_modes,
     check_writable,
+    flag,
+    option,
     with_groups,
 )
 from chatlab.data.records import indented_json
@@ -41,65 +43,42 @@ from chatlab.view.compare.live import follow, follow_live
 
 @with_groups
 def compare(
-    modes: list[str] | None = typer.Argument(
-        None,
-        metavar="MODES",
-        help="Line-ups to race; the first is the baseline. \\[default: naive optimized]",
+    modes: list[str] | None = argument(
+        None, "MODES", "Line-ups to race; the first is the baseline. \\[default: naive optimized]"
     ),
     scenario: Scenario = SCENARIO,
-    history: int | None = typer.Option(
-        None, metavar="N", min=0, help="Messages in the data folder before the start."
-    ),
-    rounds: int = typer.Option(
-        6, metavar="N", min=1, max=1_000, help="Rounds of each mode; no claim with fewer than 6."
+    history: int | None = option(None, "N", "Messages in the data folder before the start.", min=0),
+    rounds: int = option(
+        6, "N", "Rounds of each mode; no claim with fewer than 6.", min=1, max=1_000
     ),
     seed: Seed = 1,
-    work: Path | None = typer.Option(
+    work: Path | None = option(
         None,
-        metavar="FOLDER",
-        help="Folder to make the data folders in, instead of the one for temporary files.",
+        "FOLDER",
+        "Folder to make the data folders in, instead of the one for temporary files.",
         file_okay=False,
         exists=True,
     ),
-    control: bool = typer.Option(
-        False, "--control", help="Run the baseline twice: how different can the same look?"
-    ),
-    ceiling: bool = typer.Option(
-        False,
+    control: bool = flag("--control", "Run the baseline twice: how different can the same look?"),
+    ceiling: bool = flag(
         "--ceiling",
-        help="Also measure an echo server, and the server without a disk: what is left to win?",
+        "Also measure an echo server, and the server without a disk: what is left to win?",
     ),
     fault: FaultPlans = None,
     disk: DiskName = None,
-    clock: str = typer.Option(
-        "planned",
-        metavar="CLOCK",
-        help="planned, or send: also show what the clock that hides delay says.",
+    clock: str = option(
+        "planned", "CLOCK", "planned, or send: also show what the clock that hides delay says."
     ),
-    race: bool = typer.Option(
-        False, "--race", help="Run all modes at once: to watch, not to measure."
-    ),
-    no_live: bool = typer.Option(
-        False, "--no-live", help="A plain progress bar instead of the live view."
-    ),
-    explain: bool = typer.Option(
-        False, "--explain", help="Explain every row of the table, and measure nothing."
-    ),
-    fail_if: list[str] | None = typer.Option(
-        None,
-        metavar="TEST",
-        help="Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable.",
+    race: bool = flag("--race", "Run all modes at once: to watch, not to measure."),
+    no_live: bool = flag("--no-live", "A plain progress bar instead of the live view."),
+    explain: bool = flag("--explain", "Explain every row of the table, and measure nothing."),
+    fail_if: list[str] | None = option(
+        None, "TEST", "Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable."
     ),
     json: JsonFile = None,
-    csv: Path | None = typer.Option(
-        None, metavar="FILE", help="Write a row for each round to FILE."
-    ),
-    markdown: Path | None = typer.Option(
-        None, metavar="FILE", help="Write the result as Markdown to FILE."
-    ),
-    html: Path | None = typer.Option(
-        None, metavar="FILE", help="Write a page with charts to FILE."
-    ),
+    csv: Path | None = option(None, "FILE", "Write a row for each round to FILE."),
+    markdown: Path | None = option(None, "FILE", "Write the result as Markdown to FILE."),
+    html: Path | None = option(None, "FILE", "Write a page with charts to FILE."),
 ) -> None:
     """Race modes side by side, and audit that none cheated.
 
@@ -128,17 +107,17 @@ def compare(
         raise UsageError(f"--clock {clock!r}: choose planned or send")
     thresholds = [Threshold(text) for text in fail_if or ()]
     files = {"--json": json, "--csv": csv, "--markdown": markdown, "--html": html}
-    for option, path in files.items():
-        check_writable(option, path)
+    for name, path in files.items():
+        check_writable(name, path)
     console = Console(highlight=False)
     _measure(comparison, console, at_once=race, live=not no_live)
     report = comparison.report(shlex.join(["chatlab", *sys.argv[1:]]))
     for note in remember(report):
         console.print(note, style="dim")
     console.print(table.render(report, both_clocks=clock == "send"))
-    for option, path in files.items():
+    for name, path in files.items():
         if path is not None:
-            _write(option, path, report)
+            _write(name, path, report)
             console.print(f"written to {path}", style="dim")
     sys.exit(_exit_code(report, thresholds, console))
 
@@ -202,8 +181,8 @@ def remember(report: Report) -> list[str]:
     return kept.notes
 
 
-def _write(option: str, path: Path, report: Report) -> None:
-    match option:
+def _write(name: str, path: Path, report: Report) -> None:
+    match name:
         case "--json":
             path.write_bytes(indented_json(report))
         case "--html":
@@ -211,5 +190,5 @@ def _write(option: str, path: Path, report: Report) -> None:
 
             path.write_text(to_html(report), encoding="utf-8")
         case _:
-            text = to_csv(report) if option == "--csv" else to_markdown(report)
+            text = to_csv(report) if name == "--csv" else to_markdown(report)
             path.write_text(text, encoding="utf-8")

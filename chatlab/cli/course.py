@@ -13,7 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from chatlab import exit_codes
-from chatlab.cli.options import CourseFolder, ExerciseName, check_writable
+from chatlab.cli.options import CourseFolder, ExerciseName, argument, check_writable, flag, option
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import Exercise, find
 from chatlab.course.judge import judge
@@ -92,10 +92,7 @@ def show(content: RenderableType) -> None:
 def check(
     name: ExerciseName = None,
     course: CourseFolder = None,
-    json: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the result to FILE; - prints it."),
-    ] = None,
+    json: Path | None = option(None, "FILE", "Write the result to FILE; - prints it."),
 ) -> None:
     """Check your file of an exercise, and show what to look at next.
 
@@ -117,7 +114,7 @@ def check(
 
 
 def reset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="02, cache or 02_cache.")],
+    name: str = argument(..., "NAME", "02, cache or 02_cache."),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     course: CourseFolder = None,
 ) -> None:
@@ -139,20 +136,12 @@ def reset(
 
 def replay(
     name: ExerciseName = None,
-    check: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CHECK",
-            help="Which check.  \\[default: the one that failed last]",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Which order of events.  \\[default: the one that failed last]"
-        ),
-    ] = None,
+    check: str | None = argument(
+        None, "CHECK", "Which check.  \\[default: the one that failed last]"
+    ),
+    seed: int | None = option(
+        None, "N", "Which order of events.  \\[default: the one that failed last]"
+    ),
     course: CourseFolder = None,
 ) -> None:
     """Run one check again, exactly as it failed, and tell the whole story.
@@ -198,14 +187,9 @@ def list_exercises(course: CourseFolder = None) -> None:
 
 def hint(
     name: ExerciseName = None,
-    stage: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Show the first N hints.  \\[default: one more than last time]",
-        ),
-    ] = None,
+    stage: int | None = option(
+        None, "N", "Show the first N hints.  \\[default: one more than last time]", min=1
+    ),
     course: CourseFolder = None,
 ) -> None:
     """Show a hint; each call shows one more: a nudge, a direction, nearly the answer."""
@@ -225,9 +209,7 @@ def hint(
 
 def solution(
     name: ExerciseName = None,
-    give_up: Annotated[
-        bool, typer.Option("--give-up", help="Show it before you have passed; this is recorded.")
-    ] = False,
+    give_up: bool = flag("--give-up", "Show it before you have passed; this is recorded."),
     course: CourseFolder = None,
 ) -> None:
     """Show a solution, why it works and what it costs: the reward for passing."""

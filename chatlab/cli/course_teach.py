@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from chatlab import exit_codes
 from chatlab.cli.course import TO_STDOUT, show
-from chatlab.cli.options import CourseFolder, JsonFile, check_writable
+from chatlab.cli.options import CourseFolder, JsonFile, argument, check_writable, flag, option
 from chatlab.course import verify as verification
 from chatlab.course.answers import find_wrong, whole_file, wrong_answers
 from chatlab.course.catalog import Exercise, find
@@ -27,18 +26,9 @@ app = typer.Typer(help="For teachers: test the course, show wrong answers.", no_
 
 @app.command()
 def verify(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAMES", help="Which exercises.  \\[default: all]", show_default=False
-        ),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=100_000, help="Seeds for each solution.")
-    ] = 200,
-    no_commands: Annotated[
-        bool, typer.Option("--no-commands", help="Do not run the commands that the texts show.")
-    ] = False,
+    names: list[str] | None = argument(None, "NAMES", "Which exercises.  \\[default: all]"),
+    seeds: int = option(200, "N", "Seeds for each solution.", min=1, max=100_000),
+    no_commands: bool = flag("--no-commands", "Do not run the commands that the texts show."),
     json: JsonFile = None,
     course: CourseFolder = None,
 ) -> None:
@@ -64,18 +54,10 @@ def verify(
 
 @app.command()
 def wrong(
-    exercise: Annotated[str, typer.Argument(metavar="EXERCISE", help="02, cache or 02_cache.")],
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME", help="Which one.  \\[default: list them]", show_default=False
-        ),
-    ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where to write it; - prints it.  \\[default: NAME.py]"),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
+    exercise: str = argument(..., "EXERCISE", "02, cache or 02_cache."),
+    name: str | None = argument(None, "NAME", "Which one.  \\[default: list them]"),
+    to: Path | None = option(None, "FILE", "Where to write it; - prints it.  \\[default: NAME.py]"),
+    force: bool = flag("--force", "Overwrite FILE if it exists."),
     course: CourseFolder = None,
 ) -> None:
     """Write a named wrong answer as a whole file, to demonstrate what its mistake does.

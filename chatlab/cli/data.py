@@ -10,6 +10,7 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.cli import labs
+from chatlab.cli.options import flag, option
 from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.data.records import indented_json
 
@@ -30,18 +31,11 @@ app = typer.Typer(
 @app.command("inspect")
 def inspect(
     folder: Folder = DEFAULT_FOLDER,
-    tail: Annotated[
-        int | None,
-        typer.Option(min=1, max=10_000, metavar="N", help="Explain the journal's last N lines."),
-    ] = None,
-    segment: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="... of segment N of the journal, not of the last."),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write it all to FILE; - prints it."),
-    ] = None,
+    tail: int | None = option(None, "N", "Explain the journal's last N lines.", min=1, max=10_000),
+    segment: int | None = option(
+        None, "N", "... of segment N of the journal, not of the last.", min=1
+    ),
+    json: Path | None = option(None, "FILE", "Write it all to FILE; - prints it."),
 ) -> None:
     """Show what is in a data folder, without changing a byte of it.
 
@@ -80,18 +74,11 @@ def inspect(
 def export(
     folder: Folder = DEFAULT_FOLDER,
     *,
-    to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="The file to write, such as messages.json.")
-    ],
-    kind: Annotated[
-        StoreName | None,
-        typer.Option(
-            "--from", metavar="STORE", help="journal, sqlite or json; default: the one in use."
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace FILE if it exists already.")
-    ] = False,
+    to: Path = option(..., "FILE", "The file to write, such as messages.json."),
+    kind: StoreName | None = option(
+        None, "STORE", "journal, sqlite or json; default: the one in use.", "--from"
+    ),
+    force: bool = flag("--force", "Replace FILE if it exists already."),
 ) -> None:
     """Write all messages to a file, in the JSON of messages.json.
 
@@ -111,12 +98,8 @@ def export(
 def import_(
     folder: Folder = DEFAULT_FOLDER,
     *,
-    source: Annotated[
-        Path, typer.Option("--from", metavar="FILE", help="A file like messages.json.")
-    ],
-    kind: Annotated[
-        StoreName, typer.Option("--into", metavar="STORE", help="journal, sqlite or json.")
-    ],
+    source: Path = option(..., "FILE", "A file like messages.json.", "--from"),
+    kind: StoreName = option(..., "STORE", "journal, sqlite or json.", "--into"),
 ) -> None:
     """Fill an empty store of a data folder with the messages of a file.
 

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from prompt_toolkit.input import Input, create_input
@@ -18,7 +17,7 @@ from rich.live import Live
 
 from chatlab.cli.course import open_course, show
 from chatlab.cli.learn_loop import LearnSession, Pressed
-from chatlab.cli.options import CourseFolder
+from chatlab.cli.options import CourseFolder, argument, option
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import shown_path
@@ -37,14 +36,9 @@ app = typer.Typer(invoke_without_command=True)
 @app.callback()
 def learn(
     context: typer.Context,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="NAME",
-            help="Begin with this exercise.  \\[default: the first that has not passed]",
-        ),
-    ] = None,
+    at: str | None = option(
+        None, "NAME", "Begin with this exercise.  \\[default: the first that has not passed]"
+    ),
     course: CourseFolder = None,
 ) -> None:
     """Do the course: checks your file each time you save it. `chatlab learn init` makes a copy.
@@ -60,9 +54,7 @@ def learn(
 
 @app.command()
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A new folder.", file_okay=False)
-    ] = NEW_COURSE,
+    folder: Path = argument(NEW_COURSE, "DIR", "A new folder.", file_okay=False),
 ) -> None:
     """Copy the exercises into a folder, to work in. Existing files are never overwritten."""
     added = make_course(folder)

@@ -41,6 +41,28 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def option(default: Any, metavar: str, words: str, *flags: str, **more: Any) -> Any:
+    """An option, as the default of a command's parameter.
+
+    Args:
+        default: its value where it is left out; ... if it must be given.
+        metavar, words: as `--help` shows them.
+        flags: its names, where they are not the parameter's.
+        more: as `typer.Option` takes it.
+    """
+    return typer.Option(default, *flags, metavar=metavar, help=words, **more)
+
+
+def argument(default: Any, metavar: str, words: str, **more: Any) -> Any:
+    """An argument without a name, likewise."""
+    return typer.Argument(default, metavar=metavar, help=words, **more)
+
+
+def flag(name: str, words: str) -> Any:
+    """An option without a value: False where it is left out."""
+    return typer.Option(False, name, help=words)
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Stands for a parameter whose value is made of several options.

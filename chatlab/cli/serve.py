@@ -20,6 +20,8 @@ from chatlab.cli.options import (
     DiskName,
     FaultPlans,
     check_modes,
+    flag,
+    option,
     with_groups,
 )
 from chatlab.data.folder import DEFAULT_FOLDER
@@ -28,47 +30,35 @@ from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
 
 @with_groups
 def serve(
-    mode: str = typer.Option(
+    mode: str = option(
         "naive",
+        "MODE",
+        "NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
         "--mode",
         "-m",
-        metavar="MODE",
-        help="NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
     ),
-    host: str = typer.Option(
-        "127.0.0.1",
-        metavar="ADDRESS",
-        help="Address to listen on. 0.0.0.0 opens it to your network.",
+    host: str = option(
+        "127.0.0.1", "ADDRESS", "Address to listen on. 0.0.0.0 opens it to your network."
     ),
-    port: int = typer.Option(
-        DEFAULT_PORT, min=0, max=65535, metavar="N", help="Port to listen on; 0 picks a free one."
+    port: int = option(
+        DEFAULT_PORT, "N", "Port to listen on; 0 picks a free one.", min=0, max=65535
     ),
-    data: Path = typer.Option(
-        DEFAULT_FOLDER,
-        metavar="FOLDER",
-        help="Data folder; a fresh one is filled with the starting data.",
+    data: Path = option(
+        DEFAULT_FOLDER, "FOLDER", "Data folder; a fresh one is filled with the starting data."
     ),
-    history: int = typer.Option(
-        0, min=0, metavar="N", help="Generated messages to put into a fresh data folder."
-    ),
+    history: int = option(0, "N", "Generated messages to put into a fresh data folder.", min=0),
     settings: Settings = SETTINGS,
-    ack: AckLevel | None = typer.Option(
-        None, metavar="LEVEL", help="Raise what an ack promises: queued, written or synced."
+    ack: AckLevel | None = option(
+        None, "LEVEL", "Raise what an ack promises: queued, written or synced."
     ),
-    compress: bool = typer.Option(
-        False, "--compress", help="Let clients compress what goes over the wire."
+    compress: bool = flag("--compress", "Let clients compress what goes over the wire."),
+    compress_segments: bool = flag(
+        "--compress-segments", "Journal only: compress each segment once the next one has started."
     ),
-    compress_segments: bool = typer.Option(
-        False,
-        "--compress-segments",
-        help="Journal only: compress each segment once the next one has started.",
-    ),
-    token: str | None = typer.Option(
-        None, metavar="SECRET", help="Secret that clients must show as ?token=..."
-    ),
+    token: str | None = option(None, "SECRET", "Secret that clients must show as ?token=..."),
     fault: FaultPlans = None,
     disk: DiskName = None,
-    no_dashboard: bool = typer.Option(False, "--no-dashboard", help="Serve without the live view."),
+    no_dashboard: bool = flag("--no-dashboard", "Serve without the live view."),
     stop_with_stdin: bool = typer.Option(False, hidden=True),
 ) -> None:
     """Start the chat server and watch it work.
