@@ -7,6 +7,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -21,9 +22,9 @@ from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
 from chatlab.cli.options import (
     DEFAULT_URL,
+    JSON,
     SCENARIO,
-    JsonFile,
-    Seed,
+    SEED,
     check_writable,
     finite,
     flag,
@@ -40,8 +41,8 @@ from chatlab.view.load import follow_load, print_load
 def load(
     url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
     scenario: Scenario = SCENARIO,
-    seed: Seed = 1,
-    json: JsonFile = None,
+    seed: int = SEED,
+    json: Path | None = JSON,
 ) -> None:
     """Send planned messages to a running server, and measure acks and deliveries.
 

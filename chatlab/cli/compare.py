@@ -20,11 +20,11 @@ from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.clients import while_drawing
 from chatlab.cli.options import (
+    DISK,
+    FAULT,
+    JSON,
     SCENARIO,
-    DiskName,
-    FaultPlans,
-    JsonFile,
-    Seed,
+    SEED,
     argument,
     asks_for_mine,
     check_modes,
@@ -51,7 +51,7 @@ def compare(
     rounds: int = option(
         6, "N", "Rounds of each mode; no claim with fewer than 6.", min=1, max=1_000
     ),
-    seed: Seed = 1,
+    seed: int = SEED,
     work: Path | None = option(
         None,
         "FOLDER",
@@ -64,8 +64,8 @@ def compare(
         "--ceiling",
         "Also measure an echo server, and the server without a disk: what is left to win?",
     ),
-    fault: FaultPlans = None,
-    disk: DiskName = None,
+    fault: list[str] | None = FAULT,
+    disk: str | None = DISK,
     clock: str = option(
         "planned", "CLOCK", "planned, or send: also show what the clock that hides delay says."
     ),
@@ -75,7 +75,7 @@ def compare(
     fail_if: list[str] | None = option(
         None, "TEST", "Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable."
     ),
-    json: JsonFile = None,
+    json: Path | None = JSON,
     csv: Path | None = option(None, "FILE", "Write a row for each round to FILE."),
     markdown: Path | None = option(None, "FILE", "Write the result as Markdown to FILE."),
     html: Path | None = option(None, "FILE", "Write a page with charts to FILE."),

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from chatlab import exit_codes
-from chatlab.cli.options import CourseFolder, ExerciseName, argument, check_writable, flag, option
+from chatlab.cli.options import COURSE, EXERCISE, argument, check_writable, flag, option
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import Exercise, find
 from chatlab.course.judge import judge
@@ -90,8 +90,8 @@ def show(content: RenderableType) -> None:
 
 
 def check(
-    name: ExerciseName = None,
-    course: CourseFolder = None,
+    name: str | None = EXERCISE,
+    course: Path | None = COURSE,
     json: Path | None = option(None, "FILE", "Write the result to FILE; - prints it."),
 ) -> None:
     """Check your file of an exercise, and show what to look at next.
@@ -116,7 +116,7 @@ def check(
 def reset(
     name: str = argument(..., "NAME", "02, cache or 02_cache."),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Restore the starter of an exercise. Your file is kept in .chatlab/backups."""
     opened = open_course(course)
@@ -135,14 +135,14 @@ def reset(
 
 
 def replay(
-    name: ExerciseName = None,
+    name: str | None = EXERCISE,
     check: str | None = argument(
         None, "CHECK", "Which check.  \\[default: the one that failed last]"
     ),
     seed: int | None = option(
         None, "N", "Which order of events.  \\[default: the one that failed last]"
     ),
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Run one check again, exactly as it failed, and tell the whole story.
 
@@ -178,7 +178,7 @@ def _what_to_replay(
     return str(check), seed
 
 
-def list_exercises(course: CourseFolder = None) -> None:
+def list_exercises(course: Path | None = COURSE) -> None:
     """List all exercises: points, what has passed, and which one is next."""
     opened = open_course(course)
     show(listing.exercises(opened.exercises, opened.progress))
@@ -186,11 +186,11 @@ def list_exercises(course: CourseFolder = None) -> None:
 
 
 def hint(
-    name: ExerciseName = None,
+    name: str | None = EXERCISE,
     stage: int | None = option(
         None, "N", "Show the first N hints.  \\[default: one more than last time]", min=1
     ),
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Show a hint; each call shows one more: a nudge, a direction, nearly the answer."""
     opened = open_course(course)
@@ -208,9 +208,9 @@ def hint(
 
 
 def solution(
-    name: ExerciseName = None,
+    name: str | None = EXERCISE,
     give_up: bool = flag("--give-up", "Show it before you have passed; this is recorded."),
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Show a solution, why it works and what it costs: the reward for passing."""
     from chatlab.view.course.texts import MarkdownText

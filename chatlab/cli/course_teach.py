@@ -10,7 +10,7 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.cli.course import TO_STDOUT, show
-from chatlab.cli.options import CourseFolder, JsonFile, argument, check_writable, flag, option
+from chatlab.cli.options import COURSE, JSON, argument, check_writable, flag, option
 from chatlab.course import verify as verification
 from chatlab.course.answers import find_wrong, whole_file, wrong_answers
 from chatlab.course.catalog import Exercise, find
@@ -29,8 +29,8 @@ def verify(
     names: list[str] | None = argument(None, "NAMES", "Which exercises.  \\[default: all]"),
     seeds: int = option(200, "N", "Seeds for each solution.", min=1, max=100_000),
     no_commands: bool = flag("--no-commands", "Do not run the commands that the texts show."),
-    json: JsonFile = None,
-    course: CourseFolder = None,
+    json: Path | None = JSON,
+    course: Path | None = COURSE,
 ) -> None:
     """Prove that the exercises hold what they claim.
 
@@ -58,7 +58,7 @@ def wrong(
     name: str | None = argument(None, "NAME", "Which one.  \\[default: list them]"),
     to: Path | None = option(None, "FILE", "Where to write it; - prints it.  \\[default: NAME.py]"),
     force: bool = flag("--force", "Overwrite FILE if it exists."),
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Write a named wrong answer as a whole file, to demonstrate what its mistake does.
 

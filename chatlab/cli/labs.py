@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 import typer
 
 from chatlab.cli.app import LABS
-from chatlab.cli.options import JsonFile, check_modes, check_writable, finite
+from chatlab.cli.options import JSON, check_modes, check_writable, finite
 from chatlab.errors import UsageError
 from chatlab.labs.base import Lab, Option, carry_out
 
@@ -87,7 +87,8 @@ def command_of(name: str) -> Callable[..., None]:
         _run(lab, json, {one: one.value(given[one.name]) for one in options})
 
     parameters = [one.parameter() for one in options]
-    parameters.append(Parameter("json", Parameter.KEYWORD_ONLY, default=None, annotation=JsonFile))
+    where = Parameter.KEYWORD_ONLY
+    parameters.append(Parameter("json", where, default=JSON, annotation=Path | None))
     command.__doc__ = f"{LABS[name]}\n\n{getdoc(lab)}"
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -17,7 +17,7 @@ from rich.live import Live
 
 from chatlab.cli.course import open_course, show
 from chatlab.cli.learn_loop import LearnSession, Pressed
-from chatlab.cli.options import CourseFolder, argument, option
+from chatlab.cli.options import COURSE, argument, option
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import shown_path
@@ -39,7 +39,7 @@ def learn(
     at: str | None = option(
         None, "NAME", "Begin with this exercise.  \\[default: the first that has not passed]"
     ),
-    course: CourseFolder = None,
+    course: Path | None = COURSE,
 ) -> None:
     """Do the course: checks your file each time you save it. `chatlab learn init` makes a copy.
 

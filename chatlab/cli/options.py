@@ -142,39 +142,21 @@ SCENARIO: Any = _Group(
 )
 """The load that `compare` and `load` put on a server."""
 
-Seed = Annotated[int, typer.Option(metavar="N", help="The same seed gives the same messages.")]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured to FILE.")
-]
-FaultPlans = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fault",
-        metavar="PLAN",
-        help="Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or "
-        "slow=20ms; several with commas. See the README.",
-    ),
-]
-DiskName = Annotated[
-    str | None,
-    typer.Option("--disk", metavar="NAME", help="Simulate a slower disk: hdd or network."),
-]
-CourseFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--course",
-        metavar="DIR",
-        help="The folder with exercises/ in it.  \\[default: the nearest around this one]",
-    ),
-]
-ExerciseName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME",
-        help="02, cache or 02_cache.  \\[default: the first that has not passed]",
-        show_default=False,
-    ),
-]
+SEED: Any = option(1, "N", "The same seed gives the same messages.")
+JSON: Any = option(None, "FILE", "Write everything measured to FILE.")
+FAULT: Any = option(
+    None,
+    "PLAN",
+    "Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or slow=20ms; several "
+    "with commas. See the README.",
+)
+DISK: Any = option(None, "NAME", "Simulate a slower disk: hdd or network.")
+COURSE: Any = option(
+    None, "DIR", "The folder with exercises/ in it.  \\[default: the nearest around this one]"
+)
+EXERCISE: Any = argument(
+    None, "NAME", "02, cache or 02_cache.  \\[default: the first that has not passed]"
+)
 
 
 def check_writable(option: str, path: Path | None) -> None:

@@ -16,9 +16,9 @@ from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
 from chatlab.cli.options import (
     DEFAULT_PORT,
+    DISK,
+    FAULT,
     SETTINGS,
-    DiskName,
-    FaultPlans,
     check_modes,
     flag,
     option,
@@ -56,8 +56,8 @@ def serve(
         "--compress-segments", "Journal only: compress each segment once the next one has started."
     ),
     token: str | None = option(None, "SECRET", "Secret that clients must show as ?token=..."),
-    fault: FaultPlans = None,
-    disk: DiskName = None,
+    fault: list[str] | None = FAULT,
+    disk: str | None = DISK,
     no_dashboard: bool = flag("--no-dashboard", "Serve without the live view."),
     stop_with_stdin: bool = typer.Option(False, hidden=True),
 ) -> None:

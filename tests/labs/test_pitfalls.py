@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from chatlab.bench.load_result import NEVER
 from chatlab.chat.modes import parse
 from chatlab.labs.base import most_at_risk
-from chatlab.labs.pitfalls.measure import PITFALLS, PitfallsReport, is_clear, result
+from chatlab.labs.pitfalls.measure import PITFALLS, Pitfalls, PitfallsReport, is_clear, result
 from chatlab.labs.pitfalls.runs import Figure, Unit
-from chatlab.labs.pitfalls.view import render
 from chatlab.labs.screen import bar
 from tests.labs.support import printed, report_of
 
@@ -72,7 +71,7 @@ def test_a_bar_is_as_long_as_its_value(value: float, text: str) -> None:
 def screen(name: str, wrong: float | None, cured: float, unit: Unit, width: int = 200) -> str:
     what = PITFALLS[name].proof
     one = result(name, PITFALLS[name], [Figure(what, wrong, unit)], [Figure(what, cured, unit)])
-    return printed(render(report_of(PitfallsReport, results=[one])), width)
+    return printed(Pitfalls().render(report_of(PitfallsReport, results=[one])), width)
 
 
 def test_pitfalls_explain_only_what_the_run_showed_and_why_a_percentile_is_blank() -> None:

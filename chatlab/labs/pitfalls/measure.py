@@ -1,25 +1,31 @@
 """The pitfalls lab: five famous mistakes, each made on a real server, and cured by one flag.
 
-What the lab does to each server stands in `runs.py`; the words about it stand here.
+What the lab does to each server stands in `runs.py`; the words about it, and the lab's
+screen, stand here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
+from chatlab.chat.metrics import BEYOND_MIN
 from chatlab.errors import UsageError
 from chatlab.labs import screen
 from chatlab.labs.base import Lab, LabReport, Option, Seed
 from chatlab.labs.pitfalls import runs
-from chatlab.labs.pitfalls.runs import Figure, Side
+from chatlab.labs.pitfalls.runs import PATIENCE_S, Figure, Side
+from chatlab.view import words
 
 CLEAR = 2.0
+BAR_WIDTH = 26
 EACH_S = 12.0
 """What a mistake and its cure take, about."""
 
@@ -162,6 +168,15 @@ class Pitfalls(Lab):
     def report(self) -> PitfallsReport:
         return self.fill(PitfallsReport)
 
+    def render(self, report: PitfallsReport) -> RenderableType:
+        if not report.results:
+            return screen.nothing()
+        heading = "Mistakes, each made on a real server and cured by one flag"
+        return Group(
+            screen.title(heading, complete=report.complete),
+            *(part for one in report.results for part in _one(one)),
+        )
+
 
 def pitfall_list() -> RenderableType:
     """Which mistakes there are."""
@@ -177,9 +192,9 @@ def result(
     """Both sides of a mistake, put together."""
     figures = list(zip(wrong, cured, strict=True))
     proof = next(pair for pair in figures if pair[0].what == pitfall.proof)
-    words = {one: getattr(pitfall, one) for one in ("title", "proof", "happens", "cure")}
+    texts = {one: getattr(pitfall, one) for one in ("title", "proof", "happens", "cure")}
     sides = {"wrong": str(pitfall.wrong), "cured": str(pitfall.cured)}
-    return PitfallResult(name=name, shown=is_clear(*proof), figures=figures, **words, **sides)
+    return PitfallResult(name=name, shown=is_clear(*proof), figures=figures, **texts, **sides)
 
 
 def is_clear(wrong: Figure, cured: Figure) -> bool:
@@ -187,3 +202,69 @@ def is_clear(wrong: Figure, cured: Figure) -> bool:
     if wrong.value is None or cured.value is None:
         return wrong.value is None and cured.value is not None and wrong.unit == "s"
     return wrong.value > 0 and wrong.value >= CLEAR * cured.value
+
+
+# The screen
+
+
+def _one(found: PitfallResult) -> Iterator[RenderableType]:
+    yield Text(f"\n{found.name}: {found.title}", style="bold")
+    yield Text(f"  wrong  {_short(found.wrong)}", style="red")
+    yield Text(f"  cured  {_short(found.cured)}", style="green")
+    yield _table(found)
+    yield _chart(found)
+    if any(f.value is None and f.unit != "s" for pair in found.figures for f in pair):
+        yield Text(f"{words.DASH} too few samples: a p95 takes {20 * BEYOND_MIN}.", "dim")
+    if found.shown:
+        yield Text(found.happens)
+        yield Text(found.cure)
+    else:
+        text = (
+            f"This run did not show it: {found.proof} is not clearly worse. A busy machine can "
+            f"hide it; run it again alone: chatlab pitfalls {found.name}"
+        )
+        yield Text(text, style="yellow")
+
+
+def _table(found: PitfallResult) -> Table:
+    table = screen.table("", "wrong", "cured")
+    for wrong, cured in found.figures:
+        style = "bold" if wrong.what == found.proof else None
+        table.add_row(f"  {wrong.what}", _figure(wrong), _figure(cured), style=style)
+    return table
+
+
+def _chart(found: PitfallResult) -> Table:
+    """The figure that proves it, as two bars; "never" fills the whole width."""
+    pair = next(pair for pair in found.figures if pair[0].what == found.proof)
+    highest = max((f.value for f in pair if f.value is not None), default=0.0)
+    grid = Table.grid(padding=(0, 1))
+    if any(figure.value is None for figure in pair):
+        highest = max(highest, PATIENCE_S)
+    for side, figure, style in zip(("wrong", "cured"), pair, ("red", "green"), strict=True):
+        bar = screen.bar(highest if figure.value is None else figure.value, highest, BAR_WIDTH)
+        grid.add_row(f"  {side}", Text(bar or "·", style), _figure(figure))
+    return grid
+
+
+def _figure(figure: Figure) -> str:
+    if figure.value is None:
+        return f"not in {PATIENCE_S:g} s" if figure.unit == "s" else words.DASH
+    match figure.unit:
+        case "ms":
+            return words.milliseconds(figure.value)
+        case "s":
+            return f"{figure.value:.2f} s"
+        case "bytes":
+            return words.size(figure.value)
+        case "count":
+            return words.count(round(figure.value))
+
+
+def _short(options: str) -> str:
+    """A command, with paths cut to the file's name: where it is installed teaches nothing."""
+    found = []
+    for word in options.split(" "):
+        head, equals, path = word.rpartition("=")
+        found.append(head + equals + path.replace("\\", "/").rpartition("/")[2])
+    return " ".join(found)
