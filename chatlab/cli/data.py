@@ -10,7 +10,7 @@ import typer
 
 from chatlab import exit_codes
 from chatlab.cli import labs
-from chatlab.cli.options import flag, option
+from chatlab.cli.options import check_writable, flag, option
 from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.data.records import indented_json
 
@@ -20,11 +20,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.
 StoreName = Literal["journal", "sqlite", "json"]
 
 app = typer.Typer(
-    name="data",
-    help="Look at what lies in a data folder, and move messages in and out.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Look at what lies in a data folder, and move messages in and out.", no_args_is_help=True
 )
 
 
@@ -46,7 +42,6 @@ def inspect(
     import msgspec
     from rich.console import Console
 
-    from chatlab.cli.options import check_writable
     from chatlab.data import inspection
     from chatlab.view.data import render, render_lines
 
