@@ -29,12 +29,9 @@ def a_round(per_s: float = 100.0, **changes: Any) -> Round:
 def throughput(
     measured: dict[str, list[Round]], mode: str, control: str | None = None
 ) -> Comparison:
-    [found] = [
-        one
-        for one in analysis.comparisons(measured, control)
-        if one.mode == mode and one.metric == "throughput_per_s"
-    ]
-    return found
+    wanted = (mode, "throughput_per_s")
+    found = analysis.comparisons(measured, control)
+    return next(one for one in found if (one.mode, one.metric) == wanted)
 
 
 def rounds_at(*rates: float) -> list[Round]:

@@ -26,13 +26,9 @@ DISK = -1
 Step = tuple[Any, ...]
 
 
-def is_member(user: int, number: int) -> bool:
-    """Users 0 and 2 are in room 0, users 1 and 3 in room 1; user n sends n, n + 4, n + 8, ..."""
-    return user % ROOMS == number % USERS_COUNT % ROOMS
-
-
 def everything_received() -> list[list[int]]:
-    return [[n for n in range(COUNT) if is_member(user, n)] for user in range(USERS_COUNT)]
+    """Users 0 and 2 are in room 0, users 1 and 3 in room 1; user n sends n, n + 4, n + 8, ..."""
+    return [[n for n in range(COUNT) if n % ROOMS == user % ROOMS] for user in range(USERS_COUNT)]
 
 
 @dataclass

@@ -13,7 +13,6 @@ import msgspec
 import psutil
 import pytest
 
-from chatlab.chat.protocol import AckLevel
 from chatlab.course.workplace import packaged
 from chatlab.labs.crash.kill import KillTrial, add_up
 from chatlab.labs.crash.measure import Crash, CrashReport, ModeCrashes
@@ -39,7 +38,7 @@ class Leaves(RewriteStore):
 
 class Exits(RewriteStore):
     async def save(self, batch):
-        sys.exit(0)  # here
+        sys.exit(0)
 """
 
 
@@ -48,14 +47,13 @@ def report(**modes: ModeCrashes) -> CrashReport:
     return report_of(CrashReport, **found, modes=modes)
 
 
-def killed(means: AckLevel, *trials: KillTrial) -> ModeCrashes:
-    return ModeCrashes(ack_means=means, kill=add_up(trials))
+SYNCED, QUEUED = (ModeCrashes(ack_means=m, kill=add_up([LOST])) for m in ("synced", "queued"))
 
 
 def test_a_loss_breaks_the_promise_of_a_synced_ack_only() -> None:
-    assert report(sure=killed("synced", LOST)).broken == ["sure"]
-    assert not report(sure=killed("synced", LOST)).passed
-    assert report(quick=killed("queued", LOST)).passed
+    assert report(sure=SYNCED).broken == ["sure"]
+    assert not report(sure=SYNCED).passed
+    assert report(quick=QUEUED).passed
     torn = msgspec.structs.replace(LOST, corrupt="torn", recovery_s=None)
     result = add_up([LOST, torn])
 
@@ -64,8 +62,7 @@ def test_a_loss_breaks_the_promise_of_a_synced_ack_only() -> None:
 
 
 def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
-    both = report(optimized=killed("queued", LOST), mine=killed("synced", LOST))
-    text = printed(render(both), 80)
+    text = printed(render(report(optimized=QUEUED, mine=SYNCED)), 80)
 
     assert "PARTIAL (stopped early)" in text
     assert "message 1 is sent" in text
@@ -136,15 +133,14 @@ async def test_a_broken_promise_is_exit_code_1(tmp_path: Path) -> None:
     ("part", "said"),
     [
         ("Leaves", "chatlab: a part of your own has ended the process that ran it (exit code 0)"),
-        ("Exits", "chatlab: sys.exit(0) was called (part.py, line {line}): in a server, that"),
+        ("Exits", "chatlab: sys.exit(0) was called (part.py, line 15): in a server, that"),
     ],
 )
 async def test_a_part_that_ends_the_process_is_told(part: str, said: str, tmp_path: Path) -> None:
     done = await crash(tmp_path, f"naive+store=part.py:{part}")
-    line = OWN.splitlines().index("        sys.exit(0)  # here") + 1
 
     assert done.code == 70
-    assert said.format(line=line) in done.err
+    assert said in done.err
     assert "Traceback" not in done.err
 
 

@@ -117,19 +117,13 @@ def report(
     costs: dict[int, float], audit: Audit | None = None, invalid: list[str] | None = None
 ) -> GrowthReport:
     """A mode whose messages cost so many bytes, and as many milliseconds, after each history."""
-    usual = {"messages": 10, "rounds": 1, "invalid": invalid or []}
-    usual["audit"] = audit or Audit(sent=1, acked=1, saved=1, delivered=1)
-    points = [
-        GrowthPoint(
-            history=history,
-            history_mean=history + 5,
-            delivered_per_s=estimate([1_000 / cost]),
-            bytes_per_message=cost,
-            ms_per_message=cost,
-            **usual,
-        )
-        for history, cost in costs.items()
-    ]
+    clean = Audit(sent=1, acked=1, saved=1, delivered=1)
+    usual = {"messages": 10, "rounds": 1, "invalid": invalid or [], "audit": audit or clean}
+    points = []
+    for history, cost in costs.items():
+        place = {"history": history, "history_mean": history + 5}
+        found = {"delivered_per_s": estimate([1_000 / cost]), "ms_per_message": cost}
+        points.append(GrowthPoint(**usual, **place, **found, bytes_per_message=cost))
     found = fit([(point.history_mean, point.bytes_per_message or 0) for point in points])
     modes = {"mine": ModeGrowth("written", points, found, found)}
     return report_of(GrowthReport, modes=modes)
