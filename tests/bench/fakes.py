@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from chatlab.bench.scenario import Scenario
 from chatlab.chat import protocol
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import Ack, SendMessage, encode
 from tests.support.snapshots import a_snapshot
+
+
+def a_scenario(**changes: Any) -> Scenario:
+    values: dict[str, Any] = {"name": "test", "words": "a load", "messages": 20, "users": 4}
+    return Scenario(**(values | changes))
 
 
 class FakeClock:

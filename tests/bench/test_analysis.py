@@ -49,9 +49,7 @@ def rounds_at(*rates: float) -> list[Round]:
         ({"per_s": 1.0, "sent_s": [1.0] * COUNT}, []),
     ],
 )
-def test_a_round_whose_plan_was_not_met_says_why(
-    changes: dict[str, Any], reasons: list[str]
-) -> None:
+def test_a_round_whose_plan_was_not_met_says_why(changes, reasons) -> None:
     found = a_round(**changes).invalid
     assert all(reason in each for each, reason in zip(found, reasons, strict=True))
 
@@ -84,9 +82,7 @@ SLOWING = [100.0, 80.0, 60.0, 40.0, 20.0, 10.0]
         ([a_round(delivered_s=[NEVER] * COUNT)] * 6, rounds_at(100), None, "unknown"),
     ],
 )
-def test_a_clear_difference_is_claimed(
-    baseline: list[Round], other: list[Round], ratio: float | None, verdict: str
-) -> None:
+def test_a_clear_difference_is_claimed(baseline, other, ratio, verdict) -> None:
     found = throughput({"a": baseline, "b": other}, "b")
     assert found.ratio == pytest.approx(ratio)
     assert found.verdict == verdict
@@ -111,9 +107,7 @@ def test_a_difference_no_larger_than_the_controls_is_noise() -> None:
         ),
     ],
 )
-def test_a_bad_circumstance_fails_its_own_checks_alone(
-    changes: dict[str, Any], failed: list[str]
-) -> None:
+def test_a_bad_circumstance_fails_its_own_checks_alone(changes, failed) -> None:
     good: dict[str, Any] = {"busy_percent": 0.0, "view_percent": 0.0, "file_system": "ext4"}
     checks = invalid_rounds.trust(**({"rounds": [a_round()]} | good | changes))
     assert [one.check for one in checks if not one.ok] == failed

@@ -124,9 +124,7 @@ CASES: dict[str, tuple[list[Step], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize(("steps", "expected"), CASES.values(), ids=CASES)
-def test_a_fault_is_found_and_named_and_nothing_else_is(
-    steps: list[Step], expected: dict[str, int]
-) -> None:
+def test_a_fault_is_found_and_named_and_nothing_else_is(steps, expected) -> None:
     run = Run()
     for what, *arguments in steps:
         getattr(run, what)(*arguments)
@@ -142,9 +140,7 @@ def test_a_fault_is_found_and_named_and_nothing_else_is(
         (f"run/{COUNT + 5} text 7", {"corrupt": 1}),  # ours, but its number is damaged
     ],
 )
-def test_a_message_of_others_is_left_out_and_a_damaged_number_reported(
-    text: str, expected: dict[str, int]
-) -> None:
+def test_a_message_of_others_is_left_out_and_a_damaged_number_reported(text, expected) -> None:
     run = Run()
     saved = run.on_disk()
     saved.messages.insert(3, msgspec.structs.replace(saved.messages[0], content=text))
@@ -221,9 +217,7 @@ def test_any_mixture_of_faults_is_counted_exactly(data: st.DataObject) -> None:
 
 
 @given(order=st.permutations(range(COUNT)))
-def test_a_shuffled_file_has_as_many_reorderings_as_messages_behind_a_later_one(
-    order: list[int],
-) -> None:
+def test_a_shuffled_file_has_as_many_reorderings_as_messages_behind_a_later_one(order) -> None:
     run = Run(saved=order)
     behind = sum(
         any(order[j] > n and order[j] % USERS_COUNT == n % USERS_COUNT for j in range(i))

@@ -24,9 +24,7 @@ pytestmark = pytest.mark.real
 MESSAGES = TINY.messages
 
 
-def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(
-    measured: Measured,
-) -> None:
+def test_naive_costs_exactly_what_its_design_says_and_optimized_far_less(measured) -> None:
     naive, optimized = (measured.report.modes[name].io for name in ("naive", "optimized"))
     files = {name: (io.reads, io.writes) for name, io in naive.files.items()}
     assert {name: costs for name, costs in files.items() if any(costs)} == {
@@ -126,9 +124,7 @@ def test_each_mode_is_shown_as_a_share_of_each_ceiling(measured: Measured) -> No
 
 
 @pytest.mark.parametrize("in_flight", [None, 2])
-async def test_an_echo_server_answers_each_message_to_its_sender_alone(
-    in_flight: int | None,
-) -> None:
+async def test_an_echo_server_answers_each_message_to_its_sender_alone(in_flight) -> None:
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
     async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))

@@ -17,17 +17,12 @@ from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat.protocol import Ack, ErrorFrame
 from chatlab.errors import UsageError
-from tests.bench.fakes import FakeClock, FakeServer, Incoming, OnMessage
+from tests.bench.fakes import FakeClock, FakeServer, Incoming, OnMessage, a_scenario
 from tests.support import reports
 from tests.support.chat_client import running
 
 RUN = "test"
 ACKS, BEHAVES = Incoming.ack, Incoming.behave
-
-
-def a_scenario(**changes: Any) -> Scenario:
-    values: dict[str, Any] = {"name": "test", "words": "a load", "messages": 20, "users": 4}
-    return Scenario(**(values | changes))
 
 
 def a_load(url: str, scenario: Scenario, **options: Any) -> Load:
@@ -221,9 +216,7 @@ async def test_what_a_server_does_to_one_message_is_noted_and_nothing_else_is(
 
 
 @pytest.mark.parametrize("answer", [Incoming.ack, refuses("storage_failed")])
-async def test_a_second_answer_does_not_stand_in_for_one_that_never_comes(
-    answer: OnMessage,
-) -> None:
+async def test_a_second_answer_does_not_stand_in_for_one_that_never_comes(answer) -> None:
     async def on_message(message: Incoming) -> None:
         if message.request.ref != 19:  # the last one is never answered
             await message.behave()

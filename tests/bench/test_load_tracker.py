@@ -220,9 +220,7 @@ def test_a_frame_with_one_other_byte_far_behind_is_another_frame_and_takes_its_p
     assert kept(PLAN, *alike, other) == [False, True, True]
 
 
-def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_frames_of_so_many_bytes_and_no_more_than_so_many_are_kept(monkeypatch) -> None:
     plan = PLAN[:1] * (frames.KEPT_MAX + 3)
     read = [a_frame([content_of(RUN, n, send.text)]) for n, send in enumerate(plan)]
     assert kept(plan, *read) == [False] * 3 + [True] * frames.KEPT_MAX

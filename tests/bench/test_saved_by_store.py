@@ -175,9 +175,7 @@ CANNOT_START_AGAIN = """
     [("", 0, ""), (CANNOT_START_AGAIN, 1, "cannot understand my-1.log: half a line")],
     ids=["it forgets", "it cannot start again"],
 )
-async def test_a_store_that_loses_is_shown_as_losing(
-    more: str, corrupt: int, damage: str, folder: Path
-) -> None:
+async def test_a_store_that_loses_is_shown_as_losing(more, corrupt, damage, folder) -> None:
     done = await measure_round(a_store(folder, more), SMALL, seed=1, work_folder=folder.parent)
 
     assert (done.audit.acked, done.audit.lost, done.audit.corrupt) == (20, 20, corrupt)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chatlab.bench.scenario import Scenario, load, members, names, override, plan
 from chatlab.errors import UsageError
-
-
-def a_scenario(**changes: Any) -> Scenario:
-    return Scenario(**({"name": "test", "words": "a load for tests"} | changes))
+from tests.bench.fakes import a_scenario
 
 
 def test_a_seed_decides_the_plan_and_a_rate_does_not_change_who_says_what() -> None:
@@ -31,9 +27,7 @@ def test_everything_is_sent_at_once_or_evenly_spaced(rate: float | None) -> None
 
 
 @pytest.mark.parametrize(("first", "last"), [(50.0, 1_000.0), (1_000.0, 50.0)])
-def test_a_changing_rate_changes_evenly_from_the_first_to_the_last(
-    first: float, last: float
-) -> None:
+def test_a_changing_rate_changes_evenly_from_the_first_to_the_last(first, last) -> None:
     load = a_scenario(messages=2_100, rate_per_s=first, rate_end_per_s=last)
     times_s = [send.at_s for send in plan(load, 1)]
     gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
@@ -53,8 +47,8 @@ def test_everyone_sends_in_their_own_room_and_is_its_member(users: int, rooms: i
 
 
 def test_an_override_changes_what_is_given_and_nothing_else() -> None:
-    changed = override(a_scenario(rooms=2), users=4, rate_per_s=None)
-    assert changed == a_scenario(rooms=2, users=4)
+    changed = override(a_scenario(rooms=2), users=7, rate_per_s=None)
+    assert changed == a_scenario(rooms=2, users=7)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +68,7 @@ def test_an_override_changes_what_is_given_and_nothing_else() -> None:
         ({"slow_readers": -1}, "slow"),
     ],
 )
-def test_a_load_that_makes_no_sense_is_refused_with_the_reason(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_a_load_that_makes_no_sense_is_refused_with_the_reason(changes, words) -> None:
     with pytest.raises(UsageError, match=words):
         override(a_scenario(), **changes)
 

@@ -86,9 +86,7 @@ def test_an_import_that_is_put_off_happens_once_the_module_is_used() -> None:
         ("naive", ServerOptions(ack="queued"), "--ack queued is less than"),
     ],
 )
-async def test_a_server_that_refuses_to_start_is_quoted(
-    mode: str, options: ServerOptions, words: str, tmp_path: Path
-) -> None:
+async def test_a_server_that_refuses_to_start_is_quoted(mode, options, words, tmp_path) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         async with ServerProcess(mode, tmp_path, options=options):
             pytest.fail("it started")

@@ -134,8 +134,6 @@ def test_a_server_is_the_same_as_itself_in_19_of_20_comparisons_but_not_as_a_fas
         ([5.0] * 6, []),
     ],
 )
-def test_an_odd_sample_is_pointed_out_and_the_others_are_not(
-    samples: list[float], odd: list[int]
-) -> None:
+def test_an_odd_sample_is_pointed_out_and_the_others_are_not(samples, odd) -> None:
     assert [n for n, is_odd in enumerate(outliers(samples)) if is_odd] == odd
     assert len(outliers(samples)) == len(samples)

@@ -34,9 +34,7 @@ MODES: dict[str, Any] = {
         ('naive.ack_ms.p50 / "naive+reader=ttl".audit.lost > 1', "divides by zero"),
     ],
 )
-def test_a_threshold_says_nothing_or_both_its_sides_or_what_the_result_lacks(
-    text: str, why: str | None
-) -> None:
+def test_a_threshold_says_nothing_or_both_its_sides_or_what_the_result_lacks(text, why) -> None:
     missed = Threshold(text).missed(MODES)
     if missed is None or why is None:
         assert missed is why is None

@@ -82,9 +82,7 @@ def test_a_mistake_of_the_users_is_not_taken_for_a_failing_server() -> None:
 
 
 @pytest.mark.parametrize(("rounds", "code"), [(2, 0), (3, 1)])
-def test_the_exit_code_says_whether_what_was_measured_is_as_it_should_be(
-    rounds: int, code: int
-) -> None:
+def test_the_exit_code_says_whether_what_was_measured_is_as_it_should_be(rounds, code) -> None:
     assert carry_out(MadeUp(rounds=rounds)) == code
 
 

@@ -86,9 +86,7 @@ async def measured(monkeypatch: pytest.MonkeyPatch, limit: float, generator: flo
         ((0, 1e9), None, "There is no rate that optimized kept"),
     ],
 )
-async def test_the_answer_comes_with_its_reason(
-    limits: tuple[float, float], answer: float | None, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_answer_comes_with_its_reason(limits, answer, says, monkeypatch) -> None:
     lab = await measured(monkeypatch, *limits)
 
     assert lab.report().answer_per_s == answer

@@ -71,9 +71,7 @@ def test_the_result_fits_a_narrow_screen_and_says_what_was_lost() -> None:
     assert "Nothing was measured" in printed(render(report()))
 
 
-def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_weaker_promise_that_a_crash_breaks_is_exit_code_0(monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     done = run_here("crash", "optimized", "--only", "power")
 
@@ -158,9 +156,7 @@ async def test_mine_is_what_there_is_in_the_course_around(tmp_path: Path) -> Non
 @pytest.mark.real
 @needs_signals
 @pytest.mark.parametrize("how", ["Ctrl-C", "kill -9"])
-async def test_a_command_that_ends_early_takes_its_processes_along(
-    how: str, tmp_path: Path
-) -> None:
+async def test_a_command_that_ends_early_takes_its_processes_along(how, tmp_path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     mode = f"naive+store={own_part(tmp_path)}:Hopeful"

@@ -72,9 +72,7 @@ def possible(
         (b"old", [Operation("truncate", "f", 0), write("f", 0, b"n")], b"old||n|\0"),
     ],
 )
-def test_what_a_file_may_hold_after_changes_that_were_not_synced(
-    before: bytes, changes: list[Operation], allowed: bytes
-) -> None:
+def test_what_a_file_may_hold_after_changes_that_were_not_synced(before, changes, allowed) -> None:
     assert {one.content for one in variants(before, changes)} == set(allowed.split(b"|"))
 
 
@@ -135,9 +133,7 @@ async def test_what_is_acked_as_synced_survives_every_power_cut(mode: str, count
         ("optimized", False, ["in memory alone"]),
     ],
 )
-async def test_a_weaker_promise_loses_and_its_stories_say_how(
-    mode: str, tears: bool, told: list[str]
-) -> None:
+async def test_a_weaker_promise_loses_and_its_stories_say_how(mode, tears, told) -> None:
     found = await power_cuts(parse(mode), SEED, messages=FEW)
 
     assert found.losing > 0
@@ -230,9 +226,7 @@ async def test_a_journal_that_leaves_out_a_step_is_caught(
         ("naive+writer=atomic", "store", NeverSaves, "corrupt"),  # it refuses one more message
     ],
 )
-async def test_a_part_that_breaks_a_promise_is_caught(
-    mode: str, role: str, part: type, finds: str
-) -> None:
+async def test_a_part_that_breaks_a_promise_is_caught(mode, role, part, finds) -> None:
     line_up = parse(mode)
     line_up = msgspec.structs.replace(line_up, classes=line_up.classes | {role: part})
     found = await power_cuts(line_up, SEED, messages=FEW)

@@ -71,18 +71,14 @@ def test_points_that_allow_no_name_get_none_and_a_reason(points: Points, reason:
 
 
 @given(st.floats(1, 1e6), st.floats(0, 1e4), st.lists(NOISE, min_size=4, max_size=4))
-def test_a_line_with_a_little_noise_is_never_unclear(
-    at_zero: float, slope: float, noise: list[float]
-) -> None:
+def test_a_line_with_a_little_noise_is_never_unclear(at_zero, slope, noise) -> None:
     points = [(x, y * (1 + e)) for (x, y), e in zip(on(at_zero, slope), noise, strict=True)]
 
     assert fit(points).shape in {"flat", "linear"}
 
 
 @given(st.permutations(on(700.0, 0.4)), st.floats(1e-3, 1e6))
-def test_neither_the_order_of_the_points_nor_the_unit_of_the_cost_matters(
-    points: Points, unit: float
-) -> None:
+def test_neither_the_order_of_the_points_nor_the_unit_of_the_cost_matters(points, unit) -> None:
     bent = [(x, y * (1.1 if x > 1e5 else 1)) for x, y in points]
     found = fit([(x, y * unit) for x, y in bent])
 
@@ -100,16 +96,12 @@ def test_neither_the_order_of_the_points_nor_the_unit_of_the_cost_matters(
         (0, (100_000, 100.0), 250),  # no pace is taken to rise where the history is shorter
     ],
 )
-def test_a_round_that_would_take_too_long_gets_fewer_messages(
-    history: int, pace: tuple[int, float] | None, size: int
-) -> None:
+def test_a_round_that_would_take_too_long_gets_fewer_messages(history, pace, size) -> None:
     assert round_size(1_000, history, pace) == size
 
 
 @given(st.integers(MESSAGES_MIN, 10_000), HISTORY, HISTORY, st.floats(0, 1e5))
-def test_a_round_is_never_too_small_nor_larger_than_wanted(
-    wanted: int, history: int, before: int, per_s: float
-) -> None:
+def test_a_round_is_never_too_small_nor_larger_than_wanted(wanted, history, before, per_s) -> None:
     assert MESSAGES_MIN <= round_size(wanted, history, (before, per_s)) <= wanted
 
 
@@ -141,9 +133,7 @@ RISING = {0: 10.0, 1_000: 210.0, 10_000: 2_010.0}
         ({0: 10.0, 1_000: 20.0}, "not clear: it takes 3 histories", "In bytes"),
     ],
 )
-def test_growth_names_what_it_can_and_says_why_it_cannot(
-    costs: dict[int, float], says: str, says_not: str
-) -> None:
+def test_growth_names_what_it_can_and_says_why_it_cannot(costs, says, says_not) -> None:
     text = printed(render(report(costs))).replace(report(costs).rule, "")
 
     assert says in text

@@ -32,9 +32,7 @@ def test_the_generator_must_be_twice_as_fast_as_the_fastest_mode(ratio: float, s
         (None, None, "not clear", "needs 6 rounds"),
     ],
 )
-def test_the_cost_of_watching_is_claimed_by_its_whole_interval(
-    low: float | None, high: float | None, verdict: str, says: str
-) -> None:
+def test_the_cost_of_watching_is_claimed_by_its_whole_interval(low, high, verdict, says) -> None:
     speeds = {"watched_per_s": [90.0], "unwatched_per_s": [100.0]}
     ratio = Estimate(0.9, low, high, [0.9])
     report = report_of(WatchingReport, complete=False, mode="naive", ratio=ratio, **speeds)

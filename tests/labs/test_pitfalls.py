@@ -45,9 +45,7 @@ def test_at_risk_agrees_with_looking_at_every_moment(times: Times) -> None:
         (None, 5.0, "ms", False),  # a p95 of too few samples proves nothing
     ],
 )
-def test_a_mistake_is_shown_only_when_it_is_clearly_worse(
-    wrong: float | None, cured: float | None, unit: Unit, clear: bool
-) -> None:
+def test_a_mistake_is_shown_only_when_it_is_clearly_worse(wrong, cured, unit, clear) -> None:
     assert is_clear(Figure("time", wrong, unit), Figure("time", cured, unit)) is clear
 
 

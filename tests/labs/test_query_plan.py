@@ -120,9 +120,7 @@ def test_copies_made_while_a_server_saves_are_whole(data: Path) -> None:
         database.close()
 
 
-def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(data, monkeypatch) -> None:
     database = made(data, ["general"] * 300)
     names: list[str] = []
     plain = shutil.copyfile
@@ -140,9 +138,7 @@ def test_a_copy_is_made_anew_when_the_log_was_begun_anew_meanwhile(
     database.close()
 
 
-def test_a_database_that_never_stands_still_is_refused(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_never_stands_still_is_refused(data, monkeypatch) -> None:
     made(data, ["general"]).close()
     headers = iter(range(99))
     monkeypatch.setattr(database_copy, "_log_header", lambda _: b"%d" % next(headers))
@@ -170,9 +166,7 @@ def test_a_damaged_database_is_told(data: Path) -> None:
         measured(data)
 
 
-def test_it_is_told_in_eighty_columns_and_in_json(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_is_told_in_eighty_columns_and_in_json(data, monkeypatch, capsys) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     made(data, ["general", "a room with a very long name " * 4] * 80).close()
     path = data.with_name("plan.json")
@@ -206,7 +200,5 @@ def test_no_difference_is_called_one_unless_the_runs_are_apart(data: Path) -> No
         ((10.0, 9.0, 13.0), (15.0, 14.0, 16.0), False),
     ],
 )
-def test_a_time_is_clearly_more_only_beyond_chance(
-    more: tuple[float, ...], less: tuple[float, ...], clear: bool
-) -> None:
+def test_a_time_is_clearly_more_only_beyond_chance(more, less, clear) -> None:
     assert clearly(Estimate(*more, []), Estimate(*less, [])) is clear

@@ -31,9 +31,7 @@ def found(median: float, low: float | None, high: float | None) -> Estimate:
         ((None, None), None, 1.0, "not clear"),
     ],
 )
-def test_a_promise_is_judged_by_its_whole_interval(
-    interval: Any, at_least: float | None, at_most: float | None, verdict: str
-) -> None:
+def test_a_promise_is_judged_by_its_whole_interval(interval, at_least, at_most, verdict) -> None:
     assert Promise("a / b", "x", found(1.0, *interval), at_least, at_most).verdict == verdict
 
 

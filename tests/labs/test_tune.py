@@ -46,9 +46,7 @@ def test_on_the_frontier_is_what_no_other_beats_and_no_equal_does(choices: Choic
         ([], [], None),
     ],
 )
-def test_the_recommendation_follows_its_rule(
-    choices: Choices, sizes: list[float], place: int | None
-) -> None:
+def test_the_recommendation_follows_its_rule(choices, sizes, place) -> None:
     assert recommended(choices, sizes) == place
 
 
