@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
 
+import psutil
 import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from rich.console import Console
@@ -25,16 +28,13 @@ from chatlab.course import learn, workplace
 from chatlab.course.learn import LearnState
 from chatlab.course.learn.step import step
 from chatlab.course.progress import Progress, ProgressFile, Standing
-from chatlab.course.verdicts import Verdict
 from chatlab.course.workplace import Workplace
 from chatlab.errors import UsageError
 from tests.course import small
 from tests.course.small import PARTLY, RIGHT, judged, result, save, small_course
 
 NAMES = ("01_one", "02_two", "03_three")
-PASSED = Standing(passed=True, points=10)
 WHEN = "2026-01-01T12:34:56+00:00"
-TASK = learn.TextRead("task", "text")
 
 
 @pytest.fixture
@@ -50,139 +50,117 @@ def start(course: Workplace) -> LearnState:
     return state
 
 
-def happens(state: LearnState, event: learn.Event | str) -> tuple[LearnState, list[learn.Effect]]:
-    """The state after an event, and what is to be done; a text is the name of a key."""
-    return step(state, learn.KeyPressed(event) if isinstance(event, str) else event)
-
-
-def after(state: LearnState, *events: learn.Event | str) -> LearnState:
-    for event in events:
-        state, _ = happens(state, event)
-    return state
-
-
-def effects_of(state: LearnState, event: learn.Event | str) -> list[learn.Effect]:
-    return happens(state, event)[1]
-
-
-def ended(name: str, verdict: Verdict = "passed") -> learn.CheckEnded:
-    return learn.CheckEnded(judged(name, result(verdict)), WHEN)
-
-
-def with_passed(state: LearnState, *names: str) -> LearnState:
-    return replace(state, progress=Progress(exercises=dict.fromkeys(names, PASSED)))
+def passed(*names: str) -> Progress:
+    return Progress(exercises=dict.fromkeys(names, Standing(passed=True, points=10)))
 
 
 # Steps
 
+GOOD, BAD = result("passed"), result("failed")
+UNSURE = judged("01_one", result("unsure"))
+CHECK, CHECKS, QUIT = {"checking": True}, [learn.BeginCheck()], [learn.Quit()]
+TASK, SHOW_TASK = {"page": "task", "text": "text"}, learn.TextRead("task", "text")
+FAR = {"page": "task", "page_lines": 15, "scrolls": {"task": 15}}
+HINTED = {"progress": Progress(exercises={"01_one": Standing(hints=1)})}
+REFUSED = "01_one has not passed yet; l lists all exercises"
+LEFT = {"index": 1, "note": "that was the last one; this one is left"}
+NOT_YET = "after it has passed; sooner: `chatlab solution 01_one --give-up`"
+
+Step = tuple[dict[str, Any], learn.Event | str, dict[str, Any], list[learn.Effect]]
+STEPS: dict[str, Step] = {
+    # What is so before (while nothing is checked); an event or a key; what changes; the effects.
+    "saved": (
+        *({"page": "hints", "heard": (BAD,), "note": "done"}, learn.FileSaved()),
+        *({"page": "work", "heard": (), "note": "", "saved": True} | CHECK, CHECKS),
+    ),
+    "a result": ({"heard": (GOOD,)}, learn.ResultHeard(BAD), {"heard": (GOOD, BAD)}, []),
+    "of another": ({}, learn.CheckEnded(judged("03_three", GOOD), WHEN), {}, []),
+    "not passed": ({}, "n", {"note": REFUSED}, []),
+    "passed": ({"progress": passed("01_one")}, "n", {"index": 1} | CHECK, CHECKS),
+    "unsure": ({"judged": UNSURE}, "n", {"index": 1, "judged": None} | CHECK, CHECKS),
+    "one left": ({"index": 2, "progress": passed("01_one", NAMES[2])}, "n", LEFT | CHECK, CHECKS),
+    "all passed": ({"index": 2, "progress": passed(*NAMES)}, "n", {"page": "end"}, []),
+    "back": ({"index": 2}, "p", {"index": 1} | CHECK, CHECKS),
+    "the first": ({}, "p", {"note": "this is the first exercise"}, []),
+    "seen hints": (HINTED, "h", {"page": "hints"}, []),  # are shown again, and no more
+    "no answer yet": ({}, "w", {"note": NOT_YET}, []),
+    "a note": ({}, learn.NoteShown("done"), {"note": "done"}, []),
+    "until a key": ({"note": "done"}, "l", {"page": "list", "note": ""}, []),
+    **{f"{key} leaves": (TASK, key, {"page": "work"}, []) for key in ("q", "enter", "t", "z")},
+    "escape leaves": (FAR, "escape", {"page": "work"}, []),
+    "opened again": ({"scrolls": {"task": 15}}, SHOW_TASK, TASK, []),
+    "reads on": (FAR, " ", {"scrolls": {"task": 29}}, []),
+    "down": (FAR, "down", {"scrolls": {"task": 16}}, []),
+    "up": (FAR, "up", {"scrolls": {"task": 14}}, []),
+    "to the top": (TASK | {"scrolls": {"task": 5}}, "pageup", {"scrolls": {"task": 0}}, []),
+    "the end": (FAR, learn.ScreenDrawn(5, 9), {"scrolls": {"task": 5}, "page_lines": 9}, []),
+    "before the end": (FAR, learn.ScreenDrawn(30, 9), {"page_lines": 9}, []),
+    "reset?": ({}, "x", {"page": "reset"}, []),
+    "saved, and?": ({"page": "reset"}, learn.FileSaved(), {"saved": True} | CHECK, CHECKS),
+    "yes": ({"page": "reset"}, "y", {"page": "work"}, [learn.RestoreStarter()]),
+    "no": ({"page": "reset"}, "n", {"page": "work", "note": "nothing was changed"}, []),
+    "reset": ({}, learn.StarterRestored("it is"), {"note": "it is", "saved": True} | CHECK, CHECKS),
+    "quit": ({}, "q", {}, QUIT),
+    "quit on a page": ({"page": "list"}, "c-c", {}, QUIT),
+    "quit without a course": ({"exercises": ()}, "q", {}, QUIT),
+    "no course, no task": ({"exercises": ()}, "t", {}, []),
+    "broken": (
+        *(CHECK | {"heard": (GOOD,)}, learn.CourseBroken("line 3")),
+        *({"trouble": "line 3", "checking": False, "heard": ()}, [learn.CancelCheck()]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_a_step_changes_and_what_there_is_to_do(start: LearnState, name: str) -> None:
+    given, event, changes, effects = STEPS[name]
+    before = replace(start, **{"checking": False} | given)
+    event = learn.KeyPressed(event) if isinstance(event, str) else event
+    assert step(before, event) == (replace(before, **changes), effects)
+
 
 @pytest.mark.parametrize(
-    ("passed", "at", "begins", "page"),
-    [
-        (0, "", "01_one", "work"),
-        (1, "", "02_two", "work"),
-        (0, "03_three", "03_three", "work"),
-        (3, "", "03_three", "end"),
-    ],
+    ("passes", "at", "begins"), [(0, "", 0), (1, "", 1), (0, "03_three", 2), (3, "", 2)]
 )
 def test_it_begins_with_the_first_that_has_not_passed(
-    start: LearnState, passed: int, at: str, begins: str, page: str
+    start: LearnState, passes: int, at: str, begins: int
 ) -> None:
-    progress = learn.ProgressRead(with_passed(start, *NAMES[:passed]).progress, ())
-    state = after(LearnState(), progress, learn.CourseLoaded(start.exercises, at))
+    read, _ = step(LearnState(), learn.ProgressRead(passed(*NAMES[:passes]), ()))
+    state, _ = step(read, learn.CourseLoaded(start.exercises, at))
+    assert (state.index, state.page) == (begins, "end" if passes == 3 else "work")
 
-    assert (state.exercise.name, state.page) == (begins, page)
+
+def test_a_course_that_is_fixed_goes_on_where_it_was(start: LearnState) -> None:
+    broken = replace(start, trouble="line 3", index=1)
+    fixed = replace(broken, trouble="")
+    assert step(broken, learn.CourseLoaded(start.exercises)) == (fixed, CHECKS)
 
 
-def test_a_save_begins_a_check_whose_results_are_shown_as_they_come(start: LearnState) -> None:
-    state, effects = step(after(start, "h"), learn.FileSaved())
-    assert (state.page, state.checking, state.heard) == ("work", True, ())
-    assert effects == [learn.BeginCheck()]
-    heard = (learn.ResultHeard(result("passed")), learn.ResultHeard(result("failed")))
-
-    assert after(state, *heard).heard_failure == result("failed")
-    assert after(state, *heard, learn.FileSaved()).heard == ()
+def kept(state: LearnState, event: learn.Event) -> tuple[LearnState, Progress]:
+    """The state after an event, and what it makes of the progress."""
+    state, effects = step(state, event)
+    *_, keep = effects
+    assert isinstance(keep, learn.KeepProgress)
+    return state, keep.change(state.progress)
 
 
 def test_a_check_that_ends_is_recorded_and_it_stays_where_it_is(start: LearnState) -> None:
-    state, [keep] = happens(start, ended("01_one"))
-    assert isinstance(keep, learn.KeepProgress)
-    assert keep.change(Progress()).of("01_one").passed
+    heard = replace(start, heard=(GOOD, BAD, UNSURE.results[0]))
+    assert heard.heard_failure == BAD
+    state, progress = kept(heard, learn.CheckEnded(judged("01_one", GOOD), WHEN))
+    assert progress.of("01_one").passed
     assert (state.index, state.checking, state.checked_at) == (0, False, "12:34:56")
-    other, effects = happens(start, ended("03_three"))
-    assert (other.judged, effects) == (None, [])
 
 
-def test_next_waits_until_it_has_passed_or_cannot_be_told(start: LearnState) -> None:
-    refused = after(start, "n")
-    assert (refused.index, "has not passed" in refused.note) == (0, True)
-    state, effects = happens(with_passed(start, "01_one"), "n")
-    assert (state.index, state.judged, effects) == (1, None, [learn.BeginCheck()])
-    last = replace(start, index=2)
-    assert after(start, ended("01_one", "unsure"), "n").index == 1
-    assert after(with_passed(last, "01_one", "03_three"), "n").index == 1  # it is left
-    assert after(with_passed(last, *NAMES), "n").page == "end"
-    assert after(last, "p", "p").index == 0
-    assert "first" in after(start, "p").note
-
-
-def test_hints_are_shown_one_at_a_time(start: LearnState) -> None:
-    state, shown = start, []
-    for _ in range(5):
-        state, effects = happens(state, "h")
-        for effect in effects:
-            assert isinstance(effect, learn.KeepProgress)
-            state = after(state, learn.ProgressRead(effect.change(state.progress), ()))
-        shown.append(state.standing.hints)
-
-    assert (shown, state.page) == ([1, 2, 3, 3, 3], "hints")
-    seen = replace(start, progress=Progress(exercises={"01_one": Standing(hints=1)}))
-    assert effects_of(seen, "h") == []  # what was seen before is shown again, and no more
-
-
-def test_the_answer_is_a_reward_and_a_note_lasts_until_the_next_key(start: LearnState) -> None:
-    assert "after it has passed" in after(start, "w").note
-    assert learn.ReadText("why") in effects_of(with_passed(start, "01_one"), "w")
-    assert after(start, learn.NoteShown("done")).note == "done"
-    assert after(start, learn.NoteShown("done"), "l").note == ""
-
-
-@pytest.mark.parametrize("key", ["q", "enter", "escape", "t", "z"])
-def test_any_key_leaves_a_page(start: LearnState, key: str) -> None:
-    state, effects = happens(after(start, TASK), key)
-    assert (state.page, effects) == ("work", [])
-
-
-def test_a_page_scrolls_to_its_end_and_stays_where_it_was(start: LearnState) -> None:
-    left = after(start, TASK, learn.ScreenDrawn(30, 15), " ", "down", "up", "escape")
-    assert left.scroll == 0
-    assert after(left, TASK).scroll == 14
-    far = after(start, TASK, learn.ScreenDrawn(5, 15), " ", " ", learn.ScreenDrawn(5, 15))
-    assert far.scroll == 5
-    assert after(far, *["pageup"] * 3).scroll == 0
-
-
-def test_a_reset_is_asked_for(start: LearnState) -> None:
-    asked = after(start, "x")
-    assert asked.page == "reset"
-    assert effects_of(asked, "y") == [learn.RestoreStarter()]
-    unchanged = replace(asked, page="work", note="nothing was changed")
-    assert happens(asked, "n") == (unchanged, [])
-    assert after(asked, learn.FileSaved()).page == "reset"
-    assert effects_of(asked, learn.StarterRestored("it is back")) == [learn.BeginCheck()]
-
-
-def test_quitting(start: LearnState) -> None:
-    for state, key in ((start, "q"), (after(start, "l"), "c-c"), (LearnState(), "q")):
-        assert effects_of(state, key) == [learn.Quit()]
-    assert effects_of(LearnState(), "t") == []
-
-
-def test_a_broken_course_is_told_until_it_is_fixed(start: LearnState) -> None:
-    broken, effects = step(start, learn.CourseBroken("line 3"))
-    assert (broken.trouble, effects) == ("line 3", [learn.CancelCheck()])
-    fixed, effects = step(broken, learn.CourseLoaded(start.exercises))
-    assert (fixed.trouble, fixed.index, effects) == ("", 0, [learn.BeginCheck()])
+def test_hints_are_shown_one_at_a_time_and_the_answer_is_a_reward(start: LearnState) -> None:
+    state = start
+    for number in (1, 2, 3):
+        state, progress = kept(state, learn.KeyPressed("h"))
+        state = replace(state, progress=progress)
+        assert (state.standing.hints, state.page) == (number, "hints")
+    assert step(state, learn.KeyPressed("h")) == (state, [])
+    state = replace(start, progress=passed("01_one"))
+    assert learn.ReadText("why") in step(state, learn.KeyPressed("w"))[1]
 
 
 # The loop, over real files, with real checks
@@ -262,31 +240,22 @@ async def test_whatever_becomes_of_the_file_it_goes_on(course: Workplace) -> Non
         await at.until(has_passed)
 
 
-async def test_a_save_during_a_check_ends_that_check(course: Workplace, tmp_path: Path) -> None:
-    one = course.exercises[0]
-    log = tmp_path / "log"
-    waits = f"import time\nopen({str(log)!r}, 'a').write('begun ')\nwhile True: pass\n"
+async def test_a_save_ends_a_running_check_and_so_does_leaving(
+    course: Workplace, tmp_path: Path
+) -> None:
+    one, pids = course.exercises[0], tmp_path / "pids"
+    log = f"import os\nopen({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
     async with sitting(course) as at:
         await at.until(is_checked)
-        save(one, waits)
-        await at.until(lambda _: log.exists())
-        save(one, RIGHT)
-        await at.until(has_passed)
+        for number in (1, 2):
+            save(one, f"{log}while True: pass\n")
+            await at.until(lambda _, n=number: pids.exists() and pids.read_text().count("\n") == n)
+            if number == 1:
+                save(one, RIGHT)
+                await at.until(has_passed)
 
-    assert log.read_text() == "begun "
-    assert ProgressFile(course.state).read().of(one.name).checks == 2  # that one never ended
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="asks for a process the POSIX way")
-async def test_leaving_during_a_check_ends_it(course: Workplace, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    says_its_id = f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\n"
-    save(course.exercises[0], f"{says_its_id}while True: pass\n")
-    async with sitting(course) as at:
-        await at.until(lambda _: pid.exists() and pid.read_text())
-
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert [pid for pid in pids.read_text().split() if psutil.pid_exists(int(pid))] == []
+    assert ProgressFile(course.state).read().of(one.name).checks == 2  # those two never ended
 
 
 async def test_a_broken_exercise_toml_is_told_and_watched(course: Workplace) -> None:
@@ -341,21 +310,13 @@ async def test_a_reset_says_where_the_file_is_now(
     assert one.work.read_text() == small.STARTER
 
 
-def failing(error: Exception) -> Callable[..., Awaitable[None]]:
-    async def fails(*_: object, **__: object) -> None:
-        raise error
-
-    return fails
-
-
 async def test_a_check_that_cannot_be_run_can_be_tried_again(
     course: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fails, judge = failing(OSError(11, "Resource temporarily unavailable")), learn_loop.judge
-    monkeypatch.setattr(learn_loop, "judge", fails)
+    monkeypatch.setattr(learn_loop, "judge", AsyncMock(side_effect=OSError(11, "Try again")))
     async with sitting(course) as at:
         await at.until(lambda state: "could not be run" in state.note and not state.checking)
-        monkeypatch.setattr(learn_loop, "judge", judge)
+        monkeypatch.undo()
         at.type("r")
         await at.until(is_checked)
 
@@ -363,7 +324,7 @@ async def test_a_check_that_cannot_be_run_can_be_tried_again(
 async def test_mistakes_and_failures_inside_end_it(
     course: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learn_loop, "judge", failing(ZeroDivisionError()))
+    monkeypatch.setattr(learn_loop, "judge", AsyncMock(side_effect=ZeroDivisionError))
     with create_pipe_input() as typed:
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(Sitting(course, typed).run(), 10)

@@ -9,8 +9,13 @@ from tests.course.judging import right, wrong
 HEAD = """
 import asyncio
 from collections import defaultdict, deque
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from chatlab.chat.parts.storage_seams import Lock
+
+def queue_with_a_token():
+    queue = asyncio.Queue()
+    queue.put_nowait("token")
+    return queue
 
 class OneAtATime(Lock):
     def __init__(self):
@@ -18,7 +23,8 @@ class OneAtATime(Lock):
         self.semaphores = defaultdict(lambda: asyncio.Semaphore(1))
         self.conditions = defaultdict(asyncio.Condition)
         self.queues = defaultdict(deque)
-        self.busy, self.last, self.tokens = set(), {}, {}
+        self.tokens = defaultdict(queue_with_a_token)
+        self.busy, self.last = set(), {}
 
 """
 
@@ -28,50 +34,34 @@ def hold(source: str) -> str:
     return "@asynccontextmanager\nasync def hold(self, name):\n" + indent(dedent(source), "    ")
 
 
+def around(before: str, after: str) -> str:
+    """One that does something before its block, and something after it, however it ends."""
+    parts = dedent(before), indent(dedent(after), "    ")
+    return hold("{}\ntry:\n    yield\nfinally:\n{}".format(*parts))
+
+
 RIGHT = {
-    "semaphores": hold("""
-        async with self.semaphores[name]:
-            yield
-    """),
+    "semaphores": hold("async with self.semaphores[name]: yield"),
     "the lock itself, without a generator": "def hold(self, name): return self.locks[name]",
-    "acquire and release by hand": hold("""
-        await self.locks[name].acquire()
-        try:
-            yield
-        finally:
-            self.locks[name].release()
-    """),
-    "a queue with one token": hold("""
-        if name not in self.tokens:
-            self.tokens[name] = asyncio.Queue()
-            self.tokens[name].put_nowait("token")
-        token = await self.tokens[name].get()
-        try:
-            yield
-        finally:
-            self.tokens[name].put_nowait(token)
-    """),
-    "a condition": hold("""
+    "by hand": around("await self.locks[name].acquire()", "self.locks[name].release()"),
+    "a queue with one token": around(
+        "token = await self.tokens[name].get()", "self.tokens[name].put_nowait(token)"
+    ),
+    "a condition": around(
+        """
         condition = self.conditions[name]
         async with condition:
             await condition.wait_for(lambda: name not in self.busy)
             self.busy.add(name)
-        try:
-            yield
-        finally:
-            async with condition:
-                self.busy.discard(name)
-                condition.notify_all()
-    """),
-    "futures in a queue": """
-        @asynccontextmanager
-        async def hold(self, name):
-            await self.take(name)
-            try:
-                yield
-            finally:
-                self.give_back(name)
-
+        """,
+        """
+        async with condition:
+            self.busy.discard(name)
+            condition.notify_all()
+        """,
+    ),
+    "futures in a queue": around("await self.take(name)", "self.give_back(name)")
+    + dedent("""
         async def take(self, name):
             if name not in self.busy:
                 self.busy.add(name)
@@ -92,7 +82,7 @@ RIGHT = {
                     turn.set_result(None)
                     return
             self.busy.discard(name)
-    """,
+    """),
     "a chain: each waits for the one before": hold("""
         before = self.last.get(name)
         mine = self.last[name] = asyncio.Event()
@@ -117,27 +107,19 @@ WRONG = {
     "never given back": ("holds: had not ended", hold("await self.locks[name].acquire(); yield")),
     "loses patience, and goes in": (
         "loses_nothing",
-        hold("""
+        around(
+            """
             try:
                 await asyncio.wait_for(self.locks[name].acquire(), 0.001)
             except TimeoutError:
                 pass
-            try:
-                yield
-            finally:
-                if self.locks[name].locked():
-                    self.locks[name].release()
-        """),
+            """,
+            "if self.locks[name].locked(): self.locks[name].release()",
+        ),
     ),
     "swallows what goes wrong inside": (
         "gives_back: swallowed",
-        hold("""
-            async with self.locks[name]:
-                try:
-                    yield
-                except Exception:
-                    pass
-        """),
+        hold("async with self.locks[name]:\n    with suppress(Exception): yield"),
     ),
     "gives back on errors, not when cancelled": (
         "gives_back: had not ended",
@@ -148,8 +130,7 @@ WRONG = {
             except Exception:
                 self.locks[name].release()
                 raise
-            else:
-                self.locks[name].release()
+            self.locks[name].release()
         """),
     ),
     "looks at the door now and then, in order": (
