@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 
 import msgspec
 
-from chatlab import exit_codes
+from chatlab.errors import ExitCode
 
 STOP_TIMEOUT_S = 20.0
 """Seconds for a child to stop once its standard input has ended."""
@@ -196,7 +196,7 @@ def read_job(kind: type[T]) -> T:
     while not line.endswith(b"\n"):
         # Not through `sys.stdin`: a thread inside its buffer makes Python abort at the exit.
         if not (data := os.read(0, 2**16)):
-            sys.exit(exit_codes.INTERRUPTED)
+            sys.exit(ExitCode.INTERRUPTED)
         line += data
     return msgspec.json.decode(line, type=kind)
 

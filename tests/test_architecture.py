@@ -17,13 +17,12 @@ from chatlab.cli.app import LABS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
-GROUND = {"errors", "exit_codes", "child_process"}
+GROUND = {"errors", "child_process"}
 FLOORS = ("disk", "data", "chat", "bench", "course", "view", "labs", "cli")
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
     **{floor: GROUND.union(FLOORS[:height]) for height, floor in enumerate(FLOORS)},
     "errors": set(),
-    "exit_codes": set(),
-    "child_process": {"errors", "exit_codes"},
+    "child_process": {"errors"},
     "disk": {"errors"},
     "data": {"errors", "disk"},
 }
@@ -191,14 +190,13 @@ def test_only_the_disk_opens_files(path: Path) -> None:
 
 
 def test_every_exit_code_has_its_one_name() -> None:
-    """No module but `exit_codes` names a number that a process ends with."""
+    """No module but `errors` names a number that a process ends with: see `ExitCode`."""
     for path in MODULES:
         for call, node in calls(path):
             if call in ("sys.exit", "os._exit"):
                 assert not [one for one in node.args if isinstance(one, ast.Constant)], path
-        if path.stem != "exit_codes":
-            assigned = [node.targets[0] for node in nodes(path) if isinstance(node, ast.Assign)]
-            assert not [one for one in assigned if ast.unparse(one).startswith("EXIT_")], path
+        assigned = [node.targets[0] for node in nodes(path) if isinstance(node, ast.Assign)]
+        assert not [one for one in assigned if ast.unparse(one).startswith("EXIT_")], path
 
 
 def test_no_class_name_means_two_things() -> None:

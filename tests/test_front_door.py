@@ -111,7 +111,7 @@ def test_the_help_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    used = ("chatlab.cli", "chatlab.cli.app", "chatlab.errors", "chatlab.exit_codes")
+    used = ("chatlab.cli", "chatlab.cli.app", "chatlab.errors")
     assert set(done.stdout.split()) == set(used)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chatlab import exit_codes
 from chatlab.chat import process
 from chatlab.chat.process import LOOK_S, LoopWatchdog
+from chatlab.errors import ExitCode
 from tests.support.parts import FakeClock
 
 BLOCKS = """
@@ -62,7 +62,7 @@ ENDED = "the server was ended: its event loop was blocked for 15 s"
 
 @pytest.mark.parametrize(
     ("seconds", "told", "ended"),
-    [(1.75, [], []), (10, [BLOCKED], []), (15, [BLOCKED, ENDED], [exit_codes.SOFTWARE])],
+    [(1.75, [], []), (10, [BLOCKED], []), (15, [BLOCKED, ENDED], [ExitCode.SOFTWARE])],
 )
 def test_a_stall_is_told_once_with_its_line_and_one_without_an_end_ends_the_process(
     tmp_path: Path, watched: Watched, seconds: float, told: list[str], ended: list[int]

@@ -20,7 +20,6 @@ from typing import BinaryIO
 
 import msgspec
 
-from chatlab import exit_codes
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.server_job import ServerJob
@@ -30,7 +29,7 @@ from chatlab.child_process import ChildProcess, python, read_job, send, take_std
 from chatlab.data.readers import Keep, SavedMessages, damaged_lists, read_saved
 from chatlab.data.records import CHATROOMS, MESSAGES, Message
 from chatlab.disk.files import Files
-from chatlab.errors import ChatlabError
+from chatlab.errors import ChatlabError, ExitCode
 
 TIMEOUT_S = 60.0
 """For all of it: a store that has not returned its messages by then counts as damaged."""
@@ -120,7 +119,7 @@ def main() -> None:
     """Ask the store of the job on standard input."""
     job = read_job(ServerJob)
     channel = take_stdout()  # the store may print
-    when_stdin_ends(lambda: os._exit(exit_codes.INTERRUPTED))
+    when_stdin_ends(lambda: os._exit(ExitCode.INTERRUPTED))
     try:
         line_up = parse(job.mode)
         send(_KeptIn(line_up.classes["store"].kept_in), channel)  # type: ignore[attr-defined]
@@ -130,7 +129,7 @@ def main() -> None:
     except BaseException as error:  # even SystemExit
         end = _End(_words(error))
     send(end, channel)
-    os._exit(exit_codes.OK)  # a thread of the store may never end
+    os._exit(ExitCode.OK)  # a thread of the store may never end
 
 
 async def _ask(line_up: LineUp, folder: Path, channel: BinaryIO) -> None:

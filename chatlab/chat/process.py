@@ -16,9 +16,9 @@ from types import FrameType
 
 import psutil
 
-from chatlab import exit_codes
 from chatlab.chat.metrics import Samples
 from chatlab.chat.settings import Clock
+from chatlab.errors import ExitCode
 
 LAG_INTERVAL_S = 0.02
 USAGE_INTERVAL_S = 0.5
@@ -168,7 +168,7 @@ class LoopWatchdog:
                 f"the server was ended: its event loop was blocked for {still_s:.0f} s, "
                 f"{self._where()}"
             )
-            self._end(exit_codes.SOFTWARE)
+            self._end(ExitCode.SOFTWARE)
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(LOOK_S):

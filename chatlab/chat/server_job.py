@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatlab import exit_codes
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
 from chatlab.chat.user_parts import LOADED_FILES, exit_call
 from chatlab.child_process import read_job, when_stdin_ends
-from chatlab.errors import ChatlabError
+from chatlab.errors import ChatlabError, ExitCode
 
 if TYPE_CHECKING:
     from chatlab.chat.server.app import ChatServer, Farewell
@@ -124,7 +123,7 @@ async def serve(
             farewell = await server.stop()
     blocked.cancel()
     print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
-    return exit_codes.of(not farewell.unsaved)
+    return ExitCode.of(not farewell.unsaved)
 
 
 def stop_event(with_stdin: bool) -> asyncio.Event:
@@ -154,10 +153,10 @@ def main() -> None:
         code = asyncio.run(_serve(job))
     except ChatlabError as error:
         _complain(str(error))
-        code = exit_codes.USAGE
+        code = ExitCode.USAGE
     except SystemExit as error:
         _complain(exit_call(error))
-        code = exit_codes.SOFTWARE
+        code = ExitCode.SOFTWARE
     sys.exit(code)
 
 

@@ -16,8 +16,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_group
 
-from chatlab import exit_codes
-from chatlab.errors import ChatlabError
+from chatlab.errors import ChatlabError, ExitCode
 
 COMMANDS: dict[str | None, str] = {
     None: """
@@ -97,7 +96,7 @@ def main() -> None:
         app()
     except ChatlabError as error:
         print(f"chatlab: {error}", file=sys.stderr)
-        sys.exit(exit_codes.USAGE)
+        sys.exit(ExitCode.USAGE)
 
 
 class LazyCommand(TyperCommand):

@@ -20,11 +20,11 @@ from msgspec import UNSET
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from chatlab import exit_codes
 from chatlab.bench.client import Connection, chat_url, connect
 from chatlab.chat import protocol
 from chatlab.cli.options import DEFAULT_URL
 from chatlab.data.records import Message
+from chatlab.errors import ExitCode
 
 ANSWER_TIMEOUT_S = 10.0
 HISTORY_LINES = 10
@@ -100,7 +100,7 @@ class _Chat:
         if ended_by_server:
             reason = self._connection.close_reason or "it is gone"
             print(f"chatlab: the server ended the connection: {reason}", file=sys.stderr)
-        return exit_codes.of(not ended_by_server)
+        return ExitCode.of(not ended_by_server)
 
     async def _read_lines(self) -> None:
         """Hand each typed line on, until the end of the input."""

@@ -13,7 +13,6 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from chatlab import exit_codes
 from chatlab.bench.client import check_url, connect, stats_url
 from chatlab.bench.load import Load
 from chatlab.bench.report import load_report
@@ -32,6 +31,7 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.records import indented_json
+from chatlab.errors import ExitCode
 from chatlab.view import explain as explanations
 from chatlab.view.dashboard.live import print_summary, show
 from chatlab.view.load import follow_load, print_load
@@ -71,7 +71,7 @@ def load(
         json.write_bytes(indented_json(report))
     server_is_gone = not report.complete and run.result.after is None
     complete = not (interrupted or server_is_gone)
-    sys.exit(exit_codes.of(report.audit.clean, complete=complete))
+    sys.exit(ExitCode.of(report.audit.clean, complete=complete))
 
 
 async def while_drawing(

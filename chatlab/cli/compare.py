@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from chatlab import exit_codes
 from chatlab.bench.compare import Compare
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.report import Report
@@ -34,7 +33,7 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.records import indented_json
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 from chatlab.view import explain as explanations
 from chatlab.view.compare import table
 from chatlab.view.compare.exports import to_csv, to_markdown
@@ -139,14 +138,14 @@ def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool
 
 def _exit_code(report: Report, thresholds: list[Threshold], console: Console) -> int:
     if not report.complete:
-        return exit_codes.INTERRUPTED
+        return ExitCode.INTERRUPTED
     modes = msgspec.to_builtins(report.modes)
     missed = [found for one in thresholds if (found := one.missed(modes)) is not None]
     for one in missed:
         console.print(f"! --fail-if {one.text}: {one.why}", style="bold red")
     if missed:
-        return exit_codes.THRESHOLD_MISSED
-    return exit_codes.of(all(mode.audit.clean for mode in report.modes.values()))
+        return ExitCode.THRESHOLD_MISSED
+    return ExitCode.of(all(mode.audit.clean for mode in report.modes.values()))
 
 
 def remember(report: Report) -> list[str]:

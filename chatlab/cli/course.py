@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 
-from chatlab import exit_codes
 from chatlab.cli.options import COURSE, EXERCISE, argument, check_writable, flag, option
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import Exercise, find
@@ -29,7 +28,7 @@ from chatlab.course.progress import (
 )
 from chatlab.course.verdicts import Judged, encode
 from chatlab.course.workplace import Workplace, find_workplace, restore_starter, starter
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import Readable, shown_path
 
@@ -110,7 +109,7 @@ def check(
             json.write_bytes(encode(judged, exercise))
         show(feedback.check(judged, exercise))
     opened.say_notes()
-    sys.exit(exit_codes.of(judged.passed))
+    sys.exit(ExitCode.of(judged.passed))
 
 
 def reset(
@@ -155,7 +154,7 @@ def replay(
     judged = _run(judge(exercise, only=[check], seeds=seeds, whole_story=True))
     show(feedback.replay(judged, exercise, check, seed))
     opened.say_notes()
-    sys.exit(exit_codes.of(judged.passed))
+    sys.exit(ExitCode.of(judged.passed))
 
 
 def _what_to_replay(
@@ -235,4 +234,4 @@ def _run(judging: Coroutine[Any, Any, Judged]) -> Judged:
         return asyncio.run(judging)
     except KeyboardInterrupt:
         print("stopped: nothing was recorded", file=sys.stderr)
-        sys.exit(exit_codes.INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-from chatlab import exit_codes
 from chatlab.cli.course import TO_STDOUT, show
 from chatlab.cli.options import COURSE, JSON, argument, check_writable, flag, option
 from chatlab.course import verify as verification
@@ -17,7 +16,7 @@ from chatlab.course.catalog import Exercise, find
 from chatlab.course.verify import CourseProblem
 from chatlab.course.workplace import find_workplace
 from chatlab.data.records import indented_json
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 from chatlab.view.course import texts
 from chatlab.view.course.common import shown_path
 
@@ -45,11 +44,11 @@ def verify(
         found = asyncio.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
         print("stopped before the end: no result", file=sys.stderr)
-        sys.exit(exit_codes.INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     show(texts.verified(chosen, found, seeds))
     if json is not None:
         json.write_bytes(_encode(chosen, found, seeds))
-    sys.exit(exit_codes.of(not any(found.values())))
+    sys.exit(ExitCode.of(not any(found.values())))
 
 
 @app.command()

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from chatlab import exit_codes
 from chatlab.cli import labs
 from chatlab.cli.options import check_writable, flag, option
 from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.data.records import indented_json
+from chatlab.errors import ExitCode
 
 TAIL_DEFAULT = 5
 
@@ -62,7 +62,7 @@ def inspect(
         console.print(shown)
         if json is not None:
             json.write_bytes(encoded)
-    sys.exit(exit_codes.of(not contents.damage))
+    sys.exit(ExitCode.of(not contents.damage))
 
 
 @app.command("export")

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab import exit_codes
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.server_job import ServerJob
@@ -32,7 +31,7 @@ from chatlab.chat.snapshot import ServerNote, Snapshot
 from chatlab.chat.user_parts import exit_call
 from chatlab.child_process import STOP_TIMEOUT_S, own_session, when_stdin_ends
 from chatlab.cli.clients import stream
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
 
 COMPLAINTS_MAX = 8
@@ -89,10 +88,10 @@ class UserPartsServer:
         except ServerFailed as error:
             if not gone:
                 print(f"chatlab: {error}", file=sys.stderr)
-                return exit_codes.NOT_CLEAN
+                return ExitCode.NOT_CLEAN
         if gone:
             self._explain_end()
-        return exit_codes.of(not gone)
+        return ExitCode.of(not gone)
 
     async def _until_over(self, stop: asyncio.Event) -> bool:
         """Show it until `stop` is set (False) or it ends by itself (True)."""
@@ -176,13 +175,13 @@ def run_in_child() -> int:
             return process.returncode
     if stopped:
         print("chatlab: stopped: a part of your own would not end", file=sys.stderr)
-        return exit_codes.INTERRUPTED
+        return ExitCode.INTERRUPTED
     print(
         f"chatlab: a part of your own has ended the process that ran it (exit code "
         f"{process.returncode}): nothing more can be said",
         file=sys.stderr,
     )
-    return exit_codes.SOFTWARE
+    return ExitCode.SOFTWARE
 
 
 def _wait(process: subprocess.Popen[bytes]) -> bool:
@@ -209,7 +208,7 @@ def main() -> None:
     ended = Path(sys.argv.pop(1))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored
     when_stdin_ends(_interrupt)
-    code: object = exit_codes.OK
+    code: object = ExitCode.OK
     try:
         app.main()
     except SystemExit as error:
@@ -218,13 +217,13 @@ def main() -> None:
     sys.stderr.flush()
     ended.touch()
     # At once: a thread of a user's part may never end.
-    os._exit(code if isinstance(code, int) else exit_codes.OK)
+    os._exit(code if isinstance(code, int) else ExitCode.OK)
 
 
 def explain_exit(error: SystemExit) -> int:
     """Say that a user's part has called `sys.exit`; returns an exit code."""
     print(f"chatlab: {exit_call(error)}", file=sys.stderr)
-    return exit_codes.SOFTWARE
+    return ExitCode.SOFTWARE
 
 
 def _interrupt() -> None:

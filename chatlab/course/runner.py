@@ -22,7 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from chatlab import exit_codes
 from chatlab.child_process import read_job, send, when_stdin_ends
 from chatlab.course.catalog import CheckSpec
 from chatlab.course.checks import SEEDS, Check, CheckBench
@@ -44,6 +43,7 @@ from chatlab.course.verdicts import (
     JudgeNews,
     Result,
 )
+from chatlab.errors import ExitCode
 
 STORY_STEPS = 12
 TEXT_MAX = 1_000
@@ -55,10 +55,10 @@ def main() -> None:
     job = read_job(JudgeJob)
     leave = os._exit
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    when_stdin_ends(lambda: leave(exit_codes.INTERRUPTED))
+    when_stdin_ends(lambda: leave(ExitCode.INTERRUPTED))
     sys.dont_write_bytecode = True  # the learner's folder may be read-only, and stays clean
     CheckRunner(job, CapturedOutput(), leave).run()
-    leave(exit_codes.OK)  # at once: a thread of the learner's code may never end
+    leave(ExitCode.OK)  # at once: a thread of the learner's code may never end
 
 
 @dataclass(eq=False, slots=True)
@@ -223,7 +223,7 @@ class CheckRunner:
                 trial.bench = None  # it is in use
                 told = CheckOutcome("failed" if line else "unsure", expected, actual, line)
                 self._tell(CheckDone(self._result(trial, told)))
-            self._leave(exit_codes.SOFTWARE)
+            self._leave(ExitCode.SOFTWARE)
 
     def _tell(self, news: JudgeNews) -> None:
         send(news, self._output.channel)

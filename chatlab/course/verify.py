@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from chatlab import exit_codes
 from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.child_process import python
@@ -33,7 +32,7 @@ from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, WRONG, Exercise
 from chatlab.course.judge import judge
 from chatlab.course.solved_parts import knobs_of
 from chatlab.course.verdicts import Judged, RunLimits
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 
 SEEDS = 200
 WRONG_MIN = 3
@@ -216,7 +215,7 @@ async def _outcome(words: list[str], exercise: Exercise) -> str:
         await process.wait()
         return f"it had not ended after {COMMAND_TIMEOUT_S:.0f} s"
     text = errors.decode(errors="replace").strip()
-    if process.returncode in (exit_codes.OK, exit_codes.NOT_CLEAN) and "Traceback" not in text:
+    if process.returncode in (ExitCode.OK, ExitCode.NOT_CLEAN) and "Traceback" not in text:
         return ""
     return f"exit code {process.returncode}, {text.splitlines()[-1] if text else 'without a word'}"
 

@@ -19,13 +19,12 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 import msgspec
 from rich.console import Console, RenderableType
 
-from chatlab import exit_codes
 from chatlab.bench import environment
 from chatlab.bench.load_process import GeneratorFailed
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.server_process import ServerFailed
 from chatlab.data.records import indented_json
-from chatlab.errors import UsageError
+from chatlab.errors import ExitCode, UsageError
 from chatlab.labs.screen import Narrator
 
 ROUND_S = 1.2
@@ -168,7 +167,7 @@ def carry_out(lab: Lab, json: Path | None = None) -> int:
     console = Console(highlight=False)
     if (shown := lab.instead()) is not None:
         console.print(shown)
-        return exit_codes.OK
+        return ExitCode.OK
     seconds, amount = lab.estimate()
     print(f"about {about(seconds)}: {amount}", file=sys.stderr, flush=True)
     with Narrator() as lab.narrator:
@@ -183,7 +182,7 @@ def carry_out(lab: Lab, json: Path | None = None) -> int:
     if json is not None:
         json.write_bytes(indented_json(report))
         console.print(f"written to {json}", style="dim")
-    return exit_codes.of(report.passed, complete=report.complete)
+    return ExitCode.of(report.passed, complete=report.complete)
 
 
 def about(seconds: float) -> str:
