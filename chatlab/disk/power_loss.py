@@ -33,8 +33,8 @@ from hashlib import blake2b
 from itertools import product
 from typing import NamedTuple
 
+from chatlab.disk.conditions import Change, RecordedStep, Sync
 from chatlab.disk.counted import FOLDER, Operation
-from chatlab.disk.recording import Change, RecordedStep, Sync
 
 STATES_MAX = 80
 """States at one moment; of more, the likeliest are taken, and the result says so."""

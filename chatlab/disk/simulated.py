@@ -12,14 +12,14 @@ A plan is a list of these, separated by commas:
     eio@write:50+      every write from the 50th on fails, for ever (or: +forever)
     slow=20ms@fsync    each fsync takes 20 ms longer
 
-- ERROR is the lower-case name of an errno; see `failing.ERRORS`.
+- ERROR is the lower-case name of an errno; see `conditions.ERRORS`.
 - OPERATION is read, write, fsync, rename, truncate or remove. Without one, enospc and edquot count
   writes, and the other errors count every operation. Replacing a file is a truncate and a write;
   a safe replacement adds an fsync, a rename and an fsync of the folder.
 - N counts from 1, and from the moment when the server is ready: no plan disturbs a start and its
   recovery.
 
-Read `failing.py` next; the seam, `Condition`, stands in `counted.py`.
+Read `conditions.py` next; the seam, `Condition`, stands in `counted.py`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from chatlab.disk.conditions import ERRORS, FailingDisk, Fault
 from chatlab.disk.counted import KINDS, Condition, Operation, OperationKind
-from chatlab.disk.failing import ERRORS, FailingDisk, Fault
 from chatlab.errors import UsageError
 
 WAIT_MAX_S = 60.0

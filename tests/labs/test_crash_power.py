@@ -17,10 +17,10 @@ from chatlab.chat.parts.store.rewrite import RewriteStore
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.data.records import Message
 from chatlab.data.sqlite_database import LOG, NAME
+from chatlab.disk.conditions import Change, Sync
 from chatlab.disk.counted import FOLDER, Operation
 from chatlab.disk.files import Files, LogFile
 from chatlab.disk.power_loss import Volume, variants
-from chatlab.disk.recording import Change, Sync
 from chatlab.errors import StorageError
 from chatlab.labs.crash.measure import ModeCrashes
 from chatlab.labs.crash.power import power_cuts

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from chatlab.chat.parts.processor.group_commit import GroupCommitProcessor
 from chatlab.chat.parts.store.journal import JournalStore
+from chatlab.disk.conditions import ERRORS, FailingDisk, Fault
 from chatlab.disk.counted import KINDS, Disk, Operation, OperationKind
-from chatlab.disk.failing import ERRORS, FailingDisk, Fault
 from chatlab.disk.simulated import (
     DISKS,
     PART_BYTES_MAX,

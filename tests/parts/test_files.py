@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.counted import FOLDER, Disk, FileIO
-from chatlab.disk.failing import FailingDisk
 from chatlab.disk.files import Files
 from chatlab.errors import StorageError
 from tests.support.parts import fill, quiet_loop

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatlab.disk.conditions import FailingDisk, Recorder
 from chatlab.disk.counted import Condition, Disk, OpenFile
-from chatlab.disk.failing import FailingDisk
 from chatlab.disk.memory import MemoryDisk, SimulatedFiles
-from chatlab.disk.recording import Recorder
 from chatlab.disk.simulated import parse_fault
 from chatlab.errors import StorageError
 from tests.support.virtual_clock import now, on_virtual_clock, run

@@ -19,9 +19,9 @@ from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import LOG, NAME, SIDE_FILES
 from chatlab.data.sqlite_files import SqliteFiles
+from chatlab.disk.conditions import Recorder
 from chatlab.disk.counted import FOLDER, Disk, Operation
 from chatlab.disk.power_loss import Volume
-from chatlab.disk.recording import Recorder
 from chatlab.errors import StorageError
 from tests.support.parts import fill, ids, message
 from tests.support.served_store import ServedStore, without_messages

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import app
 from chatlab.chat.server.app import Farewell
-from chatlab.disk.failing import FailingDisk
+from chatlab.disk.conditions import FailingDisk
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, get, new_contents, running
 
 SAFE_MODES = [mode for mode in MODES if mode != "racy"]

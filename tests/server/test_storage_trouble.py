@@ -11,7 +11,7 @@ import pytest
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.server.app import Farewell
-from chatlab.disk.failing import FailingDisk
+from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
 from tests.support.chat_client import ChatClient, chatting, eventually, get, new_contents, running

@@ -20,8 +20,8 @@ from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.settings import Settings
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
+from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.counted import Condition, Disk, Operation
-from chatlab.disk.failing import FailingDisk
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import HalfWayFiles, message
 from tests.support.virtual_clock import now

@@ -21,8 +21,8 @@ from chatlab.chat.modes import LineUp
 from chatlab.data import journal_format, sqlite_database
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
+from chatlab.disk.conditions import Milestone
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Milestone
 from chatlab.errors import ChatlabError, CorruptFile
 
 ONE_MORE_ID = "after-the-crash"

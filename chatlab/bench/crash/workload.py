@@ -29,8 +29,8 @@ from chatlab.chat.protocol import Ack, AckLevel, FrameStyle, decode_outgoing
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.records import CHATROOMS, Message
+from chatlab.disk.conditions import RecordedStep, Recorder
 from chatlab.disk.files import Files
-from chatlab.disk.recording import RecordedStep, Recorder
 from chatlab.errors import Overloaded
 
 MESSAGES_SENT = 40

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from chatlab.chat.parts.storage_seams import Writer
 from chatlab.course.checks import CheckBench, Mismatch, check
+from chatlab.disk.conditions import Change, FailingDisk, RecordedStep, Recorder, Sync
 from chatlab.disk.counted import FOLDER
-from chatlab.disk.failing import FailingDisk
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Change, RecordedStep, Recorder, Sync
 from chatlab.errors import StorageError
 
 NAME, OTHER, FRESH = "messages.json", "chatrooms.json", "users.json"

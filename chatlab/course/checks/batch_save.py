@@ -24,7 +24,7 @@ from chatlab.course.checks.messages import (
 )
 from chatlab.course.simulation import now
 from chatlab.data.records import MESSAGES, Message
-from chatlab.disk.failing import FailingDisk
+from chatlab.disk.conditions import FailingDisk
 from chatlab.errors import StorageError
 
 NAME = MESSAGES.name

@@ -9,7 +9,7 @@ from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, check
 from chatlab.course.simulation import now
 from chatlab.data.records import CHATROOMS, Room
-from chatlab.disk.failing import FailingDisk
+from chatlab.disk.conditions import FailingDisk
 from chatlab.errors import StorageError
 
 TTL_S = 3.0

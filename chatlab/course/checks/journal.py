@@ -22,8 +22,8 @@ from chatlab.course.simulation import now
 from chatlab.data import journal_format
 from chatlab.data.records import ALL_FILES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.counted import OperationKind
-from chatlab.disk.failing import FailingDisk
 from chatlab.disk.memory import SimulatedFiles
 from chatlab.errors import StorageError
 

@@ -21,10 +21,10 @@ from chatlab.course.checks import CheckBench, Mismatch
 from chatlab.course.checks.messages import expect_messages, one, said
 from chatlab.course.simulation import Story, StoryStep, now
 from chatlab.data.records import Message
+from chatlab.disk.conditions import Recorder
 from chatlab.disk.counted import Operation
 from chatlab.disk.memory import SimulatedFiles
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Recorder
 
 STEP_S = 5.0
 """Virtual seconds that one call of a store may take where the disk takes none."""

@@ -32,9 +32,9 @@ from chatlab.bench.crash.recovery import (
 from chatlab.bench.crash.workload import MESSAGES_SENT, Recording, record
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
+from chatlab.disk.conditions import Change, Milestone, RecordedStep, Sync
 from chatlab.disk.counted import FOLDER
 from chatlab.disk.power_loss import State, Volume
-from chatlab.disk.recording import Change, Milestone, RecordedStep, Sync
 
 CUTS_A_LINE = 50
 LINES_MAX = 6
