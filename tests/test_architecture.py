@@ -148,7 +148,7 @@ def test_each_implementation_has_a_file_of_its_own_in_the_folder_of_its_part() -
         # The ceilings are a server, too; the load generator's library does not compress.
         (
             "websockets",
-            "chat/server/ chat/parts/message_seams.py chat/parts/transport/ bench/ceilings.py "
+            "chat/server/ chat/parts/message_seams.py chat/parts/transport/ bench/machine.py "
             "labs/compression/wire_client.py",
         ),
         ("picows", "bench/client.py labs/generator/sink.py"),

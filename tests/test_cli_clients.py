@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.bench.client import fetch_snapshot
-from chatlab.bench.server_process import ServerProcess
+from chatlab.bench.processes import ServerProcess
 from tests.bench.fakes import FakeServer, Incoming
 from tests.support.chat_client import WAIT_S, ChatServer, get, running
 from tests.support.command_line import command, ended, needs_signals, run, until

@@ -18,8 +18,8 @@ from chatlab.bench import live
 from chatlab.bench.audit import Audit
 from chatlab.bench.compare import Compare, RoundProgress
 from chatlab.bench.live import LiveRecorder
-from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.load_result import NEVER, LoadProgress
+from chatlab.bench.processes import LoadProcess
 from chatlab.bench.rounds import Round, Step
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.timeline import SAMPLES_MAX, Timeline, finished

@@ -15,9 +15,9 @@ from statistics import median
 import msgspec
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.ceilings import CeilingRound
 from chatlab.bench.invalid_rounds import valid_rounds
 from chatlab.bench.load_result import LatencyClock, LoadResult
+from chatlab.bench.machine import CeilingRound
 from chatlab.bench.report import Comparison, Curve, IOReport, ModeReport, RoundReport
 from chatlab.bench.rounds import Round
 from chatlab.bench.statistics import Estimate, estimate, outliers, verdict

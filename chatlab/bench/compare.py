@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from chatlab.bench import analysis, environment
-from chatlab.bench.ceilings import CEILINGS, CeilingRound, measure_ceiling
+from chatlab.bench import analysis, machine
 from chatlab.bench.invalid_rounds import trust
-from chatlab.bench.load_process import LoadProcess
 from chatlab.bench.load_result import LoadProgress
+from chatlab.bench.machine import CEILINGS, CeilingRound, measure_ceiling
+from chatlab.bench.processes import LoadProcess
 from chatlab.bench.report import Report
 from chatlab.bench.rounds import Round, Step, measure_round
 from chatlab.bench.scenario import Scenario
@@ -64,7 +64,7 @@ class Compare:
         scenario, seed: what load.
         rounds: for each mode.
         control: whether to run the baseline twice, to see how much the same mode varies.
-        ceiling: whether to measure the ceilings too: see `ceilings.py`.
+        ceiling: whether to measure the ceilings too: see `machine.py`.
         work_folder: where to make data folders; the system's temporary folder if None.
         options: of each server.
 
@@ -181,7 +181,7 @@ class Compare:
         return Report(
             command=command,
             seed=self.seed,
-            environment=environment.describe(self.work_folder),
+            environment=machine.describe(self.work_folder),
             scenario=msgspec.to_builtins(self.scenario),
             history=self.scenario.history,
             rounds=self.rounds,
@@ -205,6 +205,6 @@ class Compare:
                 [one for rounds in self.ceilings_done.values() for one in rounds],
                 busy_percent=self._busy_percent,
                 view_percent=self._view_percent,
-                file_system=environment.file_system(self.work_folder),
+                file_system=machine.file_system(self.work_folder),
             ),
         )

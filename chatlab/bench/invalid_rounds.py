@@ -17,7 +17,7 @@ import msgspec
 from chatlab.bench.load_result import LoadResult
 
 if TYPE_CHECKING:
-    from chatlab.bench.ceilings import CeilingRound
+    from chatlab.bench.machine import CeilingRound
     from chatlab.bench.rounds import Round
 
 LATE_MAX_MS = 20.0

@@ -17,11 +17,10 @@ from typing import Literal
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.invalid_rounds import why_invalid
-from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
+from chatlab.bench.processes import LoadJob, LoadProcess, ServerFailed, ServerProcess
 from chatlab.bench.saved_by_store import read_saved_by_store
 from chatlab.bench.scenario import RUN_ID, Scenario, number_of
-from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import PARTS, named
 from chatlab.chat.server_job import USUAL_OPTIONS, ServerOptions
 from chatlab.chat.snapshot import Snapshot

@@ -11,10 +11,9 @@ import msgspec
 from rich.console import Console
 
 from chatlab.bench.compare import Compare
-from chatlab.bench.load_process import GeneratorFailed
+from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario, override
-from chatlab.bench.server_process import ServerFailed
 from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.clients import while_drawing

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.bench.client import fetch_snapshot
-from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.bench.processes import ServerFailed, ServerProcess
 from chatlab.chat.server_job import ServerJob
 from chatlab.chat.snapshot import ServerNote, Snapshot
 from chatlab.chat.user_parts import exit_call

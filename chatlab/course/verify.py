@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from chatlab.bench.server_process import ServerProcess
+from chatlab.bench.processes import ServerProcess
 from chatlab.chat.user_parts import ENVIRONMENT, UserParts
 from chatlab.child_process import python
 from chatlab.course.answers import read_wrong, whole_file

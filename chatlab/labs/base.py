@@ -19,10 +19,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 import msgspec
 from rich.console import Console, RenderableType
 
-from chatlab.bench import environment
-from chatlab.bench.load_process import GeneratorFailed
+from chatlab.bench import machine
 from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.server_process import ServerFailed
+from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
 from chatlab.labs.screen import Narrator
@@ -138,7 +137,7 @@ class Lab:
         """A report of what was found; its other fields are those of the lab with the same name."""
         own = {name: getattr(self, name) for name in kind.__struct_fields__ if hasattr(self, name)}
         own["command"] = shlex.join(["chatlab", *sys.argv[1:]])
-        own["environment"] = environment.describe(self.folder)
+        own["environment"] = machine.describe(self.folder)
         return kind(**own | found)
 
     def say(self, line: str) -> None:

@@ -9,11 +9,10 @@ import msgspec
 import psutil
 import pytest
 
-from chatlab.bench.ceilings import CEILINGS
 from chatlab.bench.compare import Compare, RoundProgress
-from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab.bench.machine import CEILINGS
+from chatlab.bench.processes import ListeningProcess, LoadJob, LoadProcess
 from chatlab.bench.report import Report
-from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.modes import PARTS
 from chatlab.chat.server_job import ServerOptions
 from chatlab.data.records import indented_json
@@ -126,7 +125,7 @@ def test_each_mode_is_shown_as_a_share_of_each_ceiling(measured: Measured) -> No
 @pytest.mark.parametrize("in_flight", [None, 2])
 async def test_an_echo_server_answers_each_message_to_its_sender_alone(in_flight) -> None:
     scenario = msgspec.structs.replace(TINY, in_flight=in_flight)
-    async with LoadProcess() as worker, ListeningProcess("chatlab.bench.ceilings") as server:
+    async with LoadProcess() as worker, ListeningProcess("chatlab.bench.machine") as server:
         result = await worker.run(LoadJob(server.url, scenario, 1, "0", echo=True))
     assert result.complete
     assert (result.sent, result.acked, result.delivered, result.altered) == (60, 60, 60, 0)

@@ -9,9 +9,8 @@ import psutil
 import pytest
 
 from chatlab.bench.client import chat_url, connect
-from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab.bench.processes import ListeningProcess, LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.protocol import CreateRoom, MessagesFrame, SendMessage, decode_outgoing, encode
 from chatlab.errors import UsageError
 from tests.support.chat_client import running

@@ -13,8 +13,8 @@ import pytest
 
 from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.load import Load
+from chatlab.bench.processes import ServerFailed, ServerProcess
 from chatlab.bench.scenario import Scenario, plan
-from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat import server_job
 from chatlab.chat.server_job import USUAL_OPTIONS, ServerJob, ServerOptions
 from chatlab.chat.settings import Settings

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 from rich.console import RenderableType
 
-from chatlab.bench.load_process import GeneratorFailed
-from chatlab.bench.server_process import ServerFailed
+from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.cli.app import LABS
 from chatlab.cli.labs import declared, load
 from chatlab.errors import UsageError

@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.statistics import estimate
-from chatlab.labs.growth.fit import FLAT_MAX, MESSAGES_MIN, MISS_MAX, fit, round_size
-from chatlab.labs.growth.measure import GrowthPoint, GrowthReport, ModeGrowth
+from chatlab.bench.statistics import FLAT_MAX, MISS_MAX, estimate, fit
+from chatlab.labs.growth.measure import (
+    MESSAGES_MIN,
+    GrowthPoint,
+    GrowthReport,
+    ModeGrowth,
+    round_size,
+)
 from chatlab.labs.growth.view import render
 from tests.labs.support import printed, report_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatlab.bench import ceilings
+from chatlab.bench import machine
 from chatlab.chat.modes import MODES
 from tests.support.chat_client import ChatClient, Frame, chatting, new_contents
 
@@ -83,7 +83,7 @@ async def test_an_ack_that_means_queued_does_not_wait_for_the_disk(tmp_path: Pat
 
 async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) -> None:
     """Its processor saves before it acks: the ack waits for that save."""
-    mode = f"journal+store={ceilings.__file__}:MemoryStore"
+    mode = f"journal+store={machine.__file__}:MemoryStore"
     async with chatting(mode, tmp_path, "alice") as (_, alice):
         assert (await alice.say("hello"))["means"] == "queued"
 

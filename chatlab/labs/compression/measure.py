@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 
 from chatlab.bench.client import fetch_snapshot
-from chatlab.bench.server_process import ServerFailed, ServerProcess
+from chatlab.bench.processes import ServerFailed, ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.chat.server_job import ServerOptions
 from chatlab.chat.settings import Settings

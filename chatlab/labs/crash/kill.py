@@ -29,8 +29,8 @@ from chatlab.bench import scenario as scenarios
 from chatlab.bench.crash.recovery import contents_of, without_folder
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
+from chatlab.bench.processes import ServerFailed, ServerProcess
 from chatlab.bench.scenario import RUN_ID, Scenario, content_of, number_of
-from chatlab.bench.server_process import ServerFailed, ServerProcess
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import Message

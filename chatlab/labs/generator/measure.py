@@ -14,11 +14,10 @@ from typing import Annotated
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chatlab.bench.load_process import LoadJob, LoadProcess
 from chatlab.bench.load_result import LoadResult
+from chatlab.bench.processes import ListeningProcess, LoadJob, LoadProcess
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
-from chatlab.bench.server_process import ListeningProcess
 from chatlab.labs import screen
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Messages, Option, Rounds
 

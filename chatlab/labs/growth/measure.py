@@ -2,7 +2,7 @@
 
 For each mode and each length of history, a few rounds of the midnight burst. The lab follows two
 costs: bytes read and written per message, which are counted, and time per message, which is
-measured. Read `fit.py` for how their growth gets its name.
+measured. Read `fit` in `bench/statistics.py` for how their growth gets its name.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ import msgspec
 from chatlab.bench.audit import Audit
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
-from chatlab.bench.statistics import Estimate, estimate
+from chatlab.bench.statistics import RULE, Estimate, Fit, estimate, fit
 from chatlab.disk.counted import FileIO
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, Seed
-from chatlab.labs.growth.fit import RULE, Fit, fit, round_size
 
 LONG_HISTORY = 2_000
 USERS = 10
 EXPECTED_PER_S = 700
 """For the estimate: slower rounds get fewer messages, and take no longer."""
+
+MESSAGES_MIN = 10
+ROUND_MAX_S = 8.0
+ROUND_CUT_S = 2.5
 
 
 class GrowthPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,3 +198,25 @@ def bytes_per_message(one: Round) -> float | None:
     """
     total = sum(one.load.io.values(), FileIO())
     return (total.bytes_read + total.bytes_written) / one.audit.saved if one.audit.saved else None
+
+
+def round_size(wanted: int, history: int, pace: tuple[int, float] | None) -> int:
+    """How many messages a round may have, so that it ends in good time.
+
+    Assumes the worst: a cost that grows as fast as the history does. A round that would then
+    take longer than `ROUND_MAX_S` is cut to `ROUND_CUT_S`; others are left whole, because rounds
+    of one size compare best: the messages of a round share what it reads once.
+
+    Args:
+        wanted: messages, if there is time for them.
+        history: messages before the start.
+        pace: the last round's mean history, in messages, and what it delivered per second.
+    """
+    if pace is None:
+        return wanted
+    history_before, delivered_per_s = pace
+    slowdown = max(1.0, (history + wanted / 2) / max(1, history_before))
+    per_s = delivered_per_s / slowdown
+    if wanted <= ROUND_MAX_S * per_s:
+        return wanted
+    return min(wanted, max(MESSAGES_MIN, int(ROUND_CUT_S * per_s)))

@@ -8,9 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.statistics import Estimate
+from chatlab.bench.statistics import Estimate, Fit
 from chatlab.labs import screen
-from chatlab.labs.growth.fit import Fit
 from chatlab.labs.growth.measure import GrowthPoint, GrowthReport, ModeGrowth
 from chatlab.view import words
 

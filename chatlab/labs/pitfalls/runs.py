@@ -20,9 +20,9 @@ import msgspec
 from chatlab.bench.audit import audit
 from chatlab.bench.client import chat_url, connect
 from chatlab.bench.load import Load
+from chatlab.bench.processes import ServerProcess
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario, plan
-from chatlab.bench.server_process import ServerProcess
 from chatlab.chat.metrics import percentile, percentiles
 from chatlab.chat.protocol import Ack, ErrorFrame, SendMessage, decode_outgoing, encode
 from chatlab.data.readers import read_saved

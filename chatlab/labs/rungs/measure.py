@@ -17,10 +17,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from chatlab.bench.audit import Audit
-from chatlab.bench.ceilings import ECHO, measure_ceiling
+from chatlab.bench.machine import ECHO, measure_ceiling
+from chatlab.bench.processes import ServerProcess
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario, load, override
-from chatlab.bench.server_process import ServerProcess
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.chat.metrics import percentiles
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Option, SixRounds

@@ -20,14 +20,15 @@ from typing import Annotated, Literal
 
 from rich.console import Group, RenderableType
 
-from chatlab.bench.load_process import LoadJob, LoadProcess
-from chatlab.bench.scenario import RUN_ID, Scenario, load, override
-from chatlab.bench.server_process import (
+from chatlab.bench.processes import (
     LISTENING,
     START_TIMEOUT_S,
+    LoadJob,
+    LoadProcess,
     ServerFailed,
     ServerProcess,
 )
+from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.statistics import Estimate, estimate
 from chatlab.errors import UsageError
 from chatlab.labs import screen

@@ -2,7 +2,7 @@
 
 Nearly every message of a chat client is one short frame of text. Those need neither the library's
 parser, nor its assembler, nor a wait for each. How they are cut out: `bulk_connection.py`; how much
-that saves: `PERFORMANCE.md`. Its plain sibling is `library.py`.
+that saves: `chat/README.md`. Its plain sibling is `library.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Ceilings: how fast could any mode be? Measured with the same sender, in the same run.
+"""The machine that measures: what it is, and how fast any mode could be on it.
+
+What cannot be found out about it stays "unknown". The ceilings are measured with the same sender,
+in the same run:
 
 - `echo`: the barest server that `websockets` can be. Each message goes back to its sender, unread.
 - `memory`: the whole chat server with the fastest parts, and a store that keeps nothing on disk.
@@ -6,24 +9,28 @@
 No mode is expected to reach them; its share says how much is left to win. A mode that sends many
 messages in one frame can pass the echo server, which pays for a frame a message.
 
-    python -m chatlab.bench.ceilings    the echo server: prints `listening on ws://...`, ends with
-                                        its standard input
+    python -m chatlab.bench.machine    the echo server: prints `listening on ws://...`, ends with
+                                       its standard input
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
+import os
+import platform
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psutil
 
-from chatlab.bench.load_process import LoadJob, LoadProcess
+from chatlab import __version__
+from chatlab.bench.processes import ListeningProcess, LoadJob, LoadProcess
 from chatlab.bench.rounds import measure_round
 from chatlab.bench.scenario import RUN_ID, Scenario
-from chatlab.bench.server_process import ListeningProcess
 from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
@@ -38,6 +45,49 @@ ECHO, MEMORY = "echo", "memory"
 CEILINGS = (ECHO, MEMORY)
 MEMORY_MODE = f"journal+store={__file__}:MemoryStore"
 MESSAGES_MAX = 10_000
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Everything a reader needs to judge a figure or to repeat it.
+
+    Args:
+        folder: where the data folders are: the cost of an fsync depends on the file system.
+    """
+    return {
+        "chatlab": __version__,
+        "python": platform.python_version(),
+        "websockets": importlib.metadata.version("websockets"),
+        "picows": importlib.metadata.version("picows"),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "file_system": file_system(folder),
+    }
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system of `folder`, such as "ext4"; or "unknown"."""
+    try:
+        here = folder.resolve()
+        mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+        for parent in (here, *here.parents):
+            if parent in mounts:
+                return mounts[parent] or "unknown"
+    except (OSError, psutil.Error):
+        pass
+    return "unknown"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
 
 
 class CeilingRound(msgspec.Struct, frozen=True):
@@ -70,7 +120,7 @@ async def measure_ceiling(
         one = await measure_round(MEMORY_MODE, load, seed, work_folder=work_folder)
         return CeilingRound(one.load.throughput_per_s, one.load.sender_cpu_percent)
     # The generator goes first: an echo server that stops waits for those who are connected.
-    async with ListeningProcess("chatlab.bench.ceilings") as server, LoadProcess() as worker:
+    async with ListeningProcess("chatlab.bench.machine") as server, LoadProcess() as worker:
         result = await worker.run(LoadJob(server.url, scenario, seed, RUN_ID, echo=True))
     return CeilingRound(result.throughput_per_s, result.sender_cpu_percent)
 

@@ -1,6 +1,11 @@
-"""A server in a process of its own, for as long as a `with` block lasts.
+"""The two sides of a measurement, each in a process of its own.
 
-Whatever happens, no server stays behind: see `child_process.py`, which also says how it is stopped.
+A server lives as long as a `with` block lasts. The load generator has its own process so that no
+live view makes it late: it is this module, too (`python -m chatlab.bench.processes`), and reports
+its progress, then its result. When its standard input ends, it stops and reports what it has.
+
+Whatever happens, no process stays behind: see `child_process.py`, which also says how one is
+stopped.
 """
 
 from __future__ import annotations
@@ -12,14 +17,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
+from chatlab.bench.load_result import LoadProgress, LoadResult
+from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat.server_job import USUAL_OPTIONS, ServerJob, ServerOptions
-from chatlab.child_process import STOP_TIMEOUT_S, ChildProcess, lines, python
+from chatlab.child_process import (
+    STOP_TIMEOUT_S,
+    ChildProcess,
+    lines,
+    python,
+    read_job,
+    send,
+    when_stdin_ends,
+)
 from chatlab.errors import ChatlabError, UsageError
 
 START_TIMEOUT_S = 60.0
 LISTENING = "listening on "
 COMPLAINTS_MAX = 20
 """Lines of a server's standard error to keep, the last ones."""
+PARTIAL_TIMEOUT_S = 10.0
+PROGRESS_INTERVAL_S = 0.2
 
 
 class ServerFailed(ChatlabError):
@@ -165,3 +184,101 @@ class ServerProcess(ListeningProcess):
             on_error=on_error,
             on_output=on_output,
         )
+
+
+class LoadJob(msgspec.Struct, frozen=True):
+    """What the generator is to do: see `Load`, and `EchoLoad` if `echo` is set."""
+
+    url: str
+    scenario: Scenario
+    seed: int
+    run_id: str
+    echo: bool = False
+
+
+class LoadUnderWay(msgspec.Struct, frozen=True, tag=True):
+    """Where the generator stands."""
+
+    progress: LoadProgress
+
+
+class LoadDone(msgspec.Struct, frozen=True, tag=True):
+    """The result, whole or partial."""
+
+    result: LoadResult
+
+
+class LoadRefused(msgspec.Struct, frozen=True, tag=True):
+    """The generator could not do the job, and why."""
+
+    text: str
+
+
+class GeneratorFailed(ChatlabError):
+    """The load generator's process ended without a result."""
+
+
+class LoadProcess(ChildProcess):
+    """A child that does one job.
+
+    Attributes:
+        progress: where it stands; None before the first message.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(python("chatlab.bench.processes"))
+        self.progress: LoadProgress | None = None
+
+    async def run(self, job: LoadJob) -> LoadResult:
+        """Do the job.
+
+        A caller that is cancelled gets no result; `stop` then fetches what there is.
+
+        Raises:
+            UsageError: the server does not let the load in.
+            GeneratorFailed: the process ended by itself.
+        """
+        await self.send(job)
+        return await self._result()
+
+    async def stop(self) -> LoadResult | None:
+        """End a run early and return its partial result; None if there is none."""
+        self.end_input()
+        try:
+            async with asyncio.timeout(PARTIAL_TIMEOUT_S):
+                return await self._result()
+        except (TimeoutError, ChatlabError):
+            return None
+
+    async def _result(self) -> LoadResult:
+        async for message in self.messages(LoadUnderWay | LoadDone | LoadRefused):
+            match message:
+                case LoadUnderWay(progress=progress):
+                    self.progress = progress
+                case LoadDone(result=result):
+                    return result
+                case LoadRefused(text=text):
+                    raise UsageError(text)
+        raise GeneratorFailed("the load generator ended without a result")
+
+
+async def _do(job: LoadJob) -> None:
+    from chatlab.bench.load import EchoLoad, Load
+
+    kind = EchoLoad if job.echo else Load
+    load = kind(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
+    running = asyncio.create_task(load.run())
+    when_stdin_ends(running.cancel)
+    while not (await asyncio.wait([running], timeout=PROGRESS_INTERVAL_S))[0]:
+        send(LoadUnderWay(load.progress()))
+    error = None if running.cancelled() else running.exception()
+    if isinstance(error, ChatlabError):
+        send(LoadRefused(str(error)))
+    elif error is not None:
+        raise error
+    else:
+        send(LoadDone(load.result))
+
+
+if __name__ == "__main__":
+    asyncio.run(_do(read_job(LoadJob)))
