@@ -14,27 +14,27 @@ from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.settings import Settings
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.errors import Refusal, StorageError
-from tests.support.parts import DISK_FULL, FakeClient, FakeClock, HalfWayFiles, fill
+from tests.support.parts import DISK_FULL, FakeClient, FakeClock, InlineFiles, fill
 from tests.support.virtual_clock import settle
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> HalfWayFiles:
-    return HalfWayFiles(fill(tmp_path))
+def files(tmp_path: Path) -> InlineFiles:
+    return InlineFiles(fill(tmp_path))
 
 
-def opened(files: HalfWayFiles, mode: str) -> Rooms:
+def opened(files: InlineFiles, mode: str) -> Rooms:
     make = {role: PARTS[role][choice] for role, choice in MODES[mode].parts.items()}
     reader = make["reader"](files, Settings(), FakeClock())
     return Rooms(reader, make["writer"](files), make["lock"]())
 
 
 @pytest.fixture(params=["naive", "optimized"])
-def rooms(files: HalfWayFiles, request: pytest.FixtureRequest) -> Rooms:
+def rooms(files: InlineFiles, request: pytest.FixtureRequest) -> Rooms:
     return opened(files, request.param)
 
 
-def on_disk(files: HalfWayFiles, room_id: str) -> tuple[str, ...]:
+def on_disk(files: InlineFiles, room_id: str) -> tuple[str, ...]:
     """The participants of a room."""
     rooms = CHATROOMS.decode((files.folder / CHATROOMS.name).read_bytes())
     return next(room.participants for room in rooms if room.id == room_id)
@@ -108,7 +108,7 @@ async def test_changes_at_the_same_time_are_all_kept(rooms: Rooms, files) -> Non
     assert set(on_disk(files, "general")) == {"alice", "bob", *guests}
 
 
-async def test_a_membership_check_never_sees_half_a_file(rooms: Rooms, files: HalfWayFiles) -> None:
+async def test_a_membership_check_never_sees_half_a_file(rooms: Rooms, files: InlineFiles) -> None:
     files.go_on.clear()
     changing = asyncio.create_task(rooms.join("general", "carol"))
     await settle()

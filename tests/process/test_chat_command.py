@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from chatlab.chat.server.app import ChatServer
 from tests.support.chat_client import WAIT_S, new_contents, running
 from tests.support.command_line import command, ended, run, until
 
@@ -22,17 +26,21 @@ async def test_the_last_line_before_the_end_of_the_input_is_said(tmp_path: Path)
     assert new_contents(tmp_path) == ["one", "\x1b[2Jtwo\x07\x9b"]
 
 
+@asynccontextmanager
+async def talking(server: ChatServer, user: str) -> AsyncIterator[Process]:
+    """Somebody who is in the room."""
+    async with command("chat", server.url, "--user", user) as process:
+        await until(process.stdout, "you are in general")
+        yield process
+
+
 @pytest.mark.real
 async def test_two_people_hear_each_other(tmp_path: Path) -> None:
     async with (
         running("optimized", tmp_path) as server,
-        command("chat", server.url, "--user", "alice") as alice,
-        command("chat", server.url, "--user", "bob") as bob,
+        talking(server, "alice") as alice,
+        talking(server, "bob") as bob,
     ):
-        assert alice.stdin is not None
-        assert bob.stdin is not None
-        await until(alice.stdout, "you are in general")
-        await until(bob.stdout, "you are in general")
         bob.stdin.write(b"hello alice\n")
         assert "bob: hello alice\n" in await until(alice.stdout, "hello alice")
         alice.stdin.write("hello bob \N{SPARKLES}\n".encode())
@@ -60,13 +68,8 @@ COMMANDS = {
 
 @pytest.mark.real
 async def test_every_command_does_what_help_says(tmp_path: Path) -> None:
-    async with (
-        running("naive", tmp_path) as server,
-        command("chat", server.url, "--user", "alice") as alice,
-    ):
+    async with running("naive", tmp_path) as server, talking(server, "alice") as alice:
         # Each waits for the one before: a line goes to the room in which it is typed.
-        await until(alice.stdout, "you are in general")
-        assert alice.stdin is not None
         for line, answer in COMMANDS.items():
             alice.stdin.write(f"{line}\n".encode())
             await until(alice.stdout, answer)
@@ -88,11 +91,7 @@ async def test_a_server_that_refuses_the_token_is_one_clear_line(tmp_path: Path)
 @pytest.mark.real
 async def test_a_connection_that_the_server_ends_is_explained_at_once(tmp_path: Path) -> None:
     """With exit code 1, and not only when the person types another line."""
-    async with (
-        running("naive", tmp_path) as server,
-        command("chat", server.url, "--user", "alice") as first,
-    ):
-        await until(first.stdout, "you are in general")
+    async with running("naive", tmp_path) as server, talking(server, "alice") as first:
         second = await run("chat", server.url, "--user", "alice")
         assert second.code == 1
         assert "user_taken" in second.err

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.chat_client import saved
 from tests.support.command_line import run, run_here, serving
+from tests.support.parts import fill
 
 
 def failed_start(*options: str, data: Path) -> str:
@@ -29,12 +30,7 @@ def content(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def used(tmp_path: Path) -> Path:
     """A folder with data in it."""
-    (tmp_path / "users.json").write_text('[{"id": "alice", "name": "Alice"}]')
-    (tmp_path / "chatrooms.json").write_text(
-        '[{"id": "general", "name": "General", "participants": ["alice"]}]'
-    )
-    (tmp_path / "messages.json").write_text("[]")
-    return tmp_path
+    return fill(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
 
-from chatlab.chat import snapshot as snapshots
-from tests.support.chat_client import get, new_contents
+from tests.support.chat_client import new_contents, stats
 from tests.support.command_line import serving_alice
 
 pytestmark = [
@@ -19,6 +19,11 @@ pytestmark = [
 ]
 
 N = 1_000
+FIELDS = {
+    **{"read": "bytes_read", "pread64": "bytes_read"},
+    **{"write": "bytes_written", "pwrite64": "bytes_written"},
+    **{"fsync": "fsyncs", "fdatasync": "fsyncs"},
+}
 CALLS = "openat,read,pread64,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
 
 # `1767225600.000001 read(5</tmp/x/messages.json>, "...", 100) = 100`
@@ -42,20 +47,15 @@ def file_of(arguments: str, folder: Path) -> str:
 
 def counted(calls: list[tuple[str, str, int]], folder: Path) -> dict[str, Counter[str]]:
     """For each data file: opens to read and to write, bytes, fsyncs."""
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for call, arguments, result in calls:
         name = file_of(arguments, folder)
         if not name or (name == "(folder)" and not call.startswith("f")):
             continue
-        count = counts.setdefault(name, Counter())
         if call == "openat":
-            count["reads" if "O_RDONLY" in arguments else "writes"] += 1
-        elif call in ("read", "pread64"):
-            count["bytes_read"] += result
-        elif call in ("write", "pwrite64"):
-            count["bytes_written"] += result
-        elif call in ("fsync", "fdatasync"):
-            count["fsyncs"] += 1
+            counts[name]["reads" if "O_RDONLY" in arguments else "writes"] += 1
+        elif call in FIELDS:
+            counts[name][FIELDS[call]] += 1 if FIELDS[call] == "fsyncs" else result
     return counts
 
 
@@ -69,15 +69,12 @@ async def test_stats_agree_with_the_trace_of_a_thousand_messages(mode: str, tmp_
         for n in range(N):
             await alice.shout(f"message {n}")
         await alice.until(lambda: len(alice.heard()) == N, "a thousand messages", wait_s=40)
-        seen = snapshots.decode((await get(server.url, "/stats")).body)
+        seen = await stats(server.url)
         assert await server.end() == 0, server.errors
     assert len(new_contents(folder)) == N
 
     calls = traced_calls(tmp_path)
-    ready = next(
-        n for n, (call, words, _) in enumerate(calls) if call == "write" and "listening" in words
-    )
-    calls = calls[ready:]
+    calls = list(dropwhile(lambda one: one[0] != "write" or "listening" not in one[1], calls))
     counts = counted(calls, folder)
     fields = ("reads", "writes", "fsyncs", "bytes_read", "bytes_written")
     assert {name: {f: count[f] for f in fields} for name, count in counts.items()} == {

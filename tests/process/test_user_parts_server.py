@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from chatlab.course.workplace import packaged
-from tests.support.chat_client import WAIT_S, ChatClient, get
+from tests.support.chat_client import WAIT_S, ChatClient, get, stats
 from tests.support.command_line import (
     CHATLAB,
     ENVIRONMENT,
@@ -118,7 +118,7 @@ async def test_an_exception_is_noted_with_its_line_and_the_server_goes_on(
     await alice.say("raise")
     await alice.say("hello")
     await alice.until(lambda: "hello" in alice.heard(), "a message after the exception")
-    notes = [note["text"] for note in (await get(server.url, "/stats")).json["notes"]]
+    notes = [note.text for note in (await stats(server.url)).notes]
     said = f"delivery failed: ValueError: no (work.py, line {line_of('#!raise')})"
     assert any(said in note for note in notes), notes
 
@@ -270,7 +270,7 @@ async def until_stopped(folder: Path, mode: str) -> tuple[str, str, str]:
     words = ("serve", "--port", "0", "--no-dashboard", "--mode", mode)
     async with command(*words, folder=folder) as process:
         url = (await until(process.stdout, "\n")).strip().removeprefix("listening on ")
-        parts = (await get(url, "/stats")).json["parts"]
+        parts = (await stats(url)).parts
         process.send_signal(signal.SIGTERM)
         _, out, err = await ended(process)
     return parts["reader"], out, err

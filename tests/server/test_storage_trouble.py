@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from chatlab.chat import snapshot as snapshots
 from chatlab.chat.server.app import Farewell
 from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.simulated import simulate
 from chatlab.view.dashboard.live import plain_line
-from tests.support.chat_client import ChatClient, chatting, eventually, get, new_contents, running
+from tests.support.chat_client import ChatClient, chatting, eventually, new_contents, running, stats
 from tests.support.snapshots import a_snapshot, dashboard
 
 QUEUED = ["optimized", "journal", "sqlite"]
@@ -135,9 +134,7 @@ async def test_a_full_disk_tears_a_naive_servers_file_and_it_says_so(tmp_path: P
         assert told(alice) == {"storage_failed"}
         assert "No space left" in full["message"]
         assert "understand messages.json" in after["message"]
-        answer = await get(server.url, "/stats")
-        assert answer.status == 200
-        notes = "; ".join(note["text"] for note in answer.json["notes"])
+        notes = "; ".join(note.text for note in (await stats(server.url)).notes)
         assert "No space left" in notes
         assert "understand messages.json" in notes
         async with await ChatClient.connect(server.url, "bob", "general") as bob:
@@ -250,7 +247,7 @@ async def test_a_plan_starts_to_count_after_the_start(mode: str, tmp_path: Path)
         how = on_a_disk(tmp_path, "slow=1ms@fsync,eio@1+")
         async with running(mode, tmp_path, **how) as server:
             expected = ["each fsync 1 ms slower", "eio@1+ (0 operations so far)"]
-            seen = snapshots.decode((await get(server.url, "/stats")).body)
+            seen = await stats(server.url)
             assert seen.simulated == expected
             assert not any("Input/output" in note.text for note in seen.notes)
 

@@ -12,8 +12,7 @@ from websockets.asyncio.client import connect
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.modes import MODES
 from chatlab.chat.server import http
-from chatlab.chat.snapshot import Snapshot
-from tests.support.chat_client import chatting, get, running
+from tests.support.chat_client import chatting, get, running, stats
 from tests.support.command_line import serving
 
 N = 25
@@ -23,12 +22,6 @@ _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
 _SAMPLE = re.compile(rf"({_NAME})(?:\{{({_LABEL}(?:,{_LABEL})*)?\}})? (\S+)")
 _TYPE = re.compile(rf"# TYPE ({_NAME}) (counter|gauge|histogram|summary|untyped)")
-
-
-async def stats(url: str) -> Snapshot:
-    answer = await get(url, "/stats")
-    assert answer.content_type == "application/json"
-    return snapshots.decode(answer.body)
 
 
 def parsed(text: str) -> dict[str, float]:

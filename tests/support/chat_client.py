@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed
 from chatlab.chat.modes import LineUp, parse
 from chatlab.chat.server.app import ChatServer
 from chatlab.chat.settings import Settings
+from chatlab.chat.snapshot import Snapshot, decode
 from chatlab.data.folder import DataFolder
 from chatlab.data.readers import read_saved
 
@@ -77,36 +78,28 @@ class ChatClient:
         on_frame: called with each frame at the moment of its arrival.
     """
 
-    def __init__(self, connection: ClientConnection, reading: bool) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.frames: list[Frame] = []
         self.said: dict[int, str] = {}
         self.on_frame: Callable[[Frame], None] = lambda _: None
         self._refs = itertools.count(1)
         self._changed = asyncio.Event()
-        self._reader = asyncio.create_task(self._read()) if reading else None
-        if self._reader is not None:
-            self._reader.add_done_callback(lambda _: self._changed.set())
+        self._reader = asyncio.create_task(self._read())
+        self._reader.add_done_callback(lambda _: self._changed.set())
 
     @classmethod
     async def connect(
-        cls,
-        url: str,
-        user: str,
-        *rooms: str,
-        query: str = "",
-        reading: bool = True,
-        **options: Any,
+        cls, url: str, user: str, *rooms: str, query: str = "", **options: Any
     ) -> ChatClient:
         """Connect, wait for the welcome and enter `rooms`."""
         # No proxy: whatever the environment says, these sockets lead to this machine.
         options = {"close_timeout": 2.0, "compression": None, "proxy": None} | options
         connection = await connect(f"{url}/?user={quote(user)}{query}", **options)
-        client = cls(connection, reading)
-        if reading:
-            await client.until(lambda: client.of("welcome") or client.of("error"), "a welcome")
-            for room in rooms:
-                await client.ask("join_room", roomId=room)
+        client = cls(connection)
+        await client.until(lambda: client.of("welcome") or client.of("error"), "a welcome")
+        for room in rooms:
+            await client.ask("join_room", roomId=room)
         return client
 
     async def __aenter__(self) -> Self:
@@ -114,8 +107,7 @@ class ChatClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.connection.close()
-        if self._reader is not None:
-            await self._reader
+        await self._reader
 
     async def post(self, kind: str, **fields: Any) -> int:
         """Send a request without waiting for its answer; returns its ref."""
@@ -170,7 +162,7 @@ class ChatClient:
         """Wait until a condition over the frames is true."""
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while not condition() and not (self._reader and self._reader.done()):
+                while not condition() and not self._reader.done():
                     self._changed.clear()
                     await self._changed.wait()
         assert condition(), f"{what} did not come; the last frames are {self.frames[-3:]}"
@@ -179,8 +171,7 @@ class ChatClient:
         """The code and the reason with which the server ended the connection."""
         async with asyncio.timeout(WAIT_S):
             await self.connection.wait_closed()
-            if self._reader is not None:
-                await self._reader
+            await self._reader
         return self.connection.close_code, self.connection.close_reason
 
     async def _read(self) -> None:
@@ -217,6 +208,13 @@ async def get(url: str, path: str, **headers: str) -> Answer:
             return Answer(answer.status, answer.headers["Content-Type"], answer.read().decode())
 
     return await asyncio.to_thread(ask)
+
+
+async def stats(url: str) -> Snapshot:
+    """What a server says of itself."""
+    answer = await get(url, "/stats")
+    assert answer.content_type == "application/json"
+    return decode(answer.body)
 
 
 async def eventually(condition: Callable[[], Any], what: str) -> None:

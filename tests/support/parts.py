@@ -84,6 +84,7 @@ class InlineFiles(Files):
         operations: (operation, name) in the order of their start.
         under_way, under_way_max: operations that run now, and the most that ever did at once.
         gate: while set to an event, operations wait for it once they have done their work.
+        go_on: clear it to stop the next write half-way, with half of the data in the file.
         fail: told (operation, name) before each operation; may return an error to raise.
     """
 
@@ -92,6 +93,8 @@ class InlineFiles(Files):
         self.operations: list[tuple[str, str]] = []
         self.under_way = self.under_way_max = 0
         self.gate: asyncio.Event | None = None
+        self.go_on = asyncio.Event()
+        self.go_on.set()
         self.fail: Callable[[str, str], OSError | None] = lambda _operation, _name: None
 
     async def work(
@@ -110,30 +113,17 @@ class InlineFiles(Files):
         finally:
             self.under_way -= 1
 
-    async def perform(self, call: Callable[[], Any]) -> Any:
-        result = call()
-        if self.gate is not None:
-            await self.gate.wait()
-        return result
-
-
-class HalfWayFiles(InlineFiles):
-    """Files whose writes stop half-way, with half of the data in the file, until told to go on.
-
-    Attributes:
-        go_on: set from the start; clear it to stop the next write half-way.
-    """
-
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        super().__init__(folder, disk)
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-
     async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         if not self.go_on.is_set():
             (self.folder / name).write_bytes(data[: len(data) // 2])
             await self.go_on.wait()
         await super().write(name, data, fsync=fsync)
+
+    async def perform(self, call: Callable[[], Any]) -> Any:
+        result = call()
+        if self.gate is not None:
+            await self.gate.wait()
+        return result
 
 
 class FakeClient:

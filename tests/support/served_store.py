@@ -23,7 +23,7 @@ from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.counted import Condition, Disk, Operation
 from chatlab.errors import CorruptFile, StorageError
-from tests.support.parts import HalfWayFiles, message
+from tests.support.parts import InlineFiles, message
 from tests.support.virtual_clock import now
 
 Company = tuple[type[Reader], type[Writer], type[Lock]]
@@ -89,7 +89,7 @@ class ServedStore:
     def renew(self) -> None:
         """A fresh store that has not started, as after a kill."""
         disk = Disk(self.folder, [self.disk, *self._conditions])
-        self.files = HalfWayFiles(self.folder, disk)
+        self.files = InlineFiles(self.folder, disk)
         read, write, lock = self.company
         reader, writer = read(self.files, self.settings, now), write(self.files)
         self.store = self.part(self.files, reader, writer, lock(), self.settings)
