@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,15 +20,16 @@ from chatlab.data.folder import LOCK_NAME, DataFolder
 from chatlab.data.inspection import Contents, StoreContents, inspect, read_lines
 from chatlab.data.journal_format import FILLING
 from chatlab.data.readers import StoreKind, read_saved
-from chatlab.data.records import MESSAGES, Message
+from chatlab.data.records import ALL_FILES, MESSAGES, Message
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
 from chatlab.errors import ChatlabError, CorruptFile
 from chatlab.view.data import render_lines
-from tests.support.command_line import run_here
+from tests.support.command_line import run_here, serving
 from tests.support.parts import fill, message
 from tests.support.served_store import ServedStore, quick_folder
 
+SEGMENT = form.segment_name(0)
 KINDS: list[StoreKind] = ["json", "journal", "sqlite"]
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 SOME = [message(n, ("general", "other")[n % 3 == 0]) for n in range(40)]
@@ -40,10 +39,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def chatlab_data(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `chatlab data ...` as the console script does, and checks the exit code.
-
-    Gives what it said, in one line unless `raw`.
-    """
+    """Runs `chatlab data`, checks its exit code; gives what it said, in one line unless `raw`."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words: object, code: int = 0, raw: bool = False) -> str:
@@ -79,11 +75,9 @@ def files_of(kind: StoreKind, messages: tuple[Message, ...]) -> dict[str, bytes]
     """What a store leaves; made once, because of all its syncs."""
 
     async def save() -> dict[str, bytes]:
-        one = served(folder, kind)
-        await one.start()
-        for n in range(0, len(messages), 5):
-            await one.store.save(messages[n : n + 5])
-        await one.store.close()
+        async with served(folder, kind) as one:
+            for n in range(0, len(messages), 5):
+                await one.store.save(messages[n : n + 5])
         return one.content
 
     with quick_folder() as place:
@@ -106,9 +100,7 @@ def segments(folder: Path) -> list[Path]:
 
 
 def journal_of(folder: Path) -> StoreContents:
-    store = inspect(folder).store("journal")
-    assert store is not None
-    return store
+    return next(store for store in inspect(folder).stores if store.kind == "journal")
 
 
 def exported(folder: Path, kind: StoreKind | None = None) -> list[Message]:
@@ -147,9 +139,8 @@ def test_inspect_tells_of_each_segment_and_reads_on_after_damage(tmp_path: Path)
     assert store.bytes == sum(sizes)
 
     path = segments(tmp_path)[1]
-    data = path.read_bytes()
-    begin = data.find(b"\n", data.find(b"\n") + 1) + 1  # of its second message
-    overwrite(path, begin + 20, b"X", begin + 21)
+    begin = sum(map(len, path.read_bytes().splitlines(keepends=True)[:2]))  # of its second message
+    overwrite(path, begin + 20, b"X")
     store = journal_of(tmp_path)
     assert [one.damaged_at for one in store.segments if one.damage] == [begin]
     assert [one.messages for one in store.segments] == [10, 1, 10, 10]
@@ -157,15 +148,12 @@ def test_inspect_tells_of_each_segment_and_reads_on_after_damage(tmp_path: Path)
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 async def test_inspect_sees_what_a_server_saved_a_moment_ago(tmp_path, kind) -> None:
-    one = served(fill(tmp_path), kind)
-    await one.start()
-    await one.store.save(SOME)
-    before = state(tmp_path)
-    contents = inspect(tmp_path)
-    assert state(tmp_path) == before
-    await one.save(99)
-    await one.store.close()
-
+    async with served(fill(tmp_path), kind) as one:
+        await one.store.save(SOME)
+        before = state(tmp_path)
+        contents = inspect(tmp_path)
+        assert state(tmp_path) == before
+        await one.save(99)
     found = contents.store(kind)
     assert found is not None
     assert (found.messages, contents.damage) == (40, {})
@@ -174,26 +162,16 @@ async def test_inspect_sees_what_a_server_saved_a_moment_ago(tmp_path, kind) -> 
 
 @pytest.mark.real
 @EACH_KIND
-def test_beside_a_real_server_and_after_its_death(chatlab_data, tmp_path, source, kind) -> None:
+async def test_beside_a_real_server_and_after_its_death(chatlab_data, tmp_path, source, kind):
     folder, mode = tmp_path / "data", "naive" if kind == "json" else kind
-    command = [
-        *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--history", "50"),
-        *("--port", "0", "--no-dashboard", "--stop-with-stdin", "--data", str(folder)),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        try:
-            assert server.stdout is not None
-            server.stdout.readline()
-            before = state(folder)
-            assert "53 messages" in chatlab_data("inspect", folder)
-            words = ("import", folder, "--into", kind, "--from")
-            chatlab_data(*words, folder / "users.json", code=2)
-            said = chatlab_data(*words, source, code=2)
-            assert "another chatlab server uses the data folder" in said
-            assert state(folder) == before
-        finally:
-            server.kill()
-
+    async with serving(folder, "--mode", mode, "--history", "50"):
+        before = state(folder)
+        assert "53 messages" in chatlab_data("inspect", folder)
+        words = ("import", folder, "--into", kind, "--from")
+        chatlab_data(*words, folder / "users.json", code=2)
+        said = chatlab_data(*words, source, code=2)
+        assert "another chatlab server uses the data folder" in said
+        assert state(folder) == before
     assert "53 messages" in chatlab_data("inspect", folder)
 
 
@@ -214,10 +192,9 @@ def test_a_torn_tail_is_no_damage_to_inspect_and_left_out_by_export(chatlab_data
     assert state(folder) == before
 
 
-def overwrite(path: Path, begin: int, by: bytes, end: int | None = None) -> None:
-    """Put other bytes in place of those from `begin` to `end`."""
+def overwrite(path: Path, begin: int, by: bytes) -> None:
     data = path.read_bytes()
-    path.write_bytes(data[:begin] + by + (b"" if end is None else data[end:]))
+    path.write_bytes(data[:begin] + by + data[begin + len(by) :])
 
 
 def change_index(path: Path, **changes: object) -> None:
@@ -246,20 +223,18 @@ def scribble(path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "which", "harm", "words"),
     [
-        ("journal", 1, lambda path: overwrite(path, 300, b"X", 301), "damaged at byte"),
-        ("journal", 1, lambda path: path.unlink(), "but what is before it ends at"),
+        ("journal", 1, lambda path: overwrite(path, 300, b"X"), "damaged at byte"),
+        ("journal", 1, Path.unlink, "but what is before it ends at"),
         ("journal", 1, lambda path: path.write_bytes(b"rubbish\n"), "first line is damaged"),
         ("journal", 1, lambda path: path.write_bytes(b""), "first line is damaged"),
         ("journal", 0, lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged at byte"),
         ("journal", 1, lambda path: change_index(path, messages=1), "says that 1 messages came"),
         ("journal", 1, lambda path: change_index(path, rooms={}), "leads to other places"),
         ("journal", 0, break_the_chain, "breaks the chain of its room"),
-        ("journal", -1, lambda path: overwrite(path, 0, b"?", 1), "first line is damaged"),
+        ("journal", -1, lambda path: overwrite(path, 0, b"?"), "first line is damaged"),
         ("sqlite", DATABASE, give_to_another_application, "not a database of chatlab"),
         ("sqlite", DATABASE, scribble, "messages.sqlite: "),
-        ("json", "users.json", scribble, "users.json: "),
-        ("json", "chatrooms.json", scribble, "chatrooms.json: "),
-        ("json", MESSAGES.name, scribble, "messages.json: "),
+        *(("json", file.name, scribble, f"{file.name}: ") for file in ALL_FILES),
     ],
 )
 def test_damage_is_named_and_not_exported(chatlab_data, tmp_path, kind, which, harm, words) -> None:
@@ -302,8 +277,10 @@ def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> N
     kept(tmp_path, "journal", [message(n, rooms[n % 12], "\U0001f386" * 90) for n in range(90)])
     last = segments(tmp_path)[-1]
     last.write_bytes(last.read_bytes() + b"\x1b[2Jrubbish" * 20)
-    for words in ([], ["--tail", "4"], ["--segment", "1"]):
-        said = chatlab_data("inspect", tmp_path, *words, raw=True)
+    helps = [(command, "--help") for command in ("inspect", "export", "import")]
+    shown = [("inspect", tmp_path, *more) for more in ((), ("--tail", "4"), ("--segment", "1"))]
+    for words in shown + helps:
+        said = chatlab_data(*words, raw=True)
         assert max(map(len, said.splitlines())) <= 80
         assert "\x1b" not in said
 
@@ -393,14 +370,8 @@ def test_export_writes_what_messages_json_would_hold(chatlab_data, tmp_path, kin
 
 @pytest.mark.parametrize(
     ("to", "words"),
-    [
-        ("deep/down.json", "there is no folder"),
-        (".", "is a folder"),
-        *(
-            (f"data/{name}", "of the data folder itself")
-            for name in ("users.json", DATABASE, form.segment_name(0))
-        ),
-    ],
+    [("deep/down.json", "there is no folder"), (".", "is a folder")]
+    + [(f"data/{name}", "of the data folder itself") for name in ("users.json", DATABASE, SEGMENT)],
 )
 def test_export_to_a_wrong_place_is_explained(chatlab_data, tmp_path, to, words) -> None:
     folder = kept(tmp_path / "data", "journal")
@@ -433,9 +404,8 @@ def test_of_several_stores_export_asks_which_is_meant(chatlab_data: Run, tmp_pat
 
 async def test_export_into_the_folder_of_a_running_server_is_refused(tmp_path: Path) -> None:
     async with DataFolder(tmp_path / "data", kept_in=form.PATTERN) as folder:
-        one = served(folder, "journal")
-        await one.start()
-        await one.store.close()
+        async with served(folder, "journal"):
+            pass
         with pytest.raises(ChatlabError, match="another chatlab server"):
             export_messages(folder, folder / MESSAGES.name, force=True)
         export_messages(folder, tmp_path / "elsewhere.json")
@@ -460,7 +430,7 @@ def test_a_server_uses_what_was_imported(chatlab_data, tmp_path, source, kind, b
         one = served(folder, kind)
         await one.start([message(999)])
         assert one.notes == []
-        assert await one.store.history("general", 99) == [m for m in SOME if m.room_id == "general"]
+        await one.holds(*(n for n in range(40) if n % 3))
         await one.save(50)
         await one.store.close()
 
@@ -468,12 +438,8 @@ def test_a_server_uses_what_was_imported(chatlab_data, tmp_path, source, kind, b
     assert exported(folder) == [*SOME, message(50)]
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-ANY_MESSAGES = st.lists(
-    st.builds(Message, TEXT, st.sampled_from(["general", "é\n"]), TEXT, TEXT, TEXT),
-    max_size=12,
-    unique_by=lambda one: one.id,
-)
+IN_TWO_ROOMS = st.builds(Message, room_id=st.sampled_from(["general", "é\n"]))
+ANY_MESSAGES = st.lists(IN_TWO_ROOMS, max_size=12, unique_by=lambda one: one.id)
 
 
 @EACH_KIND
@@ -572,14 +538,3 @@ def test_an_interrupted_import_can_be_done_again(tmp_path, source, kind, monkeyp
         assert inspect(folder).damage == {}
         assert not (folder / FILLING).exists()
     assert 3 < nth < 98
-
-
-# Help.
-
-
-@pytest.mark.parametrize("command", ["inspect", "export", "import"])
-def test_help_is_there_and_fits(chatlab_data: Run, command: str) -> None:
-    said = chatlab_data(command, "--help", raw=True)
-
-    assert max(map(len, said.splitlines())) <= 80
-    assert "The data folder" in said

@@ -114,7 +114,7 @@ def test_the_guides_show_every_command() -> None:
 
 BELOW_OTHERS = {
     f"{group} {name}": command
-    for group in ("learn", "course")
+    for group in ("learn", "course", "data")
     for name, command in COMMANDS[group].commands.items()
 }
 
