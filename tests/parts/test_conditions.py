@@ -244,11 +244,7 @@ def write(size: int) -> Callable[[Disk], object]:
         (DISKS["hdd"], lambda disk: disk.rename("old.json", "b"), []),
         (DISKS["network"], write(100_000), [0.002, 0.003, 0.002]),
         # A part of a large log is not charged all of it.
-        (
-            Speed("", bytes_per_s=1.0),
-            lambda disk: disk.read_part("big.log", 0, 10),
-            [PART_BYTES_MAX],
-        ),
+        (Speed("", bytes_per_s=1), lambda disk: disk.read_part("big.log", 0, 10), [PART_BYTES_MAX]),
         (parse_slow("slow=20ms"), write(1), [0.02] * 3),
         (parse_slow("slow=0.5s@fsync"), write(1), [0.5]),
     ],

@@ -21,6 +21,11 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture
+def monitor(part: type[Monitor], clock: FakeClock) -> Monitor:
+    return part(clock)
+
+
 def bytes_kept(monitor: Monitor) -> int:
     """The memory of everything that a monitor holds on to."""
     found: dict[int, object] = {}
@@ -37,8 +42,7 @@ def bytes_kept(monitor: Monitor) -> int:
 
 
 @EVERY
-def test_a_steady_rate_from_the_start_is_shown(part: type[Monitor], clock: FakeClock) -> None:
-    monitor = part(clock)
+def test_a_steady_rate_from_the_start_is_shown(monitor: Monitor, clock: FakeClock) -> None:
     assert monitor.per_s("saved") == 0
     for _ in range(500):
         clock.advance(0.01)
@@ -48,8 +52,7 @@ def test_a_steady_rate_from_the_start_is_shown(part: type[Monitor], clock: FakeC
 
 
 @EVERY
-def test_each_kind_of_event_counts_by_itself(part: type[Monitor], clock: FakeClock) -> None:
-    monitor = part(clock)
+def test_each_kind_of_event_counts_by_itself(monitor: Monitor, clock: FakeClock) -> None:
     clock.advance(1)
     monitor.count("saved", 30)
     monitor.count("acked", 11)
@@ -73,20 +76,17 @@ def test_to_ask_changes_nothing(part: type[Monitor], clock: FakeClock) -> None:
 
 @EVERY
 @pytest.mark.parametrize("samples", [(3.0,), [5.0, 1.0, 4.0]])
-def test_a_percentile_is_a_sample_or_none_and_leaves_the_samples_as_they_are(
-    part: type[Monitor], clock: FakeClock, samples: list[float]
-) -> None:
+def test_a_percentile_is_a_sample_or_none_and_leaves_the_samples_alone(monitor, samples) -> None:
     before = list(samples)
     for fraction in (0.0, 0.5, 0.95, 1.0):
-        found = part(clock).percentile(samples, fraction)
+        found = monitor.percentile(samples, fraction)
         assert found is None or found in before
 
     assert list(samples) == before
 
 
 @EVERY
-def test_a_week_takes_no_more_memory_than_a_minute(part: type[Monitor], clock: FakeClock) -> None:
-    monitor = part(clock)
+def test_a_week_takes_no_more_memory_than_a_minute(monitor: Monitor, clock: FakeClock) -> None:
     for _ in range(6_000):
         clock.advance(0.01)
         monitor.count("saved", 50)
@@ -101,9 +101,7 @@ def test_a_week_takes_no_more_memory_than_a_minute(part: type[Monitor], clock: F
 # What only the better one can.
 
 
-def test_totals_have_no_percentiles_and_do_not_see_that_something_has_begun(
-    clock: FakeClock,
-) -> None:
+def test_totals_have_no_percentiles_and_do_not_see_that_something_has_begun(clock) -> None:
     totals, window = TotalsMonitor(clock), WindowMonitor(clock)
     clock.advance(99)
     for _ in range(100):

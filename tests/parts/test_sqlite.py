@@ -49,14 +49,12 @@ class Base(ServedStore):
 
 @pytest.fixture
 async def base(tmp_path: Path) -> AsyncIterator[Base]:
-    """An empty one."""
+    """An empty one, of which nothing stays behind in SQLite."""
+    vfs_names = apsw.vfs_names()
     async with Base(without_messages(fill(tmp_path / "data"))) as made:
+        assert apsw.vfs_names() != vfs_names
         yield made
-
-
-@pytest.fixture
-def short_log(base: Base) -> None:
-    base.set(log_pages_max=FEW_PAGES)
+    assert apsw.vfs_names() == vfs_names
 
 
 async def held_in(folder: Path) -> list[str]:
@@ -121,8 +119,8 @@ def of_the_database_itself(operation: Operation) -> bool:
     return operation.name == NAME
 
 
-@pytest.mark.usefixtures("short_log")
 async def test_a_checkpoint_that_fails_refuses_a_batch_and_takes_none_back(base: Base) -> None:
+    base.set(log_pages_max=FEW_PAGES)
     await base.save(*range(100))
     base.disk.fail(count=99, which=of_the_database_itself)
     await base.refuses(100, words="Input/output error")
@@ -286,17 +284,8 @@ async def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
     assert used < 1.3 * database.CACHE_BYTES
 
 
-async def test_nothing_stays_behind_in_sqlite(base: Base) -> None:
-    await base.reopen()
-    name = base.store._database._vfs.name
-    assert name in apsw.vfs_names()
-    await base.store.close()
-
-    assert name not in apsw.vfs_names()
-
-
-@pytest.mark.usefixtures("short_log")
 async def test_the_operations_that_are_told_are_all_that_happens(base: Base) -> None:
+    base.set(log_pages_max=FEW_PAGES)
     for n in range(0, 300, 30):
         await base.save(*range(n, n + 30))
     assert base.replayed == base.content

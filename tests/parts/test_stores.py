@@ -28,14 +28,7 @@ from chatlab.data.sqlite_database import FILLING as DATABASE_FILLING
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import every, fill, ids, message
-from tests.support.served_store import (
-    BETTER,
-    PLAIN,
-    Company,
-    ServedStore,
-    quick_folder,
-    without_messages,
-)
+from tests.support.served_store import BETTER, PLAIN, ServedStore, quick_folder, without_messages
 from tests.support.virtual_clock import run, settle
 
 EVERY = pytest.mark.parametrize("part", every("store"))
@@ -280,7 +273,7 @@ async def test_what_is_in_doubt_is_bounded(doubtful, monkeypatch) -> None:
 # The store of the origin.
 
 
-def rewriting(folder: Path, company: Company = PLAIN) -> ServedStore:
+def rewriting(folder: Path, company=PLAIN) -> ServedStore:
     return ServedStore(RewriteStore, fill(folder), company=company)
 
 

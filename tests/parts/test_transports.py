@@ -86,15 +86,13 @@ class FakeServer:
         pass
 
 
-def opened(
-    part: type[Transport], before_the_answer: bytes = b""
-) -> tuple[ServerConnection, FakeSocket]:
-    """A connection that has just been opened, without a real socket."""
+def opened(part: type[Transport], early: bytes = b"") -> tuple[ServerConnection, FakeSocket]:
+    """A connection that has just been opened; `early` came before the handshake was answered."""
     protocol = ServerProtocol(max_size=FRAME_BYTES_MAX)
     connection = part().connection_class()(protocol, cast("Any", FakeServer()))
     socket = FakeSocket()
     connection.connection_made(socket)
-    connection.data_received(HANDSHAKE + before_the_answer)
+    connection.data_received(HANDSHAKE + early)
     protocol.state = State.OPEN
     return connection, socket
 
@@ -119,9 +117,7 @@ async def what_came(part: type[Transport], connection: ServerConnection) -> list
     pings=st.lists(st.integers(0, 30), max_size=3),
     early=st.one_of(st.just(0.0), st.floats(0, 1)),
 )
-def test_messages_are_the_same_wherever_the_stream_is_cut(
-    part: type[Transport], said: list[Any], cuts: list[float], pings: list[int], early: float
-) -> None:
+def test_messages_are_the_same_wherever_the_stream_is_cut(part, said, cuts, pings, early) -> None:
     """Also with pings in between, and when a part of it came before the handshake was answered."""
     frames = [frame for message in said for frame in frames_of(message)]
     for n, place in enumerate(pings):
@@ -155,9 +151,7 @@ def test_messages_are_the_same_wherever_the_stream_is_cut(
     ],
     ids=["not masked", "extension", "text among fragments", "large text", "large binary", "close"],
 )
-async def test_nothing_is_taken_after_a_close_or_a_broken_frame(
-    part: type[Transport], wrong: bytes, code: int
-) -> None:
+async def test_nothing_is_taken_after_a_close_or_a_broken_frame(part, wrong, code) -> None:
     before, after = (on_the_wire(Frame(Opcode.TEXT, text)) for text in (b"before", b"after"))
     connection, socket = opened(part)
     connection.data_received(before + wrong + after)
@@ -221,9 +215,7 @@ def say(n: int) -> str:
 
 
 @NAMES
-async def test_a_flood_with_fragments_and_binary_frames_is_answered_in_order(
-    name: str, tmp_path: Path
-) -> None:
+async def test_a_flood_of_fragments_and_binary_frames_is_answered_in_order(name, tmp_path) -> None:
     async with chatting(f"batched+transport={name}", tmp_path, "alice") as (_, client):
         send = client.connection.send
         await send(say(2).encode())  # binary: refused
