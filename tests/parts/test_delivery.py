@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from msgspec.structs import replace
 
@@ -16,12 +18,12 @@ from tests.support.parts import FakeClient, every, message
 EVERY = pytest.mark.parametrize("part", every("delivery"))
 
 
-def live(*clients: tuple[FakeClient, str]) -> Presence:
-    """Clients in their rooms."""
+def live(**rooms: Iterable[FakeClient]) -> Presence:
+    """Rooms with the clients in them."""
     presence = Presence()
-    for client, room_id in clients:
-        presence.arrive(client)
-        presence.enter(client, room_id)
+    for room_id, clients in rooms.items():
+        for client in clients:
+            presence.enter(client, room_id)
     return presence
 
 
@@ -32,7 +34,7 @@ def texts(client: FakeClient) -> list[str]:
 @EVERY
 async def test_each_member_gets_each_message_once_and_in_order(part: type[Delivery]) -> None:
     clients = [FakeClient(name) for name in ("alice", "bob", "carol")]
-    presence = live(*((client, "general") for client in clients))
+    presence = live(general=clients)
     batch = [message(n) for n in range(5)]
 
     assert await part(presence.members).deliver(batch) == 15
@@ -43,8 +45,7 @@ async def test_each_member_gets_each_message_once_and_in_order(part: type[Delive
 @EVERY
 async def test_each_hears_its_rooms_in_the_order_of_the_batch(part: type[Delivery]) -> None:
     alice, bob, carol = (FakeClient(name) for name in ("alice", "bob", "carol"))
-    presence = live((alice, "general"), (bob, "other"), (carol, "general"))
-    presence.enter(carol, "other")
+    presence = live(general=[alice, carol], other=[bob, carol])
     batch = [message(1), message(2, "other"), message(3, "empty"), message(4)]
 
     assert await part(presence.members).deliver(batch) == 6
@@ -57,11 +58,9 @@ async def test_each_hears_its_rooms_in_the_order_of_the_batch(part: type[Deliver
 
 @EVERY
 async def test_members_who_leave_in_the_middle_do_not_break_it(part: type[Delivery]) -> None:
-    presence = Presence()
     bob, carol = FakeClient("bob"), FakeClient("carol")
     alice = FakeClient("alice", on_send=lambda: presence.exit(bob, "general"))
-    for client in (alice, bob, carol):
-        presence.enter(client, "general")
+    presence = live(general=[alice, bob, carol])
     await part(presence.members).deliver([message(1), message(2)])
 
     assert texts(alice) == texts(carol) == ["text 1", "text 2"]
@@ -70,10 +69,9 @@ async def test_members_who_leave_in_the_middle_do_not_break_it(part: type[Delive
 
 @EVERY
 async def test_members_who_come_in_the_middle_get_what_follows(part: type[Delivery]) -> None:
-    presence = Presence()
     bob = FakeClient("bob")
     alice = FakeClient("alice", on_send=lambda: presence.enter(bob, "general"))
-    presence.enter(alice, "general")
+    presence = live(general=[alice])
     await part(presence.members).deliver([message(1), message(2), message(3)])
 
     assert texts(alice) == ["text 1", "text 2", "text 3"]
@@ -91,8 +89,7 @@ def batches(client: FakeClient) -> list[tuple[str, list[str]]]:
 async def test_who_asked_for_batches_gets_a_frame_a_room_and_others_single_frames() -> None:
     alice, bob = (FakeClient(name, frames="batch") for name in ("alice", "bob"))
     carol = FakeClient("carol")
-    presence = live((alice, "general"), (bob, "general"), (carol, "general"))
-    presence.enter(alice, "other")
+    presence = live(general=[alice, bob, carol], other=[alice])
     batch = [message(1), message(2, "other"), message(3), message(4, "empty")]
 
     assert await BatchDelivery(presence.members).deliver(batch) == 5
@@ -106,7 +103,7 @@ async def test_who_asked_for_batches_gets_a_frame_a_room_and_others_single_frame
 async def test_a_batch_of_long_messages_is_cut_into_frames_of_bounded_size() -> None:
     alice = FakeClient("alice", frames="batch")
     long = [replace(message(n), content=f"{n} " + "x" * 4_000) for n in range(40)]
-    await BatchDelivery(live((alice, "general")).members).deliver(long)
+    await BatchDelivery(live(general=[alice]).members).deliver(long)
 
     assert [text for _, part in batches(alice) for text in part] == [one.content for one in long]
     assert max(len(frame) for frame in alice.frames) < 80_000

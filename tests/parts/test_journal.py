@@ -50,7 +50,6 @@ async def journal(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
 
 
 IN_TINY_SEGMENTS = pytest.mark.parametrize("journal", [TINY], indirect=True)
-IN_ANY_SEGMENTS = pytest.mark.parametrize("journal", [TINY, LARGE], indirect=True)
 
 
 # A torn tail.
@@ -106,9 +105,8 @@ async def test_a_flipped_bit_in_a_synced_batch_stops_the_start(journal: Journal)
         await journal.starts_not("cannot understand journal-0")
 
 
+@IN_TINY_SEGMENTS
 async def test_decay_in_an_earlier_segment_is_told_by_a_history_that_needs_it(journal) -> None:
-    journal.set(segment_bytes_max=TINY)
-    await journal.reopen()
     await journal.save(1, room="other")
     for n in range(2, 12):
         await journal.save(n)
@@ -121,9 +119,8 @@ async def test_decay_in_an_earlier_segment_is_told_by_a_history_that_needs_it(jo
         await journal.store.history("other", 1)
 
 
+@pytest.mark.parametrize("journal", [1], indirect=True)
 async def test_a_message_of_another_room_is_never_shown(journal: Journal) -> None:
-    journal.set(segment_bytes_max=1)
-    await journal.reopen()
     await journal.save(1, room="other")
     await journal.save(2)
     before = journal.segments[-2]  # somebody restores a file of another journal, just as long
@@ -215,7 +212,7 @@ def long(n: int, content: str = LONG) -> Message:
     return Message(f"m-{n:06d}", "general", "alice", content, "2026-01-01T00:00:00.000Z")
 
 
-@IN_ANY_SEGMENTS
+@pytest.mark.parametrize("journal", [TINY, LARGE], indirect=True)
 async def test_long_messages_at_any_place_in_a_block_come_back(journal: Journal) -> None:
     kept = []
     for n in range(40):

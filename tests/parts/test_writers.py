@@ -18,6 +18,7 @@ from tests.support.served_store import Unlucky
 NAME, TEMPORARY = "messages.json", "messages.json.tmp"
 EVERY = pytest.mark.parametrize("part", every("writer"))
 OLD, NEW = b"the old content, which is longer", b"the new one"
+ON_TEMPORARY = [(step, TEMPORARY) for step in ("truncate", "write", "fsync", "rename")]
 SYNCS_FOLDERS = pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
 
 
@@ -95,14 +96,8 @@ async def test_a_failure_is_a_storage_error_not_the_end(files, disk, part, tmp_p
         # A reader finds the old content until the rename.
         pytest.param(
             AtomicWriter,
-            [
-                *((step, TEMPORARY) for step in ("truncate", "write", "fsync", "rename")),
-                ("fsync", FOLDER),
-            ],
-            {
-                NAME: FileIO(writes=1, fsyncs=1, bytes_written=len(NEW)),
-                FOLDER: FileIO(fsyncs=1),
-            },
+            [*ON_TEMPORARY, ("fsync", FOLDER)],
+            {NAME: FileIO(writes=1, fsyncs=1, bytes_written=len(NEW)), FOLDER: FileIO(fsyncs=1)},
             marks=SYNCS_FOLDERS,
         ),
     ],
