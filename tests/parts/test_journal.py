@@ -172,22 +172,6 @@ async def test_history_goes_back_over_many_segments(journal: Journal) -> None:
     assert reads == {journal.segments[-1].name: 1}  # a start needs no more
 
 
-@IN_TINY_SEGMENTS
-async def test_every_index_says_what_came_before(journal: Journal) -> None:
-    for n in range(20):
-        await journal.save(n, n + 100, room=f"room-{n % 3}")
-        if n % 7 == 0:
-            await journal.reopen()
-    messages, latest = 0, {}
-    for path in journal.segments:
-        found = form.scan(path.name, path.read_bytes())
-        assert (found.header.messages, found.header.rooms) == (messages, latest)
-        messages, latest = messages + found.messages, found.rooms
-
-    assert messages == 40
-    assert len(latest) == 3
-
-
 async def test_a_save_is_one_write_and_one_sync_and_a_history_few_reads(journal: Journal) -> None:
     await journal.save(0)
     journal.forget()
@@ -343,18 +327,6 @@ async def test_a_later_save_begins_the_segment(journal, step, error, count, end)
     assert len(journal.segments) == 2
     assert read_saved(journal.folder).damaged == 0
     assert not list(journal.folder.glob("*.tmp"))
-
-
-@IN_TINY_SEGMENTS
-async def test_a_segment_counts_once_its_name_is_on_the_disk(journal: Journal) -> None:
-    await fill_the_segment(journal)
-    journal.forget()
-    await journal.save(100)
-
-    assert [f"{kind} {FOLDER}" if name == FOLDER else kind for kind, name in journal.done] == [
-        *("truncate", "write", "fsync", "rename", f"fsync {FOLDER}"),
-        *("write", "fsync"),
-    ]
 
 
 async def test_a_start_removes_what_a_segment_that_was_never_begun_left(journal: Journal) -> None:

@@ -21,10 +21,8 @@ from chatlab.chat.parts.store.sqlite import SqliteStore
 from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS
-from chatlab.data.journal_format import FILLING, segment_name
 from chatlab.data.readers import read_saved
 from chatlab.data.records import MESSAGES, Message
-from chatlab.data.sqlite_database import FILLING as DATABASE_FILLING
 from chatlab.disk.counted import FOLDER, FileIO
 from chatlab.errors import CorruptFile, StorageError
 from tests.support.parts import every, fill, ids, message
@@ -158,22 +156,6 @@ async def test_a_corrupt_messages_json_is_not_taken_over(part, tmp_path: Path) -
     (fill(tmp_path) / MESSAGES.name).write_bytes(b'[{"id": "half')
 
     await ServedStore(part, tmp_path).starts_not("messages.json")
-
-
-@pytest.mark.parametrize(
-    ("part", "left"),
-    [
-        (JournalStore, {FILLING: b"", segment_name(0): b"half a journal"}),
-        (SqliteStore, {DATABASE_FILLING: b"half", f"{DATABASE_FILLING}-journal": b"and more"}),
-    ],
-)
-async def test_what_a_killed_filling_left_is_forgotten(part, left, tmp_path: Path) -> None:
-    fill(tmp_path, [message(1)])
-    for name, content in left.items():
-        (tmp_path / name).write_bytes(content)
-    async with ServedStore(part, tmp_path) as served:
-        await served.holds(1)
-        assert not [name for name in served.content if name in left and name != segment_name(0)]
 
 
 @TAKES_OVER
