@@ -14,14 +14,12 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from chatlab.chat.modes import LineUp, parse
-from chatlab.chat.parts.storage_seams import Store
+from chatlab.chat.modes import LineUp, parse, storage
 from chatlab.chat.server_job import ServerJob
 from chatlab.chat.settings import Settings
 from chatlab.chat.user_parts import user_line
@@ -134,7 +132,7 @@ def main() -> None:
 
 async def _ask(line_up: LineUp, folder: Path, channel: BinaryIO) -> None:
     files = Files(folder)
-    store = _store(line_up, files)
+    *_, store = storage(line_up, files, Settings())
     await store.start()
     for room in CHATROOMS.decode(await files.read(CHATROOMS.name)):
         found = list(await store.history(room.id, ALL))
@@ -143,13 +141,6 @@ async def _ask(line_up: LineUp, folder: Path, channel: BinaryIO) -> None:
             if not isinstance(one, Message):
                 kind = type(one).__name__
                 raise TypeError(f"history returned an object of type {kind} instead of a message")
-
-
-def _store(line_up: LineUp, files: Files) -> Store:
-    make, settings = line_up.classes, Settings()
-    reader = make["reader"](files, settings, time.perf_counter)
-    store: Store = make["store"](files, reader, make["writer"](files), make["lock"](), settings)
-    return store
 
 
 def _words(error: BaseException) -> str:

@@ -141,10 +141,6 @@ def _path(node: ast.expr) -> list[str] | None:
         steps.append(node.attr)
         node = node.value
     match node:
-        case ast.Name(id=name):
-            pass
-        case ast.Constant(value=str() as name):
-            pass
-        case _:
-            return None
-    return [name, *reversed(steps)]
+        case ast.Name(id=name) | ast.Constant(value=str() as name):
+            return [name, *reversed(steps)]
+    return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
@@ -17,8 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from chatlab.chat.modes import PARTS
-from chatlab.chat.parts.storage_seams import Store
+from chatlab.chat.modes import parse, storage
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, locked
 from chatlab.data.inspection import names_in
@@ -188,10 +186,7 @@ def _check_empty(disk: Disk, kind: StoreKind) -> None:
 async def _make_store(workshop: Path, kind: StoreKind, messages: list[Message]) -> None:
     """Fill a store in a folder of its own, and read it back."""
     files = Files(workshop)
-    make = PARTS["store"][PART[kind]]
-    reader = PARTS["reader"]["direct"](files, Settings(), time.perf_counter)
-    writer = PARTS["writer"]["atomic"](files)
-    store: Store = make(files, reader, writer, PARTS["lock"]["per-file"](), Settings())
+    *_, store = storage(parse(f"naive+writer=atomic+store={PART[kind]}"), files, Settings())
     try:
         await store.start(messages)
         await store.close()

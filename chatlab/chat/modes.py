@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,16 @@ def named(text: str) -> Named:
     return Named(text, shown, sources, knobs)
 
 
+def storage(
+    line_up: LineUp, files: Files, settings: Settings, clock: Clock = time.perf_counter
+) -> tuple[Reader, Writer, Lock, Store]:
+    """The parts of a line-up that keep messages, connected."""
+    make = line_up.classes
+    reader = make["reader"](files, settings, clock)
+    writer, lock = make["writer"](files), make["lock"]()
+    return reader, writer, lock, make["store"](files, reader, writer, lock, settings)
+
+
 def assemble(
     line_up: LineUp,
     *,
@@ -271,10 +282,7 @@ def assemble(
     make = line_up.classes
     settings = line_up.turned(settings)
     monitor = metrics.monitor = make["monitor"](clock)
-    reader = make["reader"](files, settings, clock)
-    writer = make["writer"](files)
-    lock = make["lock"]()
-    store = make["store"](files, reader, writer, lock, settings)
+    reader, writer, lock, store = storage(line_up, files, settings, clock)
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from chatlab.child_process import take_stdout
 from chatlab.course.checks import Check
+from chatlab.course.simulation import line_in
 from chatlab.course.verdicts import RunLimits
 
 MODULE = "chatlab_learners_work"
@@ -71,15 +72,6 @@ def _module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     return importlib.util.module_from_spec(spec)
-
-
-def line_in(frame: FrameType | None, work: Path) -> int:
-    """The innermost line of the learner's file that is running; 0 if none is."""
-    while frame is not None:
-        if frame.f_code.co_filename == str(work):
-            return frame.f_lineno
-        frame = frame.f_back
-    return 0
 
 
 class CapturedOutput:
@@ -180,7 +172,7 @@ def watch(
             idle = in_call.cpu_s < in_call.looks * IDLE_CPU_S
             if in_run.cpu_s > limits.cpu_s:
                 over(run, frame, f"after {limits.cpu_s:g} s of processor time {_ENDLESS}")
-            elif blocked_s > limits.blocked_s and idle and line_in(frame, work):
+            elif blocked_s > limits.blocked_s and idle and line_in(frame, str(work)):
                 over(run, frame, f"after {limits.blocked_s:g} s {_BLOCKED}")
             del frame  # else it would keep everything in it alive
 

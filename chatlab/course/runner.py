@@ -25,24 +25,10 @@ from typing import NoReturn
 from chatlab.child_process import read_job, send, when_stdin_ends
 from chatlab.course.catalog import CheckSpec
 from chatlab.course.checks import SEEDS, Check, CheckBench
-from chatlab.course.containment import (
-    CapturedOutput,
-    forbid_calls,
-    line_in,
-    load_checks,
-    load_work,
-    watch,
-)
+from chatlab.course.containment import CapturedOutput, forbid_calls, load_checks, load_work, watch
 from chatlab.course.explaining import BlockingCall, CheckOutcome, explain, unusable, words
-from chatlab.course.simulation import run
-from chatlab.course.verdicts import (
-    CheckBegun,
-    CheckDone,
-    FileUnusable,
-    JudgeJob,
-    JudgeNews,
-    Result,
-)
+from chatlab.course.simulation import line_in, run
+from chatlab.course.verdicts import CheckBegun, CheckDone, FileUnusable, JudgeJob, JudgeNews, Result
 from chatlab.errors import ExitCode
 
 STORY_STEPS = 12
@@ -206,14 +192,14 @@ class CheckRunner:
 
     def _block(self, what: str, frame: FrameType) -> NoReturn:
         """The learner's code has called something that blocks."""
-        self._blocking = BlockingCall(what, line_in(frame, self._work))
+        self._blocking = BlockingCall(what, line_in(frame, str(self._work)))
         raise self._blocking
 
     def _end(
         self, trial: _Trial | None, frame: FrameType | None, actual: str, expected: str = "an end"
     ) -> None:
         """Report, then end the process in the middle of a trial, or of the file's loading."""
-        line = line_in(frame, self._work)
+        line = line_in(frame, str(self._work))
         with self._ending:
             if self._trial is not trial:
                 return  # it has just ended by itself

@@ -21,13 +21,7 @@ import msgspec
 from chatlab.data import journal_format as form
 from chatlab.data.folder import read_list
 from chatlab.data.journal_segments import SegmentFiles, segments_among
-from chatlab.data.readers import (
-    READERS,
-    JournalReader,
-    Segment,
-    StoreKind,
-    StoreReader,
-)
+from chatlab.data.readers import READERS, JournalReader, Segment, StoreKind, StoreReader
 from chatlab.data.records import CHATROOMS, USERS, DataFile
 from chatlab.disk.counted import Disk
 from chatlab.errors import StorageError, UsageError

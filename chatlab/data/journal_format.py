@@ -43,7 +43,7 @@ import msgspec
 from chatlab.data.records import Message
 from chatlab.errors import CorruptFile
 
-T = TypeVar("T")
+T = TypeVar("T", bound="FirstLine")
 
 PATTERN = "journal-*.log"
 FILLING = "journal.filling"
@@ -63,18 +63,26 @@ class _Version(msgspec.Struct):
     journal: int
 
 
-class Header(msgspec.Struct, frozen=True):
-    """A segment's first line.
+class FirstLine(msgspec.Struct, frozen=True):
+    """What the first line of a segment says, plain or compressed.
 
     Attributes:
-        journal: the version of this format.
+        journal: the version of the format.
         base: the position at which the segment begins.
-        messages: how many are in the segments before.
-        rooms: where the latest message of each room begins, among those before.
     """
 
     journal: int
     base: int
+
+
+class Header(FirstLine, frozen=True):
+    """A segment's first line.
+
+    Attributes:
+        messages: how many are in the segments before.
+        rooms: where the latest message of each room begins, among those before.
+    """
+
     messages: int
     rooms: dict[str, int]
 
@@ -218,10 +226,7 @@ def decode_header(name: str, data: bytes) -> Header:
     Raises:
         CorruptFile: it is damaged, or of another version or place.
     """
-    header = decode_line(name, data[: data.find(b"\n") + 1], HEADER, VERSION, Header)
-    if header.base != base_of(name):
-        raise CorruptFile(name, f"its index says that it begins at {header.base:x}")
-    return header
+    return decode_line(name, data[: data.find(b"\n") + 1], HEADER, VERSION, Header)
 
 
 def scan(name: str, data: bytes) -> Scan:
@@ -282,7 +287,7 @@ def decode_line(name: str, line: bytes, mark: bytes, version: int, kind: type[T]
     """Read such a line, the first one of a file.
 
     Raises:
-        CorruptFile: it is damaged, or of another version.
+        CorruptFile: it is damaged, or of another version or place.
     """
     try:
         if not _whole(line) or line[9:10] != mark:
@@ -291,9 +296,12 @@ def decode_line(name: str, line: bytes, mark: bytes, version: int, kind: type[T]
         found = msgspec.json.decode(line[11:], type=_Version).journal
         if found != version:
             raise CorruptFile(name, f"it has format {found}; this chatlab reads format {version}")
-        return msgspec.json.decode(line[11:], type=kind)
+        index = msgspec.json.decode(line[11:], type=kind)
     except msgspec.MsgspecError as error:
         raise CorruptFile(name, f"its first line is no index: {error}") from error
+    if index.base != base_of(name):
+        raise CorruptFile(name, f"its index says that it begins at {index.base:x}")
+    return index
 
 
 def _whole(line: bytes) -> bool:

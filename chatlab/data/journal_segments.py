@@ -20,8 +20,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
-import msgspec
-
 from chatlab.data import journal_format as form
 from chatlab.disk.counted import Disk
 from chatlab.errors import CorruptFile
@@ -35,18 +33,14 @@ LEVEL = 6
 _MARK = b"z"
 
 
-class BlockIndex(msgspec.Struct, frozen=True):
+class BlockIndex(form.FirstLine, frozen=True):
     """The first line of a compressed segment.
 
     Attributes:
-        journal: the version of this format.
-        base: the position at which the segment begins.
         bytes: of the segment, not compressed.
         sizes: bytes of each block, compressed.
     """
 
-    journal: int
-    base: int
     bytes: int
     sizes: list[int]
 
@@ -99,8 +93,6 @@ def decode_index(name: str, head: bytes) -> tuple[BlockIndex, int]:
     """
     line = head[: head.find(b"\n") + 1]
     index = form.decode_line(name, line, _MARK, VERSION, BlockIndex)
-    if index.base != form.base_of(name):
-        raise CorruptFile(name, f"its index says that it begins at {index.base:x}")
     if len(index.sizes) != -(-index.bytes // BLOCK_BYTES):
         raise CorruptFile(name, f"its index has {len(index.sizes)} blocks for {index.bytes} bytes")
     return index, len(line)

@@ -14,7 +14,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -235,9 +235,7 @@ async def _speak(
 
 async def _until_idle(parts: Parts) -> None:
     """Until nothing waits to be saved; not for ever, because a part may never save anything."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(IDLE_TIMEOUT_S):
             while parts.processor.statistics().depth:  # noqa: ASYNC110 (no event tells)
                 await asyncio.sleep(0.001)
-    except TimeoutError:
-        pass

@@ -16,13 +16,7 @@ from chatlab.chat.parts.message_seams import Entry, Processor, ProcessorStatisti
 from chatlab.chat.settings import Settings
 from chatlab.course.checks import CheckBench, Mismatch, ms, repeated
 from chatlab.course.checks.messages import TIMESTAMP, Listener
-from chatlab.course.checks.queue_doubles import (
-    Fails,
-    Mistakes,
-    OutcomeLog,
-    SimulatedStore,
-    listed,
-)
+from chatlab.course.checks.queue_doubles import Fails, Mistakes, OutcomeLog, SimulatedStore, listed
 from chatlab.course.explaining import line_of
 from chatlab.course.simulation import StoryStep, now
 from chatlab.data.records import Message

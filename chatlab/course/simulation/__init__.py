@@ -22,6 +22,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 R = TypeVar("R")
@@ -198,6 +199,13 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+def line_in(frame: FrameType | None, file: str) -> int:
+    """The innermost line of a file that is running in a frame; 0 if none is."""
+    while frame is not None and frame.f_code.co_filename != file:
+        frame = frame.f_back
+    return frame.f_lineno if frame is not None else 0
+
+
 class StoryStep(NamedTuple):
     """One thing that happened.
 
@@ -237,12 +245,7 @@ class Story:
 
     def line(self) -> int:
         """The learner's line that is running right now; 0 if none is."""
-        frame = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename == self._work:
-                return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
-        return 0
+        return line_in(sys._getframe(1), self._work)
 
     @contextmanager
     def on_behalf_of(self, who: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, cast
 
 from chatlab.chat.parts.message_seams import Client, Entry
@@ -167,11 +167,7 @@ def _moments_s(part: str) -> list[float]:
     if part == "midnight":
         return [0.0] * _MESSAGES[part]
     chance = random.Random(PARTS.index(part))
-    moments, at_s = [], 0.0
-    for _ in range(_MESSAGES[part]):
-        at_s += chance.expovariate(_PER_S[part])
-        moments.append(at_s)
-    return moments
+    return list(accumulate(chance.expovariate(_PER_S[part]) for _ in range(_MESSAGES[part])))
 
 
 class _PartOfEvening:

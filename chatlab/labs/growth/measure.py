@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from chatlab.bench.audit import Audit
+from chatlab.bench.invalid_rounds import valid_rounds
 from chatlab.bench.rounds import Round, measure_round
 from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import RULE, Estimate, Fit, estimate, fit
@@ -174,7 +175,7 @@ def mode_growth(done: dict[int, list[Round]]) -> ModeGrowth:
 
 def growth_point(history: int, rounds: Sequence[Round]) -> GrowthPoint:
     """The rounds at one history, put together; their times from valid rounds if there are any."""
-    valid = [one for one in rounds if not one.invalid] or list(rounds)
+    valid = valid_rounds(rounds)
     messages = len(rounds[0].load.plan)
     speed = estimate([one.load.throughput_per_s for one in valid])
     each_bytes = [each for one in rounds if (each := bytes_per_message(one)) is not None]
