@@ -21,16 +21,8 @@ from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.view import words
-from chatlab.view.dashboard import measures
-from chatlab.view.dashboard.live import (
-    HISTORY_MAX,
-    every,
-    kept_output,
-    plain_line,
-    print_summary,
-    render,
-    show,
-)
+from chatlab.view.dashboard import live, measures
+from chatlab.view.dashboard.live import plain_line, print_summary, render, show
 from chatlab.view.modes import print_modes
 from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
 
@@ -44,7 +36,7 @@ def terminal(width: int = 80, *, tty: bool = True, **env: str) -> tuple[Console,
     return Console(file=file, force_terminal=tty, width=width, height=40, _environ=env), file
 
 
-async def stream(*snapshots: Snapshot) -> AsyncIterator[Snapshot]:
+async def stream(snapshots: Sequence[Snapshot]) -> AsyncIterator[Snapshot]:
     for snapshot in snapshots:
         yield snapshot
 
@@ -52,31 +44,28 @@ async def stream(*snapshots: Snapshot) -> AsyncIterator[Snapshot]:
 async def shown(snapshots: Sequence[Snapshot], width: int = 80, **options: Any) -> str:
     """What is written while these snapshots come."""
     console, file = terminal(width, **options)
-    await show(stream(*snapshots), console)
+    await show(stream(snapshots), console)
     return file.getvalue()
 
 
+STRAINS: dict[str, dict[str, Any]] = {
+    "busy": {},
+    "long mode": {"mode": LONG_MODE, "parts": MODES["naive"].parts | {"store": LONG_MODE[12:]}},
+    "many files": {"files": {f"a/long/name/of/a/{n}.json": FileIO(*[n] * 5) for n in range(30)}},
+    "long notes": {"notes": [ServerNote(1.0, "喝" * 200), ServerNote(2.0, "x" * 500, 10**6)]},
+    "many codes": {"refusals": {f"code_{n}": 10**6 for n in range(20)}},
+    "huge figures": {
+        **{"clients": 10**6, "uptime_s": 10**8, "cpu_s": 10**9},
+        **{"counts": Counts(*[10**9] * 6), "rates": Rates(*[10**6] * 4)},
+        **{"queue": ProcessorStatistics(10**9, 10**9, 10**6, 1, 1)},
+        **{"cache": ReaderStatistics(*[10**12] * 3), "ack_ms": Percentiles(*[10**7] * 4)},
+    },
+}
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"mode": LONG_MODE, "parts": MODES["naive"].parts | {"store": LONG_MODE[12:]}},
-        {"files": {f"a/long/name/of/a/file/{n}.json": FileIO(n, n, n, n, n) for n in range(30)}},
-        {"notes": [ServerNote(1.0, "喝" * 200), ServerNote(2.0, "x" * 500, 10**6)]},
-        {"refusals": {f"code_{n}": 10**6 for n in range(20)}},
-        {
-            **{"clients": 10**6, "uptime_s": 10**8, "cpu_s": 10**9},
-            **{"counts": Counts(*[10**9] * 6), "rates": Rates(*[10**6] * 4)},
-            **{"queue": ProcessorStatistics(10**9, 10**9, 10**6, 1, 1)},
-            **{"cache": ReaderStatistics(*[10**12] * 3), "ack_ms": Percentiles(*[10**7] * 4)},
-        },
-    ],
-    ids=["busy", "long mode", "many files", "long notes", "many codes", "huge figures"],
-)
-def test_dashboard_is_never_wider_or_taller_than_asked(
-    width: int, height: int, changes: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("changes", STRAINS.values(), ids=STRAINS)
+def test_dashboard_is_never_wider_or_taller_than_asked(width, height, changes) -> None:
     page = render([a_snapshot(3.0), a_snapshot(**({"uptime_s": 9.0} | changes))], width, height)
     lines = printed(page, 1_000)  # a wide console, so that nothing is cut or wrapped by it
     assert len(lines) <= height
@@ -116,9 +105,7 @@ ACK_LINES = {level: f"ack means {level} ({meaning})" for level, meaning in words
         ({}, "Ctrl-C"),
     ],
 )
-def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(
-    changes: dict[str, Any], line: str
-) -> None:
+def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(changes, line) -> None:
     text = "\n".join(dashboard(80, 24, a_snapshot(**changes)))
     assert re.search(line, text, re.MULTILINE)
     assert "None" not in text
@@ -145,17 +132,11 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("times_s", "seconds", "rates"),
-    [
-        ([t / 2 for t in range(1, 12)], 3, [100] * 3),
-        ([0.5, 2.25, 5.5], 10, [100] * 4),
-        ([3.5], 10, []),
-    ],
+    [([t / 2 for t in range(1, 12)], 3, 3), ([0.5, 2.25, 5.5], 10, 4), ([3.5], 10, 0)],
 )
-def test_rates_are_differences_of_totals_on_whole_seconds_whenever_snapshots_come(
-    times_s: list[float], seconds: int, rates: list[int]
-) -> None:
+def test_rates_are_differences_on_whole_seconds_whenever_snapshots_come(times_s, seconds, rates):
     history = [a_snapshot(at, counts=Counts(saved=int(at * 100))) for at in times_s]
-    assert measures.rates_per_s(history, lambda s: s.counts.saved, seconds) == rates
+    assert measures.rates_per_s(history, lambda s: s.counts.saved, seconds) == [100] * rates
 
 
 def test_a_gauge_is_the_last_value_seen_at_each_second() -> None:
@@ -165,9 +146,8 @@ def test_a_gauge_is_the_last_value_seen_at_each_second() -> None:
 
 def test_charts_of_messages_share_one_scale() -> None:
     counts = [Counts(accepted=t * 1_000, saved=t * 100) for t in range(30)]
-    lines = dashboard(
-        140, 24, *(a_snapshot(float(t), counts=each) for t, each in enumerate(counts))
-    )
+    history = [a_snapshot(float(t), counts=each) for t, each in enumerate(counts)]
+    lines = dashboard(140, 24, *history)
     for name, bars in (("accepted", "▇▇▇"), ("saved", "▂▂▂")):
         assert bars in next(line for line in lines if line.startswith(name))
 
@@ -200,9 +180,7 @@ WRITTEN: dict[Callable[..., str], dict[Any, str]] = {
     ("write", "value", "text"),
     [(write, value, text) for write, cases in WRITTEN.items() for value, text in cases.items()],
 )
-def test_figures_are_written_with_their_units(
-    write: Callable[[Any], str], value: Any, text: str
-) -> None:
+def test_figures_are_written_with_their_units(write, value: Any, text: str) -> None:
     assert write(value) == text
 
 
@@ -224,13 +202,11 @@ async def test_a_pipe_gets_one_plain_line_a_second_and_each_note_once() -> None:
     assert text.count("9s note: the disk is full") == 1
 
 
-async def test_a_dumb_terminal_and_a_pipe_with_forced_colours_get_plain_lines(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_dumb_terminal_and_a_coloured_pipe_get_plain_lines(monkeypatch, capsys) -> None:
     plain = plain_line(a_snapshot()) + "\n"
     assert await shown([a_snapshot(notes=[])], TERM="dumb") == plain
     monkeypatch.setenv("FORCE_COLOR", "1")
-    await show(stream(a_snapshot(notes=[])))
+    await show(stream([a_snapshot(notes=[])]))
     assert capsys.readouterr().out == plain
 
 
@@ -239,8 +215,8 @@ async def test_a_reader_that_has_gone_ends_the_plain_lines() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    await show(every(0, a_snapshot), Console(file=Gone()))
-    assert await anext(every(3_600, a_snapshot)) == a_snapshot()  # the first one comes at once
+    await show(live.every(0, a_snapshot), Console(file=Gone()))
+    assert await anext(live.every(3_600, a_snapshot)) == a_snapshot()  # the first comes at once
 
 
 async def test_a_terminal_gets_the_dashboard_and_is_left_as_it_was_when_cancelled() -> None:
@@ -270,10 +246,8 @@ async def test_the_screen_is_drawn_once_for_each_snapshot_without_colours_if_so_
     assert not COLOUR.search(await shown(history, NO_COLOR="1"))
 
 
-async def test_what_is_printed_behind_the_screen_is_shown_afterwards(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with kept_output():
+async def test_what_is_printed_behind_the_screen_is_shown_afterwards(capsys) -> None:
+    with live.kept_output():
         print("from a learner's part")
         print("and an error", file=sys.stderr)
         assert capsys.readouterr() == ("", "")
@@ -285,7 +259,7 @@ async def test_a_server_started_anew_starts_a_new_chart_and_forgetting_changes_n
     new = [a_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
     last_heading = (await shown(old + new, 140)).rpartition("accepted")[0].rpartition("messages")[2]
     assert "full height 50/s" in last_heading
-    many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(HISTORY_MAX + 50)]
+    many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(live.HISTORY_MAX + 50)]
     assert "full height 1/s" in await shown(many, 140)
 
 

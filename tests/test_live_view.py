@@ -37,12 +37,11 @@ MIDNIGHT = Scenario(name="midnight", words="at once", messages=COUNT)
 LONG_MODE = "naive+store=some/very/long/path/to/my_store_that_is_fast.py:MyStoreThatIsFast"
 
 
-class FakeWorker(LoadProcess):
+def worker(progress: LoadProgress | None) -> LoadProcess:
     """A load generator of which only its progress is there."""
-
-    def __init__(self, progress: LoadProgress | None) -> None:
-        super().__init__()
-        self.progress = progress
+    process = LoadProcess()
+    process.progress = progress
+    return process
 
 
 class Watched:
@@ -57,13 +56,12 @@ class Watched:
     def runs(self, name: str, number: int, *at: LoadProgress, step: Step = "measuring") -> Watched:
         """A mode's messages flow, in the round `number`."""
         for load in at or (None,):
-            worker = FakeWorker(load)
-            self.look({name: RoundProgress(number, 12, name, step, "ws://x", worker)})
+            self.look({name: RoundProgress(number, 12, name, step, "ws://x", worker(load))})
         return self
 
     def ends(self, name: str, number: int, wall_s: float, delivered: int = COUNT) -> Watched:
         """A round ended, after messages came back evenly over `wall_s`."""
-        self.compare.rounds_done[name].append(make_round(number, wall_s, delivered=delivered))
+        self.compare.rounds_done[name].append(make_round(number, wall_s, delivered))
         return self.look({})
 
     def counts(self, *pairs: tuple[int, int]) -> Watched:
@@ -75,7 +73,7 @@ class Watched:
     def demonstrates(self, *at: LoadProgress) -> Watched:
         """All modes run at once."""
         running = {
-            name: RoundProgress(1, 2, name, "measuring", "", FakeWorker(load))
+            name: RoundProgress(1, 2, name, "measuring", "", worker(load))
             for name, load in zip(self.names, at, strict=True)
         }
         return self.look(running, measurement=False)
@@ -108,7 +106,7 @@ def at(t_s: float, delivered: int, *, refused: int = 0, sent: int = COUNT) -> Lo
     return LoadProgress(t_s, sent, delivered + 5, delivered, refused, *latency)
 
 
-def make_round(number: int, wall_s: float, *, delivered: int = COUNT) -> Round:
+def make_round(number: int, wall_s: float, delivered: int = COUNT) -> Round:
     """A round in which the answers came evenly, each 0.1 ms after its ack."""
     ends_s = [(n + 1) / COUNT * wall_s for n in range(COUNT)]
     load = a_load(
@@ -160,22 +158,19 @@ def demonstration() -> Watched:
     return Watched().demonstrates(at(0.4, 100), at(0.3, 1_000))
 
 
-def of_a_ceiling() -> Watched:
-    ceiling = RoundProgress(3, 8, "ceiling: echo", "measuring")
-    return Watched().ends("naive", 1, 2.0).look({"echo": ceiling})
-
-
 def begun(number: int) -> Watched:
     """Naive runs in a round, after its server was asked once in the first one."""
     return Watched().counts(*[(100, 900)] * (number > 1)).runs("naive", number, at(0.2, 100))
 
 
 NARROW = (100, 29)
+CEILING = RoundProgress(3, 8, "ceiling: echo", "measuring")
 STEADY = Scenario(name="steady", words="", messages=COUNT, rate_per_s=200.0)
+Scene = Callable[[], Watched]
 BESIDE = "naive ─[^\n]*optimized ─"
 BOTH_LATENCIES = ("ack p95, send.*" * 2, "!" + "ack p95, send.*" * 3)
 # What stands on a whole screen of a size (regular expressions; with "!", what does not).
-SCREENS: list[tuple[Callable[[], Watched], tuple[int, int], Sequence[str]]] = [
+SCREENS: list[tuple[Scene, tuple[int, int], Sequence[str]]] = [
     (Watched, NARROW, [BESIDE]),
     (Watched, (99, 29), [f"!{BESIDE}"]),
     (ghost_and_live, (80, 23), BOTH_LATENCIES),
@@ -184,15 +179,14 @@ SCREENS: list[tuple[Callable[[], Watched], tuple[int, int], Sequence[str]]] = [
     (lambda: [*stages()][-1], (80, 23), BOTH_LATENCIES),
     (ghost_and_live, (80, 12), ["RUNNING round 2", "!ghost of"]),  # the one that runs
     (lambda: Watched("naive", "my\x1b[2Jmode"), (140, 39), ["!\x1b"]),
-    (of_a_ceiling, (80, 24), ["round 3 of 8, measuring ceiling: echo", "!RUNNING"]),
+    (
+        lambda: Watched().ends("naive", 1, 2.0).look({"echo": CEILING}),
+        *((80, 24), ["round 3 of 8, measuring ceiling: echo", "!RUNNING"]),
+    ),
     (demonstration, NARROW, ["NOT A MEASUREMENT: both run at once and take time from each"]),
     (demonstration, NARROW, ["!ghost", "!median"]),
     (demonstration, NARROW, ["RUNNING, t = 0.40 s", "done in 0.30 s"]),
-    (
-        lambda: Watched().ends("naive", 1, 2.0, delivered=990),
-        NARROW,
-        ["round 1 gave up after 2.00"],
-    ),
+    (lambda: Watched().ends("naive", 1, 2.0, 990), NARROW, ["round 1 gave up after 2.00"]),
     # A rate of many thousands leaves a space after its name.
     (lambda: Watched().runs("naive", 1, at(0.004, 400)), NARROW, ["per second +100,000 "]),
     # The set-up of the rooms is not counted as operations of messages; what comes after it is.
@@ -212,9 +206,7 @@ def check_patterns(patterns: Sequence[str], text: str) -> None:
 
 
 @pytest.mark.parametrize(("scene", "size", "patterns"), SCREENS)
-def test_screen_of_a_size(
-    scene: Callable[[], Watched], size: tuple[int, int], patterns: Sequence[str]
-) -> None:
+def test_screen_of_a_size(scene: Scene, size: tuple[int, int], patterns: Sequence[str]) -> None:
     check_patterns(patterns, scene().text(*size))
 
 
@@ -225,9 +217,8 @@ def test_charts_grow_only_where_everything_else_has_its_place(width: int) -> Non
 
 
 NOT_SENT_YET = LoadProgress(0.0, 0, 0, 0, 0, 0.0, None, None)
-# What each side shows of a comparison (regular expressions; with "!", what it does not).
 # What each side shows of a comparison (as above).
-SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
+SIDES: dict[str, tuple[Scene, list[str], list[str]]] = {
     "a running side shows every figure": (
         lambda: (
             Watched()
@@ -270,7 +261,7 @@ SIDES: dict[str, tuple[Callable[[], Watched], list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize(("scene", "on_left", "on_right"), SIDES.values(), ids=SIDES)
-def test_each_side(scene: Callable[[], Watched], on_left: list[str], on_right: list[str]) -> None:
+def test_each_side(scene: Scene, on_left: list[str], on_right: list[str]) -> None:
     for side, patterns in zip(scene().sides(), (on_left, on_right), strict=True):
         check_patterns(patterns, side)
 
@@ -289,12 +280,9 @@ def test_samples_of_an_endless_round_are_bounded_and_keep_its_start_and_its_late
     assert (run.samples[0].delivered, run.samples[-1].delivered) == (1, 3 * SAMPLES_MAX - 1)
 
 
-def test_finished_round_knows_its_exact_end_whatever_the_rounding_of_its_moments() -> None:
-    for hundredths in range(1, 200, 7):
+def test_finished_round_tells_its_exact_end_and_the_percentiles_of_the_latest_acks() -> None:
+    for hundredths in range(1, 200, 7):  # whatever the rounding of its moments
         assert finished(make_round(1, hundredths / 100)).at(9.0).delivered == COUNT
-
-
-def test_finished_round_tells_the_percentiles_of_the_latest_acks_at_any_moment() -> None:
     run = finished(make_round(1, 1.0))
     assert run.at(0.1).ack_p95_ms is None  # 100 acks are too few for a p95
     assert run.at(0.5).ack_p95_ms == pytest.approx(480, abs=5)  # of those from 0.1 s to 0.5 s
@@ -322,14 +310,11 @@ def test_rates_and_queues_have_one_scale_on_both_sides_and_begin_at_the_left() -
     assert queue[50:].strip() == ""
 
 
-def test_chart_is_as_long_as_its_scenario_time() -> None:
+def test_chart_is_as_long_as_its_time_makes_no_peak_of_a_last_step_and_has_blanks() -> None:
     run = finished(make_round(1, 2.0))
     assert len(run.rates_per_s(2.0, 0.1)) == 20
     assert run.rates_per_s(0.5, 0.1) == pytest.approx([500] * 5, rel=0.1)
     assert run.outstanding(0.5, 0.1)[-1] == pytest.approx(800, abs=20)  # the most in it
-
-
-def test_step_that_has_hardly_begun_makes_no_peak_and_what_nobody_saw_is_blank() -> None:
     run = Timeline(1, COUNT).with_sample(at(1.0, 100)).with_sample(at(1.01, 200))
     assert run.rates_per_s(1.01, 0.5) == [100, 100]
     assert run.outstanding(1.01, 0.5) == [None, 900, 800]
@@ -358,9 +343,9 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     for number, (name, wall_s) in enumerate([("naive", 1), ("optimized", 0.2), ("batched", 0.5)]):
         watched.ends(name, number + 1, wall_s)
     watched.runs("naive", 6, at(0.1, 50))
-    at_80, at_50 = watched.screen(80, 23)[-1], watched.screen(50, 23)[-1]
-    assert at_80 == "median so far: optimized 5,000/s, naive 1,000/s, batched 2,000/s"
-    assert "optimized 5,000/s" in at_50
+    whole = "median so far: optimized 5,000/s, naive 1,000/s, batched 2,000/s"
+    assert watched.screen(80, 23)[-1] == whole
+    assert "optimized 5,000/s" in watched.screen(50, 23)[-1]
 
 
 def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
@@ -377,9 +362,7 @@ def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:
     assert not re.search(r"\x1b\[[39]", text)
 
 
-async def test_a_terminal_gets_the_screen_and_is_left_empty_and_a_server_may_have_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_terminal_gets_the_screen_and_is_left_empty_without_a_server(monkeypatch) -> None:
     asked: list[str] = []
 
     async def fetch(url: str) -> Snapshot:
@@ -390,15 +373,12 @@ async def test_a_terminal_gets_the_screen_and_is_left_empty_and_a_server_may_hav
     file = io.StringIO()
     sized: dict[str, Any] = {"force_terminal": True, "width": 100, "height": 30}
     await watch_for_a_moment(Console(file=file, **sized, _environ={"TERM": "xterm"}))
-
     assert asked == ["ws://x"]  # what its files cost
     assert "not run yet" in file.getvalue()
     assert file.getvalue().endswith("\x1b[2K")  # the last lines are erased: the result follows
 
 
-async def test_without_a_terminal_there_are_plain_lines(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_without_a_terminal_there_are_plain_lines(monkeypatch, capsys) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     await watch_for_a_moment(None)
     assert capsys.readouterr().err == "round 1 of 12: naive\n"
@@ -406,7 +386,7 @@ async def test_without_a_terminal_there_are_plain_lines(
 
 async def watch_for_a_moment(console: Console | None) -> None:
     """Follow a comparison whose first round has begun, until all tasks have had their turns."""
-    race = Compare(["naive", "optimized"], MIDNIGHT, seed=1, rounds=6, work_folder=Path())
+    race = Watched().compare
     race.under_way["naive"] = RoundProgress(1, 12, "naive", "measuring", "ws://x", None)
     following = asyncio.create_task(follow_live(race, console))
     for _ in range(20):
