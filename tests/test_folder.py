@@ -70,10 +70,8 @@ async def test_history_is_added_to_a_fresh_folder(tmp_path: Path) -> None:
 
 async def test_history_in_a_folder_with_messages_or_no_public_room_is_refused(tmp_path) -> None:
     before = content(fill(tmp_path, [message(1)]))
-
     assert "fills a fresh data folder only" in await refusal(tmp_path, history=10)
     assert content(tmp_path) == before
-
     (tmp_path / MESSAGES.name).unlink()
     rooms = CHATROOMS.encode([Room("staff", "Staff", ("alice",), private=True)])
     (tmp_path / CHATROOMS.name).write_bytes(rooms)
@@ -116,7 +114,6 @@ async def test_a_folder_in_use_is_refused_and_free_again_after_use_or_failure(tm
 @pytest.mark.parametrize("below", ["", "below"])
 async def test_a_path_that_is_a_file_or_below_one_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("hello")
-
     said = await refusal(tmp_path / "file" / below)
     assert said.startswith("cannot use the data folder")
     assert said.endswith("choose another folder with --data")
@@ -133,13 +130,7 @@ async def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypat
         return true_open(path, mode, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", read_only)
-
     assert "Permission denied" in await refusal(tmp_path)
-
-
-def test_the_starting_data_are_valid() -> None:
-    for file in ALL_FILES:
-        file.decode((starting_data() / file.name).read_bytes())
 
 
 async def test_a_journal_whose_beginning_was_interrupted_is_begun_anew(tmp_path: Path) -> None:
