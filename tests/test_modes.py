@@ -41,7 +41,6 @@ def complaint(text: str) -> str:
 @pytest.mark.parametrize("name", MODES)
 async def test_every_mode_can_be_put_together(name: str, tmp_path: Path) -> None:
     parts = put_together(name, tmp_path)
-
     assert MODES[name].words
     assert MODES[name].parts.keys() == PARTS.keys()
     for role in PARTS:
@@ -51,15 +50,10 @@ async def test_every_mode_can_be_put_together(name: str, tmp_path: Path) -> None
     assert parts.ack_means == ack_means(parse(name))
 
 
-def test_every_part_fits_its_seam() -> None:
+async def test_every_part_fits_its_seam_and_every_line_up_can_be_put_together(tmp_path) -> None:
     assert PARTS.keys() == SEAMS.keys()
     for role, choices in PARTS.items():
-        for part in choices.values():
-            assert issubclass(part, SEAMS[role])
-            assert not getattr(part, "__abstractmethods__", None)
-
-
-async def test_every_line_up_can_be_put_together(tmp_path: Path) -> None:
+        assert all(issubclass(part, SEAMS[role]) for part in choices.values()), role
     for choice in product(*PARTS.values()):
         swaps = "".join(f"+{role}={part}" for role, part in zip(PARTS, choice, strict=True))
         assert put_together("naive" + swaps, tmp_path).ack_means in ACK_LEVELS
@@ -74,7 +68,6 @@ async def test_every_line_up_can_be_put_together(tmp_path: Path) -> None:
 def test_swaps_change_these_parts_no_other_and_not_the_table(swapped: dict[str, str]) -> None:
     text = "naive" + "".join(f"+{role}={part}" for role, part in swapped.items())
     line_up = parse(text)
-
     assert line_up.name == text
     assert line_up.parts == MODES["naive"].parts | swapped
     assert all(line_up.classes[role] is PARTS[role][part] for role, part in swapped.items())
@@ -85,29 +78,20 @@ def test_swaps_change_these_parts_no_other_and_not_the_table(swapped: dict[str, 
 
 
 def test_every_knob_turns_a_setting_of_its_own_and_swaps_no_part() -> None:
-    turned = parse(
-        "cached+batch-size=2+flush-interval=0.5+cache-ttl=1e-1+processor=queueing+queue-limit=9"
-        "+segment-size=5"
-    )
-
-    assert turned.turned(Settings()) == Settings(
-        batch_size_max=2, flush_interval_s=0.5, cache_ttl_s=0.1, queue_limit=9, segment_bytes_max=5
-    )
+    knobs = "batch-size=2+flush-interval=0.5+cache-ttl=1e-1+queue-limit=9+segment-size=5"
+    turned = parse(f"cached+processor=queueing+{knobs}")
+    values = {"batch_size_max": 2, "flush_interval_s": 0.5, "cache_ttl_s": 0.1, "queue_limit": 9}
+    assert turned.turned(Settings()) == Settings(**values, segment_bytes_max=5)
     assert turned.parts == MODES["cached"].parts | {"processor": "queueing"}
     assert turned.knobs.keys() == KNOBS.keys()
 
 
-def test_the_name_wins_over_the_option_and_the_last_of_two_over_the_first() -> None:
+async def test_a_name_wins_over_an_option_the_last_over_the_first_and_parts_obey(tmp_path) -> None:
     settings = Settings(batch_size_max=99)
-
     assert parse("optimized").turned(settings) == settings
     line_up = parse("optimized+batch-size=10+batch-size=20")
     assert line_up.turned(settings).batch_size_max == 20
-
-
-async def test_the_parts_get_the_turned_settings(tmp_path: Path) -> None:
     parts = put_together("optimized+batch-size=10+cache-ttl=0", tmp_path)
-
     assert parts.processor.settings == Settings(batch_size_max=10, cache_ttl_s=0)
     assert parts.reader.settings.cache_ttl_s == 0
 
@@ -139,21 +123,12 @@ def test_what_is_unknown_is_answered_with_all_that_there_is(text: str, hints: li
 # What an ack means.
 
 
-@pytest.mark.parametrize(
-    ("mode", "level"),
-    [
-        ("naive", "written"),
-        ("batched", "queued"),
-        ("batched", "written"),
-        ("optimized", "written"),
-        ("optimized", "synced"),
-    ],
-)
-async def test_an_ack_can_be_raised(mode: str, level: AckLevel, tmp_path: Path) -> None:
-    assert put_together(mode, tmp_path, ack=level).ack_means == level
-
-
-async def test_an_ack_cannot_be_lowered(tmp_path: Path) -> None:
+async def test_an_ack_can_be_raised_and_not_lowered(tmp_path: Path) -> None:
+    for mode, level in (
+        *(("naive", "written"), ("batched", "queued"), ("batched", "written")),
+        *(("optimized", "written"), ("optimized", "synced")),
+    ):
+        assert put_together(mode, tmp_path, ack=level).ack_means == level
     with pytest.raises(UsageError, match=r"--ack queued is less than .*'naive'.*\(written\)"):
         put_together("naive", tmp_path, ack="queued")
 
