@@ -36,9 +36,7 @@ async def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path)
 
 
 @pytest.mark.real
-async def test_a_simulated_disk_is_given_to_each_server_and_named_in_the_result(
-    tmp_path: Path,
-) -> None:
+async def test_a_simulated_disk_is_given_to_each_server_and_named_in_results(tmp_path) -> None:
     file, table = tmp_path / "result.json", tmp_path / "result.csv"
     plan = ["--disk", "network", "--fault", "eio@write:20+3"]
     load = ["--rounds", "1", "--messages", "60", "--users", "2", "--no-live"]
@@ -60,13 +58,14 @@ async def test_a_simulated_disk_is_given_to_each_server_and_named_in_the_result(
 @pytest.mark.real
 async def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
     done = await run("compare", "racy", "--rounds", "1", "--messages", "200", "--users", "10")
-
     assert done.code == 1
     assert "racy is NOT SAFE" in done.out
     assert "NOT CLEAN" in done.out
 
 
 # Ctrl-C.
+
+MANY_ROUNDS = ["--rounds=500", "--messages=50", "--users=4"]
 
 
 def processes_that_name(folder: Path) -> list[str]:
@@ -82,18 +81,12 @@ def processes_that_name(folder: Path) -> list[str]:
     [
         # At one message a second the first round takes longer than any test.
         (["--messages=1000", "--rate=1"], "round 1 of ", ["Nothing was measured"], 0),
-        (
-            ["--rounds=500", "--messages=50", "--users=4"],
-            r"round ([2-9]|\d\d+) of 1000",  # not every round is reported
-            ["PARTIAL", "delivered per second"],
-            1,
-        ),
+        # Not every round is reported.
+        (MANY_ROUNDS, r"round ([2-9]|\d\d+) of 1000", ["PARTIAL", "delivered per second"], 1),
     ],
     ids=["in the first round", "in the middle"],
 )
-async def test_ctrl_c_prints_what_there_is_and_leaves_nothing(
-    options: list[str], after: str, said: list[str], rounds: int, tmp_path: Path
-) -> None:
+async def test_ctrl_c_prints_a_result_and_ends_all(options, after, said, rounds, tmp_path) -> None:
     work, file = tmp_path / "work", tmp_path / "result.json"
     work.mkdir()
     words = [*options, "--work", str(work), "--json", str(file)]
@@ -102,7 +95,6 @@ async def test_ctrl_c_prints_what_there_is_and_leaves_nothing(
         assert processes_that_name(work)  # so that the search itself is known to work
         process.send_signal(signal.SIGINT)
         code, out, errors = await ended(process)
-
     assert code == 130, errors
     assert [words for words in said if words not in out] == []
     assert "Traceback" not in errors

@@ -162,7 +162,7 @@ async def test_inspect_sees_what_a_server_saved_a_moment_ago(tmp_path, kind) -> 
 
 @pytest.mark.real
 @EACH_KIND
-async def test_beside_a_real_server_and_after_its_death(chatlab_data, tmp_path, source, kind):
+async def test_beside_a_real_server_and_after_it(chatlab_data, tmp_path, source, kind) -> None:
     folder, mode = tmp_path / "data", "naive" if kind == "json" else kind
     async with serving(folder, "--mode", mode, "--history", "50"):
         before = state(folder)

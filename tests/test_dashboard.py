@@ -134,7 +134,7 @@ def test_names_from_outside_cannot_steer_the_terminal() -> None:
     ("times_s", "seconds", "rates"),
     [([t / 2 for t in range(1, 12)], 3, 3), ([0.5, 2.25, 5.5], 10, 4), ([3.5], 10, 0)],
 )
-def test_rates_are_differences_on_whole_seconds_whenever_snapshots_come(times_s, seconds, rates):
+def test_rates_are_those_of_whole_seconds_whenever_asked(times_s, seconds, rates) -> None:
     history = [a_snapshot(at, counts=Counts(saved=int(at * 100))) for at in times_s]
     assert measures.rates_per_s(history, lambda s: s.counts.saved, seconds) == [100] * rates
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ class Watched:
     """A watch over this thread, a fake clock, and what came of it."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.told: list[str] = []
         self.ended: list[int] = []
         self.clock = FakeClock()
@@ -33,6 +35,13 @@ class Watched:
         for _ in range(round(seconds / LOOK_S)):
             self.clock.advance(LOOK_S)
             self.watch.look()
+
+    def block(self, seconds: float) -> None:
+        """Stand still in a line of a user's file."""
+        self.path.write_text(BLOCKS, "utf-8")
+        names: dict[str, Any] = {}
+        exec(compile(BLOCKS, str(self.path), "exec"), names)
+        names["block"](lambda: self.stand_still(seconds))
 
     async def beat(self) -> None:
         """Let the loop go on for a moment."""
@@ -47,14 +56,6 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path / "work.py")
 
 
-def blocked(path: Path, watched: Watched, seconds: float) -> None:
-    """Stand still in a line of that file."""
-    path.write_text(BLOCKS, "utf-8")
-    names: dict[str, object] = {}
-    exec(compile(BLOCKS, str(path), "exec"), names)
-    names["block"](lambda: watched.stand_still(seconds))  # type: ignore[operator]
-
-
 IN_LINE = "in work.py, line 3: meanwhile()  # here"
 BLOCKED = f"the event loop is blocked, and nobody is served, {IN_LINE}"
 ENDED = "the server was ended: its event loop was blocked for 15 s"
@@ -64,11 +65,10 @@ ENDED = "the server was ended: its event loop was blocked for 15 s"
     ("seconds", "told", "ended"),
     [(1.75, [], []), (10, [BLOCKED], []), (15, [BLOCKED, ENDED], [ExitCode.SOFTWARE])],
 )
-def test_a_stall_is_told_once_with_its_line_and_one_without_an_end_ends_the_process(
-    tmp_path: Path, watched: Watched, seconds: float, told: list[str], ended: list[int]
+def test_a_stall_is_told_once_with_its_line_and_a_long_one_ends(
+    watched, seconds, told, ended
 ) -> None:
-    blocked(tmp_path / "work.py", watched, seconds)
-
+    watched.block(seconds)
     assert [words[: len(start)] for words, start in zip(watched.told, told, strict=True)] == told
     assert all(words.endswith(IN_LINE) for words in watched.told)
     assert watched.ended == ended
@@ -76,34 +76,27 @@ def test_a_stall_is_told_once_with_its_line_and_one_without_an_end_ends_the_proc
 
 def test_a_stall_outside_users_files_is_told_with_the_line_that_it_is(watched: Watched) -> None:
     watched.stand_still(2)
-
     told = "".join(watched.told)
     assert "in test_process.py" not in told  # the innermost line is the watchdog's own
     assert "nobody is served, in process.py, line " in told
 
 
-async def test_each_stall_is_told(tmp_path: Path, watched: Watched) -> None:
-    for _ in range(2):
-        blocked(tmp_path / "work.py", watched, 3)
-        await watched.beat()
-        watched.stand_still(0.25)
-
-    assert len(watched.told) == 2
-
-
-def test_a_machine_that_was_asleep_is_no_stall(watched: Watched) -> None:
+async def test_each_stall_is_told_and_a_machine_that_was_asleep_is_none(watched: Watched) -> None:
     watched.clock.advance(3_600)
     watched.watch.look()
     watched.stand_still(1)
-
-    assert watched.told == []
-    assert watched.ended == []
+    assert (watched.told, watched.ended) == ([], [])
+    await watched.beat()
+    for _ in range(2):
+        watched.block(3)
+        await watched.beat()
+        watched.stand_still(0.25)
+    assert len(watched.told) == 2
 
 
 async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOOK_S", 0.01)
     told = threading.Event()
-    here = Path(__file__)
     words: list[str] = []
 
     def tell(sentence: str) -> None:
@@ -111,7 +104,7 @@ async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.Mon
         told.set()
 
     clock = FakeClock()
-    watch = LoopWatchdog([str(here)], tell, clock, told_after_s=100, ended_after_s=1e9)
+    watch = LoopWatchdog([__file__], tell, clock, told_after_s=100, ended_after_s=1e9)
     running = asyncio.create_task(watch.run())
     await asyncio.sleep(0)
     while not told.is_set():  # the loop stands still here
