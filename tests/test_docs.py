@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from chatlab.chat.modes import MODES, ack_means, parse
 from chatlab.course.workplace import make_course
+from tests.support.command_line import CHATLAB
 from tests.support.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,16 +42,9 @@ def shown_commands() -> list[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server, for the commands that need one."""
-    words = ["serve", "--port", "0", "--stop-with-stdin", "--no-dashboard", "--data"]
-    command = [
-        sys.executable,
-        "-m",
-        "chatlab",
-        *words,
-        str(tmp_path_factory.mktemp("docs") / "data"),
-    ]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    data, pipe = str(tmp_path_factory.mktemp("docs") / "data"), subprocess.PIPE
+    words = ("serve", "--port", "0", "--stop-with-stdin", "--no-dashboard", "--data", data)
+    with subprocess.Popen([*CHATLAB, *words], stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().removeprefix("listening on ").strip()
         process.communicate()
@@ -86,7 +79,7 @@ def made_quick(command: str, url: str, folder: Path) -> list[str]:
         make_course(folder / "course")  # what is kept must not end up in a checkout
         words += ["--course", str(folder / "course")]
         words += ["--seeds", "2"] if "verify" in words else []
-    return [sys.executable, "-m", "chatlab", name, *words, *LESS_TO_DO.get(name, "").split()]
+    return [*CHATLAB, name, *words, *LESS_TO_DO.get(name, "").split()]
 
 
 @pytest.mark.real
