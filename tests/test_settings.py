@@ -32,9 +32,7 @@ knobs = pytest.mark.parametrize("knob", KNOBS.values(), ids=KNOBS)
 
 @doors
 @knobs
-def test_a_knob_takes_both_bounds_and_says_what_it_takes_instead_of_more(
-    knob: Knob, door: Door
-) -> None:
+def test_a_knob_takes_both_bounds_and_refuses_what_is_beyond(knob: Knob, door: Door) -> None:
     for value in (knob.lowest, knob.default, knob.highest):
         assert door(knob.name, str(value)) == value
     for value in (knob.lowest - 1, knob.highest + 1):

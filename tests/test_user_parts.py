@@ -23,8 +23,6 @@ GOOD = f"""
     async def read(self, file):
         return file.decode(await self.files.read(file.name))
 """
-
-
 WRITER = """
 from chatlab.chat.parts.storage_seams import Writer
 class Mine(Writer):
