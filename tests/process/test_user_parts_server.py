@@ -128,7 +128,6 @@ async def test_what_is_printed_is_shown_and_never_stops_the_server(
 ) -> None:
     await alice.say("print")
     await alice.until(lambda: "print" in alice.heard(), "a message after the print")
-    assert server.process.stdout is not None
     while (line := (await server.process.stdout.readline()).decode()) != "as printed\n":
         assert line, "it ended"
     assert await server.end("SIGTERM") == 0

@@ -33,20 +33,15 @@ class Model:
     """What the server should know and answer, in the simplest words possible."""
 
     def __init__(self) -> None:
-        source = starting_data()
-        self.rooms = {
-            room["id"]: room for room in json.loads((source / "chatrooms.json").read_bytes())
-        }
-        self.messages = [
-            (m["roomId"], m["sender"], m["content"])
-            for m in json.loads((source / "messages.json").read_bytes())
-        ]
+        names = ("chatrooms.json", "messages.json")
+        rooms, messages = (json.loads((starting_data() / name).read_bytes()) for name in names)
+        self.rooms = {room["id"]: room for room in rooms}
+        self.messages = said(messages)
         self.live: dict[str, set[str]] = defaultdict(set)
         self.heard: dict[str, list[tuple[str, str, str]]] = {user: [] for user in USERS}
 
-    def said(self, room: str, user: str, content: str) -> str:
-        refusal = self._stranger(room, user)
-        if refusal:
+    def say(self, room: str, user: str, content: str) -> str:
+        if refusal := self._stranger(room, user):
             return refusal
         self.messages.append((room, user, content))
         for member in self.live[room]:
@@ -54,10 +49,9 @@ class Model:
         return "ack"
 
     def join_room(self, room: str, user: str) -> str:
-        if room not in self.rooms:
-            return "no_such_room"
-        if self.rooms[room]["private"] and user not in self.rooms[room]["participants"]:
-            return "not_a_member"
+        refusal = self._stranger(room, user)
+        if refusal and (refusal == "no_such_room" or self.rooms[room]["private"]):
+            return refusal
         self._add(room, user)
         self.live[room].add(user)
         return "ack"
@@ -121,7 +115,7 @@ class Conversation:
             user, room = self._user(), self._room()
             self._serial += 1
             content = f"{self._serial}: " + AWKWARD * self._random.randint(0, 3)
-            expected = self.model.said(room, user, content)
+            expected = self.model.say(room, user, content)
             self._sent += expected == "ack"
             said.append((user, await self._clients[user].shout(content, room), expected))
         for user, ref, expected in said:
@@ -131,9 +125,8 @@ class Conversation:
     async def _change(self) -> None:
         """Somebody joins, leaves, creates or invites to a room."""
         user, room, fields = self._user(), self._room(), {}
-        kind = self._random.choices(
-            ("join_room", "leave_room", "create_room", "invite"), (4, 3, 2, 2)
-        )[0]
+        kinds = ("join_room", "leave_room", "create_room", "invite")
+        kind = self._random.choices(kinds, (4, 3, 2, 2))[0]
         if kind == "create_room":
             fields["private"] = self._random.random() < 0.5
         elif kind == "invite":
@@ -149,11 +142,11 @@ class Conversation:
         if isinstance(expected, str):
             assert answer["code"] == expected
             return
-        found = [(m["roomId"], m["sender"], m["content"]) for m in answer["messages"]]
+        found = said(answer["messages"])
         assert len(found) == len(expected)
-        said = by_sender([m for m in self.model.messages if m[0] == room])
+        all_of_it = by_sender([m for m in self.model.messages if m[0] == room])
         for sender, latest in by_sender(found).items():
-            assert latest == said[sender][-len(latest) :]
+            assert latest == all_of_it[sender][-len(latest) :]
 
     async def _settle(self) -> None:
         """Wait until all that was said is delivered: only then may the rooms change."""
@@ -162,12 +155,8 @@ class Conversation:
             "everything said is delivered",
         )
         for user, client in self._clients.items():
-            await client.until(
-                lambda user=user, client=client: (
-                    len(client.of("message")) >= len(self.model.heard[user])
-                ),
-                f"all that {user} should hear",
-            )
+            count = len(self.model.heard[user])
+            await client.until(lambda c=client, n=count: len(c.heard()) >= n, f"{user}'s messages")
 
     def _user(self) -> str:
         return self._random.choice(USERS)
@@ -181,12 +170,17 @@ def outcome(answer: Frame) -> str:
     return answer["code"] if answer["type"] == "error" else answer["type"]  # type: ignore[no-any-return]
 
 
+def said(frames: list[Frame]) -> list[tuple[str, str, str]]:
+    """The room, the sender and the content of each message."""
+    return [(frame["roomId"], frame["sender"], frame["content"]) for frame in frames]
+
+
 def by_sender(messages: list[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:
     """What each one said, in order: only this order is promised between concurrent senders."""
-    said = defaultdict(list)
+    spoken = defaultdict(list)
     for room, sender, content in messages:
-        said[sender].append((room, content))
-    return dict(said)
+        spoken[sender].append((room, content))
+    return dict(spoken)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -196,15 +190,13 @@ async def test_answers_deliveries_files_agree_with_model(
 ) -> None:
     knobs = {"flush_interval_s": 0.002, "batch_size_max": 5}
     async with chatting(mode, tmp_path, *USERS, rooms=(), **knobs) as (server, *clients):
-        named = dict(zip(USERS, clients, strict=True))
+        named = {client.user: client for client in clients}
         conversation = Conversation(server, named, seed)
         await conversation.run()
     model = conversation.model
     for user, client in named.items():
-        heard = [(m["roomId"], m["sender"], m["content"]) for m in client.of("message")]
-        assert by_sender(heard) == by_sender(model.heard[user]), user
-    on_disk = [(m["roomId"], m["sender"], m["content"]) for m in saved(tmp_path)]
-    assert by_sender(on_disk) == by_sender(model.messages)
+        assert by_sender(said(client.of("message"))) == by_sender(model.heard[user]), user
+    assert by_sender(said(saved(tmp_path))) == by_sender(model.messages)
     assert rooms(tmp_path) == model.rooms
 
 
@@ -214,14 +206,13 @@ async def test_many_senders_lose_nothing_and_keep_their_order(mode: str, tmp_pat
     knobs = {"flush_interval_s": 0.002, "batch_size_max": 7}
     async with chatting(mode, tmp_path, *names, **knobs) as (_, *clients):
         for turn in range(10):
-            for name, client in zip(names, clients, strict=True):
-                await client.shout(f"{name} {turn}")
+            for client in clients:
+                await client.shout(f"{client.user} {turn}")
         for client in clients:
             await client.until(lambda client=client: len(client.heard()) >= 120, "120 messages")
     spoken = {name: [f"{name} {turn}" for turn in range(10)] for name in names}
     for heard in [new_contents(tmp_path), *(client.heard() for client in clients)]:
-        said = {n: [text for text in heard if text.split()[0] == n] for n in names}
-        assert said == spoken
+        assert {n: [text for text in heard if text.split()[0] == n] for n in names} == spoken
     assert all(len(client.of("ack")) == 11 for client in clients)
 
 

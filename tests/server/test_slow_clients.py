@@ -119,7 +119,6 @@ async def test_a_tcp_connection_that_says_nothing_takes_nobodys_place(tmp_path: 
 
 async def _slow_zoe(server: ChatServer, max_queue: int | None) -> ChatClient:
     """A client without megabytes of buffers in the kernel: with them, nothing ever waits."""
-    assert server._server is not None
     [listening] = server._server.sockets
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
     sock = socket.socket()

@@ -53,10 +53,7 @@ async def test_no_acked_message_is_lost_in_a_busy_stop(
     names = [f"user-{n}" for n in range(8)]
     how = {"flush_interval_s": 0.002 * turn}
     async with chatting(mode, tmp_path, *names, **how) as (server, *clients):
-        talking = [
-            asyncio.create_task(client.talk_until_gone(str(number), 5))
-            for number, client in enumerate(clients)
-        ]
+        talking = [asyncio.create_task(one.talk_until_gone(5)) for one in clients]
         for client in clients:
             await client.until(lambda client=client: len(client.of("ack")) > 3, "some acks")
         farewell = await server.stop()
@@ -66,9 +63,9 @@ async def test_no_acked_message_is_lost_in_a_busy_stop(
         assert counts.accepted == counts.acked == counts.saved
     on_disk = new_contents(tmp_path)
     assert len(on_disk) == len(set(on_disk)) == counts.saved
-    for number, client in enumerate(clients):
+    for client in clients:
         acked = client.answered("ack")
-        mine = [text for text in on_disk if text.split()[0] == str(number)]
+        mine = [text for text in on_disk if text.split()[0] == client.user]
         assert mine[: len(acked)] == acked, "acked, and not on disk or not in order"
         assert not set(client.answered("error")) & set(on_disk)
         assert {f["code"] for f in client.of("error")} <= {"shutting_down"}

@@ -289,8 +289,8 @@ async def test_a_flood_on_a_slow_disk_is_bounded_and_every_ack_is_kept(
         for client in clients:
             client.on_frame = lambda _: depths.append(server.snapshot().queue.depth)
         for n in range(100):
-            for number, client in enumerate(clients):
-                await client.shout(f"{number} {n}")
+            for client in clients:
+                await client.shout(f"{client.user} {n}")
         for client in clients:
             await client.until(lambda c=client: len(c.of("ack") + c.of("error")) == 101, "answers")
         assert max(depths) <= (20 if refuses else 15)
@@ -301,8 +301,8 @@ async def test_a_flood_on_a_slow_disk_is_bounded_and_every_ack_is_kept(
             assert (await clients[0].say("again"))["type"] == "ack"
             assert new_contents(tmp_path)[-1] == "again"
     on_disk = new_contents(tmp_path)
-    for number, client in enumerate(clients):
-        mine = [text for text in on_disk if text.startswith(f"{number} ")]
+    for client in clients:
+        mine = [text for text in on_disk if text.startswith(client.user)]
         assert mine == [text for text in client.answered("ack") if text != "again"]
         assert len(mine) == 100 or refuses
 

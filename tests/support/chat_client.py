@@ -78,7 +78,8 @@ class ChatClient:
         on_frame: called with each frame at the moment of its arrival.
     """
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, user: str) -> None:
+        self.user = user
         self.connection = connection
         self.frames: list[Frame] = []
         self.said: dict[int, str] = {}
@@ -96,7 +97,7 @@ class ChatClient:
         # No proxy: whatever the environment says, these sockets lead to this machine.
         options = {"close_timeout": 2.0, "compression": None, "proxy": None} | options
         connection = await connect(f"{url}/?user={quote(user)}{query}", **options)
-        client = cls(connection)
+        client = cls(connection, user)
         await client.until(lambda: client.of("welcome") or client.of("error"), "a welcome")
         for room in rooms:
             await client.ask("join_room", roomId=room)
@@ -129,11 +130,11 @@ class ChatClient:
         """Send a message without waiting for its answer; returns its ref."""
         return await self.post("send_message", roomId=room, content=content)
 
-    async def talk_until_gone(self, name: str, wait_every: int) -> None:
+    async def talk_until_gone(self, wait_every: int) -> None:
         """Send messages until the server has gone; wait for every so manieth answer."""
         with suppress(ConnectionClosed, AssertionError):
             for n in range(100_000):
-                ref = await self.shout(f"{name} {n}")
+                ref = await self.shout(f"{self.user} {n}")
                 if n % wait_every == 0:
                     await self.answer(ref)
 

@@ -103,7 +103,6 @@ async def run(*words: str, typed: str = "", **how: Any) -> Done:
 
 async def until(stream: asyncio.StreamReader | None, text: str | re.Pattern[str]) -> str:
     """Everything that a process writes, up to the line that has this text in it."""
-    assert stream is not None
     wanted = re.compile(re.escape(text)) if isinstance(text, str) else text
     seen = ""
     async with asyncio.timeout(2 * WAIT_S):
