@@ -97,21 +97,19 @@ async def test_messages_that_cannot_be_saved_at_the_end_are_named_in_the_exit_co
 ) -> None:
     part = tmp_path / "never.py"
     part.write_text(
-        "from chatlab.errors import StorageError\n"
+        "from dataclasses import replace\n"
         "from chatlab.chat.parts.processor.queueing import QueueingProcessor\n"
         "class GivesUpSoon(QueueingProcessor):\n"
         "    async def drain(self):\n"
-        "        unsaved = list(self.queue)\n"
-        "        await self.outcome.failed(unsaved, StorageError('write', 'it', 'no disk'))\n"
-        "        self._flusher and self._flusher.cancel()\n"
-        "        self.queue.clear()\n"
-        "        return unsaved\n"
+        "        self.settings = replace(self.settings, drain_timeout_s=0.1)\n"
+        "        return await super().drain()\n"
     )
     mode = f"optimized+processor={part}:GivesUpSoon"
-    options = ("--mode", mode, "--stop-with-stdin", *NEVER_FLUSHING)
+    options = ("--mode", mode, "--fault=eio@write:1+", *NEVER_FLUSHING, "--stop-with-stdin")
     async with serving_alice(tmp_path / "data", *options) as (server, alice):
         ref = await alice.shout("lost")
         await alice.answer(ref)
         assert await server.end() == 1
-    assert [answer["type"] for answer in alice.answers(ref)] == ["ack", "error"]
+    assert alice.answers(ref)[0]["type"] == "ack"
+    assert alice.answers(ref)[-1]["code"] == "storage_failed"
     assert server.rest.splitlines()[-1] == "stopped: 0 queued messages saved, 1 unsaved"

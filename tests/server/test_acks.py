@@ -11,13 +11,9 @@ from chatlab.chat.modes import MODES
 from tests.support.chat_client import ChatClient, Frame, chatting, new_contents
 
 PROMISES = {
-    "racy": "written",
-    "naive": "written",
-    "cached": "written",
-    "batched": "queued",
-    "optimized": "queued",
-    "journal": "synced",
-    "sqlite": "synced",
+    **dict.fromkeys(("racy", "naive", "cached"), "written"),
+    **dict.fromkeys(("batched", "optimized"), "queued"),
+    **dict.fromkeys(("journal", "sqlite"), "synced"),
 }
 NEVER_S = 3600.0
 

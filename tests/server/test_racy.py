@@ -44,16 +44,11 @@ async def test_of_messages_saved_at_once_all_are_acked_and_one_survives(tmp_path
 
 
 async def test_concurrent_senders_lose_acked_messages_soon_without_any_help(tmp_path: Path) -> None:
-    acked: list[str] = []
     names = [f"user-{n}" for n in range(10)]
     async with chatting("racy+writer=atomic", tmp_path, *names) as (_, *clients):
         for turn in range(100):
-            texts = [f"{n} {turn}" for n in range(10)]
-            answers = await asyncio.gather(
-                *(client.say(text) for client, text in zip(clients, texts, strict=True))
-            )
-            acked += [t for t, a in zip(texts, answers, strict=True) if a["type"] == "ack"]
-            on_disk = new_contents(tmp_path)
-            if lost := set(acked) - set(on_disk):
+            await asyncio.gather(*(one.say(f"{one.user} {turn}") for one in clients))
+            acked = {text for one in clients for text in one.answered("ack")}
+            if lost := acked - set(new_contents(tmp_path)):
                 break
     assert lost

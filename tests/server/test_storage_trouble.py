@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,11 +38,7 @@ def told(*clients: ChatClient) -> set[str]:
 @pytest.mark.parametrize(
     ("mode", "plan"),
     [
-        *(
-            (mode, plan)
-            for mode in QUEUED
-            for plan in ("enospc@1+3", "eio@fsync:2+3", "edquot@2,eio@fsync:3", "eio@4+6")
-        ),
+        *product(QUEUED, ("enospc@1+3", "eio@fsync:2+3", "edquot@2,eio@fsync:3", "eio@4+6")),
         ("batched", "erofs@truncate:2+3"),
         ("optimized+delivery=each", "eio@4+6"),
     ],
@@ -49,13 +46,12 @@ def told(*clients: ChatClient) -> set[str]:
 async def test_what_fails_is_saved_later_once_in_order(
     mode: str, plan: str, tmp_path: Path
 ) -> None:
-    texts = {name: [f"{name} {n}" for n in range(12)] for name in ("alice", "bob")}
     # A small share of the queue, so that there are many batches.
     how = on_a_disk(tmp_path, plan, client_queue_limit=3)
     async with chatting(mode, tmp_path, "alice", "bob", **how) as (server, alice, bob):
-        for mine, hers in zip(*texts.values(), strict=True):
-            await alice.shout(mine)
-            await bob.shout(hers)
+        for n in range(12):
+            for client in (alice, bob):
+                await client.shout(f"{client.user} {n}")
         for client in (alice, bob):
             await client.until(lambda c=client: len(c.of("ack")) == 13, "every ack")
             await client.until(lambda c=client: len(c.heard()) == 24, "every message")
@@ -66,8 +62,9 @@ async def test_what_fails_is_saved_later_once_in_order(
         assert told(alice, bob) == {"storage_delayed"}
         assert alice.heard() == bob.heard()
     assert new_contents(tmp_path) == bob.heard()
-    for name, said in texts.items():
-        assert [text for text in bob.heard() if text.startswith(name)] == said
+    for client in (alice, bob):
+        mine = [text for text in bob.heard() if text.startswith(client.user)]
+        assert mine == list(client.said.values())
 
 
 @pytest.mark.parametrize(
@@ -218,7 +215,7 @@ async def test_one_flooding_client_leaves_others_room_in_the_queue(tmp_path: Pat
 @pytest.mark.parametrize(
     ("mode", "plan"),
     [
-        *((mode, plan) for mode in QUEUED for plan in ("eio@3+", "enospc@1+", "eio@fsync:1+")),
+        *product(QUEUED, ("eio@3+", "enospc@1+", "eio@fsync:1+")),
         ("batched", "erofs@truncate:1+forever"),
     ],
 )

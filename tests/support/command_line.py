@@ -43,21 +43,19 @@ class Done(NamedTuple):
 
 def run_here(*words: str, folder: Path | None = None) -> Done:
     """Run a command in this process, in a folder."""
-    before = sys.argv, Path.cwd(), {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    sys.argv, code = ["chatlab", *words], 0
-    os.chdir(folder or before[1])
-    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
-    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+    code, handlers = 0, {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["chatlab", *words])
+        patch.chdir(folder or Path.cwd())
         try:
             main()
         except SystemExit as error:
             code = int(error.code or 0)
         finally:
-            sys.argv = before[0]
-            os.chdir(before[1])
-            for number, handler in before[2].items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
-    return Done(code, *(stream.buffer.getvalue().decode() for stream in streams))  # type: ignore[attr-defined]
+    return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
 
 
 @asynccontextmanager
@@ -136,12 +134,10 @@ class ServeProcess:
 
 
 @asynccontextmanager
-async def serving(
-    data: Path, *options: str, prefix: tuple[str, ...] = ()
-) -> AsyncIterator[ServeProcess]:
+async def serving(data: Path, *options: str, **how: Any) -> AsyncIterator[ServeProcess]:
     """A server in a process of its own, on a free port."""
     words = ("serve", "--port=0", "--no-dashboard", f"--data={data}", *options)
-    async with command(*words, prefix=prefix) as process:
+    async with command(*words, **how) as process:
         yield ServeProcess(process, await until(process.stdout, "\n"))
 
 
