@@ -78,8 +78,7 @@ async def test_a_signal_under_load_loses_nothing_that_was_acked(
 @needs_signals
 async def test_a_second_signal_does_not_interrupt_the_saving(tmp_path: Path) -> None:
     obstacle = tmp_path / "messages.json.tmp"
-    options = ("--mode", "optimized", *NEVER_FLUSHING)
-    async with serving_alice(tmp_path, *options) as (server, alice):
+    async with serving_alice(tmp_path, "--mode=optimized", *NEVER_FLUSHING) as (server, alice):
         await alice.say("precious")
         obstacle.mkdir()
         server.process.send_signal(signal.SIGINT)

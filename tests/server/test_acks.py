@@ -70,13 +70,6 @@ async def test_a_raised_ack_waits_for_the_disk(mode: str, level: str, tmp_path: 
         assert acked[-1][1] == ["one", "two", "three"]
 
 
-async def test_an_ack_that_means_queued_does_not_wait_for_the_disk(tmp_path: Path) -> None:
-    async with chatting("optimized", tmp_path, "alice", flush_interval_s=NEVER_S) as (_, alice):
-        assert (await alice.say("one"))["means"] == "queued"
-        assert new_contents(tmp_path) == []
-    assert new_contents(tmp_path) == ["one"]
-
-
 async def test_a_store_that_promises_only_queued_is_acked_too(tmp_path: Path) -> None:
     """Its processor saves before it acks: the ack waits for that save."""
     mode = f"journal+store={machine.__file__}:MemoryStore"

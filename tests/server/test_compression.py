@@ -57,14 +57,12 @@ async def test_a_small_frame_that_inflates_too_far_closes_the_connection(tmp_pat
         socket = await connect(
             f"{server.url}/?user=alice", compression="deflate", create_connection=CountingConnection
         )
-        assert isinstance(socket, CountingConnection)
         await socket.recv()
         before = socket.bytes_out
         await socket.send("x" * (FRAME_BYTES_MAX + 1))
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
         assert socket.bytes_out - before < 1_000
-        assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
 
 

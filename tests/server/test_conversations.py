@@ -13,15 +13,7 @@ import pytest
 from chatlab.chat.modes import MODES
 from chatlab.chat.server.app import ChatServer
 from chatlab.data.folder import starting_data
-from tests.support.chat_client import (
-    ChatClient,
-    Frame,
-    chatting,
-    eventually,
-    new_contents,
-    rooms,
-    saved,
-)
+from tests.support.chat_client import ChatClient, Frame, chatting, eventually, new_contents, saved
 
 SAFE_MODES = [mode for mode in MODES if mode != "racy"]
 USERS = ("alice", "bob", "carol", "zoe")
@@ -193,7 +185,8 @@ async def test_answers_deliveries_files_agree_with_model(
     for user, client in named.items():
         assert by_sender(said(client.of("message"))) == by_sender(model.heard[user]), user
     assert by_sender(said(saved(tmp_path))) == by_sender(model.messages)
-    assert rooms(tmp_path) == model.rooms
+    rooms = json.loads((tmp_path / "chatrooms.json").read_bytes())
+    assert rooms == list(model.rooms.values())
 
 
 @pytest.mark.parametrize("mode", SAFE_MODES)

@@ -223,8 +223,7 @@ async def test_on_a_broken_disk_a_stop_tells_all_senders(
     mode: str, plan: str, tmp_path: Path
 ) -> None:
     how = on_a_disk(tmp_path, plan, drain_timeout_s=0.05)
-    async with chatting(mode, tmp_path, "alice", rooms=(), **how) as (server, alice):
-        await alice.ask("join_room", roomId="general")
+    async with chatting(mode, tmp_path, "alice", **how) as (server, alice):
         refs = [await alice.shout(f"message {n}") for n in range(5)]
         await alice.until(lambda: alice.of("error"), "bad news")
         await eventually(lambda: server.snapshot().queue.failures > 2, "three failures")

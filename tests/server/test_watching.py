@@ -62,7 +62,6 @@ async def test_stats_and_metrics_count_each_step_of_each_message(mode: str, tmp_
     assert (seen.queue.depth, seen.queue.oldest_s, seen.queue.failures) == (0, 0, 0)
     assert (seen.cache.hits > 0) == (MODES[mode].parts["reader"] == "ttl")
     assert (seen.ack_ms.n, seen.save_ms.n, seen.delivery_ms.n) == (N, N, N)
-    assert seen.ack_ms.p50 is not None
     assert seen.ack_ms.p50 > 0
     assert seen.rss_peak_bytes >= seen.rss_bytes > 0
     assert (health.status, health.json) == (200, {"status": "ok", "mode": mode})

@@ -237,8 +237,3 @@ def saved(folder: Path) -> list[Frame]:
 def new_contents(folder: Path) -> list[str]:
     """The content of the messages on disk that were not there at the start."""
     return [m["content"] for m in saved(folder) if not re.match(r"welcome-|history-", m["id"])]
-
-
-def rooms(folder: Path) -> dict[str, Frame]:
-    """The rooms on disk, by id."""
-    return {room["id"]: room for room in json.loads((folder / "chatrooms.json").read_bytes())}

@@ -136,8 +136,7 @@ class FakeClient:
         self.frame_style = frames
         self.latest_ref = -1
         self.frames: list[bytes] = []
-        self.released = 0
-        self.reserved = 0
+        self.released = self.reserved = 0
         self._on_send = on_send
 
     async def send(self, frame: bytes) -> None:
@@ -214,13 +213,11 @@ class FakeOutcome:
         self._note("saved", batch)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
-        self._note("delayed", batch)
-        self.errors.append(error)
+        self._note("delayed", batch, error)
         self.pauses_s.append(retry_in_s)
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
-        self._note("failed", batch)
-        self.errors.append(error)
+        self._note("failed", batch, error)
 
     def of(self, what: str) -> list[str]:
         """The ids of the messages that this happened to, in order."""
@@ -230,7 +227,8 @@ class FakeOutcome:
         """All that happened to one message, in order."""
         return [kind for kind, batch, _ in self.events if message_id in batch]
 
-    def _note(self, what: str, batch: Sequence[Entry]) -> None:
+    def _note(self, what: str, batch: Sequence[Entry], *errors: StorageError) -> None:
+        self.errors += errors
         at = asyncio.get_running_loop().time()
         self.events.append((what, [entry.message.id for entry in batch], at))
 
