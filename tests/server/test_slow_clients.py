@@ -142,9 +142,12 @@ async def test_a_flood_of_long_messages_disconnects_nobody_who_reads(tmp_path: P
     long = "\U0001f386" * 4_000
     names = ["alice", "bob", "carol", "dave", "eve"]
     async with chatting("journal", tmp_path, *names) as (server, *clients):
-        for n in range(EACH):  # without waiting, so that much waits together
-            for client in clients:
+
+        async def shout_often(client: ChatClient) -> None:
+            for n in range(EACH):
                 await client.shout(f"{n} {long}"[:4_000])
+
+        await asyncio.gather(*map(shout_often, clients))  # so that much waits together
         for client in clients:
             await client.until(lambda c=client: len(c.heard()) == 5 * EACH, "every message")
         assert not _notes(server, "was disconnected")
