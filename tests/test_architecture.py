@@ -27,8 +27,14 @@ BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may us
     "data": {"errors", "disk"},
 }
 FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
-    *({"server_job"}, {"server"}, {"interchange"}, {"session"}, {"modes", "rooms", "process"}),
-    *({"outcome"}, {"metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
+    *(
+        {"server_job"},
+        {"server"},
+        {"interchange"},
+        {"session"},
+        {"modes", "rooms", "process", "rules"},
+    ),
+    *({"outcome"}, {"trace", "metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"user_parts"},
 ]
 IMPLEMENTATIONS = {part.__module__ for choices in PARTS.values() for part in choices.values()}

@@ -24,7 +24,7 @@ from chatlab.chat.parts.message_seams import Monitor
 from chatlab.chat.parts.monitor.totals import TotalsMonitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote
-from tests.support.parts import FakeClock
+from tests.support.parts import FakeClock, entry
 
 FRACTIONS = ("0", "0.01", "0.25", "0.5", "0.9", "0.95", "0.99", "1")
 
@@ -92,12 +92,11 @@ def metrics() -> Metrics:
 
 
 def test_counts_each_step_of_a_message_and_each_refusal_by_its_code(metrics: Metrics) -> None:
-    at = metrics.clock()
     for _ in range(3):
         metrics.accepted()
-    metrics.acked([at])
-    metrics.saved([at, at])
-    metrics.delivered([at, at], frames=10)
+    metrics.acked([entry(1)])
+    metrics.saved([entry(1), entry(2)])
+    metrics.delivered([entry(1), entry(2)], frames=10)
     for code in ("bad_json", "overloaded", "bad_json"):
         metrics.refused(code)
 
@@ -108,10 +107,10 @@ def test_counts_each_step_of_a_message_and_each_refusal_by_its_code(metrics: Met
 
 
 def test_latencies_are_milliseconds_since_acceptance(metrics: Metrics) -> None:
-    accepted_at = [metrics.clock()] * 20
+    batch = [entry(n, metrics.clock()) for n in range(20)]
     for step in (metrics.acked, metrics.saved, partial(metrics.delivered, frames=20)):
         metrics.clock.advance(0.25)
-        step(accepted_at)
+        step(batch)
     shown = [each.percentiles().p50 for each in (metrics.ack_ms, metrics.save_ms)]
     assert [*shown, metrics.delivery_ms.percentiles().p50] == pytest.approx([250, 500, 750])
 
@@ -119,7 +118,7 @@ def test_latencies_are_milliseconds_since_acceptance(metrics: Metrics) -> None:
 def test_batches_have_a_last_a_largest_and_a_mean(metrics: Metrics) -> None:
     assert metrics.batches == Batches()
     for size in (10, 100, 40):
-        metrics.saved([0.0] * size)
+        metrics.saved([entry(n) for n in range(size)])
 
     assert (metrics.batches.last, metrics.batches.largest) == (40, 100)
     assert metrics.batches.mean == pytest.approx(50)
@@ -166,7 +165,7 @@ def test_a_monitor_that_fails_takes_nothing_with_it_and_is_told_of_once(metrics:
     metrics.monitor = Broken(metrics.clock)
     for _ in range(100):
         metrics.accepted()
-        metrics.saved([metrics.clock()] * 10)
+        metrics.saved([entry(n, metrics.clock()) for n in range(10)])
 
     assert metrics.counts == Counts(accepted=100, saved=1_000)
     assert metrics.rates == Rates(None, None, None, None)
@@ -199,7 +198,7 @@ def test_rates_of_a_monitor_that_has_missed_events_are_not_shown(metrics: Metric
 def test_what_is_no_number_is_not_shown(metrics: Metrics, answer: Any) -> None:
     monitor = metrics.monitor = TotalsMonitor(metrics.clock)
     monitor.per_s = monitor.percentile = lambda *_: answer  # type: ignore[method-assign]
-    metrics.saved([metrics.clock()] * 20)
+    metrics.saved([entry(n, metrics.clock()) for n in range(20)])
 
     assert metrics.rates.saved_per_s is None
     assert metrics.save_ms.percentiles().p50 is None
@@ -214,11 +213,11 @@ def test_figures_are_those_of_the_monitor_and_none_of_too_few_samples(metrics: M
             asked.append((fraction, len(samples)))
 
     metrics.monitor = Asked(metrics.clock)
-    metrics.saved([metrics.clock()] * 19)
+    metrics.saved([entry(n, metrics.clock()) for n in range(19)])
     metrics.save_ms.percentiles()
     assert asked == []
 
-    metrics.saved([metrics.clock()])
+    metrics.saved([entry(1, metrics.clock())])
     assert metrics.save_ms.percentiles() == Percentiles(n=20)
     assert asked == [(0.5, 20)]
     metrics.clock.advance(10)

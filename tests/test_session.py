@@ -23,8 +23,10 @@ from chatlab.chat.protocol import (
     HistoryFrame,
 )
 from chatlab.chat.rooms import Presence, Rooms
-from chatlab.chat.session import ROOM_TITLE_CHARS_MAX, Conversation, check_user
+from chatlab.chat.rules import ROOM_TITLE_CHARS_MAX, check_user
+from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Settings
+from chatlab.chat.trace import Tracer
 from chatlab.data.records import Message
 from chatlab.disk.counted import FileIO
 from chatlab.errors import Overloaded, Refusal
@@ -82,7 +84,9 @@ class Talk:
             store=self.store,
             processor=self.processor,
             metrics=self.metrics,
+            tracer=Tracer(self.clock),
             new_message=self._new_message,
+            since_1970=lambda: 1_000_000.0 + self.clock(),
             stopping=lambda: self.is_stopping,
         )
 

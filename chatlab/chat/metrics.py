@@ -11,7 +11,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from chatlab.chat.parts.message_seams import Monitor
+from chatlab.chat.parts.message_seams import Entry, Monitor
 from chatlab.chat.parts.monitor.window import WindowMonitor
 from chatlab.chat.parts.monitor.window import percentile as percentile  # for the instruments
 from chatlab.chat.settings import Clock
@@ -101,6 +101,8 @@ class Metrics:
         self.ack_ms = Samples(clock, self._percentile)
         self.save_ms = Samples(clock, self._percentile)
         self.delivery_ms = Samples(clock, self._percentile)
+        self.ack_from_due_ms = Samples(clock, self._percentile)
+        self.delivery_from_due_ms = Samples(clock, self._percentile)
         self.loop_lag_ms = Samples(clock, self._percentile)
         self._refusals: Counter[str] = Counter()  # bounded: the codes are ours
         self._notes: dict[str, ServerNote] = {}
@@ -111,16 +113,16 @@ class Metrics:
         """A message passed every check; -1 takes one back that the processor refused."""
         self._event("accepted", count)
 
-    def acked(self, accepted_at: Sequence[float]) -> None:
-        """Acks were sent; `accepted_at` has one time for each message."""
-        self._event("acked", len(accepted_at))
-        self.ack_ms.add(*self._ms_since(accepted_at))
+    def acked(self, batch: Sequence[Entry]) -> None:
+        """Acks were sent for these messages."""
+        self._event("acked", len(batch))
+        self._add(batch, self.ack_ms, self.ack_from_due_ms)
 
-    def saved(self, accepted_at: Sequence[float]) -> None:
-        """A batch was saved; `accepted_at` has one time for each message."""
-        size = len(accepted_at)
+    def saved(self, batch: Sequence[Entry]) -> None:
+        """A batch was saved."""
+        size = len(batch)
         self._event("saved", size)
-        self.save_ms.add(*self._ms_since(accepted_at))
+        self._add(batch, self.save_ms)
         self._batch_count += 1
         self._batches = Batches(
             last=size,
@@ -128,11 +130,11 @@ class Metrics:
             mean=self._batches.mean + (size - self._batches.mean) / self._batch_count,
         )
 
-    def delivered(self, accepted_at: Sequence[float], frames: int) -> None:
+    def delivered(self, batch: Sequence[Entry], frames: int) -> None:
         """A batch was sent to its rooms in `frames` frames."""
-        self._event("delivered", len(accepted_at))
+        self._event("delivered", len(batch))
         self._counts["frames"] += frames
-        self.delivery_ms.add(*self._ms_since(accepted_at))
+        self._add(batch, self.delivery_ms, self.delivery_from_due_ms)
 
     def refused(self, code: str) -> None:
         """An `error` frame was sent."""
@@ -201,9 +203,16 @@ class Metrics:
             self._monitor_faults.add(method)
             self.note(f"the monitor's {method} failed: {type(error).__name__}: {error}")
 
-    def _ms_since(self, times: Sequence[float]) -> list[float]:
+    def _add(
+        self, batch: Sequence[Entry], samples: Samples, from_due: Samples | None = None
+    ) -> None:
+        """Sample how long ago each message arrived, and was due, if it says so."""
         now = self.clock()
-        return [(now - at) * 1000 for at in times]
+        samples.add(*[(now - one.since) * 1000 for one in batch])
+        if from_due is not None:
+            since_due = [(now - one.due_at) * 1000 for one in batch if one.due_at is not None]
+            if since_due:
+                from_due.add(*since_due)
 
 
 def _number(found: object) -> float:

@@ -50,6 +50,7 @@ from chatlab.chat.parts.writer.atomic import AtomicWriter
 from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.chat.settings import KNOBS, Clock, Settings
+from chatlab.chat.trace import Tracer
 from chatlab.chat.user_parts import (
     MINE,
     UserParts,
@@ -266,6 +267,7 @@ def assemble(
     clock: Clock,
     metrics: Metrics,
     members: Members,
+    tracer: Tracer | None = None,
     ack: AckLevel | None = None,
 ) -> Parts:
     """Build the parts of a line-up and connect them.
@@ -274,6 +276,7 @@ def assemble(
         files, settings, clock: what the parts work with; knobs in the line-up's name win.
         metrics: what counts; gets the line-up's monitor.
         members: the clients live in a room.
+        tracer: hears of each message that it traces, if any does.
         ack: what acks promise, if more than the line-up's default.
 
     Raises:
@@ -283,10 +286,12 @@ def assemble(
     settings = line_up.turned(settings)
     monitor = metrics.monitor = make["monitor"](clock)
     reader, writer, lock, store = storage(line_up, files, settings, clock)
+    tracer = tracer or Tracer(clock)
+    tracer.watch(store)
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]
-    dispatcher = Dispatcher(ack_means, on_queueing, delivery, metrics)
+    dispatcher = Dispatcher(ack_means, on_queueing, delivery, metrics, tracer)
     processor = make["processor"](store, dispatcher, settings, clock)
     transport = make["transport"]()
     return Parts(transport, reader, writer, lock, store, delivery, processor, monitor, ack_means)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Client, Delivery, Entry
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
+from chatlab.chat.trace import Tracer
 from chatlab.chat.user_parts import user_line
 from chatlab.errors import StorageError
 
@@ -23,23 +24,30 @@ class Dispatcher:
         on_queueing: whether the promise holds as soon as a message is queued.
         delivery: brings saved messages to their rooms.
         metrics: counts.
+        tracer: hears what becomes of the messages that it traces.
     """
 
     def __init__(
-        self, ack_means: AckLevel, on_queueing: bool, delivery: Delivery, metrics: Metrics
+        self,
+        ack_means: AckLevel,
+        on_queueing: bool,
+        delivery: Delivery,
+        metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._ack_means = ack_means
         self._on_queueing = on_queueing
         self._delivery = delivery
         self._metrics = metrics
+        self._tracer = tracer
 
     async def queued(self, entry: Entry) -> None:
         if self._on_queueing:
             await self._ack(entry)
 
     async def saved(self, batch: Sequence[Entry]) -> None:
-        accepted_at = [entry.accepted_at for entry in batch]
-        self._metrics.saved(accepted_at)
+        self._metrics.saved(batch)
+        self._tracer.saved(batch)
         for entry in batch:
             entry.sender.release()
         if not self._on_queueing:
@@ -47,11 +55,13 @@ class Dispatcher:
         try:
             frames = await self._delivery.deliver([entry.message for entry in batch])
         except Exception as error:  # a bug in a part: the messages are saved, so go on
+            self._tracer.give_up(batch)
             self._metrics.note(
                 f"delivery failed: {type(error).__name__}: {error}{user_line(error)}"
             )
         else:
-            self._metrics.delivered(accepted_at, frames)
+            self._metrics.delivered(batch, frames)
+            self._tracer.delivered(batch)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
         self._metrics.note(
@@ -62,13 +72,15 @@ class Dispatcher:
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
         self._metrics.note(f"{error}{user_line(error)}; {len(batch)} messages were refused")
+        self._tracer.give_up(batch)
         for entry in batch:
             entry.sender.release()
         await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")
 
     async def _ack(self, entry: Entry) -> None:
         await entry.sender.send(encode(Ack(ref=entry.ref, means=self._ack_means)))
-        self._metrics.acked([entry.accepted_at])
+        self._metrics.acked([entry])
+        self._tracer.acked(entry)
 
     async def _ack_all(self, batch: Sequence[Entry]) -> None:
         """One ack for each message, or one cumulative ack to a sender that takes batches.
@@ -79,13 +91,14 @@ class Dispatcher:
         for entry in batch:
             if entry.sender.frame_style == "batch":
                 latest[entry.sender] = entry.ref
+                self._tracer.acked(entry)
             else:
                 await self._ack(entry)
         for sender, ref in latest.items():
             assert isinstance(ref, int)
             sender.push(encode(Ack(up_to=ref, means=self._ack_means)))
         if latest:
-            self._metrics.acked([one.accepted_at for one in batch if one.sender in latest])
+            self._metrics.acked([one for one in batch if one.sender in latest])
 
     async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
         for entry in batch:

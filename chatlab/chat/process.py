@@ -38,11 +38,15 @@ class ProcessWatch:
         clock: seconds.
         lag_ms: gets one sample every `LAG_INTERVAL_S`: how much too late the event loop woke this
             task. Whatever blocks the loop blocks every client for as long.
+        each_time: called as often.
     """
 
-    def __init__(self, clock: Clock, lag_ms: Samples) -> None:
+    def __init__(
+        self, clock: Clock, lag_ms: Samples, each_time: Callable[[], object] = lambda: None
+    ) -> None:
         self._clock = clock
         self._lag_ms = lag_ms
+        self._each_time = each_time
         self._process = psutil.Process()
         self._cpu_at_start_s = self._cpu_now_s()
         self.cpu_percent = 0.0
@@ -73,6 +77,7 @@ class ProcessWatch:
             asked_at = self._clock()
             await asyncio.sleep(LAG_INTERVAL_S)
             now = self._clock()
+            self._each_time()
             self._lag_ms.add(max(0.0, now - asked_at - LAG_INTERVAL_S) * 1000)
             if now - usage_at >= USAGE_INTERVAL_S:
                 cpu_now_s = self._cpu_now_s()

@@ -72,11 +72,19 @@ class Invite(_Incoming, frozen=True, tag="invite"):
     user: str
 
 
-class SendMessage(_Incoming, frozen=True, tag="send_message"):
-    """Say something in a room."""
+class SendMessage(_Incoming, frozen=True, tag="send_message", omit_defaults=True):
+    """Say something in a room.
+
+    Attributes:
+        due_at: when it was to be sent, in seconds since 1970, by a clock that the server shares:
+            for the statistics
+        trace: whether to answer, once it is delivered, with a `trace`.
+    """
 
     room_id: str
     content: str
+    due_at: float | None = None
+    trace: bool = False
 
 
 class GetHistory(_Incoming, frozen=True, tag="history"):
@@ -150,6 +158,31 @@ class HistoryFrame(_Outgoing, frozen=True, tag="history", kw_only=True):
     messages: list[Message]
 
 
+class TraceFrame(_Outgoing, frozen=True, tag="trace", kw_only=True):
+    """Where one message's time went in the server, in milliseconds: the answer to `trace`.
+
+    The five steps follow each other, from the moment at which the message could be read to the last
+    send to its room. The ack came during or after the queue or the save.
+
+    Attributes:
+        waiting_ms: until the server took it from its connection.
+        check_ms: the check of its room and sender: for the naive parts, a lock and a file.
+        queue_ms: in the processor, until its save began.
+        save_ms: its save: for the naive parts, a lock and two file operations.
+        delivery_ms: the sends to its room.
+        ack_ms: from the same beginning to its ack.
+    """
+
+    ref: Ref
+    id: str
+    waiting_ms: float
+    check_ms: float
+    queue_ms: float
+    save_ms: float
+    delivery_ms: float
+    ack_ms: float
+
+
 class ErrorFrame(_Outgoing, frozen=True, tag="error"):
     """The request with this `ref` was refused; `code` is stable, `message` says what to do."""
 
@@ -158,7 +191,7 @@ class ErrorFrame(_Outgoing, frozen=True, tag="error"):
     ref: Ref = None
 
 
-Outgoing = Welcome | Ack | MessageFrame | MessagesFrame | HistoryFrame | ErrorFrame
+Outgoing = Welcome | Ack | MessageFrame | MessagesFrame | HistoryFrame | TraceFrame | ErrorFrame
 
 _encoder = msgspec.json.Encoder()
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

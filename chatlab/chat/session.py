@@ -6,18 +6,13 @@ client to answer to. A request that breaks a rule gets an `error`; the conversat
 
 from __future__ import annotations
 
-import itertools
-import re
-from bisect import bisect_right
 from collections.abc import AsyncIterable, Callable
-from datetime import UTC, datetime
 from typing import Protocol
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Client, Entry, Processor
 from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import (
-    CONTENT_CHARS_MAX,
     HISTORY_LIMIT_MAX,
     Ack,
     CreateRoom,
@@ -35,16 +30,15 @@ from chatlab.chat.protocol import (
     ref_of,
 )
 from chatlab.chat.rooms import Presence, Rooms
+from chatlab.chat.rules import check_content, check_name, fitting, growing, new_room
 from chatlab.chat.settings import Clock
+from chatlab.chat.trace import Tracer
 from chatlab.chat.user_parts import user_line
-from chatlab.data.folder import utc_text
-from chatlab.data.records import Message, Room
+from chatlab.data.records import Message
 from chatlab.errors import Overloaded, Refusal, StorageError
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
-ROOM_TITLE_CHARS_MAX = 100
-HISTORY_CHARS_MAX = 100_000
+DUE_AGE_MAX_S = 3_600.0
+"""A message that says it was due earlier says nothing."""
 
 
 class Conversation:
@@ -53,7 +47,9 @@ class Conversation:
     Args:
         rooms, presence, store, processor: what requests act upon.
         metrics: counts.
+        tracer: traces messages whose senders ask for it.
         new_message: makes a message of (room, sender, content), with an id and a time.
+        since_1970: tells seconds since 1970, in UTC.
         stopping: whether the server refuses new messages.
     """
 
@@ -65,7 +61,9 @@ class Conversation:
         store: Store,
         processor: Processor,
         metrics: Metrics,
+        tracer: Tracer,
         new_message: Callable[[str, str, str], Message],
+        since_1970: Clock,
         stopping: Callable[[], bool],
     ) -> None:
         self._rooms = rooms
@@ -73,13 +71,15 @@ class Conversation:
         self._store = store
         self._processor = processor
         self._metrics = metrics
+        self._tracer = tracer
         self._new_message = new_message
+        self._since_1970 = since_1970
         self._stopping = stopping
 
     async def hold(self, client: Talker, frames: AsyncIterable[str | bytes]) -> None:
         """Answer each frame until the client leaves."""
         async for frame in frames:
-            arrived_at = self._metrics.clock()
+            arrived_at = client.arrived_at()
             try:
                 request = decode_request(frame)
             except Refusal as refusal:
@@ -111,18 +111,19 @@ class Conversation:
                 await self._rooms.leave(room_id, client.user)
                 self._presence.exit(client, room_id)
             case CreateRoom(room_id=room_id):
-                await self._rooms.create(_new_room(request, client.user))
+                await self._rooms.create(new_room(request, client.user))
                 self._presence.enter(client, room_id)
             case Invite(room_id=room_id, user=guest):
-                _check_name("user", guest)
+                check_name("user", guest)
                 await self._rooms.invite(room_id, client.user, guest)
         await client.send(encode(Ack(ref=request.ref, means=self._rooms.promise)))
 
     async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
         """Give a message to the processor; `outcome.py` sends its ack."""
+        accepted_at = self._metrics.clock()
         if client.frame_style == "batch":
-            client.latest_ref = _growing(request.ref, client.latest_ref)
-        _check_content(request.content)
+            client.latest_ref = growing(request.ref, client.latest_ref)
+        check_content(request.content)
         # Awaiting costs time even when there is nothing to wait for: ask without first.
         if not self._rooms.surely_member(request.room_id, client.user):
             await self._rooms.require_member(request.room_id, client.user)
@@ -134,23 +135,34 @@ class Conversation:
             client.release()
             raise Refusal("shutting_down", "the server is stopping: connect again later")
         message = self._new_message(request.room_id, client.user, request.content)
+        due_at = None if request.due_at is None else self._on_our_clock(request.due_at)
+        entry = Entry(message, request.ref, client, accepted_at, arrived_at, due_at)
         self._metrics.accepted()
+        if request.trace:
+            self._tracer.begin(message.id)
         try:
-            await self._processor.submit(Entry(message, request.ref, client, arrived_at))
+            await self._processor.submit(entry)
         except Overloaded as error:
             client.release()
+            self._tracer.give_up([entry])
             self._metrics.accepted(-1)
             raise Refusal("overloaded", f"{error}: wait a moment, then send it again") from None
         except Exception:  # a bug in a processor: it will never report this message
             client.release()
             raise
 
+    def _on_our_clock(self, due_at: float) -> float | None:
+        """A time since 1970 on the server's clock; None if it is no time at which a message that is
+        here now can have been due."""
+        age_s = self._since_1970() - due_at
+        return self._metrics.clock() - age_s if 0 <= age_s <= DUE_AGE_MAX_S else None
+
     async def _history(self, client: Talker, request: GetHistory) -> None:
         if not 1 <= request.limit <= HISTORY_LIMIT_MAX:
             raise Refusal("invalid_field", f"limit is from 1 to {HISTORY_LIMIT_MAX}")
         await self._rooms.require_member(request.room_id, client.user)
         messages = await self._store.history(request.room_id, request.limit)
-        messages = _fitting(messages)
+        messages = fitting(messages)
         frame = HistoryFrame(ref=request.ref, room_id=request.room_id, messages=messages)
         await client.send(encode(frame))
 
@@ -172,84 +184,12 @@ class Talker(Client, Protocol):
 
     latest_ref: int
 
+    def arrived_at(self) -> float:
+        """When the frame that was just taken could be read: seconds, on the server's clock."""
+
     def reserved_at_once(self) -> bool:
         """Reserve if that needs no wait; returns whether it did."""
 
     async def reserve(self) -> None:
         """Wait until the client has fewer unsaved messages than `client_queue_limit`; count one
         more."""
-
-
-def check_user(user: str) -> None:
-    """Raises `Refusal` unless `user` is a valid name."""
-    _check_name("user", user)
-
-
-def _check_name(field: str, value: str) -> None:
-    if not NAME_PATTERN.fullmatch(value):
-        raise Refusal("invalid_field", f"{field} {value[:80]!r} is not a name: use {NAME_RULE}")
-
-
-def _growing(ref: Ref, latest: int) -> int:
-    """The ref, which must be a number above the latest: a cumulative ack covers all up to one."""
-    if not isinstance(ref, int) or ref <= latest:
-        raise Refusal(
-            "invalid_field",
-            f"with frames=batch each message needs a ref that is a number above the last one, "
-            f"{latest}; this one has {ref!r}"[:200],
-        )
-    return ref
-
-
-def _check_content(content: str) -> None:
-    if not content.strip():
-        raise Refusal("invalid_field", "content is empty: say something")
-    if len(content) > CONTENT_CHARS_MAX:
-        raise Refusal(
-            "too_large",
-            f"content has {len(content):,} characters, {CONTENT_CHARS_MAX:,} are allowed: "
-            "send it in pieces",
-        )
-
-
-def _fitting(messages: list[Message]) -> list[Message]:
-    """The latest messages that fit into one answer, so that long ones do not overrun the client's
-    send buffer."""
-    chars = list(itertools.accumulate(len(message.content) for message in reversed(messages)))
-    return messages[len(messages) - bisect_right(chars, HISTORY_CHARS_MAX) :]
-
-
-def _new_room(request: CreateRoom, creator: str) -> Room:
-    _check_name("roomId", request.room_id)
-    title = request.name.strip() or request.room_id
-    if len(title) > ROOM_TITLE_CHARS_MAX:
-        raise Refusal("too_large", f"name has more than {ROOM_TITLE_CHARS_MAX} characters")
-    return Room(request.room_id, title, (creator,), request.private)
-
-
-def message_maker(now: Clock) -> Callable[[str, str, str], Message]:
-    """A function that makes a message of (room, sender, content): gives it its id and time.
-
-    An id is the server's start time and a counter, so that ids are unique over restarts and sort in
-    order of acceptance.
-
-    Args:
-        now: tells seconds since 1970, in UTC.
-    """
-    prefix = f"{int(now() * 1000):012x}"
-    counter = itertools.count(1)
-    latest_ms, text = -1, ""
-    latest_s, second = -1, ""
-
-    def new_message(room_id: str, sender: str, content: str) -> Message:
-        nonlocal latest_ms, text, latest_s, second
-        now_ms = int(now() * 1000)
-        if now_ms != latest_ms:  # formatting a date takes longer than all the rest
-            latest_ms = now_ms
-            if now_ms // 1000 != latest_s:
-                latest_s = now_ms // 1000
-                second = utc_text(datetime.fromtimestamp(latest_s, UTC)).removesuffix("000Z")
-            text = f"{second}{now_ms % 1000:03}Z"
-        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
-
-    return new_message

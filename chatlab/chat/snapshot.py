@@ -65,6 +65,20 @@ class Batches(msgspec.Struct, frozen=True):
     mean: float = 0.0
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What has arrived at the server and was not yet taken: it waits outside the parts.
+
+    Attributes:
+        messages: at least so many: a socket that holds unread bytes counts as one more.
+        bytes: unread in the sockets; None where the system does not say (Windows).
+        oldest_s: seconds since the oldest of them arrived; 0 if none waits.
+    """
+
+    messages: int = 0
+    bytes: int | None = 0
+    oldest_s: float = 0.0
+
+
 class ServerNote(msgspec.Struct, frozen=True):
     """Something that people should know: a failed flush, a client that was too slow.
 
@@ -91,12 +105,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         uptime_s: seconds since the start.
         clients: connections now.
         queue: messages accepted and not yet saved.
+        waiting: messages that arrived and were not yet taken; with `queue`, all that waits.
         cache: of the reader.
         files: what each data file has cost since the server was ready.
-        ack_ms: from reading a message to sending its ack. The server cannot know how long the
-            message waited in the socket before; its sender can, and `chatlab load` says.
+        ack_ms: from the moment at which a message could be read to sending its ack; see
+            `server/arrivals.py`.
         save_ms: ... to the end of its save.
         delivery_ms: ... to the last send to its room.
+        ack_from_due_ms, delivery_from_due_ms: the same from the time at which a message was due, of
+            those that carry it; so a load generator's figures can be held against the server's.
         loop_lag_ms: how late the event loop ran a timer, over the last seconds.
         cpu_s: processor time of the server since its start, in seconds.
         cpu_percent: of one core, since the snapshot before.
@@ -117,11 +134,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     batches: Batches
     queue: ProcessorStatistics
+    waiting: Waiting = Waiting()
     cache: ReaderStatistics
     files: dict[str, FileIO]
     ack_ms: Percentiles
     save_ms: Percentiles
     delivery_ms: Percentiles
+    ack_from_due_ms: Percentiles = Percentiles()
+    delivery_from_due_ms: Percentiles = Percentiles()
     loop_lag_ms: Percentiles
     cpu_s: float
     cpu_percent: float

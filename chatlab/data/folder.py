@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -201,3 +201,31 @@ def generated_history(count: int, rooms: list[str]) -> Iterator[Message]:
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and a Z, as JavaScript's `toISOString` writes it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def message_maker(now: Callable[[], float]) -> Callable[[str, str, str], Message]:
+    """A function that makes a message of (room, sender, content): gives it its id and time.
+
+    An id is the server's start time and a counter, so that ids are unique over restarts and sort in
+    order of acceptance.
+
+    Args:
+        now: tells seconds since 1970, in UTC.
+    """
+    prefix = f"{int(now() * 1000):012x}"
+    counter = count(1)
+    latest_ms, text = -1, ""
+    latest_s, second = -1, ""
+
+    def new_message(room_id: str, sender: str, content: str) -> Message:
+        nonlocal latest_ms, text, latest_s, second
+        now_ms = int(now() * 1000)
+        if now_ms != latest_ms:  # formatting a date takes longer than all the rest
+            latest_ms = now_ms
+            if now_ms // 1000 != latest_s:
+                latest_s = now_ms // 1000
+                second = utc_text(datetime.fromtimestamp(latest_s, UTC)).removesuffix("000Z")
+            text = f"{second}{now_ms % 1000:03}Z"
+        return Message(f"{prefix}-{next(counter):08x}", room_id, sender, content, text)
+
+    return new_message

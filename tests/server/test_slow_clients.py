@@ -134,7 +134,7 @@ def _notes(server: ChatServer, text: str) -> list[str]:
 def _unread(server: ChatServer, user: str) -> int:
     """Bytes that wait in the server for a client; no snapshot shows this, so look inside."""
     (client,) = (one for one in server._presence.clients() if one.user == user)
-    return client._connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
+    return client.connection.transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
 
 
 async def test_a_flood_of_long_messages_disconnects_nobody_who_reads(tmp_path: Path) -> None:

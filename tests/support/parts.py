@@ -137,6 +137,7 @@ class FakeClient:
         self.latest_ref = -1
         self.frames: list[bytes] = []
         self.released = self.reserved = 0
+        self.arrival = 0.0
         self._on_send = on_send
 
     async def send(self, frame: bytes) -> None:
@@ -147,6 +148,9 @@ class FakeClient:
         self.frames.append(frame)
         if self._on_send is not None:
             self._on_send()
+
+    def arrived_at(self) -> float:
+        return self.arrival
 
     def reserved_at_once(self) -> bool:
         self.reserved += 1

@@ -56,13 +56,22 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
         message: what was said.
         ref: its sender's mark on it, for the answer.
         sender: who gets the answer.
-        accepted_at: seconds, on the server's clock.
+        accepted_at: when the server took it: seconds, on the server's clock.
+        arrived_at: when it could be read, on the same clock; None if nobody noted it.
+        due_at: when its sender says that it was due, on the same clock; None if it does not say.
     """
 
     message: Message
     ref: Ref
     sender: Client
     accepted_at: float
+    arrived_at: float | None = None
+    due_at: float | None = None
+
+    @property
+    def since(self) -> float:
+        """When its latency begins."""
+        return self.accepted_at if self.arrived_at is None else self.arrived_at
 
 
 class Transport(ABC):
@@ -81,6 +90,11 @@ class Transport(ABC):
         from websockets.asyncio.server import ServerConnection
 
         return ServerConnection
+
+    def waiting(self, connection: ServerConnection) -> int:
+        """Messages that have arrived at a connection and were not yet taken; by default, as the
+        library's own class counts them. A message in fragments may count once for each."""
+        return len(connection.recv_messages.frames)
 
     @abstractmethod
     def messages(self, connection: ServerConnection) -> AsyncIterator[str | bytes]:

@@ -36,12 +36,21 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.chat.rooms import Presence, Rooms
+from chatlab.chat.rules import check_user
+from chatlab.chat.server.arrivals import (
+    LoggingConnection,
+    listening_socket,
+    logging_connection,
+    waiting_outside,
+)
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.http import HttpDesk
-from chatlab.chat.session import Conversation, check_user, message_maker
+from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
+from chatlab.chat.trace import Tracer
 from chatlab.chat.user_parts import user_line
+from chatlab.data.folder import message_maker
 from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
 from chatlab.disk.files import Files
@@ -116,8 +125,10 @@ class ChatServer:
         self._simulations = [one for one in conditions if isinstance(one, Simulation)]
         self._io_at_start: dict[str, FileIO] = {}
         self._presence = Presence()
+        self._connections: set[LoggingConnection] = set()  # bounded as the presence is
         self._metrics = Metrics(clock)
-        self._watch = ProcessWatch(clock, self._metrics.loop_lag_ms)
+        self._watch = ProcessWatch(clock, self._metrics.loop_lag_ms, self._look)
+        tracer = Tracer(clock)
         self._parts = assemble(
             line_up,
             files=self._files,
@@ -125,6 +136,7 @@ class ChatServer:
             clock=clock,
             metrics=self._metrics,
             members=self._presence.members,
+            tracer=tracer,
             ack=ack,
         )
         self._rooms = Rooms(self._parts.reader, self._parts.writer, self._parts.lock)
@@ -136,7 +148,9 @@ class ChatServer:
             store=self._parts.store,
             processor=self._parts.processor,
             metrics=self._metrics,
+            tracer=tracer,
             new_message=message_maker(time.time),
+            since_1970=time.time,
             stopping=lambda: self._stopping,
         )
         self._desk = HttpDesk(self.snapshot, token, self._why_closed)
@@ -159,16 +173,17 @@ class ChatServer:
         for note in notes:
             self._metrics.note(note)
         try:
+            listening = listening_socket(self._host, self._port)
+            where = {"sock": listening} if listening else {"host": self._host, "port": self._port}
             self._server = await serve(
                 self._handle,
-                self._host,
-                self._port,
+                **where,
                 process_request=self._desk.answer,
                 origins=[None, _LOCAL_PAGES],
                 # Costs more time than it saves, except on a slow network: see the lab.
                 compression="deflate" if self._compress else None,
                 max_size=FRAME_BYTES_MAX,
-                create_connection=self._parts.transport.connection_class(),
+                create_connection=logging_connection(self._parts.transport, self._metrics.clock),
                 # No send waits for a slow client: `client.py` bounds its buffer.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -230,6 +245,7 @@ class ChatServer:
             rates=metrics.rates,
             batches=metrics.batches,
             queue=parts.processor.statistics(),
+            waiting=waiting_outside(self._connections, metrics.clock()),
             cache=parts.reader.statistics(),
             files={
                 name: io - self._io_at_start.get(name, FileIO())
@@ -238,6 +254,8 @@ class ChatServer:
             ack_ms=metrics.ack_ms.percentiles(),
             save_ms=metrics.save_ms.percentiles(),
             delivery_ms=metrics.delivery_ms.percentiles(),
+            ack_from_due_ms=metrics.ack_from_due_ms.percentiles(),
+            delivery_from_due_ms=metrics.delivery_from_due_ms.percentiles(),
             loop_lag_ms=metrics.loop_lag_ms.percentiles(),
             cpu_s=self._watch.cpu_s,
             cpu_percent=self._watch.cpu_percent,
@@ -248,6 +266,11 @@ class ChatServer:
             simulated=[words for one in self._simulations for words in one.simulated],
         )
 
+    def _look(self) -> None:
+        """Log what arrives at connections that are not read now."""
+        for connection in self._connections:
+            connection.look()
+
     def _why_closed(self) -> str:
         if self._stopping:
             return "stopping"
@@ -257,6 +280,7 @@ class ChatServer:
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
+        assert isinstance(connection, LoggingConnection)
         url = urlsplit(connection.request.path)
         query = parse_qs(url.query)
         if url.path == "/stats":
@@ -268,7 +292,7 @@ class ChatServer:
             style: FrameStyle = self._parts.delivery.frames if wants_batches else "single"
             await self._chat(connection, query.get("user", [""])[0], style)
 
-    async def _chat(self, connection: ServerConnection, user: str, frames: FrameStyle) -> None:
+    async def _chat(self, connection: LoggingConnection, user: str, frames: FrameStyle) -> None:
         client = SocketClient(connection, user, self.settings, self._metrics.note, frames)
         try:
             check_user(user)
@@ -277,6 +301,7 @@ class ChatServer:
         except Refusal as refusal:
             await self._turn_away(client, connection, refusal)
             return
+        self._connections.add(connection)
         try:
             await client.send(encode(await self._welcome(user, frames)))
             messages = self._parts.transport.messages(connection)
@@ -291,6 +316,7 @@ class ChatServer:
             self._metrics.note(text)
             await self._turn_away(client, connection, Refusal("internal_error", text))
         finally:
+            self._connections.discard(connection)
             self._presence.leave(client)
 
     async def _turn_away(

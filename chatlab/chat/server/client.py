@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from chatlab.chat.protocol import FrameStyle
+from chatlab.chat.server.arrivals import LoggingConnection
 from chatlab.chat.settings import Settings
 
 POLICY_VIOLATION = 1008
@@ -21,7 +22,7 @@ class SocketClient:
 
     def __init__(
         self,
-        connection: ServerConnection,
+        connection: LoggingConnection,
         user: str,
         settings: Settings,
         note: Callable[[str], None],
@@ -30,7 +31,7 @@ class SocketClient:
         self.user = user
         self.frame_style: FrameStyle = frames
         self.latest_ref = -1
-        self._connection = connection
+        self.connection = connection
         self._send_buffer_max = settings.send_buffer_max
         self._note = note
         self._free = settings.client_queue_limit
@@ -38,17 +39,20 @@ class SocketClient:
         self._closing: asyncio.Task[None] | None = None
         self._outbox: list[bytes] = []  # for one turn of the event loop at most
 
+    def arrived_at(self) -> float:
+        return self.connection.taken_at()
+
     async def send(self, frame: bytes) -> None:
         self._hand_over()
         if self._may_send():
             with suppress(ConnectionClosed):
-                await self._connection.send(frame, text=True)
+                await self.connection.send(frame, text=True)
 
     def push(self, frame: bytes) -> None:
         if not self._may_send():
             return
         if self.frame_style == "single":
-            broadcast((self._connection,), frame, text=True)
+            broadcast((self.connection,), frame, text=True)
             return
         # A client that takes batches gets an ack and a frame at the same moment: together they
         # cost one system call.
@@ -74,20 +78,20 @@ class SocketClient:
     def _hand_over(self) -> None:
         """Write what was pushed in this turn of the event loop."""
         frames, self._outbox = self._outbox, []
-        if frames and self._connection.state is State.OPEN:
+        if frames and self.connection.state is State.OPEN:
             for frame in frames:
-                self._connection.protocol.send_text(frame)
-            self._connection.transport.write(b"".join(self._connection.protocol.data_to_send()))
+                self.connection.protocol.send_text(frame)
+            self.connection.transport.write(b"".join(self.connection.protocol.data_to_send()))
 
     def _may_send(self) -> bool:
         """Whether the client is there and reads; disconnects one that does not read."""
         # In a connection that is closing, a send of the library waits for its end.
-        if self._connection.state is not State.OPEN or self._closing is not None:
+        if self.connection.state is not State.OPEN or self._closing is not None:
             return False
-        unread = self._connection.transport.get_write_buffer_size()
+        unread = self.connection.transport.get_write_buffer_size()
         if unread <= self._send_buffer_max:
             return True
         self._note(f"{self.user} was disconnected: it left {unread:,} bytes unread")
         reason = f"too slow: {unread:,} bytes unread"
-        self._closing = asyncio.create_task(self._connection.close(POLICY_VIOLATION, reason))
+        self._closing = asyncio.create_task(self.connection.close(POLICY_VIOLATION, reason))
         return False

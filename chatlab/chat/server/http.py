@@ -21,6 +21,10 @@ from chatlab.chat.snapshot import Snapshot
 
 STATS_INTERVAL_S = 1.0
 STATS_INTERVAL_MIN_S, STATS_INTERVAL_MAX_S = 0.05, 60.0
+LATENCIES = (
+    *("ack_ms", "save_ms", "delivery_ms", "ack_from_due_ms", "delivery_from_due_ms"),
+    "loop_lag_ms",
+)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -129,13 +133,18 @@ def _metric_lines(snapshot: Snapshot) -> Iterator[str]:
     yield from _metric("clients", "gauge", {"": snapshot.clients})
     yield from _metric("queue_depth", "gauge", {"": snapshot.queue.depth})
     yield from _metric("queue_oldest_seconds", "gauge", {"": snapshot.queue.oldest_s})
+    waiting = snapshot.waiting
+    yield from _metric("waiting_messages", "gauge", {"": waiting.messages})
+    if waiting.bytes is not None:
+        yield from _metric("waiting_bytes", "gauge", {"": waiting.bytes})
+    yield from _metric("waiting_oldest_seconds", "gauge", {"": waiting.oldest_s})
     for field in ("reads", "writes", "fsyncs", "bytes_read", "bytes_written"):
         yield from _metric(
             f"file_{field}_total",
             "counter",
             {f'file="{name}"': getattr(io, field) for name, io in snapshot.files.items()},
         )
-    for name in ("ack_ms", "save_ms", "delivery_ms", "loop_lag_ms"):
+    for name in LATENCIES:
         sample = getattr(snapshot, name)
         values = {"0.5": sample.p50, "0.95": sample.p95, "0.99": sample.p99}
         yield from _metric(

@@ -15,7 +15,7 @@ from chatlab.chat.parts.message_seams import Transport
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
-    from chatlab.chat.parts.transport.bulk_connection import BulkConnection
+    from chatlab.chat.parts.transport.bulk_connection import BulkConnection, Inbox
 
 
 class BulkTransport(Transport):
@@ -25,6 +25,10 @@ class BulkTransport(Transport):
         from chatlab.chat.parts.transport.bulk_connection import BulkConnection
 
         return BulkConnection
+
+    def waiting(self, connection: ServerConnection) -> int:
+        inbox: Inbox = connection.inbox  # type: ignore[attr-defined]
+        return len(inbox.waiting)
 
     async def messages(self, connection: ServerConnection) -> AsyncIterator[str | bytes]:
         assert isinstance(connection, self.connection_class())

@@ -1,0 +1,230 @@
+"""When did each message arrive? Latency counts from the moment at which a frame could be read.
+
+A busy server reads late: its messages wait in the socket, then in the connection, before it even
+knows of them. A latency that begins when the server gets round to reading hides that wait, and with
+it most of what the clients feel. So each connection keeps a log of arrivals:
+
+- On Linux the kernel stamps what it receives (`SO_TIMESTAMPNS`, socket(7)): `StampedSocket` asks
+  for the stamp with each read. Elsewhere a message arrives when it is read.
+- While too much waits, a connection is not read at all. Then the log looks, again and again, at how
+  many bytes the socket holds (`FIONREAD`, not on Windows), and a byte has arrived when it was first
+  among them. Messages that are read together are taken to be equally long.
+
+What has arrived and was not yet taken is "waiting outside".
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Collection
+from ipaddress import ip_address
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+
+from chatlab.chat.parts.message_seams import Transport
+from chatlab.chat.settings import Clock
+from chatlab.chat.snapshot import Waiting
+
+SO_TIMESTAMPNS = 35
+"""Of Linux (asm-generic/socket.h); Python's `socket` does not name it."""
+_TIMESPEC = struct.Struct("@qq")
+_STAMP_SPACE = 64
+MARKS_MAX = 1_000
+"""Looks at one socket that is not read: at one every 20 ms, these last for 20 seconds of arrivals.
+Then every second one is forgotten."""
+BACKLOG = 100
+
+
+class StampedSocket(socket.socket):
+    """A socket that knows when the kernel received what was read last.
+
+    Attributes:
+        received_at: seconds since 1970; 0.0 if the system does not say.
+    """
+
+    received_at = 0.0
+
+    def accept(self) -> tuple[StampedSocket, Any]:
+        plain, address = super().accept()
+        accepted = StampedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        accepted.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        return accepted, address
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data, stamps, _, _ = self.recvmsg(size, _STAMP_SPACE, flags)
+        for _, kind, stamp in stamps:
+            if kind == SO_TIMESTAMPNS and len(stamp) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+                self.received_at = seconds + nanoseconds / 1e9
+        return data
+
+
+def listening_socket(host: str, port: int) -> StampedSocket | None:
+    """A socket whose connections are stamped; None where that is not possible.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    try:
+        version = ip_address(host).version
+    except ValueError:  # a name, which may stand for several addresses
+        return None
+    if sys.platform != "linux":
+        return None
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    return StampedSocket(family, plain.type, plain.proto, fileno=plain.detach())
+
+
+class ArrivalLog:
+    """The arrivals of one connection, oldest first.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # How many messages, and when they arrived. Bounded by what may wait in a connection.
+        self._groups: deque[tuple[int, float]] = deque()
+        self._logged = 0
+        self._latest = clock()
+        # While the socket is not read: how many bytes it held, and when.
+        self._marks: list[tuple[int, float]] = []
+
+    def read(self, size: int, count: int, age_s: float = 0.0) -> None:
+        """Some bytes were read, which end `count` messages.
+
+        Args:
+            size: of the bytes.
+            count: of the messages.
+            age_s: seconds since the last of the bytes came.
+        """
+        now = self._clock()
+        # A clock of the system may be set: nothing arrived before what was read earlier.
+        at = min(now, max(now - age_s, self._latest))
+        if self._marks:
+            for number in range(1, count + 1):
+                self._add(1, min(self._seen_at(size * number // count, at), at))
+            self._marks = [(held - size, seen) for held, seen in self._marks if held > size]
+        elif count:
+            self._add(count, at)
+        self._latest = at
+
+    def look(self, held: int) -> None:
+        """The socket is not read now, and holds so many bytes."""
+        if held > (self._marks[-1][0] if self._marks else 0):
+            self._marks.append((held, self._clock()))
+            if len(self._marks) > MARKS_MAX:
+                del self._marks[::2]
+
+    def taken(self, waiting: int) -> float:
+        """When the message arrived that was just taken.
+
+        Args:
+            waiting: messages, or parts of them, that wait after it.
+        """
+        at = self._groups[0][1] if self._groups else self._latest
+        # A message in fragments has an entry for each: it arrived with the last of them.
+        while self._logged > waiting:
+            count, at = self._groups[0]
+            less = min(count, self._logged - waiting)
+            self._logged -= less
+            if less == count:
+                self._groups.popleft()
+            else:
+                self._groups[0] = count - less, at
+        return at
+
+    def oldest(self) -> float | None:
+        """When the first message that still waits arrived; None if none does."""
+        first = self._groups or self._marks
+        return first[0][1] if first else None
+
+    def _add(self, count: int, at: float) -> None:
+        self._groups.append((count, at))
+        self._logged += count
+
+    def _seen_at(self, offset: int, otherwise: float) -> float:
+        return next((seen for held, seen in self._marks if held >= offset), otherwise)
+
+
+class LoggingConnection(ServerConnection):
+    """A connection, of any transport, that logs arrivals; see `logging_connection`.
+
+    Attributes:
+        arrivals: the log.
+    """
+
+    arrivals: ArrivalLog
+    transport_part: Transport
+    clock: Clock
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.arrivals = ArrivalLog(self.clock)
+        # The wrapper of asyncio does not show it otherwise; without it, nothing is stamped.
+        inner = getattr(transport.get_extra_info("socket"), "_sock", None)
+        self._stamped = inner if isinstance(inner, StampedSocket) else None
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.transport_part.waiting(self)
+        super().data_received(data)
+        age_s = time.time() - self._stamped.received_at if self._stamped else 0.0
+        self.arrivals.read(len(data), self.transport_part.waiting(self) - before, age_s)
+
+    def taken_at(self) -> float:
+        """When the message arrived that was just taken."""
+        return self.arrivals.taken(self.transport_part.waiting(self))
+
+    def look(self) -> None:
+        """Log what has arrived while the socket is not read."""
+        if not self.transport.is_reading():
+            self.arrivals.look(unread_bytes(self.transport) or 0)
+
+
+def logging_connection(part: Transport, clock: Clock) -> type[LoggingConnection]:
+    """The connection class of a transport, with a log of arrivals."""
+    body = {"transport_part": part, "clock": staticmethod(clock)}
+    return type("LoggedConnection", (LoggingConnection, part.connection_class()), body)
+
+
+def waiting_outside(connections: Collection[LoggingConnection], now: float) -> Waiting:
+    """What has arrived at some connections and was not yet taken.
+
+    Args:
+        connections: all of a server.
+        now: seconds, on their clock.
+    """
+    messages, held, oldest = 0, 0, now
+    known = True
+    for connection in connections:
+        unread = unread_bytes(connection.transport)
+        known = known and unread is not None
+        held += unread or 0
+        # Bytes that were not read hold one message at least, or the beginning of one.
+        messages += connection.transport_part.waiting(connection) + bool(unread)
+        oldest = min(oldest, connection.arrivals.oldest() or now)
+    return Waiting(messages, held if known else None, now - oldest)
+
+
+def unread_bytes(transport: asyncio.BaseTransport) -> int | None:
+    """Bytes that wait in a connection's socket; None where the system does not say."""
+    try:
+        import fcntl
+        import termios
+    except ImportError:  # Windows
+        return None
+    held = array.array("i", [0])
+    try:
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, held)
+    except (OSError, AttributeError, ValueError):  # closed meanwhile
+        return 0
+    return held[0]
