@@ -29,7 +29,7 @@ from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.compare.html import CHARTS, to_html
 from chatlab.view.compare.table import render
 from tests.support.reports import NOT_CLEAN, a_mode, a_report, a_round, compared
-from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
+from tests.support.snapshots import COLOUR, printed
 
 HOSTILE = "naive+store=<b>a|b</b>&`x`$body:\"'S"
 WIDTHS = [80, 140]
@@ -453,9 +453,3 @@ def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown
     assert {label.rpartition(" ")[2] for label in rows_of_files} == {"reads", "writes", "fsyncs"}
     said = "\n".join(printed(explain.render(explain.comparison())))
     assert said.count("measured:") == said.count("fooled by:") == len(explained)
-
-
-def test_every_explained_row_of_the_dashboard_is_shown() -> None:
-    shown = "\n".join(dashboard(140, 40, a_snapshot(simulated=["disk hdd"])))
-    for label in explain.dashboard():
-        assert re.search(rf"\b{label}\b", shown), label

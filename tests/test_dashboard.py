@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import re
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
+from prompt_toolkit.input import create_pipe_input
 from rich.cells import cell_len
 from rich.console import Console
+from rich.style import Style
 
 from chatlab.chat.modes import MODES, PARTS, ack_means, parse
 from chatlab.chat.parts.message_seams import ProcessorStatistics
@@ -19,10 +25,13 @@ from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
 from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot
+from chatlab.cli.keys import typed
 from chatlab.disk.counted import FileIO
-from chatlab.view import words
+from chatlab.view import explain, words
 from chatlab.view.dashboard import live, measures
-from chatlab.view.dashboard.live import plain_line, print_summary, render, show
+from chatlab.view.dashboard.live import show
+from chatlab.view.dashboard.screen import VIEWS, ViewChoice, after, render
+from chatlab.view.dashboard.summary import plain_line, print_summary
 from chatlab.view.modes import print_modes
 from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
 
@@ -116,9 +125,154 @@ def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_
     first, *others = dashboard(80, 24, a_snapshot(mode=LONG_MODE, files=files))
     assert len(others) == 23  # to the last line
     assert re.search(r"naive.*….*IsFast.*ws://127.0.0.1:8765", first)
-    assert re.search(rf"17 other files +{sum(range(17))}", "\n".join(others))
-    assert "the disk is full" in dashboard(40, 12)[-1]
-    assert printed(render([], 80, 24)) == ["waiting for the server"]
+    assert re.search(rf"18 other files +{sum(range(18))}", "\n".join(others))
+    assert "the disk is full" in dashboard(40, 12)[-2]
+    assert dashboard(20, 5)[-1].startswith("9 s  the disk")  # nor by the hint
+    assert printed(render([], 80, 24))[0] == "waiting for the server"
+
+
+def test_a_large_terminal_shows_deliveries_and_latency_in_large_charts_over_one_time() -> None:
+    history = [
+        a_snapshot(float(t), counts=Counts(delivered=300 * t), delivery_ms=Percentiles(p95=t % 60))
+        for t in range(100)
+    ]
+    lines = dashboard(140, 40, *history)
+    for title, highest in (("delivered per second", "300/s"), ("latency of the", "60.0 ms")):
+        top = next(n for n, text in enumerate(lines) if text.startswith(f"── {title}")) + 1
+        assert lines[top].lstrip().startswith(highest)
+        assert [text.split()[0] for text in lines[top : top + 9] if text[:10].strip()][2] == "0"
+    assert "█" * 99 in lines[top - 3]  # a steady rate fills the chart
+    assert re.search(r"-90 s +-60 s +-30 s +now", "\n".join(lines))
+
+
+# What a person chose to see
+
+
+def chosen(*keys: str) -> ViewChoice:
+    """What is to be seen after some keys."""
+    return functools.reduce(after, keys, ViewChoice(with_keys=True))
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen", "hint"),
+    [
+        ("", "transport", "p pause  v view  e explain  q quit +view 1 of 3: overview"),
+        ("v", "latency of the delivery", "view 2 of 3: latency"),
+        ("c-i v", "file operations per second", "view 3 of 3: files"),
+        ("v v v x", "transport", "view 1 of 3: overview"),
+        ("p", "transport", "PAUSED 0 s +p go on"),
+        ("v  ", "latency of the delivery", "PAUSED 0 s"),
+        ("p p", "transport", "p pause"),
+        ("e", "Which implementation", "e back +up/down page 1 of .* q quit"),
+        ("e v", "From the moment", "page 1 of"),
+        ("e up down", "Which implementation", "page 1 of"),
+        ("e e", "transport", "view 1 of 3"),
+        ("v e escape", "latency of the delivery", "view 2 of 3"),
+        ("down up", "transport", "view 1 of 3"),
+        ("q", "transport", "stopping"),
+        ("c-c", "transport", "stopping"),
+    ],
+)
+def test_a_key_changes_what_is_seen_and_the_last_line_says_how(keys, seen, hint) -> None:
+    lines = printed(render([a_snapshot()], 80, 24, chosen(*re.findall(r"\S+| $", keys))))
+    assert len(lines) == 24
+    assert seen in "\n".join(lines)
+    assert re.search(hint, lines[-1])
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (40, 12)])
+@pytest.mark.parametrize("view", range(len(VIEWS)), ids=[view.name for view in VIEWS])
+def test_every_row_of_a_view_is_explained_where_it_stands(view: int, width, height) -> None:
+    now = a_snapshot(simulated=["disk hdd"])
+    choice = ViewChoice(view=view, page=0)
+    screen, *explained = (
+        "\n".join(printed(render([now], *size, each), 1_000))
+        for each, size in [
+            (choice._replace(page=None), (140, 40)),
+            *((choice._replace(page=page), (width, height)) for page in range(100)),
+        ]
+    )
+    labels = set(re.findall(r"^(\w[\w ]*?)(?:  | \d|$)", screen, re.MULTILINE)) & set(
+        explain.dashboard()
+    )
+    told = set(VIEWS[view].rows(now, width))
+    assert labels <= told <= set(explain.dashboard())
+    said = " ".join("".join(explained).split())
+    for label in told:
+        assert re.search(rf"\b{label}\b", screen), label
+        assert (" ".join(explain.dashboard()[label].what.split()) in said) or width > 120
+    assert view or told == set(explain.dashboard())
+    assert max(len(page.splitlines()) for page in explained) <= height
+    assert max(cell_len(row) for page in explained for row in page.splitlines()) <= width
+
+
+async def test_a_pause_lets_the_picture_stand_while_the_server_goes_on() -> None:
+    console, file = terminal()
+    pressed: list[Callable[[str], None]] = []
+
+    @contextmanager
+    def keys(press: Callable[[str], None]) -> Iterator[None]:
+        pressed.append(press)
+        yield
+        pressed.append(press)
+
+    async def paused_at_two() -> AsyncIterator[Snapshot]:
+        for clients in range(1, 5):
+            file.truncate(file.seek(0))
+            yield a_snapshot(float(clients), clients=clients)
+            seen.append(re.findall(r"\d+ client|PAUSED", file.getvalue()))
+            if clients in (2, 4):
+                pressed[0]("p")
+        seen.append(re.findall(r"\d+ client|PAUSED", file.getvalue())[-1:])
+
+    seen: list[list[str]] = []
+    await show(paused_at_two(), console, keys)
+    assert seen == [
+        ["1 client"],
+        ["2 client"],
+        ["2 client", "PAUSED"],
+        ["2 client", "PAUSED"],
+        ["4 client"],
+    ]
+    assert len(pressed) == 2  # the terminal's own keys are back
+
+
+async def test_keys_typed_reach_the_dashboard_and_q_is_a_ctrl_c() -> None:
+    console, file = terminal()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(stop.set))
+    try:
+        with create_pipe_input() as pipe:
+            view = asyncio.create_task(
+                show(live.every(3_600, a_snapshot), console, partial(typed, pipe))
+            )
+            pipe.send_text("v\tq")
+            async with asyncio.timeout(20):
+                await stop.wait()
+            view.cancel()
+            await asyncio.wait([view])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    shown = file.getvalue()
+    assert -1 < shown.find("view 1 of 3") < shown.find("view 2 of 3") < shown.find("view 3 of 3")
+    assert "stopping" in shown
+
+
+def contrast(style: Style, ground: float) -> float:
+    """How far a text's lightness is from that of its ground, by the rule of WCAG."""
+    parts = [part / 255 for part in style.color.get_truecolor()]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    light = sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return (max(light, ground) + 0.05) / (min(light, ground) + 0.05)
+
+
+def test_every_colour_can_be_read_on_a_light_and_on_a_dark_terminal() -> None:
+    styles = {name: one for name, one in vars(words).items() if isinstance(one, Style)}
+    for name, style in styles.items():
+        if style.color is not None:
+            assert style.color.number > 15, f"{name}: each terminal has its own first 16 colours"
+            assert min(contrast(style, 0.0), contrast(style, 1.0)) > 3.8, name
 
 
 def test_names_from_outside_cannot_steer_the_terminal() -> None:
@@ -257,10 +411,10 @@ async def test_what_is_printed_behind_the_screen_is_shown_afterwards(capsys) -> 
 async def test_a_server_started_anew_starts_a_new_chart_and_forgetting_changes_none() -> None:
     old = [a_snapshot(t, counts=Counts(accepted=int(t * 1_000))) for t in (100.0, 101.0)]
     new = [a_snapshot(t, counts=Counts(accepted=int(t * 50))) for t in (0.0, 1.0, 2.0)]
-    last_heading = (await shown(old + new, 140)).rpartition("accepted")[0].rpartition("messages")[2]
+    last_heading = (await shown(old + new, 118)).rpartition("accepted")[0].rpartition("messages")[2]
     assert "full height 50/s" in last_heading
     many = [a_snapshot(float(t), counts=Counts(saved=t)) for t in range(live.HISTORY_MAX + 50)]
-    assert "full height 1/s" in await shown(many, 140)
+    assert "full height 1/s" in await shown(many, 118)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])

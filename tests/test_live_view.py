@@ -27,7 +27,7 @@ from chatlab.chat.snapshot import Counts, Snapshot
 from chatlab.disk.counted import FileIO
 from chatlab.errors import UsageError
 from chatlab.view.compare.live import follow_live, render
-from chatlab.view.compare.panel import rounded_up
+from chatlab.view.words import rounded_up
 from tests.support.reports import a_load
 from tests.support.snapshots import a_snapshot, printed
 

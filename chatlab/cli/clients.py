@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shlex
+import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
@@ -19,6 +20,7 @@ from chatlab.bench.report import load_report
 from chatlab.bench.scenario import Scenario, plan
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
+from chatlab.cli.keys import terminal_keys
 from chatlab.cli.options import (
     DEFAULT_URL,
     JSON,
@@ -33,7 +35,8 @@ from chatlab.cli.options import (
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode
 from chatlab.view import explain as explanations
-from chatlab.view.dashboard.live import print_summary, show
+from chatlab.view.dashboard.live import show
+from chatlab.view.dashboard.summary import print_summary
 from chatlab.view.load import follow_load, print_load
 
 
@@ -95,7 +98,7 @@ def top(
     ),
     explain: bool = flag("--explain", "Explain every row of the dashboard, and exit."),
 ) -> None:
-    """Attach the live dashboard to a running server. Ctrl-C detaches; the server goes on."""
+    """Attach the live dashboard to a running server. q or Ctrl-C detaches; the server goes on."""
     if explain:
         Console().print(explanations.render(explanations.dashboard()))
         return
@@ -106,8 +109,9 @@ def top(
         async for last in stream(url, interval):
             yield last
 
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as Ctrl-C
     try:
-        asyncio.run(show(remembered()))
+        asyncio.run(show(remembered(), keys=terminal_keys()))
         print(f"the server at {url} has stopped")
     except KeyboardInterrupt:
         pass

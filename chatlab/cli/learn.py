@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.live import Live
 
 from chatlab.cli.course import open_course, show
-from chatlab.cli.learn_loop import LearnSession, Pressed
+from chatlab.cli.keys import CTRL_C, Pressed, typed
+from chatlab.cli.learn_loop import LearnSession
 from chatlab.cli.options import COURSE, argument, option
 from chatlab.course.workplace import Workplace, find_workplace, make_course
 from chatlab.view.course import feedback, listing
@@ -25,10 +26,6 @@ from chatlab.view.dashboard.live import drawn_at_once
 from chatlab.view.words import many
 
 NEW_COURSE = Path("chatlab-course")
-
-ESCAPE_S = 0.1
-"""After this time, an Escape is a key by itself, not the beginning of an arrow key."""
-CTRL_C, CTRL_D = "c-c", "c-d"
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -102,33 +99,8 @@ def terminal(
         keys: their source; by default the terminal.
     """
     screen = drawn_at_once(console or Console(highlight=False), full_screen=True)
-    with screen as live, _typed(keys or create_input(), pressed), _told_to_stop(pressed):
+    with screen as live, typed(keys or create_input(), pressed), _told_to_stop(pressed):
         yield live
-
-
-@contextlib.contextmanager
-def _typed(keys: Input, pressed: Pressed) -> Iterator[None]:
-    flush: asyncio.TimerHandle | None = None
-
-    def read(presses: Callable[[], Sequence[object]]) -> None:
-        for press in presses():
-            pressed(_name(press))
-
-    def ready() -> None:
-        nonlocal flush
-        read(keys.read_keys)
-        if flush is not None:
-            flush.cancel()
-        flush = asyncio.get_running_loop().call_later(ESCAPE_S, read, keys.flush_keys)
-        if keys.closed:
-            pressed(CTRL_D)
-
-    try:
-        with keys.raw_mode(), keys.attach(ready):
-            yield
-    finally:
-        if flush is not None:
-            flush.cancel()
 
 
 @contextlib.contextmanager
@@ -142,9 +114,3 @@ def _told_to_stop(pressed: Pressed) -> Iterator[None]:
     finally:
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.remove_signal_handler(signal.SIGTERM)
-
-
-def _name(press: object) -> str:
-    """`t`, ` `, `down`, `c-c`."""
-    key = getattr(press, "key", "")
-    return str(getattr(key, "value", key))

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from chatlab.cli.keys import Pressed
 from chatlab.course import learn
 from chatlab.course.answers import read_text, solution_text
 from chatlab.course.catalog import SPEC, Exercise, find
@@ -30,8 +31,6 @@ from chatlab.view.course.learn import screen
 
 POLL_S = 0.2
 
-Pressed = Callable[[str], None]
-"""Hears the name of a key: a character, `down`, `c-c`."""
 Terminal = Callable[[Pressed], AbstractContextManager[Live]]
 Signature = tuple[int, int] | None
 """Time of change in nanoseconds, and size in bytes; None if the file cannot be seen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -14,6 +15,7 @@ from chatlab.chat.server.app import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
+from chatlab.cli.keys import terminal_keys
 from chatlab.cli.options import (
     DEFAULT_PORT,
     DISK,
@@ -25,7 +27,8 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.folder import DEFAULT_FOLDER
-from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
+from chatlab.view.dashboard.live import REFRESH_S, Keys, every, show
+from chatlab.view.dashboard.summary import print_summary
 
 
 @with_groups
@@ -63,7 +66,7 @@ def serve(
 ) -> None:
     """Start the chat server and watch it work.
 
-    Ctrl-C saves what is queued, then stops.
+    The last line of the screen names its keys. q or Ctrl-C saves what is queued, then stops.
     """
     (named,) = check_modes(mode)
     options = ServerOptions(
@@ -78,7 +81,8 @@ def serve(
     )
     job = ServerJob(mode, str(data), history, options)
     serving = _serve_user_parts if named.user_parts else _serve
-    sys.exit(asyncio.run(serving(job, stop_with_stdin, not no_dashboard)))
+    keys = None if no_dashboard or stop_with_stdin else terminal_keys()
+    sys.exit(asyncio.run(serving(job, stop_with_stdin, not no_dashboard, keys)))
 
 
 def modes() -> None:
@@ -88,19 +92,22 @@ def modes() -> None:
     print_modes()
 
 
-async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
-    return await serve_job(job, stop_event(stop_with_stdin), _watched if dashboard else None)
+async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool, keys: Keys | None) -> int:
+    watched = partial(_watched, keys) if dashboard else None
+    return await serve_job(job, stop_event(stop_with_stdin), watched)
 
 
-async def _serve_user_parts(job: ServerJob, stop_with_stdin: bool, dashboard: bool) -> int:
+async def _serve_user_parts(
+    job: ServerJob, stop_with_stdin: bool, dashboard: bool, keys: Keys | None
+) -> int:
     from chatlab.cli.user_parts import UserPartsServer
 
-    return await UserPartsServer(job, dashboard).serve(stop_event(stop_with_stdin))
+    return await UserPartsServer(job, dashboard, keys).serve(stop_event(stop_with_stdin))
 
 
-async def _watched(server: ChatServer, stop: asyncio.Event) -> Farewell:
+async def _watched(keys: Keys | None, server: ChatServer, stop: asyncio.Event) -> Farewell:
     """Serve under the dashboard until `stop` is set, and print a summary."""
-    view = asyncio.create_task(show(every(REFRESH_S, server.snapshot)))
+    view = asyncio.create_task(show(every(REFRESH_S, server.snapshot), keys=keys))
     stopped = asyncio.create_task(stop.wait())
     # If the view fails, stop and say so: a server that shows nothing must not look alive.
     await asyncio.wait([view, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -32,7 +32,8 @@ from chatlab.chat.user_parts import exit_call
 from chatlab.child_process import STOP_TIMEOUT_S, own_session, when_stdin_ends
 from chatlab.cli.clients import stream
 from chatlab.errors import ExitCode, UsageError
-from chatlab.view.dashboard.live import REFRESH_S, every, print_summary, show
+from chatlab.view.dashboard.live import REFRESH_S, Keys, every, show
+from chatlab.view.dashboard.summary import print_summary
 
 COMPLAINTS_MAX = 8
 PRINTED_MAX = 3
@@ -52,9 +53,10 @@ class UserPartsServer:
     Args:
         job: what to serve.
         dashboard: whether to show one; without a terminal, as plain lines.
+        keys: of whoever looks at it.
     """
 
-    def __init__(self, job: ServerJob, dashboard: bool) -> None:
+    def __init__(self, job: ServerJob, dashboard: bool, keys: Keys | None = None) -> None:
         self._server = ServerProcess(
             *(job.mode, Path(job.data), job.history, job.options),
             on_error=self._on_error,
@@ -62,6 +64,7 @@ class UserPartsServer:
         )
         self._query = f"/?token={job.options.token}" if job.options.token else ""
         self._dashboard = dashboard
+        self._keys = keys
         self._on_screen = dashboard and sys.stdout.isatty()
         self._listens = False
         self._printed: deque[str] = deque(maxlen=PRINTED_EARLY_MAX)
@@ -147,7 +150,8 @@ class UserPartsServer:
         self._last = await anext(source)
         following = asyncio.create_task(self._follow(source))
         try:
-            await show(every(REFRESH_S, self._snapshot))  # also while the server is silent
+            # Also while the server is silent.
+            await show(every(REFRESH_S, self._snapshot), keys=self._keys)
         finally:
             following.cancel()
             await asyncio.wait([following])

@@ -38,6 +38,7 @@ def comparison() -> dict[str, Explanation]:
     return _section("The comparison", {})
 
 
+@cache
 def dashboard() -> dict[str, Explanation]:
     """Each row of the dashboard, by its label."""
     return _section("The dashboard", comparison())

@@ -8,8 +8,10 @@ every cell each time; a dashboard that runs in the server's event loop must be c
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from math import floor, log10
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -28,6 +30,7 @@ ACK_WORDS: dict[AckLevel, str] = {
 }
 """What an ack promises, in plain words."""
 
+_ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 BARS = "▁▂▃▄▅▆▇█"
 _ASCII = str.maketrans(
     {DASH: "-", "…": "~", "·": "|", "─": "-", "░": ".", "✓": "+", "✗": "x", "•": "*", "━": "="}
@@ -38,13 +41,14 @@ Line = list[Segment]
 
 PLAIN = Style()
 STRONG = Style.parse("bold")
-QUIET = Style.parse("bright_black")
-HEADING = Style.parse("cyan")
-CHART = Style.parse("cyan")
-DIFFERENT = Style.parse("bold cyan")
-GOOD = Style.parse("bold green")
-WARNING = Style.parse("yellow")
-BAD = Style.parse("bold red")
+# Colours by number: a terminal's own yellow or cyan cannot be read on white, its grey not on black.
+QUIET = Style.parse("color(243)")
+HEADING = Style.parse("color(30)")
+CHART = Style.parse("color(30)")
+DIFFERENT = Style.parse("bold color(30)")
+GOOD = Style.parse("bold color(28)")
+WARNING = Style.parse("color(130)")
+BAD = Style.parse("bold color(160)")
 
 LABEL_WIDTH = 9
 TEXT_WIDTH = 40
@@ -185,6 +189,15 @@ def bars(
         above = [max(0, min(len(BARS), height - row * len(BARS))) for height in heights]
         lines.append("".join((" " + BARS)[step] for step in above).rjust(width))
     return lines
+
+
+def rounded_up(value: float) -> float:
+    """The next round number, so that a scale stands still while its figures grow."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    at = bisect_left(_ROUND, value / power * (1 - 1e-9))
+    return _ROUND[min(at, len(_ROUND) - 1)] * power
 
 
 def to_ascii(text: str) -> str:

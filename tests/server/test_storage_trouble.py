@@ -13,7 +13,7 @@ import pytest
 from chatlab.chat.server.app import Farewell
 from chatlab.disk.conditions import FailingDisk
 from chatlab.disk.simulated import simulate
-from chatlab.view.dashboard.live import plain_line
+from chatlab.view.dashboard.summary import plain_line
 from tests.support.chat_client import ChatClient, chatting, eventually, new_contents, running, stats
 from tests.support.snapshots import a_snapshot, dashboard
 

@@ -13,7 +13,7 @@ from chatlab.chat.parts.message_seams import ProcessorStatistics
 from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
 from chatlab.disk.counted import FileIO
-from chatlab.view.dashboard.live import render
+from chatlab.view.dashboard.screen import render
 
 COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
 

@@ -6,10 +6,8 @@ lines no wider than it was told, as in all blocks.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log10
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -32,6 +30,7 @@ from chatlab.view.words import (
     cut,
     fit,
     line,
+    rounded_up,
 )
 
 PANEL_ROWS = 9
@@ -45,7 +44,6 @@ OVER_MAX = 0.01
 FRAME = len("──    ──")
 GHOST = Style.parse("dim")
 """Not a colour: it is left where colours are not wanted."""
-_ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +111,6 @@ def panel(one: LiveMode, scale: Scale, width: int, rows: int = 1) -> list[Line]:
     lines += [[]] * (height - len(lines))
     quiet = one.role in ("ghost", "waiting")
     return [fit([Segment(s.text, GHOST) for s in each] if quiet else each, width) for each in lines]
-
-
-def rounded_up(value: float) -> float:
-    """The next round number, so that a scale stands still while its figures grow."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** floor(log10(value))
-    at = bisect_left(_ROUND, value / power * (1 - 1e-9))
-    return _ROUND[min(at, len(_ROUND) - 1)] * power
 
 
 def _planned_s(scenario: Scenario) -> float:

@@ -42,6 +42,7 @@ _LATENCIES = {
     "delivery": "delivery_ms",
     "loop lag": "loop_lag_ms",
 }
+MESSAGES_WIDTH = LABEL_WIDTH + 9 + 11 + 2
 NAME_WIDTH = 18
 NAME_WIDTH_MAX = 40
 
@@ -68,21 +69,26 @@ COLUMNS = (
 
 def messages(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
     """Rates and totals of each step; all charts have one scale, so that they can be compared."""
-    now = history[-1]
-    text_width = LABEL_WIDTH + 9 + 11 + 2
-    seconds = chart_width(width, text_width)
+    seconds = chart_width(width, MESSAGES_WIDTH)
     values = {step: rates_per_s(history, attrgetter(f"counts.{step}"), seconds) for step in STEPS}
     highest = max((rate for rates in values.values() for rate in rates), default=0.0)
     titles = f"messages{'per s':>7}{'total':>11}"
     lines = [heading(titles + "  " + _scale(seconds, highest), width)]
+    for step, text in message_rows(history[-1]).items():
+        chart = words.bars(values[step], seconds, highest=highest, rows=rows)
+        lines += charted(text, MESSAGES_WIDTH, chart)
+    return [cut(each, width) for each in lines]
+
+
+def message_rows(now: Snapshot) -> dict[str, Line]:
+    """Rate and total of each step."""
+    rows = {}
     for step in STEPS:
         rate = words.per_s(getattr(now.rates, f"{step}_per_s"))
         total = words.count(getattr(now.counts, step))
         style = GOOD if step == "delivered" else STRONG
-        text = line(step.ljust(LABEL_WIDTH), (rate.rjust(9), style), total.rjust(11), "  ")
-        chart = words.bars(values[step], seconds, highest=highest, rows=rows)
-        lines += charted(text, text_width, chart)
-    return [cut(each, width) for each in lines]
+        rows[step] = line(step.ljust(LABEL_WIDTH), (rate.rjust(9), style), total.rjust(11), "  ")
+    return rows
 
 
 def latencies(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
@@ -90,10 +96,17 @@ def latencies(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Li
     seconds = chart_width(width)
     caption = f"  p95, last {seconds} s" if seconds else ""
     lines = [heading("latency   p50     p95     p99     n" + caption, width)]
-    for name, field in _LATENCIES.items():
-        chart = words.bars(gauge(history, attrgetter(f"{field}.p95"), seconds), seconds, rows=rows)
-        lines += charted(_latency_line(name, getattr(history[-1], field)), TEXT_WIDTH, chart)
+    for name, text in latency_rows(history[-1]).items():
+        p95 = attrgetter(f"{_LATENCIES[name]}.p95")
+        lines += charted(
+            text, TEXT_WIDTH, words.bars(gauge(history, p95, seconds), seconds, rows=rows)
+        )
     return [cut(each, width) for each in lines]
+
+
+def latency_rows(now: Snapshot) -> dict[str, Line]:
+    """The percentiles of each latency, by its name."""
+    return {name: _latency_line(name, getattr(now, field)) for name, field in _LATENCIES.items()}
 
 
 def files(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
@@ -127,6 +140,19 @@ def files(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
         each("per saved msg", now.counts.saved),
         each("per delivered msg", now.counts.delivered),
     ]
+
+
+def file_rows(now: Snapshot) -> dict[str, Line]:
+    """All files together, a row for each kind of figure; and each message's share of it."""
+    io, counts = now.io, now.counts
+    rows = {
+        c.title: line(c.title.ljust(NAME_WIDTH), (c.total(c.of(io)), STRONG), " in all files")
+        for c in COLUMNS
+    }
+    for label, messages in ("per saved msg", counts.saved), ("per delivered msg", counts.delivered):
+        each = words.ratio(io.operations, messages)
+        rows[label] = line(label.ljust(NAME_WIDTH), (each, STRONG), " operations")
+    return rows
 
 
 def rates_per_s(

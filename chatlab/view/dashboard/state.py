@@ -6,7 +6,7 @@ Every function here is pure and returns lines no wider than it was told, as in a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -50,10 +50,22 @@ def title(now: Snapshot, width: int) -> Line:
     return cut(line(name, (mode, DIFFERENT), filler, rest), width)
 
 
+def head(now: Snapshot, width: int) -> list[Line]:
+    """Which server it is, what it is made of, and what it promises: three lines or more."""
+    return [title(now, width), *line_up(now, width), *_simulated(now, width), ack(now, width)]
+
+
+def head_rows(now: Snapshot, width: int) -> dict[str, Line]:
+    """The head's rows that need an explanation, by label."""
+    parts, simulated = line_up(now, width), _simulated(now, width)
+    rows = {"parts": parts[0], "simulated": (simulated or [[]])[0], "ack means": ack(now, width)}
+    return {label: row for label, row in rows.items() if row}
+
+
 def line_up(now: Snapshot, width: int) -> list[Line]:
     """The implementation of each part; those that differ from the naive mode stand out.
 
-    One line or two, and one more if a disk is simulated.
+    One line or two.
     """
     parts = [
         (role, f"{role} " if width >= NARROW else "", _choice(choice))
@@ -64,7 +76,7 @@ def line_up(now: Snapshot, width: int) -> list[Line]:
     groups = [parts[at : at + each] for at in range(0, len(parts), each)]
     return [
         _parts_line("" if number else "parts", group, width) for number, group in enumerate(groups)
-    ] + _simulated(now, width)
+    ]
 
 
 def ack(now: Snapshot, width: int) -> Line:
@@ -77,38 +89,50 @@ def ack(now: Snapshot, width: int) -> Line:
 
 def queue(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
     """The queue, the batches, and the cache."""
-    now = history[-1]
-    seconds = chart_width(width)
-    depth = gauge(history, lambda s: s.queue.depth, seconds)
-    batch = gauge(history, lambda s: s.batches.last, seconds)
-    return [
-        cut(each, width)
-        for each in (
-            heading("queue, batches, cache", width),
-            *charted(
-                _queue_line(now, TEXT_WIDTH), TEXT_WIDTH, words.bars(depth, seconds, rows=rows)
-            ),
-            *charted(_batch_line(now), TEXT_WIDTH, words.bars(batch, seconds, rows=rows)),
-            line("cache".ljust(7), cache_words(now, width - 7)),
-        )
-    ]
+    charts = {"queue": lambda s: s.queue.depth, "batch": lambda s: s.batches.last}
+    texts = queue_rows(history[-1], TEXT_WIDTH if chart_width(width) else width)
+    return _block("queue, batches, cache", texts, charts, history, width, rows)
+
+
+def queue_rows(now: Snapshot, width: int) -> dict[str, Line]:
+    """What waits, and how it is saved, by label."""
+    return {
+        "queue": _queue_line(now, width),
+        "batch": _batch_line(now),
+        "cache": line("cache".ljust(7), cache_words(now, width - 7)),
+    }
 
 
 def process(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
     """Processor, memory and refusals."""
-    now = history[-1]
+    charts = {"cpu": lambda s: s.cpu_percent, "memory": lambda s: s.rss_bytes}
+    return _block(
+        "process, refusals", process_rows(history[-1], width), charts, history, width, rows
+    )
+
+
+def process_rows(now: Snapshot, width: int) -> dict[str, Line]:
+    """What the process takes, and what it refused, by label."""
+    return {"cpu": _cpu_line(now), "memory": _memory_line(now), "refused": refusals(now, width)}
+
+
+def _block(
+    title: str,
+    texts: Mapping[str, Line],
+    charts: Mapping[str, Callable[[Snapshot], float]],
+    history: Sequence[Snapshot],
+    width: int,
+    rows: int,
+) -> list[Line]:
     seconds = chart_width(width)
-    cpu = gauge(history, lambda s: s.cpu_percent, seconds)
-    memory = gauge(history, lambda s: s.rss_bytes, seconds)
-    return [
-        cut(each, width)
-        for each in (
-            heading("process, refusals", width),
-            *charted(_cpu_line(now), TEXT_WIDTH, words.bars(cpu, seconds, rows=rows)),
-            *charted(_memory_line(now), TEXT_WIDTH, words.bars(memory, seconds, rows=rows)),
-            refusals(now, width),
-        )
-    ]
+    lines = [heading(title, width)]
+    for label, text in texts.items():
+        if label in charts:
+            bars = words.bars(gauge(history, charts[label], seconds), seconds, rows=rows)
+            lines += charted(text, TEXT_WIDTH, bars)
+        else:
+            lines.append(text)
+    return [cut(each, width) for each in lines]
 
 
 def refusals(now: Snapshot, width: int) -> Line:
@@ -122,18 +146,17 @@ def refusals(now: Snapshot, width: int) -> Line:
     return line("refused".ljust(LABEL_WIDTH), (text, BAD))
 
 
-def notes(now: Snapshot, width: int, rows_max: int = 100, hint: str = "") -> list[Line]:
+def notes(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
     """The latest events that a person should know of, newest first.
 
     Args:
         now: the snapshot.
         width: columns.
         rows_max: most lines, the heading included.
-        hint: what else to say in the heading.
     """
     if not now.notes:
-        return [heading("notes", width, hint), line(("none", QUIET))][:rows_max]
-    lines = [heading("notes, newest first", width, hint)]
+        return [heading("notes: none", width)][:rows_max]
+    lines = [heading("notes, newest first", width)]
     for note in reversed(now.notes):
         times = f" ({words.count(note.times)} times)" if note.times > 1 else ""
         text = f"{words.duration(note.at_s)}  {words.printable(note.text)}{times}"

@@ -1,0 +1,60 @@
+"""A large chart: bars over the last seconds, with a scale at the left and the time below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chatlab.view import words
+from chatlab.view.words import CHART, QUIET, Line, cut, heading, line, rounded_up
+
+SCALE_WIDTH = 10
+MARK_EVERY_S = 30
+_HALF_MIN = 5
+"""Lines from which on the middle of the scale is written, too."""
+
+
+def chart(
+    title: str,
+    values: Sequence[float | None],
+    width: int,
+    rows: int,
+    written: Callable[[float], str],
+) -> list[Line]:
+    """A heading, and `rows` lines of bars, one column for each second.
+
+    Args:
+        title: what it shows.
+        values: one a second, oldest first; None where there is none.
+        width: columns.
+        rows: lines below the heading, at least one; of many, an odd one is left free.
+        written: how a value above 0 stands at the scale.
+    """
+    highest = rounded_up(max((value for value in values if value is not None), default=0.0))
+    labels = [written(highest), *[""] * (rows - 2), "0"][:rows]
+    if rows >= _HALF_MIN:
+        rows -= rows % 2  # so that half of it stands at the top of a line
+        labels = [labels[0], *labels[len(labels) - rows + 1 :]]
+        labels[rows // 2] = written(highest / 2)
+    bars = words.bars(values, plot_width(width), highest=highest, rows=rows)
+    scaled = zip(labels, bars, strict=True)
+    lines = [
+        line((label.rjust(SCALE_WIDTH - 2) + "  ", QUIET), (bar, CHART)) for label, bar in scaled
+    ]
+    return [heading(title, width), *(cut(each, width) for each in lines)]
+
+
+def plot_width(width: int) -> int:
+    """The seconds that a chart of `width` columns shows."""
+    return max(1, width - SCALE_WIDTH)
+
+
+def time_axis(width: int) -> Line:
+    """How long ago each column was."""
+    seconds = plot_width(width)
+    text = [" "] * seconds
+    for ago in range(0, seconds, MARK_EVERY_S):
+        mark = f"-{ago} s" if ago else "now"
+        at = seconds - ago - len(mark)
+        if at >= 0:
+            text[at : at + len(mark)] = mark
+    return cut(line((" " * SCALE_WIDTH + "".join(text), QUIET)), width)
