@@ -26,6 +26,8 @@ from chatlab.chat.protocol import (
 from chatlab.data.records import Message
 from chatlab.errors import Refusal
 
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # as JSON is
+
 
 def frames_of(kinds: Any) -> st.SearchStrategy[Any]:
     """Frames of each of these kinds, with any value in each of their fields."""
@@ -177,7 +179,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-KINDS = ("join_room", "leave_room", "create_room", "invite", "send_message", "history", "nope")
+KINDS = (*(str(kind.__struct_config__.tag) for kind in get_args(Request)), "nope")
 FIELDS = ("roomId", "content", "ref", "limit", "user", "name", "private")
 ANY_VALUES = st.builds(
     lambda kind, fields: json.dumps({"type": kind, **fields}),

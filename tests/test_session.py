@@ -18,16 +18,19 @@ from chatlab.chat.parts.writer.truncate import TruncateWriter
 from chatlab.chat.protocol import (
     CONTENT_CHARS_MAX,
     HISTORY_LIMIT_MAX,
+    MEMBERS_LISTED_MAX,
+    ROOMS_LISTED_MAX,
     Ack,
     ErrorFrame,
     HistoryFrame,
+    MembersFrame,
 )
 from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import ROOM_TITLE_CHARS_MAX, check_user
 from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Settings
 from chatlab.chat.trace import Tracer
-from chatlab.data.records import Message
+from chatlab.data.records import CHATROOMS, Message, Room
 from chatlab.disk.counted import FileIO
 from chatlab.errors import Overloaded, Refusal
 from tests.support.parts import (
@@ -163,6 +166,48 @@ async def test_an_invited_guest_may_join_and_is_not_live_before(talk: Talk) -> N
     assert list(talk.presence.members("staff")) == [bob]
 
 
+async def test_rooms_are_listed_as_they_are_now_and_private_ones_to_their_members(
+    talk: Talk,
+) -> None:
+    bob = FakeClient("bob")
+    await talk.say(act("join_room"), act("create_room", "den", private=True), by=bob)
+    await talk.say(act("join_room"))
+
+    listed = await talk.say({"type": "list_rooms", "ref": 7}, by=bob)
+    assert (listed.ref, listed.total) == (7, 3)
+    assert [(one.id, one.member, one.live) for one in listed.rooms] == [
+        ("general", True, 2),
+        ("den", True, 1),
+        ("other", False, 0),
+    ]
+    listed = await talk.say({"type": "list_rooms"})
+    assert [one.id for one in listed.rooms] == ["general", "other", "staff"]
+
+
+async def test_who_is_here_and_how_many_could_be(talk: Talk) -> None:
+    await talk.say(act("join_room"), by=(dave := FakeClient("dave")))
+    await talk.say(act("join_room"))
+    assert await talk.say(act("who", ref=7)) == MembersFrame(
+        ref=7, room_id="general", live=["dave", "alice"], live_count=2, participants=3
+    )
+    talk.presence.leave(dave)
+    assert (await talk.say(act("who"))).live == ["alice"]
+
+
+async def test_long_lists_are_cut_and_say_how_long_they_are(talk: Talk) -> None:
+    for n in range(MEMBERS_LISTED_MAX + 1):
+        talk.presence.enter(FakeClient(f"user-{n}"), "general")
+    here = await talk.say(act("who"))
+    assert (len(here.live), here.live_count) == (MEMBERS_LISTED_MAX, MEMBERS_LISTED_MAX + 1)
+
+    rooms = [Room(f"room-{n}", "") for n in range(ROOMS_LISTED_MAX)]
+    mine = Room("mine", "", ("alice",))
+    (talk.files.folder / CHATROOMS.name).write_bytes(CHATROOMS.encode([*rooms, mine]))
+    listed = await talk.say({"type": "list_rooms"})
+    assert (len(listed.rooms), listed.total) == (ROOMS_LISTED_MAX, ROOMS_LISTED_MAX + 1)
+    assert listed.rooms[0].id == "mine"
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
@@ -173,11 +218,11 @@ async def test_an_invited_guest_may_join_and_is_not_live_before(talk: Talk) -> N
         *((act("create_room", name), "invalid_field") for name in ("", "a b", "a" * 65)),
         (act("create_room", "new", name="n" * 101), "too_large"),
         (send(room_id="nowhere"), "no_such_room"),
-        (act("history", "nowhere"), "no_such_room"),
+        *((act(kind, "nowhere"), "no_such_room") for kind in ("history", "who")),
         *((send(content), "invalid_field") for content in ("", " \n\t")),
         (send("x" * 4_001), "too_large"),
         *((act("history", limit=limit), "invalid_field") for limit in (0, -1, 501, 10**30)),
-        *((act(kind, "staff"), "not_a_member") for kind in ("join_room", "history")),
+        *((act(kind, "staff"), "not_a_member") for kind in ("join_room", "history", "who")),
         (send(), "not_a_member"),
         ("not json", "bad_json"),
         (b"{}", "binary_frame"),

@@ -39,6 +39,8 @@ FRAME_CHARS_MAX = 64 * 1024
 buffer of a client that reads well."""
 CONTENT_CHARS_MAX = 4_000
 HISTORY_LIMIT_MAX = 500
+ROOMS_LISTED_MAX = 1_000
+MEMBERS_LISTED_MAX = 500
 
 
 class _Incoming(msgspec.Struct, frozen=True, rename="camel", tag_field="type", kw_only=True):
@@ -94,7 +96,17 @@ class GetHistory(_Incoming, frozen=True, tag="history"):
     limit: int = 50
 
 
-Request = JoinRoom | LeaveRoom | CreateRoom | Invite | SendMessage | GetHistory
+class ListRooms(_Incoming, frozen=True, tag="list_rooms"):
+    """Ask for the rooms that the sender may see, as they are now."""
+
+
+class Who(_Incoming, frozen=True, tag="who"):
+    """Ask who is in a room now; only participants may."""
+
+    room_id: str
+
+
+Request = JoinRoom | LeaveRoom | CreateRoom | Invite | SendMessage | GetHistory | ListRooms | Who
 
 
 class _Outgoing(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
@@ -102,12 +114,13 @@ class _Outgoing(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
 
 
 class RoomInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """A room as the welcome lists it."""
+    """A room as one user sees it: whether a member of it, and how many people are in it now."""
 
     id: str
     name: str
     private: bool
     member: bool
+    live: int = 0
 
 
 class Welcome(_Outgoing, frozen=True, tag="welcome"):
@@ -158,6 +171,24 @@ class HistoryFrame(_Outgoing, frozen=True, tag="history", kw_only=True):
     messages: list[Message]
 
 
+class RoomsFrame(_Outgoing, frozen=True, tag="rooms", kw_only=True):
+    """The answer to `list_rooms`: the user's own first, then the fullest; how many there are."""
+
+    ref: Ref
+    rooms: list[RoomInfo]
+    total: int
+
+
+class MembersFrame(_Outgoing, frozen=True, tag="members", kw_only=True):
+    """The answer to `who`: who is here, how many they are, and how many may speak in the room."""
+
+    ref: Ref
+    room_id: str
+    live: list[str]
+    live_count: int
+    participants: int
+
+
 class TraceFrame(_Outgoing, frozen=True, tag="trace", kw_only=True):
     """Where one message's time went in the server, in milliseconds: the answer to `trace`.
 
@@ -191,7 +222,8 @@ class ErrorFrame(_Outgoing, frozen=True, tag="error"):
     ref: Ref = None
 
 
-Outgoing = Welcome | Ack | MessageFrame | MessagesFrame | HistoryFrame | TraceFrame | ErrorFrame
+Answer = Ack | HistoryFrame | RoomsFrame | MembersFrame
+Outgoing = Welcome | Answer | MessageFrame | MessagesFrame | TraceFrame | ErrorFrame
 
 _encoder = msgspec.json.Encoder()
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

@@ -8,12 +8,21 @@ a membership check costs what the mode costs.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 
 import msgspec
 
 from chatlab.chat.parts.message_seams import Client
 from chatlab.chat.parts.storage_seams import Lock, Reader, Writer
-from chatlab.chat.protocol import AckLevel
+from chatlab.chat.protocol import (
+    MEMBERS_LISTED_MAX,
+    ROOMS_LISTED_MAX,
+    AckLevel,
+    MembersFrame,
+    Ref,
+    RoomInfo,
+    RoomsFrame,
+)
 from chatlab.data.records import CHATROOMS, Room
 from chatlab.errors import Refusal
 
@@ -177,6 +186,38 @@ class Presence:
 
     def __len__(self) -> int:
         return len(self._clients)
+
+
+def rooms_frame(
+    rooms: Iterable[Room], user: str, presence: Presence, ref: Ref = None
+) -> RoomsFrame:
+    """The rooms that `user` may see, the user's own first, then those with the most people in them;
+    at most `ROOMS_LISTED_MAX`."""
+    infos = [
+        RoomInfo(
+            id=room.id,
+            name=room.name,
+            private=room.private,
+            member=user in room.participants,
+            live=len(presence.members(room.id)),
+        )
+        for room in rooms
+        if not room.private or user in room.participants
+    ]
+    infos.sort(key=lambda room: (not room.member, -room.live))
+    return RoomsFrame(ref=ref, rooms=infos[:ROOMS_LISTED_MAX], total=len(infos))
+
+
+def members_frame(room: Room, presence: Presence, ref: Ref) -> MembersFrame:
+    """Who is in a room now, in the order in which they came; at most `MEMBERS_LISTED_MAX` names."""
+    live = presence.members(room.id)
+    return MembersFrame(
+        ref=ref,
+        room_id=room.id,
+        live=[client.user for client in islice(live, MEMBERS_LISTED_MAX)],
+        live_count=len(live),
+        participants=len(room.participants),
+    )
 
 
 def _find(rooms: list[Room], room_id: str) -> Room:

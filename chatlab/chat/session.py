@@ -15,6 +15,7 @@ from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import (
     HISTORY_LIMIT_MAX,
     Ack,
+    Answer,
     CreateRoom,
     ErrorFrame,
     GetHistory,
@@ -22,14 +23,16 @@ from chatlab.chat.protocol import (
     Invite,
     JoinRoom,
     LeaveRoom,
+    ListRooms,
     Ref,
     Request,
     SendMessage,
+    Who,
     decode_request,
     encode,
     ref_of,
 )
-from chatlab.chat.rooms import Presence, Rooms
+from chatlab.chat.rooms import Presence, Rooms, members_frame, rooms_frame
 from chatlab.chat.rules import check_content, check_name, fitting, growing, new_room
 from chatlab.chat.settings import Clock
 from chatlab.chat.trace import Tracer
@@ -89,7 +92,7 @@ class Conversation:
                 if isinstance(request, SendMessage):
                     await self._send_message(client, request, arrived_at)
                 else:
-                    await self._answer(client, request)
+                    await client.send(encode(await self._answer(client, request)))
             except Refusal as refusal:
                 await self._refuse(client, refusal.code, refusal.message, request.ref)
             except StorageError as error:
@@ -99,11 +102,16 @@ class Conversation:
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
 
-    async def _answer(self, client: Talker, request: Request) -> None:
+    async def _answer(self, client: Talker, request: Request) -> Answer:
         match request:
             case GetHistory():
-                await self._history(client, request)
-                return  # its answer is the history
+                return await self._history(client, request)
+            case ListRooms():
+                rooms = await self._rooms.all()
+                return rooms_frame(rooms, client.user, self._presence, request.ref)
+            case Who():
+                room = await self._rooms.require_member(request.room_id, client.user)
+                return members_frame(room, self._presence, request.ref)
             case JoinRoom(room_id=room_id):
                 await self._rooms.join(room_id, client.user)
                 self._presence.enter(client, room_id)
@@ -116,7 +124,7 @@ class Conversation:
             case Invite(room_id=room_id, user=guest):
                 check_name("user", guest)
                 await self._rooms.invite(room_id, client.user, guest)
-        await client.send(encode(Ack(ref=request.ref, means=self._rooms.promise)))
+        return Ack(ref=request.ref, means=self._rooms.promise)
 
     async def _send_message(self, client: Talker, request: SendMessage, arrived_at: float) -> None:
         """Give a message to the processor; `outcome.py` sends its ack."""
@@ -157,14 +165,12 @@ class Conversation:
         age_s = self._since_1970() - due_at
         return self._metrics.clock() - age_s if 0 <= age_s <= DUE_AGE_MAX_S else None
 
-    async def _history(self, client: Talker, request: GetHistory) -> None:
+    async def _history(self, client: Talker, request: GetHistory) -> HistoryFrame:
         if not 1 <= request.limit <= HISTORY_LIMIT_MAX:
             raise Refusal("invalid_field", f"limit is from 1 to {HISTORY_LIMIT_MAX}")
         await self._rooms.require_member(request.room_id, client.user)
-        messages = await self._store.history(request.room_id, request.limit)
-        messages = fitting(messages)
-        frame = HistoryFrame(ref=request.ref, room_id=request.room_id, messages=messages)
-        await client.send(encode(frame))
+        messages = fitting(await self._store.history(request.room_id, request.limit))
+        return HistoryFrame(ref=request.ref, room_id=request.room_id, messages=messages)
 
     async def _refuse(self, client: Talker, code: str, text: str, ref: Ref) -> None:
         self._metrics.refused(code)

@@ -31,11 +31,10 @@ from chatlab.chat.protocol import (
     AckLevel,
     ErrorFrame,
     FrameStyle,
-    RoomInfo,
     Welcome,
     encode,
 )
-from chatlab.chat.rooms import Presence, Rooms
+from chatlab.chat.rooms import Presence, Rooms, rooms_frame
 from chatlab.chat.rules import check_user
 from chatlab.chat.server.arrivals import (
     LoggingConnection,
@@ -328,11 +327,7 @@ class ChatServer:
 
     async def _welcome(self, user: str, frames: FrameStyle) -> Welcome:
         names = {known.id: known.name for known in await self._parts.reader.read(USERS)}
-        rooms = [
-            RoomInfo(room.id, room.name, room.private, user in room.participants)
-            for room in await self._rooms.all()
-            if not room.private or user in room.participants
-        ]
+        rooms = rooms_frame(await self._rooms.all(), user, self._presence).rooms
         name = names.get(user, user)
         ack_means = self._parts.ack_means
         return Welcome(user, name, self.line_up.name, ack_means, rooms, frames)
