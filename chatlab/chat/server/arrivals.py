@@ -53,7 +53,7 @@ class StampedSocket(socket.socket):
 
     def accept(self) -> tuple[StampedSocket, Any]:
         plain, address = super().accept()
-        accepted = StampedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        accepted = StampedSocket(fileno=plain.detach())
         accepted.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         return accepted, address
 
@@ -80,7 +80,9 @@ def listening_socket(host: str, port: int) -> StampedSocket | None:
         return None
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    return StampedSocket(family, plain.type, plain.proto, fileno=plain.detach())
+    # Only with a file number does the socket ask the system which protocol it speaks; and asyncio
+    # turns Nagle's algorithm off (TCP_NODELAY) only for a socket that says it speaks TCP.
+    return StampedSocket(fileno=plain.detach())
 
 
 class ArrivalLog:
