@@ -111,7 +111,7 @@ async def measure_round(
             await server.stop()
         if result.after is None:
             raise ServerFailed("the server stopped answering during a round")
-        saved = await _saved(mode, folder)
+        saved = await saved_in(mode, folder)
         return Round(
             number=number,
             load=result,
@@ -123,8 +123,8 @@ async def measure_round(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _saved(mode: str, folder: Path) -> SavedMessages | None:
-    """What a stopped server has saved; None if its store keeps nothing in files."""
+async def saved_in(mode: str, folder: Path) -> SavedMessages | None:
+    """What a stopped server has saved of a load; None if its store keeps nothing in files."""
     if named(mode).sources["store"] in PARTS["store"]:
         return await asyncio.to_thread(read_saved, folder, _is_ours)
     return await read_saved_by_store(mode, folder, _is_ours)

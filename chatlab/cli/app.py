@@ -59,6 +59,7 @@ LABS = {
     "tune": "Find a good batch size and flush interval, and see why others are worse.",
     "capacity": "Find the highest steady rate that a mode keeps up with.",
     "pitfalls": "Make five famous mistakes, and cure each by one flag.",
+    "plug": "Kill a server under load, and see which of the messages that it acked are gone.",
     "crash": "Kill servers and cut their power, and see what is left of what they acked.",
     "compression": "See how many bytes compression saves, and what they cost.",
     "rungs": "Measure what the upper rungs promise, and say which promises are kept.",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
+from chatlab.view.dashboard.live import drawn_at_once
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 REFRESHES_PER_S = 2
@@ -111,3 +115,14 @@ class Narrator:
         self._out.print(row)
         if self._console.is_terminal:
             self._status.start()
+
+    @contextmanager
+    def terminal(self) -> Iterator[Live | None]:
+        """The whole terminal, for a lab that draws; None where standard error is none."""
+        # Rich takes FORCE_COLOR for a terminal; a pipe that shows colours is still no screen.
+        if not sys.stderr.isatty() or self._console.is_dumb_terminal:
+            yield None
+            return
+        self._status.stop()
+        with drawn_at_once(self._console, full_screen=True) as live:
+            yield live

@@ -1,13 +1,9 @@
-"""Kill a real server under a real load at a random moment (SIGKILL; on Windows TerminateProcess),
-and look for what it had acked.
+"""Kill a real server under a real load at a random moment, and look for what it had acked.
 
-The operating system lives on and keeps everything that the server gave it. So this shows what an
-ack of `queued` is worth, and that a file which is rewritten in place can be caught half-written.
-What the operating system itself had not yet put on the disk takes a power cut:
-see `disk/power_loss.py`.
-
-The same server is then started again on the same folder. It must start (a torn tail is what a kill
-leaves, and recovery is there for it), and what it acked is looked for in its files.
+This shows what an ack of `queued` is worth, and that a file which is rewritten in place can be
+caught half-written. The same server is then started again on the same folder. It must start (a torn
+tail is what a kill leaves, and recovery is there for it), and what it acked is looked for in its
+files. Read `bench/crash/killing.py` for what one kill is.
 """
 
 from __future__ import annotations
@@ -16,31 +12,27 @@ import asyncio
 import random
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import msgspec
 
 from chatlab.bench import scenario as scenarios
-from chatlab.bench.crash.recovery import contents_of, without_folder
+from chatlab.bench.crash.killing import Restart, kill_under, start_again, what_is_left
+from chatlab.bench.crash.recovery import contents_of
 from chatlab.bench.load import Load
-from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.processes import ServerFailed, ServerProcess
-from chatlab.bench.scenario import RUN_ID, Scenario, content_of, number_of
+from chatlab.bench.load_result import LoadResult
+from chatlab.bench.processes import ServerProcess
+from chatlab.bench.scenario import RUN_ID, Scenario
 from chatlab.chat.modes import LineUp
 from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import Message
-from chatlab.errors import StorageError, UsageError
+from chatlab.errors import StorageError
 
 USERS = 4
 LOAD_S = 0.6
 KILL_AFTER_S = (0.05, 0.45)
-FIRST_ACK_TIMEOUT_S = 30.0
-POLL_S = 0.001
 ORDINARY_TRIALS = 5
 """An orderly start, to compare with, costs as much as half a trial: so the first few are enough."""
 WHERE = {
@@ -138,8 +130,9 @@ async def kill_trial(
         async with ServerProcess(line_up.name, folder, history) as server:
             plan = scenarios.plan(load_of, chance.randrange(2**32))
             load = Load(server.url, load_of, plan, run_id=RUN_ID)
-            killed_s = await _kill_under(load, server, chance.uniform(*KILL_AFTER_S))
-        restart = await _start_again(line_up.name, folder, compare=number <= ORDINARY_TRIALS)
+            after_s = chance.uniform(*KILL_AFTER_S)
+            killed_s = await kill_under(load, server, lambda: asyncio.sleep(after_s))
+        restart = await start_again(line_up.name, folder, compare=number <= ORDINARY_TRIALS)
         saved: list[Message] = []
         if not restart.corrupt:
             try:
@@ -198,52 +191,6 @@ def _later(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms after" if seconds >= 0 else "while the client still reads"
 
 
-async def _kill_under(load: Load, server: ServerProcess, after_s: float) -> float:
-    """Kill the server `after_s` seconds after its first ack; returns when, on the load's clock.
-
-    Acks that were already sent still reach the client, and count.
-    """
-    running = asyncio.create_task(load.run())
-    try:
-        async with asyncio.timeout(FIRST_ACK_TIMEOUT_S):
-            while not load.result.acked and not running.done():  # noqa: ASYNC110 (no event tells)
-                await asyncio.sleep(POLL_S)
-        await asyncio.sleep(0 if running.done() else after_s)
-        killed_s = load.progress().t_s
-        await server.kill()
-        await running
-    except TimeoutError:
-        raise ServerFailed(f"no ack within {FIRST_ACK_TIMEOUT_S:g} s") from None
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError, UsageError):
-            await running
-    return killed_s
-
-
-class Restart(NamedTuple):
-    """Seconds to start after the kill, and after an orderly stop; and why it would not start."""
-
-    recovery_s: float | None
-    ordinary_s: float | None = None
-    corrupt: str = ""
-
-
-async def _start_again(mode: str, folder: Path, *, compare: bool) -> Restart:
-    begin = time.perf_counter()
-    try:
-        async with ServerProcess(mode, folder) as server:
-            recovery_s = time.perf_counter() - begin
-            await server.stop()
-        if not compare:
-            return Restart(recovery_s)
-        begin = time.perf_counter()
-        async with ServerProcess(mode, folder) as server:
-            return Restart(recovery_s, time.perf_counter() - begin)
-    except UsageError as error:
-        return Restart(None, corrupt=without_folder(str(error), folder))
-
-
 def _judge(
     result: LoadResult,
     saved: list[Message],
@@ -251,22 +198,18 @@ def _judge(
     means: AckLevel,
     restart: Restart,
 ) -> KillTrial:
-    sent = {content_of(RUN_ID, n, send.text): n for n, send in enumerate(result.plan)}
-    marked = [one.content for one in saved if number_of(RUN_ID, one.content) is not None]
-    there = {sent[content] for content in marked if content in sent}
-    acked = [n for n, at_s in enumerate(result.acked_s) if at_s != NEVER]
-    lost = [n for n in acked if n not in there]
+    left = what_is_left(result, saved)
     story: list[str] = []
-    if lost:
-        n = lost[0]
+    if left.lost:
+        n = left.lost[0]
         times_s = (result.sent_s[n], result.acked_s[n], killed_s)
         story = story_of_kill(n, *times_s, means=means, corrupt=restart.corrupt)
     return KillTrial(
         killed_s=killed_s,
         sent=result.sent,
-        acked=len(acked),
-        lost=len(lost),
-        wrong=len(marked) - len(there),
+        acked=len(left.acked),
+        lost=len(left.lost),
+        wrong=left.wrong,
         story=story,
         **restart._asdict(),
     )
