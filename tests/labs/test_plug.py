@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -14,8 +16,8 @@ from chatlab.chat.protocol import AckLevel
 from chatlab.data.records import Message
 from chatlab.labs.plug.room import Line, PlugReport, PulledMode, Scene, State, lines_of
 from chatlab.labs.plug.view import in_view, picture, render
-from tests.labs.support import interrupted, names_in, printed, report_of, run_for_json
-from tests.support.command_line import command, needs_signals, until
+from tests.labs.support import names_in, printed, report_of, run_for_json
+from tests.support.command_line import command, ended, needs_signals, until
 
 # 0 saved, 1 and 2 lost, 3 saved before its ack came, 4 without an ack, 5 never sent.
 SENT_S = [0.0, 0.1, 0.2, 0.3, 0.4, NEVER]
@@ -141,7 +143,12 @@ async def test_ctrl_c_at_any_moment_leaves_nothing_behind(moment: str, tmp_path:
     options = ("--messages", "1000", "--work", str(tmp_path))
     async with command("plug", "journal", *options) as process:
         await until(process.stderr, moment)
-        done = await interrupted(process)
+        others = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        done = await ended(process)
 
+    assert done.code == 130
     assert "Nothing was measured" in done.out
+    assert "Traceback" not in done.err
+    assert not [one for one in others if one.is_running()]
     assert names_in(tmp_path) == []

@@ -19,7 +19,7 @@ from rich.text import Text
 from chatlab.labs import screen
 from chatlab.labs.plug.room import Line, PlugReport, PulledMode, Scene, Stage, State
 from chatlab.view import words
-from chatlab.view.words import BAD, GOOD, PLAIN, QUIET, STRONG, Page
+from chatlab.view.words import BAD, GOOD, PLAIN, QUIET, STRONG, WARNING, Page
 
 FRAMES = 20
 COLUMN_MIN = 38
@@ -31,10 +31,10 @@ STATES: dict[State, tuple[str, Style, Style]] = {
     "sent": ("sent", QUIET, QUIET),
     "acked": ("acked", PLAIN, GOOD),
     "kept": ("saved", PLAIN, QUIET),
-    "gone": ("GONE", Style.parse("red strike"), BAD),
+    "gone": ("GONE", BAD + Style(bold=False, strike=True), BAD),
 }
 """A word for each state, and the styles of the message and of the word."""
-EVENT_STYLES = (Style.parse("bold white on red"), PLAIN, PLAIN, STRONG)
+EVENT_STYLES = (BAD + Style(reverse=True), PLAIN, PLAIN, STRONG)
 EXCERPT_BEFORE, EXCERPT = 1, 5
 NAME_WIDTH = 24
 NEXT = """\
@@ -173,7 +173,7 @@ def render(report: PlugReport) -> RenderableType:
         parts += _excerpt(name, mode)
     parts += [Text(), _table(report), Text()]
     parts += [_verdict(name, mode) for name, mode in report.modes.items()]
-    parts += [Text(NEXT, style="dim")]
+    parts += [Text(NEXT, style=QUIET)]
     return Group(*parts)
 
 
@@ -188,7 +188,7 @@ def _excerpt(name: str, mode: PulledMode) -> Iterator[RenderableType]:
     yield Page([message(line, 60) for line in shown])
     more = mode.gone - sum(line.state == "gone" for line in shown)
     if more:
-        yield Text(f"     and {more:,} more that are gone", style="red")
+        yield Text(f"     and {more:,} more that are gone", style=BAD)
 
 
 def _table(report: PlugReport) -> RenderableType:
@@ -206,10 +206,10 @@ def _table(report: PlugReport) -> RenderableType:
     return table
 
 
-def _style(mode: PulledMode) -> str:
+def _style(mode: PulledMode) -> Style:
     if not mode.gone:
-        return "green"
-    return "bold red" if mode.broken else "yellow"
+        return GOOD
+    return BAD if mode.broken else WARNING
 
 
 def _verdict(name: str, mode: PulledMode) -> Text:
@@ -217,16 +217,16 @@ def _verdict(name: str, mode: PulledMode) -> Text:
     means = f"{mode.ack_means} ({words.ACK_WORDS[mode.ack_means]})"
     if mode.broken:
         damage = f": {words.printable(mode.corrupt)}" if mode.corrupt else ""
-        return Text(f"BROKEN PROMISE: {name} said {means}{damage}", style="bold red")
+        return Text(f"BROKEN PROMISE: {name} said {means}{damage}", style=BAD)
     if mode.corrupt:
         damage = f"the data folder is damaged: {words.printable(mode.corrupt)}"
-        return Text(f"{name} said {means}; {damage}", style="yellow")
+        return Text(f"{name} said {means}; {damage}", style=WARNING)
     if mode.gone:
-        return Text(f"{name} said {means}. No promise was broken.", style="yellow")
+        return Text(f"{name} said {means}. No promise was broken.", style=WARNING)
     if mode.ack_means == "queued":
         text = (
             f"{name} said {means}, and nothing was lost this time: all that was acked had just "
             f"been saved. Try again, or with more load: chatlab plug {name} --rate 2000"
         )
-        return Text(text, style="yellow")
-    return Text(f"{name} said {means}. Nothing is gone.", style="green")
+        return Text(text, style=WARNING)
+    return Text(f"{name} said {means}. Nothing is gone.", style=GOOD)
