@@ -16,7 +16,7 @@ from chatlab.bench.client import fetch_snapshot
 from chatlab.bench.processes import ServerProcess
 from tests.bench.fakes import FakeServer, Incoming
 from tests.support.chat_client import WAIT_S, ChatServer, get, running
-from tests.support.command_line import command, ended, needs_signals, run, until
+from tests.support.command_line import ENVIRONMENT, command, ended, needs_signals, run, until
 
 LONG = ("--messages", "10000", "--rate", "100", "--users", "3")
 
@@ -52,6 +52,22 @@ async def test_a_load_prints_its_result_and_writes_its_json(url: str, tmp_path: 
     assert found["audit"]["saved"] is None
     assert found["io"]["messages.json"]["writes"] == 60
     assert found["command"] == " ".join(["chatlab", *words])
+
+
+async def test_a_secret_is_typed_or_in_the_environment_and_in_no_report(tmp_path: Path) -> None:
+    file, few = tmp_path / "result.json", ("--messages", "5")
+    async with running("naive", tmp_path / "data", token="hush hush") as server:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(ENVIRONMENT, "CHATLAB_URL", f"{server.url}?token=hush")
+            code, out, errors = await run("load", *few)
+            assert (code, out) == (2, "")
+            assert "that is not this server's secret: give it with --token SECRET" in errors
+            written = ("--token", "hush hush", "--json", str(file))
+            assert (await run("load", *few, *written))[0] == 0
+            patch.setitem(ENVIRONMENT, "CHATLAB_URL", server.url)
+            patch.setitem(ENVIRONMENT, "CHATLAB_TOKEN", "hush hush")
+            assert (await run("load", *few))[0] == 0
+    assert "hush" not in file.read_text()
 
 
 @pytest.mark.real

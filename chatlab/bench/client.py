@@ -13,11 +13,11 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
 
 import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from chatlab.bench.address import how_to_start, shown, snapshot_url
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
 from chatlab.errors import UsageError
@@ -119,47 +119,17 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
         UsageError: no chat server answers at `url`, or it refuses; the text says which.
     """
     try:
-        _, connection = await ws_connect(lambda: Connection(on_frame), url)
+        # The faster transport reports a failed TLS handshake by a traceback on standard error.
+        faster = not url.startswith("wss")
+        _, connection = await ws_connect(lambda: Connection(on_frame), url, use_aiofastnet=faster)
     except WSError as error:
-        raise UsageError(f"{_shown(url)} refused the connection: {_words(error)}") from error
+        raise UsageError(f"{shown(url)} refused the connection: {_words(error)}") from error
     except (OSError, TimeoutError) as error:
         raise UsageError(
-            f"no server answers at {_shown(url)} ({error or 'it took too long'}): "
-            "start one with `chatlab serve`, or check the address"
+            f"no server answers at {shown(url)} ({_why(error)}): {how_to_start(url)}"
         ) from error
     assert isinstance(connection, Connection)
     return connection
-
-
-def check_url(url: str) -> None:
-    """Raises `UsageError` unless `url` is like `ws://HOST:PORT`."""
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine:
-        raise UsageError(f"{_shown(url)} is not a server address: write it as ws://127.0.0.1:8765")
-
-
-def chat_url(url: str, user: str) -> str:
-    """The address where `user` connects; keeps the `?token=...` of `url`.
-
-    Raises:
-        UsageError: `url` is not a server address.
-    """
-    check_url(url)
-    return f"{_with_path(url, '/')}&user={quote(user)}"
-
-
-def stats_url(url: str, interval_s: float) -> str:
-    """The address that streams snapshots.
-
-    Raises:
-        UsageError: `url` is not a server address.
-    """
-    check_url(url)
-    return f"{_with_path(url, '/stats')}&interval_s={interval_s}"
 
 
 async def fetch_snapshot(url: str) -> Snapshot:
@@ -168,11 +138,10 @@ async def fetch_snapshot(url: str) -> Snapshot:
     Raises:
         UsageError: the server does not give one.
     """
-    address = _with_path(url, "/stats").replace("ws", "http", 1)
     try:
-        return snapshots.decode(await asyncio.to_thread(_get, address))
+        return snapshots.decode(await asyncio.to_thread(_get, snapshot_url(url)))
     except (OSError, urllib.error.URLError, ValueError) as error:
-        raise UsageError(f"no statistics from {_shown(url)}: {error}") from error
+        raise UsageError(f"no statistics from {shown(url)}: {error}") from error
 
 
 def _get(address: str) -> bytes:
@@ -183,14 +152,9 @@ def _get(address: str) -> bytes:
     return data
 
 
-def _with_path(url: str, path: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(path=path, query=parts.query or "v=1", fragment="").geturl()
-
-
-def _shown(url: str) -> str:
-    """The address as the user wrote it, without our path and without the token."""
-    return url.partition("?")[0].removesuffix("/stats").rstrip("/")
+def _why(error: OSError) -> str:
+    late = isinstance(error, TimeoutError)
+    return str(error) or ("it took too long" if late else type(error).__name__)
 
 
 def _words(error: WSError) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from chatlab.bench.client import Connection, chat_url, connect, fetch_snapshot, framed
+from chatlab.bench.address import chat_url, shown
+from chatlab.bench.client import Connection, connect, fetch_snapshot, framed
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.load_tracker import LoadTracker
 from chatlab.bench.scenario import RUN_ID, PlannedSend, Scenario, members
@@ -268,7 +269,8 @@ class Load:
         elif frame.code == "room_exists":
             self._set_up()
         else:
-            self._set_up(UsageError(f"{self.url} refused to let the load in: {frame.message}"))
+            refused = f"{shown(self.url)} refused to let the load in: {frame.message}"
+            self._set_up(UsageError(refused))
 
     async def _request(self, connection: Connection, request: msgspec.Struct) -> None:
         self._answer = asyncio.get_running_loop().create_future()
@@ -296,7 +298,7 @@ class Load:
             closed.cancel()
         if not self._answer.done():
             reason = connection.close_reason or f"no answer within {SETUP_TIMEOUT_S:g} s"
-            raise UsageError(f"{self.url} did not let the load in: {reason}")
+            raise UsageError(f"{shown(self.url)} did not let the load in: {reason}")
         self._answer.result()
 
     def _room_id(self, room: int) -> str:

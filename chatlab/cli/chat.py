@@ -20,9 +20,10 @@ from msgspec import UNSET
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from chatlab.bench.client import Connection, chat_url, connect
+from chatlab.bench.address import chat_url
+from chatlab.bench.client import Connection, connect
 from chatlab.chat import protocol
-from chatlab.cli.options import DEFAULT_URL
+from chatlab.cli.options import SERVER, with_groups
 from chatlab.data.records import Message
 from chatlab.errors import ExitCode
 
@@ -40,8 +41,9 @@ Type a message and press Enter. Commands:
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+@with_groups
 def chat(
-    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    server: str = SERVER,
     user: str | None = typer.Option(
         None, "--user", "-u", help="Your name. \\[default: your login]"
     ),
@@ -54,7 +56,7 @@ def chat(
     """
     name = user or re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "guest"
     try:
-        sys.exit(asyncio.run(_Chat(url, name, room).run()))
+        sys.exit(asyncio.run(_Chat(server, name, room).run()))
     except KeyboardInterrupt:
         print("bye")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shlex
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 
-from chatlab.bench.client import check_url, connect, stats_url
+from chatlab.bench.address import shown, stats_url
+from chatlab.bench.client import connect
 from chatlab.bench.load import Load
 from chatlab.bench.report import load_report
 from chatlab.bench.scenario import Scenario, plan
@@ -22,11 +21,12 @@ from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
 from chatlab.cli.keys import terminal_keys
 from chatlab.cli.options import (
-    DEFAULT_URL,
     JSON,
     SCENARIO,
     SEED,
+    SERVER,
     check_writable,
+    command_line,
     finite,
     flag,
     option,
@@ -42,7 +42,7 @@ from chatlab.view.load import follow_load, print_load
 
 @with_groups
 def load(
-    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    server: str = SERVER,
     scenario: Scenario = SCENARIO,
     seed: int = SEED,
     json: Path | None = JSON,
@@ -52,11 +52,10 @@ def load(
     Latency counts from the planned time of each message, so that a slow server cannot slow down
     the measurement. Ctrl-C keeps what was measured so far.
     """
-    check_url(url)
     check_writable("--json", json)
     # Two loads at once must not use the same names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
-    run = Load(url, scenario, plan(scenario, seed), run_id=run_id)
+    run = Load(server, scenario, plan(scenario, seed), run_id=run_id)
     interrupted = False
     try:
         asyncio.run(while_drawing(follow_load(run.result), run.run()))
@@ -65,7 +64,7 @@ def load(
     report = load_report(
         run.result,
         run_id,
-        command=shlex.join(["chatlab", *sys.argv[1:]]),
+        command=command_line(),
         seed=seed,
         interrupted=interrupted,
     )
@@ -91,8 +90,9 @@ async def while_drawing(
             raise error  # do not hide that the view failed
 
 
+@with_groups
 def top(
-    url: str = typer.Argument(DEFAULT_URL, help="The server's address."),
+    server: str = SERVER,
     interval: float = option(
         0.5, "SECONDS", "Time between two snapshots.", min=0.1, max=60, callback=finite
     ),
@@ -106,13 +106,13 @@ def top(
 
     async def remembered() -> AsyncIterator[Snapshot]:
         nonlocal last
-        async for last in stream(url, interval):
+        async for last in stream(server, interval):
             yield last
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as Ctrl-C
     try:
         asyncio.run(show(remembered(), keys=terminal_keys()))
-        print(f"the server at {url} has stopped")
+        print(f"the server at {shown(server)} has stopped")
     except KeyboardInterrupt:
         pass
     if last is not None:

@@ -11,7 +11,9 @@ import asyncio
 import functools
 import inspect
 import math
+import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, read_address
 from chatlab.bench.scenario import load, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
@@ -28,8 +31,7 @@ from chatlab.errors import UsageError
 if TYPE_CHECKING:
     from chatlab.chat.modes import Named
 
-DEFAULT_PORT = 8765
-DEFAULT_URL = f"ws://127.0.0.1:{DEFAULT_PORT}"
+DEFAULT_URL = f"ws://{LOCAL_HOST}:{DEFAULT_PORT}"
 
 _OF_A_PART = re.compile(r"\+(\w+)=mine(?=\+|$)")
 
@@ -100,9 +102,12 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(name: str, kind: Any, default: object, *flags: str, **more: Any) -> inspect.Parameter:
-    annotation = Annotated[kind, typer.Option(*flags, **more)]
+    return _parameter(name, kind, default, typer.Option(*flags, **more))
+
+
+def _parameter(name: str, kind: Any, default: object, info: Any) -> inspect.Parameter:
     where = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Parameter(name, where, default=default, annotation=annotation)
+    return inspect.Parameter(name, where, default=default, annotation=Annotated[kind, info])
 
 
 def _knob_option(knob: Knob) -> inspect.Parameter:
@@ -142,6 +147,28 @@ SCENARIO: Any = _Group(
 )
 """The load that `compare` and `load` put on a server."""
 
+_URL = typer.Argument(
+    envvar="CHATLAB_URL",
+    metavar="ADDRESS",
+    help="The server: PORT, HOST:PORT, ws://... or http://...",
+)
+_TOKEN = "What the server asks for, if it does.  \\[env var: CHATLAB_TOKEN]"
+
+
+def _server_address(url: str, token: str | None) -> str:
+    # typer would read the variable, too, but not say so: an address that was typed comes before it.
+    return read_address(url, token=token, default_token=os.environ.get("CHATLAB_TOKEN"))
+
+
+SERVER: Any = _Group(
+    [
+        _parameter("url", str, DEFAULT_URL, _URL),
+        _option("token", str | None, None, "--token", metavar="SECRET", help=_TOKEN),
+    ],
+    _server_address,
+)
+"""The running server that a command talks to: an address that `read_address` made."""
+
 SEED: Any = option(1, "N", "The same seed gives the same messages.")
 JSON: Any = option(None, "FILE", "Write everything measured to FILE.")
 FAULT: Any = option(
@@ -157,6 +184,12 @@ COURSE: Any = option(
 EXERCISE: Any = argument(
     None, "NAME", "02, cache or 02_cache.  \\[default: the first that has not passed]"
 )
+
+
+def command_line() -> str:
+    """The command that runs, for a report: a secret in it is left out."""
+    words = shlex.join(["chatlab", *sys.argv[1:]])
+    return re.sub(r"(\s--token[= ]|[?&]token=)([^\s&']+|'[^']*')", r"\1...", words)
 
 
 def check_writable(option: str, path: Path | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from chatlab.bench.address import DEFAULT_PORT
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.server.app import ChatServer, Farewell
 from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
@@ -17,7 +18,6 @@ from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
 from chatlab.cli.keys import terminal_keys
 from chatlab.cli.options import (
-    DEFAULT_PORT,
     DISK,
     FAULT,
     SETTINGS,

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chatlab.bench.client import chat_url, connect
+from chatlab.bench.address import chat_url
+from chatlab.bench.client import connect
 from chatlab.bench.processes import ListeningProcess, LoadJob, LoadProcess
 from chatlab.bench.scenario import Scenario
 from chatlab.chat.protocol import CreateRoom, MessagesFrame, SendMessage, decode_outgoing, encode

@@ -27,6 +27,11 @@ LATENCIES = (
 )
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+HOW_TO_SHOW_A_SECRET = (
+    "give it with --token SECRET, or end the address with ?token=SECRET (&token=SECRET behind "
+    "another ?...)"
+)
+
 
 class HttpDesk:
     """Answers plain requests, and decides which handshakes may go on.
@@ -49,10 +54,9 @@ class HttpDesk:
         url = urlsplit(request.path)
         if url.path == "/health":
             return _json(connection, HTTPStatus.OK, self._health())
-        if not self._allowed(url.query):
-            return _refuse(
-                connection, HTTPStatus.UNAUTHORIZED, "bad_token", "add &token=... to the address"
-            )
+        if wrong := self._wrong_token(url.query):
+            text = f"{wrong}: {HOW_TO_SHOW_A_SECRET}"
+            return _refuse(connection, HTTPStatus.UNAUTHORIZED, "bad_token", text)
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade and url.path in ("/", "/stats"):
             if reason := self._closed():
@@ -93,11 +97,14 @@ class HttpDesk:
         reason = self._closed()
         return msgspec.json.encode({"status": reason or "ok", "mode": self._snapshot().mode})
 
-    def _allowed(self, query: str) -> bool:
+    def _wrong_token(self, query: str) -> str:
+        """What is wrong with the secret that a client shows; "" if nothing is."""
         if self._token is None:
-            return True
+            return ""
         shown = parse_qs(query).get("token", [""])[0]
-        return hmac.compare_digest(shown.encode(), self._token.encode())
+        if hmac.compare_digest(shown.encode(), self._token.encode()):
+            return ""
+        return "that is not this server's secret" if shown else "this server asks for a secret"
 
 
 def _refuse(connection: ServerConnection, status: HTTPStatus, code: str, text: str) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from chatlab.bench.client import chat_url
+from chatlab.bench.address import chat_url
 from chatlab.chat.protocol import (
     Ack,
     CreateRoom,

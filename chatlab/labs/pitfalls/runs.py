@@ -17,8 +17,9 @@ from typing import Literal
 
 import msgspec
 
+from chatlab.bench.address import chat_url
 from chatlab.bench.audit import audit
-from chatlab.bench.client import chat_url, connect
+from chatlab.bench.client import connect
 from chatlab.bench.load import Load
 from chatlab.bench.processes import ServerProcess
 from chatlab.bench.rounds import Round, measure_round
