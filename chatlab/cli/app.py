@@ -23,8 +23,8 @@ COMMANDS: dict[str | None, str] = {
 serve        serve:serve            Start the chat server and watch it work.
 chat         chat:chat              Chat in a terminal. Behind each of your messages: when its ack
                                     came, and when it came back.
-top          clients:top            Attach the live dashboard to a running server. Ctrl-C detaches;
-                                    the server goes on.
+top          clients:top            Attach the live dashboard to a running server. q or Ctrl-C
+                                    detaches; the server goes on.
 load         clients:load           Send planned messages to a running server, and measure acks and
                                     deliveries.
 compare      compare:compare        Race modes side by side, and audit that none cheated.
