@@ -24,7 +24,7 @@ from chatlab.chat.parts.message_seams import ProcessorStatistics
 from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.chat.settings import KNOBS
-from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot
+from chatlab.chat.snapshot import Counts, Percentiles, Rates, ServerNote, Snapshot, Waiting
 from chatlab.cli.keys import typed
 from chatlab.disk.counted import FileIO
 from chatlab.view import explain, words
@@ -67,6 +67,7 @@ STRAINS: dict[str, dict[str, Any]] = {
         **{"clients": 10**6, "uptime_s": 10**8, "cpu_s": 10**9},
         **{"counts": Counts(*[10**9] * 6), "rates": Rates(*[10**6] * 4)},
         **{"queue": ProcessorStatistics(10**9, 10**9, 10**6, 1, 1)},
+        **{"waiting": Waiting(10**9, 10**12, 10**6)},
         **{"cache": ReaderStatistics(*[10**12] * 3), "ack_ms": Percentiles(*[10**7] * 4)},
     },
 }
@@ -83,7 +84,8 @@ def test_dashboard_is_never_wider_or_taller_than_asked(width, height, changes) -
 
 FIGURES = """optimized|ws://127.0.0.1:8765|17 clients|up 12 s|queued
 4,100|4,090|4,000|2,000|301/s|302/s|303/s|304/s
-105 of 10,000|oldest 24.6 ms|last 98|largest 100|mean 87.3|1,234 hits|56 misses|7 stale
+1,055 messages|105 of 10,000|oldest 24.6 ms|at least 950|oldest 1.87 s
+last 98|largest 100|mean 87.3|1,234 hits|56 misses|7 stale
 messages.json|11|5,000|5,011|61|1.10 kB|12.0 MB
 chatrooms.json|3,000|22|3,022|333 kB|444 B
 8,033|12.0 MB|2.01|0.015|4.02|84 B|3.00 kB|6.00 kB
@@ -110,7 +112,9 @@ ACK_LINES = {level: f"ack means {level} ({meaning})" for level, meaning in words
         ({"ack_ms": Percentiles(n=3)}, r"ack +– +– +– +3"),
         ({"counts": Counts()}, r"^per saved msg( +–){6} *$"),
         ({"rates": Rates(None, None, None, None)}, r"^saved +– "),
-        ({"queue": ProcessorStatistics(0, 0, 0.0, 9, 0)}, r"^queue  0, at most one a client"),
+        ({"queue": ProcessorStatistics(0, 0, 0.0, 9, 0)}, r"^queue   0, at most one a client"),
+        ({"waiting": Waiting()}, r"^outside 0 "),
+        ({"waiting": Waiting(7, None, 0.5)}, r"^outside at least 7, oldest 500 ms "),
         ({}, "Ctrl-C"),
     ],
 )
@@ -352,6 +356,7 @@ async def test_a_pipe_gets_one_plain_line_a_second_and_each_note_once() -> None:
     assert [line.split()[0] for line in lines] == ["0s", "1s", "2s"]
     assert "accepted 4,100 (301/s) acked 4,090 (302/s)" in lines[0]
     assert "ops/msg 2.01" in lines[0]
+    assert "waiting 1,055 (queue 105/10,000 outside 950)" in lines[0]
     assert "\x1b" not in text
     assert text.count("9s note: the disk is full") == 1
 
@@ -424,7 +429,15 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
     text = "\n".join(lines)
     for figure in (
         *("accepted 4,100", "delivered 2,000", "47 batches, 3 failed", "largest 100", "8,033"),
-        *("62.3 MB", "7.8 s", "overloaded 30", "queued", "228 ms", "105 still"),
+        *(
+            "62.3 MB",
+            "7.8 s",
+            "overloaded 30",
+            "queued",
+            "228 ms",
+            "105 still",
+            "at least 950 outside",
+        ),
     ):
         assert figure in text, figure
     none = dict.fromkeys(("ack_ms", "save_ms", "delivery_ms"), Percentiles())

@@ -305,7 +305,7 @@ def test_rates_and_queues_have_one_scale_on_both_sides_and_begin_at_the_left() -
     assert set(left[row][30:].strip()) <= set("█▆▅▄▃▂▁")
     assert "█" in right[row - 1]  # five times as fast: two rows of the chart higher at least
     assert left[row - 2][30:].strip() == ""
-    queue = next(row for row in ghost_and_live().screen(80, 23) if row.startswith("queue"))
+    queue = next(row for row in ghost_and_live().screen(80, 23) if row.startswith("waiting"))
     assert queue[30] != " "
     assert queue[50:].strip() == ""
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from chatlab.chat.modes import MODES
 from chatlab.chat.parts.message_seams import ProcessorStatistics
 from chatlab.chat.parts.storage_seams import ReaderStatistics
-from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot
+from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot, Waiting
 from chatlab.disk.counted import FileIO
 from chatlab.view.dashboard.screen import render
 
@@ -33,6 +33,7 @@ def a_snapshot(uptime_s: float = 12.0, **changes: Any) -> Snapshot:
         "rates": Rates(301, 302, 303, 304),
         "batches": Batches(last=98, largest=100, mean=87.3),
         "queue": ProcessorStatistics(105, 10_000, 0.0246, 47, 3),
+        "waiting": Waiting(messages=950, bytes=12_345, oldest_s=1.87),
         "cache": ReaderStatistics(hits=1_234, misses=56, stale_served=7),
         "files": {
             "messages.json": FileIO(11, 5_000, 61, 1_100, 12_000_000),

@@ -90,7 +90,7 @@ class Scale:
         """The scale, in words that need at most `width` columns."""
         text = (
             f"charts: 0 to {self.span_s:.3g} s, full height {words.per_s(self.per_s)} "
-            f"and {words.count(self.outstanding)} in queue"
+            f"and {words.count(self.outstanding)} waiting"
         )
         return words.first_that_fits(width, f"{text}; the same on both sides", text)
 
@@ -173,7 +173,7 @@ def _figures(one: LiveMode, run: Timeline, scale: Scale, rows: int) -> list[Line
             (scale.columns, rows, scale.per_s),
         ),
         *_charted(
-            _row("queue", words.count(now.outstanding)),
+            _row("waiting", words.count(now.outstanding)),
             run.outstanding(until_s, scale.step_s),
             (scale.columns, rows, scale.outstanding),
         ),

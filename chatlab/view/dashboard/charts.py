@@ -9,7 +9,7 @@ from chatlab.view.words import CHART, QUIET, Line, cut, heading, line, rounded_u
 
 SCALE_WIDTH = 10
 MARK_EVERY_S = 30
-_HALF_MIN = 5
+_HALF_MIN = 4
 """Lines from which on the middle of the scale is written, too."""
 
 
@@ -29,14 +29,17 @@ def chart(
         rows: lines below the heading, at least one; of many, an odd one is left free.
         written: how a value above 0 stands at the scale.
     """
-    highest = rounded_up(max((value for value in values if value is not None), default=0.0))
-    labels = [written(highest), *[""] * (rows - 2), "0"][:rows]
     if rows >= _HALF_MIN:
-        rows -= rows % 2  # so that half of it stands at the top of a line
-        labels = [labels[0], *labels[len(labels) - rows + 1 :]]
-        labels[rows // 2] = written(highest / 2)
+        rows -= rows % 2  # so that half the scale stands at the top of a line
+    highest = max((value for value in values if value is not None), default=0.0)
+    labels = {rows - 1: "0"}
+    if highest > 0:
+        highest = rounded_up(highest)
+        labels[0] = written(highest)
+        if rows >= _HALF_MIN:
+            labels[rows // 2] = written(highest / 2)
     bars = words.bars(values, plot_width(width), highest=highest, rows=rows)
-    scaled = zip(labels, bars, strict=True)
+    scaled = ((labels.get(row, ""), bar) for row, bar in enumerate(bars))
     lines = [
         line((label.rjust(SCALE_WIDTH - 2) + "  ", QUIET), (bar, CHART)) for label, bar in scaled
     ]

@@ -38,10 +38,14 @@ LARGE_MIN = 34
 """Lines from which on the overview has large charts, if it is wide enough for three columns."""
 WAITING_WIDTH = 52
 GAP = 2
+TWO_CHARTS_MIN = 20
+"""Lines from which on the view of latency has a chart of what waits, too."""
+TWO_NOTES_MIN = 26
+"""Lines from which on a second note comes before the lines of single files."""
 HINT_MIN = 8
 """Lines from which on the last one names the keys."""
 CHART_ROWS_MAX = 3
-_CHARTED_ROWS = 6
+_CHARTED_ROWS = 7
 _FILE_ROWS = 4
 """Files that keep their own line before charts grow: as many as the starting data have."""
 ALARM = Style.parse("bold reverse")
@@ -177,7 +181,7 @@ def _figures(history: Sequence[Snapshot], width: int) -> list[Line]:
     both = beside(
         measures.messages(history, left), measures.latencies([now], TEXT_WIDTH), left, GAP
     )
-    waiting = [heading("queue, batches, cache", WAITING_WIDTH)]
+    waiting = [heading(state.queue_title(now), WAITING_WIDTH)]
     waiting += state.queue_rows(now, WAITING_WIDTH).values()
     lines = beside(both, waiting, left + GAP + TEXT_WIDTH, GAP)
     cpu, memory, refused = state.process_rows(now, width - 2 * TEXT_WIDTH).values()
@@ -195,6 +199,15 @@ def _latency_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[L
     return chart("latency of the delivery, p95", values, width, rows, words.milliseconds)
 
 
+def _waiting_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
+    values = measures.gauge(history, state.all_waiting, plot_width(width))
+    return chart("messages waiting, in the queue and outside", values, width, rows, _whole)
+
+
+def _whole(value: float) -> str:
+    return words.short_count(round(value))
+
+
 def _two_columns(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
     now = history[-1]
     left = width // 2
@@ -207,7 +220,7 @@ def _two_columns(history: Sequence[Snapshot], width: int, height: int) -> list[L
     lines += beside(
         state.queue(history, left, rows), state.process(history, right, rows), left, GAP
     )
-    note_rows = min(3, 1 + len(now.notes))
+    note_rows = min(2 + (height >= TWO_NOTES_MIN), 1 + len(now.notes))
     lines += measures.files(now, width, max(1, height - len(lines) - 4 - note_rows))
     return lines + state.notes(now, width, max(2, height - len(lines)))
 
@@ -232,7 +245,7 @@ def _chart_rows(height: int) -> int:
 
 
 def _latency(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
-    """The latencies, what waits, and one chart of all the rest of the room."""
+    """The latencies, what waits, and charts of all the rest of the room."""
     lines = [state.title(history[-1], width), state.ack(history[-1], width)]
     if width >= TWO_COLUMNS_MIN:
         right = width - TEXT_WIDTH - GAP
@@ -241,7 +254,10 @@ def _latency(history: Sequence[Snapshot], width: int, height: int) -> list[Line]
     else:
         lines += [*measures.latencies(history, width), *state.queue(history, width)]
     rows = max(1, height - len(lines) - 2)
-    return [*lines, *_latency_chart(history, width, rows), time_axis(width)]
+    two = rows >= TWO_CHARTS_MIN
+    lines += _latency_chart(history, width, rows - rows // 2 - 1 if two else rows)
+    lines += _waiting_chart(history, width, rows // 2) if two else []
+    return [*lines, time_axis(width)]
 
 
 def _files(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:

@@ -33,6 +33,9 @@ from chatlab.view.words import (
 )
 
 HEAD_WIDTH = len("ack means ")
+WAITING_LABEL_WIDTH = len("outside ")
+LONG_S = 1.0
+"""A wait outside that people notice."""
 NARROW = 60
 """Columns; below, labels that can be done without are."""
 _ACK_STYLES: dict[str, Style] = {"queued": WARNING, "written": STRONG, "synced": GOOD}
@@ -88,18 +91,36 @@ def ack(now: Snapshot, width: int) -> Line:
 
 
 def queue(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
-    """The queue, the batches, and the cache."""
-    charts = {"queue": lambda s: s.queue.depth, "batch": lambda s: s.batches.last}
-    texts = queue_rows(history[-1], TEXT_WIDTH if chart_width(width) else width)
-    return _block("queue, batches, cache", texts, charts, history, width, rows)
+    """What waits, in the queue and outside; the batches, and the cache."""
+    now = history[-1]
+    charts = {
+        "queue": lambda s: s.queue.depth,
+        "outside": lambda s: s.waiting.messages,
+        "batch": lambda s: s.batches.last,
+    }
+    texts = queue_rows(now, TEXT_WIDTH if chart_width(width) else width)
+    return _block(queue_title(now), texts, charts, history, width, rows)
+
+
+def queue_title(now: Snapshot) -> str:
+    """How many messages wait, wherever."""
+    return f"waiting: {words.many(all_waiting(now), 'message')}"
+
+
+def all_waiting(now: Snapshot) -> int:
+    """Messages that wait: accepted and not saved, or not even taken from their connections."""
+    return now.queue.depth + now.waiting.messages
 
 
 def queue_rows(now: Snapshot, width: int) -> dict[str, Line]:
     """What waits, and how it is saved, by label."""
     return {
         "queue": _queue_line(now, width),
+        "outside": _outside_line(now, width),
         "batch": _batch_line(now),
-        "cache": line("cache".ljust(7), cache_words(now, width - 7)),
+        "cache": line(
+            "cache".ljust(WAITING_LABEL_WIDTH), cache_words(now, width - WAITING_LABEL_WIDTH)
+        ),
     }
 
 
@@ -218,14 +239,30 @@ def _queue_line(now: Snapshot, width: int) -> Line:
     number = words.count(depth)
     of = f" of {words.count(limit)}" if limit else ", at most one a client"
     oldest = f", oldest {words.milliseconds(now.queue.oldest_s * 1000)}" if depth else ""
-    rest = words.first_that_fits(width - 7 - len(number), of + oldest, oldest)
-    return line("queue".ljust(7), (number, style), rest)
+    rest = words.first_that_fits(width - WAITING_LABEL_WIDTH - len(number), of + oldest, oldest)
+    return line("queue".ljust(WAITING_LABEL_WIDTH), (number, style), rest)
+
+
+def _outside_line(now: Snapshot, width: int) -> Line:
+    waiting = now.waiting
+    if not waiting.messages:
+        return line("outside".ljust(WAITING_LABEL_WIDTH), ("0", STRONG))
+    at_least, number = "at least ", words.count(waiting.messages)
+    unread = f" ({words.size(waiting.bytes)} unread)" if waiting.bytes else ""
+    oldest = f", oldest {words.milliseconds(waiting.oldest_s * 1000)}"
+    room = width - WAITING_LABEL_WIDTH - len(at_least) - len(number)
+    return line(
+        "outside".ljust(WAITING_LABEL_WIDTH),
+        at_least,
+        (number, WARNING if waiting.oldest_s >= LONG_S else STRONG),
+        words.first_that_fits(room, unread + oldest, oldest),
+    )
 
 
 def _batch_line(now: Snapshot) -> Line:
     batches = now.batches
     text = f"last {batches.last:,}, largest {batches.largest:,}, mean {batches.mean:,.1f}"
-    return line("batch".ljust(7), text)
+    return line("batch".ljust(WAITING_LABEL_WIDTH), text)
 
 
 def _cpu_line(now: Snapshot) -> Line:

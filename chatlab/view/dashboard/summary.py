@@ -27,7 +27,10 @@ def plain_line(now: Snapshot) -> str:
     simulated = f" simulated: {unreal}" if unreal else ""
     return (
         f"{now.uptime_s:.0f}s {words.printable(now.mode)} "
-        f"clients {words.count(now.clients)} {steps} queue {words.count(now.queue.depth)}{limit} "
+        f"clients {words.count(now.clients)} {steps} "
+        f"waiting {words.count(state.all_waiting(now))} "
+        f"(queue {words.count(now.queue.depth)}{limit} "
+        f"outside {words.count(now.waiting.messages)}) "
         f"ops/msg {words.ratio(now.io.operations, counts.saved)} "
         f"p95 ack {words.milliseconds(now.ack_ms.p95)} "
         f"delivery {words.milliseconds(now.delivery_ms.p95)} "
@@ -76,6 +79,8 @@ def _messages(now: Snapshot, width: int) -> list[Line]:
     ]
     if now.queue.depth:
         rows.append(line((f"{words.count(now.queue.depth)} still queued", BAD)))
+    if now.waiting.messages:
+        rows.append(line((f"at least {words.count(now.waiting.messages)} outside, not taken", BAD)))
     return [cut(row, width) for row in rows]
 
 
