@@ -222,7 +222,7 @@ def _verdict(name: str, mode: PulledMode) -> Text:
         damage = f"the data folder is damaged: {words.printable(mode.corrupt)}"
         return Text(f"{name} said {means}; {damage}", style=WARNING)
     if mode.gone:
-        return Text(f"{name} said {means}. No promise was broken.", style=WARNING)
+        return Text(f"{name} said {means}. So no promise was broken.", style=WARNING)
     if mode.ack_means == "queued":
         text = (
             f"{name} said {means}, and nothing was lost this time: all that was acked had just "
