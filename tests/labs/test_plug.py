@@ -72,7 +72,7 @@ def report(**modes: PulledMode) -> PlugReport:
 @pytest.mark.parametrize(
     ("mode", "passed", "says"),
     [
-        (pulled("queued"), True, "one said queued (in memory: a crash loses it). So no promise was"),
+        (pulled("queued"), True, "one said queued (in memory: a crash loses it). So no promise"),
         (pulled("queued", gone=0), True, "Try again, or with more load: chatlab plug one --rate"),
         (pulled("queued", corrupt="torn"), True, "the data folder is damaged: torn"),
         (pulled("written"), False, "BROKEN PROMISE: one said written"),
