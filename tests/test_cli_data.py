@@ -315,7 +315,7 @@ def test_tail_and_segment_explain_lines_as_what_they_are(chatlab_data: Run, tmp_
 def test_json_has_it_all(chatlab_data: Run, tmp_path: Path) -> None:
     kept(tmp_path / "data", "journal")
     words = ("inspect", tmp_path / "data", "--tail", "1", "--json")
-    printed = chatlab_data(*words, "-", raw=True)
+    printed = run_here("data", *map(str, words), "-").out
     chatlab_data(*words, tmp_path / "out.json")
 
     assert printed == (tmp_path / "out.json").read_text("utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
@@ -33,16 +33,19 @@ from chatlab.errors import CorruptFile, StorageError, UsageError
 PART: dict[StoreKind, str] = {"json": "rewrite", "journal": "journal", "sqlite": "sqlite"}
 """The store that reads and writes each kind."""
 
+Append = Callable[[bytes], object]
+
 _WORKSHOP = ".chatlab-import"
 _WRITE_AT_ONCE = 1024 * 1024
 
 
 def export_messages(
-    folder: Path, target: Path, kind: StoreKind | None = None, *, force: bool = False
+    folder: Path, target: Path | Append, kind: StoreKind | None = None, *, force: bool = False
 ) -> tuple[StoreKind, int, int]:
     """Write the messages of a data folder to a file, in the JSON of `messages.json`.
 
     Args:
+        target: the file, or what takes one piece after another of what would stand in it.
         kind: which store; None takes the only one beside `messages.json`.
         force: whether to replace an existing `target`.
 
@@ -55,6 +58,8 @@ def export_messages(
             was.
     """
     reader = _chosen(Disk(folder), kind)
+    if not isinstance(target, Path):
+        return reader.kind, _write_pieces(target, reader.undamaged()), reader.torn_bytes
     _check_target(folder, target, force)
     into_the_folder = target.resolve().parent == folder.resolve()
     with locked(folder) if into_the_folder else nullcontext():
@@ -103,24 +108,30 @@ def write_json(target: Path, messages: Iterable[Message]) -> int:
 
     Returns how many there were.
     """
-    disk, temporary, count = Disk(target.parent), f".chatlab-{target.name}{TEMPORARY_SUFFIX}", 0
+    disk, temporary = Disk(target.parent), f".chatlab-{target.name}{TEMPORARY_SUFFIX}"
     try:
         with _storage_errors("write", target.name):
             disk.write(temporary, b"")
-            piece = bytearray(b"[")
-            for count, message in enumerate(messages, 1):
-                text = msgspec.json.format(msgspec.json.encode(message), indent=2)
-                piece += b",\n  " if count > 1 else b"\n  "
-                piece += text.replace(b"\n", b"\n  ")
-                if len(piece) >= _WRITE_AT_ONCE:
-                    disk.append(temporary, bytes(piece))
-                    piece.clear()
-            disk.append(temporary, bytes(piece) + (b"\n]" if count else b"]"), fsync=True)
+            count = _write_pieces(lambda piece: disk.append(temporary, piece), messages)
+            disk.append(temporary, b"", fsync=True)
             disk.rename(temporary, target.name)
             disk.fsync_folder()
     except BaseException:
         (target.parent / temporary).unlink(missing_ok=True)
         raise
+    return count
+
+
+def _write_pieces(append: Append, messages: Iterable[Message]) -> int:
+    piece, count = bytearray(b"["), 0
+    for count, message in enumerate(messages, 1):
+        text = msgspec.json.format(msgspec.json.encode(message), indent=2)
+        piece += b",\n  " if count > 1 else b"\n  "
+        piece += text.replace(b"\n", b"\n  ")
+        if len(piece) >= _WRITE_AT_ONCE:
+            append(bytes(piece))
+            piece.clear()
+    append(bytes(piece) + (b"\n]" if count else b"]"))
     return count
 
 
@@ -148,6 +159,8 @@ def _chosen(disk: Disk, kind: StoreKind | None) -> StoreReader:
 def _check_target(folder: Path, target: Path, force: bool) -> None:
     if target.is_dir():
         raise UsageError(f"--to {target} is a folder: name a file in it")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"--to {target} is no ordinary file: name one, or - for standard output")
     if not target.parent.is_dir():
         raise UsageError(f"--to {target}: there is no folder {target.parent}")
     taken = {DATABASE, LOG, LOCK_NAME, FILLING, *(file.name for file in ALL_FILES)}

@@ -6,7 +6,9 @@ the module may import at its top whatever the command needs.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import sys
 from importlib import import_module
@@ -94,9 +96,18 @@ def main() -> None:
             # A terminal that lacks a character shows a "?" in its place, rather than a traceback.
             stream.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except ChatlabError as error:
         print(f"chatlab: {error}", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        print(f"chatlab: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more, at its end
         sys.exit(ExitCode.USAGE)
 
 

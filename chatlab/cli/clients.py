@@ -14,6 +14,7 @@ from rich.console import Console
 
 from chatlab.bench.address import shown, stats_url
 from chatlab.bench.client import connect
+from chatlab.bench.documents import Documents
 from chatlab.bench.load import Load
 from chatlab.bench.report import load_report
 from chatlab.bench.scenario import Scenario, plan
@@ -25,7 +26,6 @@ from chatlab.cli.options import (
     SCENARIO,
     SEED,
     SERVER,
-    check_writable,
     command_line,
     finite,
     flag,
@@ -52,7 +52,7 @@ def load(
     Latency counts from the planned time of each message, so that a slow server cannot slow down
     the measurement. Ctrl-C keeps what was measured so far.
     """
-    check_writable("--json", json)
+    documents = Documents({"--json": json})
     # Two loads at once must not use the same names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
     run = Load(server, scenario, plan(scenario, seed), run_id=run_id)
@@ -69,8 +69,7 @@ def load(
         interrupted=interrupted,
     )
     print_load(report)
-    if json is not None:
-        json.write_bytes(indented_json(report))
+    documents.write({"--json": lambda: indented_json(report)})
     server_is_gone = not report.complete and run.result.after is None
     complete = not (interrupted or server_is_gone)
     sys.exit(ExitCode.of(report.audit.clean, complete=complete))

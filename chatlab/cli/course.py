@@ -7,12 +7,13 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console, RenderableType
 
-from chatlab.cli.options import COURSE, EXERCISE, argument, check_writable, flag, option
+from chatlab.bench.documents import Documents
+from chatlab.cli.options import COURSE, EXERCISE, argument, flag, option
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import Exercise, find
 from chatlab.course.judge import judge
@@ -31,8 +32,6 @@ from chatlab.course.workplace import Workplace, find_workplace, restore_starter,
 from chatlab.errors import ExitCode, UsageError
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import Readable, shown_path
-
-TO_STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,13 @@ def open_course(folder: Path | None) -> OpenCourse:
     return OpenCourse(workplace, workplace.exercises, kept, kept.read())
 
 
-def show(content: RenderableType) -> None:
-    """Print something: in colour on a terminal, as plain text elsewhere."""
-    Console(highlight=False).print(Readable(content))
+def show(content: RenderableType, to: TextIO | None = None) -> None:
+    """Print something: in colour on a terminal, as plain text elsewhere.
+
+    Args:
+        to: where, if not to standard output.
+    """
+    Console(file=to, highlight=False).print(Readable(content))
 
 
 def check(
@@ -97,17 +100,12 @@ def check(
 
     Exit code: 0 if it passes, 1 if it does not, 2 for a mistake in the command.
     """
-    if json != TO_STDOUT:
-        check_writable("--json", json)
+    documents = Documents({"--json": json})
     opened = open_course(course)
     exercise = opened.exercise(name)
     judged = opened.check(exercise)
-    if json == TO_STDOUT:
-        sys.stdout.buffer.write(encode(judged, exercise))
-    else:
-        if json is not None:
-            json.write_bytes(encode(judged, exercise))
-        show(feedback.check(judged, exercise))
+    show(feedback.check(judged, exercise), documents.people)
+    documents.write({"--json": lambda: encode(judged, exercise)})
     opened.say_notes()
     sys.exit(ExitCode.of(judged.passed))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from chatlab.cli.course import TO_STDOUT, show
-from chatlab.cli.options import COURSE, JSON, argument, check_writable, flag, option
+from chatlab.bench.documents import Documents
+from chatlab.cli.course import show
+from chatlab.cli.options import COURSE, JSON, argument, flag, option
 from chatlab.course import verify as verification
 from chatlab.course.answers import find_wrong, whole_file, wrong_answers
 from chatlab.course.catalog import Exercise, find
@@ -18,7 +19,6 @@ from chatlab.course.workplace import find_workplace
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
 from chatlab.view.course import texts
-from chatlab.view.course.common import shown_path
 
 app = typer.Typer(help="For teachers: test the course, show wrong answers.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def verify(
     named wrong answer must apply to the solution, and fail just the check that it names. Each
     command that a text shows must run. Exit code 1 if something does not hold.
     """
-    check_writable("--json", json)
+    documents = Documents({"--json": json})
     exercises = find_workplace(course).exercises
     chosen = [find(exercises, name) for name in names] if names else exercises
     try:
@@ -45,9 +45,8 @@ def verify(
     except KeyboardInterrupt:
         print("stopped before the end: no result", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
-    show(texts.verified(chosen, found, seeds))
-    if json is not None:
-        json.write_bytes(_encode(chosen, found, seeds))
+    show(texts.verified(chosen, found, seeds), documents.people)
+    documents.write({"--json": lambda: _encode(chosen, found, seeds)})
     sys.exit(ExitCode.of(not any(found.values())))
 
 
@@ -70,19 +69,13 @@ def wrong(
         return
     answer = find_wrong(chosen, name)
     code = whole_file(answer, chosen)
-    if to == TO_STDOUT:
-        print(code, end="")
-        return
     path = to or Path(f"{answer.name}.py")
-    check_writable("--to", path)
+    documents = Documents({"--to": path})
     if path.exists() and not force:
         raise UsageError(f"{path} exists: --force overwrites it, --to FILE writes another file")
-    try:
-        path.write_text(code, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    show(texts.wrong_answer(answer))
-    print(f"{shown_path(path)}: the solution with this change")
+    show(texts.wrong_answer(answer), documents.people)
+    print("The solution with this change:", end=" ", file=documents.people)
+    documents.write({"--to": lambda: code})
 
 
 async def _verify(

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from chatlab.bench.documents import STANDARD_OUTPUT, Documents
 from chatlab.cli import labs
-from chatlab.cli.options import check_writable, flag, option
+from chatlab.cli.options import flag, option
 from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode
@@ -45,23 +46,15 @@ def inspect(
     from chatlab.data import inspection
     from chatlab.view.data import render, render_lines
 
-    to_stdout = json is not None and str(json) == "-"
-    if not to_stdout:
-        check_writable("--json", json)
+    documents = Documents({"--json": json})
     contents = inspection.inspect(folder)
     value, shown = msgspec.to_builtins(contents), render(contents)
-    console = Console()
+    console = Console(file=documents.people)
     if tail is not None or segment is not None:
         lines = inspection.read_lines(folder, tail or TAIL_DEFAULT, segment)
         value["lines"], shown = msgspec.to_builtins(lines), render_lines(lines, console.width)
-    encoded = indented_json(value)
-    if to_stdout:
-        sys.stdout.buffer.write(encoded)
-        sys.stdout.flush()
-    else:
-        console.print(shown)
-        if json is not None:
-            json.write_bytes(encoded)
+    console.print(shown)
+    documents.write({"--json": lambda: indented_json(value)})
     sys.exit(ExitCode.of(not contents.damage))
 
 
@@ -69,7 +62,7 @@ def inspect(
 def export(
     folder: Folder = DEFAULT_FOLDER,
     *,
-    to: Path = option(..., "FILE", "The file to write, such as messages.json."),
+    to: Path = option(..., "FILE", "The file to write, such as messages.json; - prints it."),
     kind: StoreName | None = option(
         None, "STORE", "journal, sqlite or json; default: the one in use.", "--from"
     ),
@@ -82,11 +75,14 @@ def export(
     from chatlab.chat.interchange import export_messages
     from chatlab.data.readers import READERS
 
-    used, count, torn_bytes = export_messages(folder, to, kind, force=force)
+    piped = to == STANDARD_OUTPUT
+    target, people = (sys.stdout.buffer.write, sys.stderr) if piped else (to, sys.stdout)
+    used, count, torn_bytes = export_messages(folder, target, kind, force=force)
     words = READERS[used].words
-    print(f"wrote {count:,} messages from {words} of {folder} to {to}")
+    print(f"wrote {count:,} messages from {words} of {folder} to {to}", file=people)
     if torn_bytes:
-        print(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}")
+        left_out = f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}"
+        print(left_out, file=people)
 
 
 @app.command("import")

@@ -16,8 +16,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 import typer
 
+from chatlab.bench.documents import Documents
 from chatlab.cli.app import LABS
-from chatlab.cli.options import JSON, check_modes, check_writable, finite
+from chatlab.cli.options import JSON, check_modes, finite
 from chatlab.errors import UsageError
 from chatlab.labs.base import Lab, Option, carry_out
 
@@ -84,7 +85,7 @@ def command_of(name: str) -> Callable[..., None]:
     options = declared(lab)
 
     def command(json: Path | None, **given: Any) -> None:
-        _run(lab, json, {one: one.value(given[one.name]) for one in options})
+        _run(lab, Documents({"--json": json}), {one: one.value(given[one.name]) for one in options})
 
     parameters = [one.parameter() for one in options]
     where = Parameter.KEYWORD_ONLY
@@ -146,10 +147,9 @@ def numbers(
     return tuple(sorted(found))
 
 
-def _run(lab: type[Lab], json: Path | None, values: dict[Declared, Any]) -> None:
+def _run(lab: type[Lab], documents: Documents, values: dict[Declared, Any]) -> None:
     modes = [value for one, value in values.items() if one.option.kind == "modes"]
     line_ups = check_modes(*(modes[0] if modes and isinstance(modes[0], tuple) else modes))
-    check_writable("--json", json)
     if lab.runs_parts and any(one.user_parts for one in line_ups):
         from chatlab.cli import user_parts  # imports the dashboard, too
 
@@ -157,7 +157,7 @@ def _run(lab: type[Lab], json: Path | None, values: dict[Declared, Any]) -> None
             sys.exit(user_parts.run_in_child())
     made = lab(**{one.name: value for one, value in values.items()})
     try:
-        code = carry_out(made, json)
+        code = carry_out(made, documents)
     except SystemExit as error:  # a part of the user's own called it
         from chatlab.cli.user_parts import explain_exit
 

@@ -170,7 +170,7 @@ SERVER: Any = _Group(
 """The running server that a command talks to: an address that `read_address` made."""
 
 SEED: Any = option(1, "N", "The same seed gives the same messages.")
-JSON: Any = option(None, "FILE", "Write everything measured to FILE.")
+JSON: Any = option(None, "FILE", "Write everything measured to FILE; - prints it.")
 FAULT: Any = option(
     None,
     "PLAN",

@@ -20,6 +20,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from chatlab.bench import machine
+from chatlab.bench.documents import Documents
 from chatlab.bench.load_result import NEVER, LoadResult
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.data.records import indented_json
@@ -151,25 +152,27 @@ class Lab:
             self.narrator.show(row)
 
 
-def carry_out(lab: Lab, json: Path | None = None) -> int:
+def carry_out(lab: Lab, documents: Documents | None = None) -> int:
     """Print an estimate, measure, show the result, and write it; returns the exit code.
 
     Ctrl-C ends a lab early, with its servers stopped; so does a server or load generator that
     fails. What it measured before is still shown and written.
 
     Args:
-        json: where to write the report.
+        documents: where to write the report.
 
     Raises:
         UsageError: as `Lab.measure`.
+        StorageError: the report could not be written.
     """
-    console = Console(highlight=False)
+    documents = documents or Documents({})
+    console = Console(file=documents.people, highlight=False)
     if (shown := lab.instead()) is not None:
         console.print(shown)
         return ExitCode.OK
     seconds, amount = lab.estimate()
     print(f"about {about(seconds)}: {amount}", file=sys.stderr, flush=True)
-    with Narrator() as lab.narrator:
+    with Narrator(console) as lab.narrator:
         try:
             asyncio.run(lab.run())
         except KeyboardInterrupt:
@@ -178,9 +181,7 @@ def carry_out(lab: Lab, json: Path | None = None) -> int:
             print(f"stopped: {error}", file=sys.stderr)
     report = lab.report()
     console.print(lab.render(report))
-    if json is not None:
-        json.write_bytes(indented_json(report))
-        console.print(f"written to {json}", style="dim")
+    documents.write({"--json": lambda: indented_json(report)})
     return ExitCode.of(report.passed, complete=report.complete)
 
 

@@ -82,10 +82,13 @@ class Narrator:
     """Says on standard error what a lab is doing: one line that changes, or lines if no terminal.
 
     A context manager; outside of it nothing is shown.
+
+    Args:
+        out: where the result is shown.
     """
 
-    def __init__(self) -> None:
-        self._out = Console()
+    def __init__(self, out: Console) -> None:
+        self._out = out
         self._console = Console(stderr=True)
         self._status = self._console.status("", refresh_per_second=REFRESHES_PER_S)
 
@@ -110,7 +113,7 @@ class Narrator:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, row: RenderableType) -> None:
-        """A piece of the result, on standard output, before the end."""
+        """A piece of the result, before the end."""
         self._status.stop()  # else both would write on the same line
         self._out.print(row)
         if self._console.is_terminal:

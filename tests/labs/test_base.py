@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from rich.console import RenderableType
 
+from chatlab.bench.documents import Documents
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.cli.app import LABS
 from chatlab.cli.labs import declared, load
@@ -64,7 +65,7 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
     error: BaseException, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "result.json"
-    assert carry_out(MadeUp(error=error), path) == 130
+    assert carry_out(MadeUp(error=error), Documents({"--json": path})) == 130
 
     out, err = capsys.readouterr()
     assert err.splitlines() == ["about 2 minutes: 2 rounds", "round 1", said]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatlab.bench.documents import Documents
 from chatlab.bench.statistics import Estimate
 from chatlab.data import sqlite_database as database_copy
 from chatlab.data.readers import SavedMessages, read_saved
@@ -170,11 +171,13 @@ def test_it_is_told_in_eighty_columns_and_in_json(data, monkeypatch, capsys) -> 
     monkeypatch.setenv("COLUMNS", "80")
     made(data, ["general", "a room with a very long name " * 4] * 80).close()
     path = data.with_name("plan.json")
-    carry_out(QueryPlan(data=data), path)
-    out, _ = capsys.readouterr()
+    carry_out(QueryPlan(data=data), Documents({"--json": path}))
+    *out, written = capsys.readouterr().out.splitlines()
 
-    assert max(len(line) for line in out.splitlines()) <= 80
-    assert out.count("USING INDEX room_and_time") == out.count("SCAN messages") == 2
+    assert written == f"written to {path}"
+    assert max(map(len, out)) <= 80
+    text = "\n".join(out)
+    assert text.count("USING INDEX room_and_time") == text.count("SCAN messages") == 2
     assert msgspec.json.decode(path.read_bytes(), type=PlanReport).messages == 160
     assert not list(data.glob("*-shm"))
 

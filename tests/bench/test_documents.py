@@ -1,0 +1,115 @@
+"""The files that a command writes: whole, or reported; and a pipe gets a document alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chatlab.bench.documents import Documents
+from chatlab.errors import StorageError, UsageError
+from tests.support.command_line import needs_signals, run_here
+
+LONG = "new " * 1000
+
+
+def written(**documents: tuple[Path, str]) -> None:
+    """Write each document to its path."""
+    files = Documents({option: path for option, (path, _) in documents.items()})
+    files.write({option: text.__str__ for option, (_, text) in documents.items()})
+
+
+@contextmanager
+def disk_with_room_for(count: int) -> Iterator[None]:
+    """No file grows above `count` bytes here."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@needs_signals
+def test_a_full_disk_is_told_leaves_the_old_file_and_stops_no_other(tmp_path: Path) -> None:
+    old, small = tmp_path / "old.json", tmp_path / "small.csv"
+    old.write_text("old")
+    with disk_with_room_for(100), pytest.raises(StorageError, match=r"cannot write json .*old"):
+        written(json=(old, LONG), csv=(small, "a,b"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "old.json": "old",
+        "small.csv": "a,b",
+    }
+
+
+@needs_signals
+def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "file.json", tmp_path / "link.json"
+    file.touch(0o640)
+    link.symlink_to(file)
+    written(json=(link, "new"))
+    assert (link.is_symlink(), file.read_text()) == (True, "new")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+@needs_signals
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    written(json=(pipe, LONG))
+    reader.join(10)
+    assert (pipe.is_fifo(), read) == (True, [LONG])
+    (tmp_path / "messages.json").write_text("[]")
+    words = ("data", "export", ".", "--to", "pipe", "--force")
+    assert "is no ordinary file" in run_here(*words, folder=tmp_path).complaint
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("again", ["same.json", "./same.json", "link.json"])
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there already"])
+def test_one_file_for_two_documents_is_refused(again: str, there: bool, tmp_path: Path) -> None:
+    file = tmp_path / "same.json"
+    (tmp_path / "link.json").symlink_to(file)
+    if there:
+        file.touch()
+    with pytest.raises(UsageError, match="--json and --csv both name"):
+        Documents({"--json": file, "--csv": tmp_path / again})
+    with pytest.raises(UsageError, match="both name -"):
+        Documents({"--json": Path("-"), "--html": Path("-")})
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    for path, why in [(tmp_path, "is a folder"), (tmp_path / "no" / "x", "there is no folder")]:
+        with pytest.raises(UsageError, match=why):
+            Documents({"--json": path, "--csv": None})
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may do anything")
+def test_a_folder_that_takes_no_file_is_told_before_the_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="you may not write there"):
+        Documents({"--json": tmp_path / "x.json"})
+
+
+@pytest.mark.parametrize("words", ["inspect . --json -", "export . --to -"])
+def test_a_pipe_gets_the_document_alone(words: str, tmp_path: Path) -> None:
+    (tmp_path / "messages.json").write_text("[]")
+    done = run_here("data", *words.split(), folder=tmp_path)
+    assert done.code == 0
+    json.loads(done.out)
+    assert "messages" in done.err
+
+
+def test_text_for_people_gives_way_to_a_document() -> None:
+    assert Documents({"--json": Path("-")}).people is sys.stderr
+    assert Documents({"--json": Path("x.json"), "--csv": None}).people is sys.stdout
