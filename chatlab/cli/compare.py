@@ -184,7 +184,7 @@ def _write(name: str, path: Path, report: Report) -> None:
         case "--json":
             path.write_bytes(indented_json(report))
         case "--html":
-            from chatlab.view.compare.html import to_html  # imports plotly
+            from chatlab.view.compare.html import to_html
 
             path.write_text(to_html(report), encoding="utf-8")
         case _:

@@ -276,7 +276,7 @@ def test_check_imports_nothing_heavy(course: Workplace) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=course.root, capture_output=True, text=True, check=False
     )
-    heavy = {"plotly", "websockets", "picows", "prompt_toolkit", "rich.markdown", "pygments"}
+    heavy = {"websockets", "picows", "prompt_toolkit", "rich.markdown", "pygments"}
 
     assert "0 of 10 points" in done.stdout
     assert not heavy & set(done.stderr.split())

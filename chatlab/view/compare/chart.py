@@ -1,4 +1,4 @@
-"""What a chart of the page is, and the look that all of them share: one colour for each mode.
+"""What a chart of the page is, and what all of them share: one colour for each mode.
 
 Titles and readings are prose, in `explanations.md`, in the order in which the page shows them.
 Read `charts_by_round.py` and `charts_by_mode.py` for what is drawn.
@@ -10,27 +10,16 @@ see no red or no green (chosen by search over simulated vision: Machado, Oliveir
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
 from chatlab.bench.report import ModeReport, Report
 from chatlab.view import explain, words
+from chatlab.view.page.plot import Bars, Plot
 
 COLOURS = ("#317fc4", "#cb720b", "#089176", "#6e3df5", "#c43131", "#257d93")
 CONTROL = "#7d848c"
 LABEL_WIDTH = 22
-HEIGHT_PX = 340
-_AXIS = {
-    "automargin": True,
-    "rangemode": "tozero",
-    "exponentformat": "none",
-    "separatethousands": True,
-}
-LOG_DECADES_MAX = 2.5
-"""From here on a logarithmic axis shows only powers of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +28,15 @@ class Chart:
 
     Attributes:
         key: its name on the page and in `explanations.md`, a word.
-        draw: report to plotly figure.
+        draw: report to chart.
         said: a mode's main figure, for the words in place of the picture: people who cannot see it
             get these.
-        log_axes: which axes get a switch to a logarithmic scale: "x", "y" or both.
-        starts_log: whether those axes begin as logarithmic ones.
         small: whether it stands beside others in a row.
     """
 
     key: str
-    draw: Callable[[Report], Any]
+    draw: Callable[[Report], Plot | Bars]
     said: Callable[[ModeReport], str]
-    log_axes: str = ""
-    starts_log: bool = False
     small: bool = False
 
     @property
@@ -86,13 +71,13 @@ def colours(report: Report) -> dict[str, str]:
 
 
 def label(name: str, width: int = LABEL_WIDTH) -> str:
-    """A mode's name for a chart, cut in its middle: charts take names for HTML, so it is escaped.
+    """A mode's name for a chart, cut in its middle.
 
     Args:
         name: what the user typed; may be a path.
         width: in characters.
     """
-    return escape(words.shorten_middle(words.printable(name), width), quote=False)
+    return words.shorten_middle(words.printable(name), width)
 
 
 def full(name: str) -> str:
@@ -100,38 +85,6 @@ def full(name: str) -> str:
     return label(name, 200)
 
 
-def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
-    """The look of a chart.
-
-    Args:
-        x, y: what the axes show, with the unit.
-        more: further settings of plotly's, added or replacing.
-    """
-    look: dict[str, Any] = {
-        "template": "none",
-        "height": HEIGHT_PX,
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13},
-        "xaxis": {"title": {"text": x}, **_AXIS},
-        "yaxis": {"title": {"text": y}, **_AXIS},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "hovermode": "closest",
-        "dragmode": False,
-        "hoverlabel": {"namelength": -1},
-    }
-    for key, value in more.items():
-        look[key] = {**look[key], **value} if isinstance(look.get(key), dict) else value
-    return look
-
-
-def log_axis(values: Sequence[float]) -> dict[str, Any]:
-    """1, 2, 5, 10, ... written out: plotly's own short forms ("5" for 500) puzzle newcomers."""
-    above = [value for value in values if value > 0] or [1]
-    ticks = [digit * 10**power for power in range(-2, 8) for digit in (1, 2, 5)]
-    ends = [math.log10(min(above) / 1.25), math.log10(max(above) * 1.25)]
-    if ends[1] - ends[0] > LOG_DECADES_MAX:
-        ticks = ticks[::3]
-    texts = [f"{tick:,g}" for tick in ticks]
-    return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": ends}
+def legend(report: Report) -> dict[str, str]:
+    """The modes' names and colours."""
+    return {label(name): colour for name, colour in colours(report).items()}

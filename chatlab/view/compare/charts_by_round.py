@@ -1,16 +1,15 @@
-"""The rounds of a comparison, over time and side by side: from a report to a plotly figure."""
+"""The rounds of a comparison, over time and side by side: from a report to a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-
-import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.bench.timeline import Series
 from chatlab.view import words
-from chatlab.view.compare.chart import Chart, colours, full, label, layout, log_axis
+from chatlab.view.compare.chart import Chart, colours, full, label, legend
+from chatlab.view.page.plot import Axis, Dot, Plot, PlotLine, axis
 
 FAINT_MAX = 20
 """Rounds of a mode drawn faintly behind its typical one; more would only make the file bigger."""
@@ -19,9 +18,11 @@ SLOTS = 24
 jagged. Equal for all, so that a spike is no taller only because its round was short."""
 SLOTS_MIN = 4
 """... of the shortest one, however short it is."""
-LOG_FROM_RATIO = 8
-NAMES_MAX = 34
-"""Letters of all modes' names together that fit side by side on a phone."""
+BELOW_RATIO = 10
+"""How far below the smallest mode's figure a logarithmic axis begins, at the furthest."""
+JOIN_COLOUR = "#808080"
+
+Point = tuple[float, float]
 
 
 def typical(mode: ModeReport) -> RoundReport:
@@ -30,24 +31,26 @@ def typical(mode: ModeReport) -> RoundReport:
     return sorted(among, key=lambda one: one.throughput_per_s)[(len(among) - 1) // 2]
 
 
-def throughput_over_time(report: Report) -> go.Figure:
+def throughput_over_time(report: Report) -> Plot:
     """Messages delivered per second, in each slot of a round: the area is what was delivered."""
     slot_s = slot_of(report)
     return _over_time(
-        report, "delivered per second", lambda series: delivered_per_s(series, slot_s), shape="vh"
+        report, "delivered per second", lambda series: _steps(*delivered_per_s(series, slot_s))
     )
 
 
-def outstanding_over_time(report: Report) -> go.Figure:
+def outstanding_over_time(report: Report) -> Plot:
     """Messages sent that have not come back: the queue."""
     return _over_time(
-        report, "messages outstanding", lambda series: (series.t_s, series.outstanding)
+        report, "messages outstanding", lambda series: _pairs(series.t_s, series.outstanding)
     )
 
 
-def oldest_over_time(report: Report) -> go.Figure:
+def oldest_over_time(report: Report) -> Plot:
     """How long the oldest message has waited."""
-    return _over_time(report, "waiting, in seconds", lambda series: (series.t_s, series.oldest_s))
+    return _over_time(
+        report, "waiting, in seconds", lambda series: _pairs(series.t_s, series.oldest_s)
+    )
 
 
 def slot_of(report: Report) -> float:
@@ -81,128 +84,108 @@ def delivered_per_s(series: Series, slot_s: float) -> tuple[list[float], list[fl
     return [0.0, series.t_s[1], *ends, ends[-1]], [0.0, rates[0], *rates, 0.0]
 
 
-def rounds(report: Report) -> go.Figure:
+def rounds(report: Report) -> Plot:
     """Deliveries per second of each round; rounds that are compared with each other are joined."""
-    figure = go.Figure()
     pairs = max((len(mode.rounds) for mode in report.modes.values()), default=0)
-    for pair in range(pairs):
-        _add_join(figure, report, pair, pairs)
-    for place in range(len(report.modes)):
-        _add_dots(figure, report, place, pairs)
     speeds = [one.throughput_per_s for mode in report.modes.values() for one in mode.rounds]
-    names = [label(name, 16) for name in report.modes]
-    xaxis = {
-        "tickmode": "array",
-        "tickvals": list(range(len(names))),
-        "ticktext": names,
-        "tickangle": -35 if sum(map(len, names)) > NAMES_MAX else 0,
-        "range": [-0.5, len(names) - 0.5],
-        "showgrid": False,
-    }
-    yaxis = log_axis(speeds) if _wide(speeds) else {}
-    figure.update_layout(layout("", "delivered per second", xaxis=xaxis, yaxis=yaxis))
-    return figure
+    medians = [mode.throughput_per_s.median for mode in report.modes.values()]
+    names = Axis(
+        title="",
+        low=-0.5,
+        high=len(report.modes) - 0.5,
+        fixed=[(place, label(name, 16)) for place, name in enumerate(report.modes)],
+    )
+    return Plot(
+        x=names,
+        y=axis("delivered per second", speeds, medians),
+        lines=[_join(report, pair, pairs) for pair in range(pairs)],
+        dots=[
+            _round_dot(report, place, pair, pairs)
+            for place, mode in enumerate(report.modes.values())
+            for pair in range(len(mode.rounds))
+        ],
+    )
 
 
-def _add_join(figure: go.Figure, report: Report, pair: int, pairs: int) -> None:
+def _join(report: Report, pair: int, pairs: int) -> PlotLine:
     """A faint line through the rounds of all modes that are compared with each other."""
-    here = [
-        (place, mode.rounds[pair].throughput_per_s)
+    points = [
+        (place + _aside(pair, pairs), mode.rounds[pair].throughput_per_s)
         for place, mode in enumerate(report.modes.values())
         if pair < len(mode.rounds)
     ]
-    figure.add_scatter(
-        x=[place + _aside(pair, pairs) for place, _ in here],
-        y=[per_s for _, per_s in here],
-        mode="lines",
-        line={"color": "rgba(128,128,128,0.45)", "width": 1},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    return PlotLine(points=points, colour=JOIN_COLOUR, said="", faint=True)
 
 
-def _add_dots(figure: go.Figure, report: Report, place: int, pairs: int) -> None:
-    """The rounds of the mode at this place, one dot each."""
+def _round_dot(report: Report, place: int, pair: int, pairs: int) -> Dot:
+    """A round: hollow if invalid, a diamond if noisy."""
     name, mode = list(report.modes.items())[place]
-    colour = colours(report)[name]
-    figure.add_scatter(
-        x=[place + _aside(pair, pairs) for pair in range(len(mode.rounds))],
-        y=[one.throughput_per_s for one in mode.rounds],
-        mode="markers",
-        marker={
-            "color": colour,
-            "size": [13 if one.noisy else 10 for one in mode.rounds],
-            "symbol": [_symbol(one) for one in mode.rounds],
-            "line": {"width": 2, "color": colour},
-        },
-        name=label(name),
-        text=[_round_words(name, one) for one in mode.rounds],
-        hovertemplate="%{text}<extra></extra>",
-        showlegend=False,
+    one = mode.rounds[pair]
+    return Dot(
+        at=(place + _aside(pair, pairs), one.throughput_per_s),
+        colour=colours(report)[name],
+        said=_round_words(name, one),
+        hollow=bool(one.invalid),
+        diamond=one.noisy,
     )
 
 
-def _over_time(
-    report: Report,
-    y: str,
-    of: Callable[[Series], tuple[Sequence[float], Sequence[float]]],
-    *,
-    shape: str = "linear",
-) -> go.Figure:
+def _over_time(report: Report, y: str, of: Callable[[Series], list[Point]]) -> Plot:
     """One typical round of each mode, strongly; the others faintly, drawn first to lie behind."""
-    figure = go.Figure()
-    colour = colours(report)
-    for name, mode in report.modes.items():
-        for one in [one for one in mode.rounds if one is not typical(mode)][:FAINT_MAX]:
-            _add_line(figure, name, one, of(one.series), colour[name], faint=True)
-    for name, mode in report.modes.items():
-        one = typical(mode)
-        _add_line(figure, name, one, of(one.series), colour[name], faint=False)
-    figure.update_traces(line_shape=shape)
-    more = {"yaxis": {"range": [0, top * 1.08]}} if (top := _top(figure)) else {}
-    figure.update_layout(layout("seconds after the start", y, **more))
-    return figure
-
-
-def _top(figure: go.Figure) -> float:
-    """Where the axis ends: one spike of a faint line must not flatten all the others."""
-    strong = max((max(one.y, default=0.0) for one in figure.data if one.showlegend), default=0.0)
-    return float(
-        min(max((max(one.y, default=0.0) for one in figure.data), default=0.0), 2 * strong)
+    strong = {name: typical(mode) for name, mode in report.modes.items()}
+    lines = [
+        _line(report, name, one, of, faint=True)
+        for name, mode in report.modes.items()
+        for one in [one for one in mode.rounds if one is not strong[name]][:FAINT_MAX]
+    ]
+    lines += [_line(report, name, one, of, faint=False) for name, one in strong.items()]
+    tops = [max((y for _, y in of(one.series)), default=0.0) for one in strong.values()]
+    ends = [max((x for x, _ in of(one.series)), default=0.0) for one in strong.values()]
+    # One spike of a faint line must not flatten all the others.
+    most = 2 * max(tops, default=0.0)
+    times = _visible([x for line in lines for x, _ in line.points], ends)
+    heights = _visible([min(y, most) for line in lines for _, y in line.points], tops)
+    return Plot(
+        x=axis("seconds after the start", times, ends),
+        y=axis(y, heights, tops),
+        lines=lines,
+        legend=legend(report),
     )
 
 
-def _add_line(
-    figure: go.Figure,
+def _visible(values: Iterable[float], mains: Sequence[float]) -> list[float]:
+    """What a logarithmic axis makes room for: not for all that a line was at its start."""
+    least = min((main for main in mains if main > 0), default=0.0) / BELOW_RATIO
+    return [value for value in values if value >= least]
+
+
+def _line(
+    report: Report,
     name: str,
     one: RoundReport,
-    points: tuple[Sequence[float], Sequence[float]],
-    colour: str,
+    of: Callable[[Series], list[Point]],
     *,
     faint: bool,
-) -> None:
-    figure.add_scatter(
-        x=[round(x, 5) for x in points[0]],
-        y=[round(y, 4) for y in points[1]],
-        mode="lines",
-        name=label(name),
-        legendgroup=full(name),
-        showlegend=not faint,
-        opacity=0.4 if faint else 1,
-        line={"color": colour, "width": 1 if faint else 3},
-        text=[_round_words(name, one)] * len(points[0]),
-        hovertemplate="%{text}<br>at %{x:.3f} s: %{y:,.4~g}<extra></extra>",
-    )
+) -> PlotLine:
+    said = _round_words(name, one)
+    return PlotLine(points=of(one.series), colour=colours(report)[name], said=said, faint=faint)
 
 
-def _symbol(one: RoundReport) -> str:
-    """Hollow if invalid, a diamond if noisy."""
-    return ("diamond" if one.noisy else "circle") + ("-open" if one.invalid else "")
+def _pairs(xs: Sequence[float], ys: Sequence[float]) -> list[Point]:
+    return list(zip(xs, ys, strict=True))
+
+
+def _steps(xs: Sequence[float], ys: Sequence[float]) -> list[Point]:
+    """First up or down, then on to the right: a rate holds from the end of the slot before."""
+    found = _pairs(xs[:1], ys[:1])
+    for (x, _), (x_next, y_next) in pairwise(_pairs(xs, ys)):
+        found += [(x, y_next), (x_next, y_next)]
+    return found
 
 
 def _round_words(name: str, one: RoundReport) -> str:
-    invalid = f"<br>invalid: {full('; '.join(one.invalid))}" if one.invalid else ""
-    noisy = "<br>noisy: far from the other rounds" if one.noisy else ""
+    invalid = f"; invalid: {full('; '.join(one.invalid))}" if one.invalid else ""
+    noisy = "; noisy: far from the other rounds" if one.noisy else ""
     return f"{full(name)}, round {one.number}: {words.per_s(one.throughput_per_s)}{invalid}{noisy}"
 
 
@@ -211,30 +194,21 @@ def _aside(pair: int, pairs: int) -> float:
     return 0.3 * (pair / (pairs - 1) - 0.5) if pairs > 1 else 0.0
 
 
-def _wide(values: Sequence[float]) -> bool:
-    """Whether the values differ so much that small ones would lie on the axis."""
-    above = [value for value in values if value > 0]
-    return bool(above) and max(above) > LOG_FROM_RATIO * min(above)
-
-
 CHARTS = (
     Chart(
         "throughput",
         throughput_over_time,
         lambda mode: f"{mode.throughput_per_s.median:,.0f} delivered per second (median of rounds)",
-        log_axes="xy",
     ),
     Chart(
         "outstanding",
         outstanding_over_time,
         lambda mode: f"at most {max(typical(mode).series.outstanding, default=0):,} waiting",
-        log_axes="xy",
     ),
     Chart(
         "oldest",
         oldest_over_time,
         lambda mode: f"at most {max(typical(mode).series.oldest_s, default=0):.3g} s",
-        log_axes="xy",
     ),
     Chart(
         "rounds",
