@@ -138,7 +138,7 @@ async def test_a_queued_ack_loses_what_waits_and_a_synced_one_nothing(tmp_path: 
 
 @pytest.mark.real
 @needs_signals
-@pytest.mark.parametrize("moment", ["the room fills", "kill -9", "Starting it again"])
+@pytest.mark.parametrize("moment", ["the room fills", "is dead", "Starting it again"])
 async def test_ctrl_c_at_any_moment_leaves_nothing_behind(moment: str, tmp_path: Path) -> None:
     options = ("--messages", "1000", "--work", str(tmp_path))
     async with command("plug", "journal", *options) as process:
