@@ -55,7 +55,7 @@ class SmallTerminal:
         while not (found := re.search(text, seen)):
             assert time.monotonic() < deadline, seen[-2_000:]
             if select.select([self.ours], [], [], 0.1)[0]:
-                seen += os.read(self.ours, 65_536).decode()
+                seen += os.read(self.ours, 65_536).decode(errors="replace")
         self.shown += seen
         return found[0]
 
