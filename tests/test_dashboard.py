@@ -149,6 +149,21 @@ def test_a_large_terminal_shows_deliveries_and_latency_in_large_charts_over_one_
     assert re.search(r"-90 s +-60 s +-30 s +now", "\n".join(lines))
 
 
+@pytest.mark.parametrize(
+    ("url", "load"),
+    [
+        ("ws://127.0.0.1:8765", "chatlab load --scenario class "),
+        ("ws://0.0.0.0:9000", "chatlab load :9000 --scenario class "),
+        ("ws://192.168.0.7:8765", "chatlab load 192.168.0.7:8765 --scenario class "),
+    ],
+)
+def test_a_server_to_which_nobody_has_said_anything_says_what_to_try(url: str, load: str) -> None:
+    silent = a_snapshot(url=url, counts=Counts(), notes=[])
+    lines = dashboard(80, 24, silent)
+    assert any(text.startswith(load) for text in lines)
+    assert not any(load in text for text in dashboard(80, 24, a_snapshot(url=url, notes=[])))
+
+
 # What a person chose to see
 
 

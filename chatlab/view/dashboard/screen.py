@@ -168,7 +168,7 @@ def _with_large_charts(history: Sequence[Snapshot], width: int, height: int) -> 
     """All figures together, and below them two charts that share the time."""
     now = history[-1]
     lines = state.head(now, width) + _figures(history, width)
-    below = [*measures.files(now, width, height // 6), *state.notes(now, width, 4)]
+    below = [*measures.files(now, width, height // 6), *state.notes(now, width)[:4]]
     rows = height - len(lines) - len(below) - 3
     lines += _delivered_chart(history, width, rows - rows // 2)
     lines += _latency_chart(history, width, rows // 2)
@@ -220,9 +220,10 @@ def _two_columns(history: Sequence[Snapshot], width: int, height: int) -> list[L
     lines += beside(
         state.queue(history, left, rows), state.process(history, right, rows), left, GAP
     )
-    note_rows = min(2 + (height >= TWO_NOTES_MIN), 1 + len(now.notes))
+    notes = state.notes(now, width)
+    note_rows = min(2 + (height >= TWO_NOTES_MIN), len(notes))
     lines += measures.files(now, width, max(1, height - len(lines) - 4 - note_rows))
-    return lines + state.notes(now, width, max(2, height - len(lines)))
+    return lines + notes[: max(2, height - len(lines))]
 
 
 def _one_column(history: Sequence[Snapshot], width: int) -> list[Line]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.cells import cell_len
 from rich.style import Style
 
+from chatlab.bench.address import DEFAULT_PORT
 from chatlab.chat.modes import MODES
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
@@ -167,22 +168,36 @@ def refusals(now: Snapshot, width: int) -> Line:
     return line("refused".ljust(LABEL_WIDTH), (text, BAD))
 
 
-def notes(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:
-    """The latest events that a person should know of, newest first.
-
-    Args:
-        now: the snapshot.
-        width: columns.
-        rows_max: most lines, the heading included.
-    """
+def notes(now: Snapshot, width: int) -> list[Line]:
+    """The latest events that a person should know of, newest first, below a heading."""
     if not now.notes:
-        return [heading("notes: none", width)][:rows_max]
+        return [heading("notes: none", width)] if now.counts.accepted else _first_steps(now, width)
     lines = [heading("notes, newest first", width)]
     for note in reversed(now.notes):
         times = f" ({words.count(note.times)} times)" if note.times > 1 else ""
         text = f"{words.duration(note.at_s)}  {words.printable(note.text)}{times}"
         lines.append(line((words.shorten(text, width), WARNING)))
-    return lines[:rows_max]
+    return lines
+
+
+def _first_steps(now: Snapshot, width: int) -> list[Line]:
+    """What to type beside a server to which nobody has said anything yet."""
+    _, _, address = now.url.rpartition("//")
+    host, _, port = address.rpartition(":")
+    here = f":{port}" if host in ("127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::]") else address
+    to = "" if here == f":{DEFAULT_PORT}" else f" {words.printable(here)}"
+    steps = {
+        f"chatlab load{to} --scenario class": "a class talks",
+        f"chatlab chat{to}": "be one of them, and feel how long you wait",
+    }
+    widest = max(map(cell_len, steps))
+    return [
+        heading("no messages yet; try in two other terminals", width),
+        *(
+            cut(line((step.ljust(widest), STRONG), f"   {why}"), width)
+            for step, why in steps.items()
+        ),
+    ]
 
 
 def cache_words(now: Snapshot, width: int) -> str:
