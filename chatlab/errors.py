@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     SOFTWARE = 70
     """Code that is not chatlab's (a learner's part) ended or blocked the process: `EX_SOFTWARE`
     of sysexits.h."""
+    NOT_TRUSTED = 98
+    """With `--strict`: a check of the instrument failed, so no figure should be relied on."""
     THRESHOLD_MISSED = 99
     """A `--fail-if` holds, or its figure was not measured: the code that k6 uses, too."""
     INTERRUPTED = 130

@@ -6,11 +6,17 @@ import json
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from rich.console import Console
 
+from chatlab.bench.invalid_rounds import TrustCheck
+from chatlab.bench.thresholds import Threshold
+from chatlab.cli.compare import exit_code
 from tests.support.command_line import command, ended, needs_signals, run, until
+from tests.support.reports import NOT_CLEAN, a_mode, a_report
 
 # A comparison from start to end.
 
@@ -27,6 +33,7 @@ async def test_a_comparison_prints_its_table_and_writes_its_json(tmp_path: Path)
         assert label in out
     assert "Traceback" not in errors
     assert "\x1b" not in out + errors  # they go to a pipe
+    assert errors.startswith("1 round of naive and optimized, 50 messages each: about 1 s\n")
     found = json.loads(file.read_bytes())
     assert found["schema"] == "chatlab.compare/1"
     assert found["command"].startswith("chatlab compare --rounds 1 --messages 50")
@@ -61,6 +68,26 @@ async def test_a_mode_that_loses_messages_ends_with_code_1() -> None:
     assert done.code == 1
     assert "racy is NOT SAFE" in done.out
     assert "NOT CLEAN" in done.out
+
+
+FAILED = [TrustCheck("machine busy before the start (%)", False, 98.0, 25.0)]
+EXITS: list[tuple[dict[str, Any], dict[str, Any], bool, int]] = [
+    ({}, {}, True, 0),
+    ({"trust": FAILED}, {}, False, 0),
+    ({"trust": FAILED}, {}, True, 98),
+    ({"trust": FAILED}, {"cpu_s": 9.0}, True, 98),  # a figure that nobody can rely on
+    ({"trust": FAILED}, {"cpu_s": 9.0}, False, 99),
+    ({}, {"cpu_s": 9.0}, True, 99),
+    ({"trust": FAILED}, {"audit": NOT_CLEAN}, True, 1),  # a message that is lost is lost
+    ({"complete": False, "trust": FAILED}, {"audit": NOT_CLEAN, "cpu_s": 9.0}, True, 130),
+]
+
+
+@pytest.mark.parametrize(("of_report", "of_naive", "strict", "code"), EXITS)
+def test_the_exit_code_names_the_gravest_finding(of_report, of_naive, strict, code) -> None:
+    report = a_report({"naive": a_mode(**of_naive)}, **of_report)
+    thresholds = [Threshold("naive.cpu_s > 5", ["naive"])]
+    assert exit_code(report, thresholds, Console(quiet=True), strict=strict) == code
 
 
 # Ctrl-C.

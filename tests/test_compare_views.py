@@ -28,7 +28,7 @@ from chatlab.view import explain
 from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, table
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.compare.html import CHARTS, to_html
-from chatlab.view.compare.table import render
+from chatlab.view.compare.terminal import render
 from chatlab.view.page.drawing import drawn
 from chatlab.view.page.plot import Plot
 from tests.support.reports import NOT_CLEAN, a_mode, a_report, a_round, compared
@@ -40,9 +40,9 @@ SHARE = Estimate(0.5, 0.4, 0.6, [0.5] * 6)
 NO_IO = IOReport(0, 0, 0, 0, 0, None, {})
 
 
-def lines(report: Report, width: int = 80, **options: Any) -> list[str]:
+def lines(report: Report, width: int = 80, *, full: bool = True, **options: Any) -> list[str]:
     """What the terminal shows, line by line."""
-    return printed(render(report), width, **options)
+    return printed(render(report, full=full), width, **options)
 
 
 def text(report: Report) -> str:
@@ -115,6 +115,93 @@ def test_a_partial_result_says_so_first_and_how_many_rounds_were_done() -> None:
     assert "naive 2, optimized 1" in claims.cautions(report)["PARTIAL"]
 
 
+def test_the_usual_screen_fits_a_small_terminal_and_begins_with_verdict_promise_and_trust() -> None:
+    counts = Audit(sent=6_000, acked=6_000, saved=6_000, delivered=6_000)
+    noisy = [a_round(n, noisy=n == 2) for n in range(1, 7)]
+    report = a_report(
+        {
+            "naive": a_mode(audit=counts, rounds=noisy),
+            "optimized": a_mode(audit=counts, rounds=noisy, ack_means="queued"),
+        },
+        comparisons=[compared("optimized", ratio=10.11, low=8.654, high=14.54)],
+        history=0,
+    )
+    short, full = ([one.rstrip() for one in lines(report, full=how)] for how in (False, True))
+    assert (
+        short[:4]
+        == full[:4]
+        == [
+            "Verdict ✓ optimized delivers 10.1 x as fast as naive (95% interval 8.65 to 14.5)",
+            "Promise ! optimized promises LESS: queued (a crash loses it); naive: written",
+            "Trust   ✓ all 1 checks of the instrument held; all 12 rounds count, 2 stand out",
+            "",
+        ]
+    )
+    # With the command, what it says before it starts, and the next prompt.
+    assert 1 + 1 + len(short) + 1 <= 24
+    assert next(one.split() for one in short if one.startswith("audit")) == (
+        ["audit"] + ["clean:", "all", "6,000"] * 2
+    )
+    assert "messages.json reads 1,234" in text(report)
+    assert not [one for one in short if one.startswith(("messages.json", "sent", "lost"))]
+
+
+@pytest.mark.parametrize("name", ["refused", "lost", "corrupt"])
+def test_what_is_not_zero_is_open_without_being_asked(name: str) -> None:
+    modes = {"naive": a_mode(audit=Audit()), "racy": a_mode(audit=Audit(**{name: 12}))}
+    opened = [one.split() for one in lines(a_report(modes), full=False) if one]
+    assert [name, "0", "12"] in opened
+    assert {"sent", "misdelivered"} & {one[0] for one in opened} == {"sent"}
+
+
+def test_files_that_are_a_store_only_together_are_one_file_in_the_table() -> None:
+    segments = {f"journal-{n:016}.log{end}": FileIO(writes=3) for n in (0, 9) for end in ("", ".z")}
+    sqlite = {f"messages.sqlite{end}": FileIO(reads=2) for end in ("", "-wal", "-shm")}
+    report = of_naive(io=msgspec.structs.replace(NO_IO, files=segments | sqlite))
+    assert row("journal writes", report) == ["12"]
+    assert row("database reads", report) == ["6"]
+    assert not re.search(r"\.log|sqlite", text(report))
+
+
+ASKED = "chatlab compare naive optimized --rounds 4 --json out.json"
+SPOILED = [a_round(1), a_round(2, invalid=["the sender was 31 ms late (p99)"])] * 2
+ALL_SPOILED = [a_round(n, invalid=["the sender used 97% of a core"]) for n in range(1, 6)]
+TOO_FEW: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "few asked for": (
+        {"rounds": [a_round(1)], "command": "chatlab compare --rounds=1 naive optimized"},
+        ["1 pair of rounds counts, and a claim needs 6", "help: chatlab compare naive optimized "],
+    ),
+    "half invalid": (
+        {"rounds": SPOILED, "command": ASKED},
+        [
+            "2 pairs of rounds count, and",
+            "2 of 4 rounds of naive invalid: round 2, the sender was 31 ms late (p99); round 2",
+            "help: chatlab compare naive optimized --json out.json --rounds 12",
+        ],
+    ),
+    "all invalid": (
+        {"rounds": ALL_SPOILED, "ratio": None, "command": f"{ASKED} --rate 900 --in-flight 8"},
+        [
+            "no valid rounds to compare",
+            "5 of 5 rounds of naive invalid: round 1, the sender used 97% of a core; round 2",
+            "and 2 more",
+            "help: chatlab compare naive optimized --json out.json --rate 100",
+        ],
+    ),
+}
+
+
+@each_view
+@pytest.mark.parametrize("case", TOO_FEW)
+def test_too_few_rounds_say_how_many_count_why_and_what_would_help(view: View, case: str) -> None:
+    changes, said = TOO_FEW[case]
+    modes = {name: a_mode(rounds=changes["rounds"]) for name in ("naive", "optimized")}
+    against = compared("optimized", "unknown", ratio=changes.get("ratio", 4.56), low=None)
+    report = a_report(modes, comparisons=[against], command=changes["command"], rounds=6)
+    shown = " ".join(view(report).replace("\\", "").split()) + " "
+    assert [words for words in said if words not in shown] == []
+
+
 def verdict(name: str, **changes: Any) -> Report:
     return a_report(comparisons=[compared("optimized", name, **changes)])
 
@@ -124,12 +211,15 @@ def with_modes(**changes: dict[str, Any]) -> Report:
     return a_report({name: a_mode(**changes.get(name, {})) for name in ("naive", "optimized")})
 
 
-BETTER = "optimized: 4.56 x the deliveries per second of naive"
+BETTER = "optimized delivers 4.56 x as fast as naive"
 CLAIMS: list[tuple[Report, str]] = [
     (verdict("better"), f"✓ {BETTER} (95% interval 4.12 to 4.98)"),
-    (verdict("worse", ratio=0.5), "✗ optimized: 0.5 x"),
+    (verdict("worse", ratio=0.5), "✗ optimized delivers 0.5 x"),
     (verdict("same", ratio=1.04, low=0.9), "~ optimized: no difference from naive to claim"),
-    (verdict("unknown", low=None), f"? {BETTER}; too few"),
+    (
+        verdict("unknown", low=None),
+        f"? {BETTER}, which proves nothing yet: 1 pair of rounds counts, and",
+    ),
     (verdict("unknown", ratio=None, low=None), "? optimized against naive: no valid rounds"),
     *(
         (with_modes(**{guilty: {"audit": NOT_CLEAN}}), f"{guilty} is NOT SAFE: 3 acked and lost")
@@ -143,15 +233,15 @@ CLAIMS: list[tuple[Report, str]] = [
 def test_each_verdict_has_its_mark_and_its_sentence(view: View, report: Report, said: str) -> None:
     shown = view(report).replace("\\", "")
     assert said in shown
-    assert "1.04 x the" not in shown
+    assert "1.04 x as" not in shown
     assert ("✓ optimized" in shown) is ("✓" in said)  # nobody is better who is not safe
     assert shown.count("is NOT SAFE: 3") == said.count("is NOT SAFE: 3")
 
 
-@each_view
+@pytest.mark.parametrize("view", [to_markdown, SHOWN["page"]], ids=["markdown", "page"])
 def test_a_weaker_promise_is_said_beside_the_verdict(view: View) -> None:
     weaker = view(with_modes(optimized={"ack_means": "queued"}))
-    shown = weaker.partition("optimized: 4.56")[2][:400]
+    shown = weaker.partition("optimized delivers 4.56")[2][:400]
     assert "its ack promises LESS: optimized queued (in memory: a crash loses it)" in shown
     assert "naive written (with the operating system" in shown
     assert "its ack promises" not in view(a_report())

@@ -29,6 +29,8 @@ NO_SERVER = f"no server answers at {NOWHERE}"
         (["compare", "--fault", "enospc"], "--fault 'enospc'"),
         (["compare", "--fault", "slow=fast"], "--fault 'slow=fast'"),
         (["compare", "--clock", "wall"], "--clock 'wall'"),
+        (["compare", "--race", "--rounds", "3"], "Leave out --rounds, or leave out --race"),
+        (["compare", "--fail-if", "naiv.cpu_s > 1"], "did you mean 'naive'"),
         (["load", NOWHERE], NO_SERVER),
         (["load", ":1"], "start one with `chatlab serve --port 1`, or check the address"),
         (["load", "http://127.0.0.1:1"], NO_SERVER),

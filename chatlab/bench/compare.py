@@ -14,11 +14,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 import msgspec
 import psutil
 
 from chatlab.bench import analysis, machine
+from chatlab.bench.duration import CEILING_S, guessed_round_s
 from chatlab.bench.invalid_rounds import trust
 from chatlab.bench.load_result import LoadProgress
 from chatlab.bench.machine import CEILINGS, CeilingRound, measure_ceiling
@@ -102,9 +104,25 @@ class Compare:
         self.ceilings_done: dict[str, list[CeilingRound]] = (
             {name: [] for name in CEILINGS} if ceiling else {}
         )
+        self._order = _alternating([*self.entrants, *self.ceilings_done], rounds)
+        self._taken_s: dict[str, list[float]] = {name: [] for name in self._order}
         self._options = options
         self._busy_percent = 0.0
         self._view_percent = 0.0
+
+    @property
+    def guessed_s(self) -> float:
+        """About how long all rounds take: see `duration.py`."""
+        each = [guessed_round_s(mode, self.scenario) for mode in self.entrants.values()]
+        return self.rounds * (sum(each) + CEILING_S * len(self.ceilings_done))
+
+    @property
+    def left_s(self) -> float | None:
+        """About how long the rounds take that are not done; None until each mode has done one."""
+        if not all(self._taken_s.values()):
+            return None
+        done = sum(map(len, self._taken_s.values()))
+        return sum(mean(self._taken_s[name]) for name in self._order[done:])
 
     async def run(self) -> None:
         """Measure every round.
@@ -114,16 +132,12 @@ class Compare:
         """
         self._busy_percent = psutil.cpu_percent(interval=0.3)
         started_at, cpu_before_s = time.perf_counter(), time.process_time()
-        names = [*self.entrants, *self.ceilings_done]
-        order = [
-            name
-            for number in range(self.rounds)
-            for name in (names if number % 2 == 0 else reversed(names))
-        ]
         try:
-            for number, name in enumerate(order, start=1):
-                starting = RoundProgress(number, len(order), name, "starting")
+            for number, name in enumerate(self._order, start=1):
+                starting = RoundProgress(number, len(self._order), name, "starting")
+                began_at = time.perf_counter()
                 await (self._round if name in self.entrants else self._ceiling)(starting)
+                self._taken_s[name].append(time.perf_counter() - began_at)
         finally:
             # While others are measured, this process does nothing but show the progress.
             cpu_s = time.process_time() - cpu_before_s
@@ -208,3 +222,10 @@ class Compare:
                 file_system=machine.file_system(self.work_folder),
             ),
         )
+
+
+def _alternating(names: list[str], rounds: int) -> list[str]:
+    """A B B A: what slows down or warms up favours nobody."""
+    return [
+        name for number in range(rounds) for name in (names if number % 2 == 0 else names[::-1])
+    ]

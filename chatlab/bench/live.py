@@ -70,6 +70,7 @@ class LiveSnapshot:
         scenario: what load.
         measurement: False in a demonstration, where all modes run at once.
         elapsed_s: seconds since the watching began.
+        left_s: about how many the rest takes; None if unknown.
         number, total: rounds begun, and of how many; 0 before the first.
         doing: the step and the mode of that round.
         modes: all of them, the baseline first.
@@ -79,6 +80,7 @@ class LiveSnapshot:
     scenario: Scenario
     measurement: bool
     elapsed_s: float
+    left_s: float | None
     number: int
     total: int
     doing: tuple[Step, str]
@@ -125,6 +127,7 @@ class LiveRecorder:
             scenario=compare.scenario,
             measurement=compare.measurement,
             elapsed_s=self._clock() - self._started_at,
+            left_s=compare.left_s,
             number=now.number if now else 0,
             total=now.total if now else 0,
             doing=(now.step, now.mode) if now else ("starting", ""),

@@ -61,6 +61,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slow_readers: int = 0
     history: int = 0
 
+    @property
+    def planned_s(self) -> float:
+        """How long the sending takes; 0 for all at once, or for as fast as answers come."""
+        if self.rate_per_s is None or self.in_flight is not None:
+            return 0.0
+        return 2 * self.messages / (self.rate_per_s + (self.rate_end_per_s or self.rate_per_s))
+
 
 class PlannedSend(msgspec.Struct, frozen=True, gc=False):
     """One message of a plan.
@@ -96,10 +103,9 @@ def _time_s(scenario: Scenario, number: int) -> float:
     first, last = scenario.rate_per_s, scenario.rate_end_per_s or scenario.rate_per_s
     if first == last:
         return number / first
-    # With a rate that goes from `first` to `last` over T seconds, t seconds bring
+    # With a rate that goes from `first` to `last` over T (`planned_s`) seconds, t seconds bring
     # first x t + (last - first) x t^2 / 2T messages; this is that, solved for t.
-    duration_s = 2 * scenario.messages / (first + last)
-    growth = (last - first) / duration_s
+    growth = (last - first) / scenario.planned_s
     return (math.sqrt(first * first + 2 * growth * number) - first) / growth
 
 

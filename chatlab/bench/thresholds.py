@@ -1,19 +1,23 @@
 """Thresholds: `--fail-if 'optimized.throughput_per_s < 5 * naive.throughput_per_s'`.
 
 A threshold compares numbers taken from the result. Python's own grammar parses it, but only the
-kinds of node named below are evaluated: there is no other name, call or operator. A threshold whose
-figure is not in the result counts as missed: silence must never pass for success.
+kinds of node named below are evaluated: there is no other name, call or operator. Modes and figures
+are looked up in the shape of a result before anything runs. A figure that the result then lacks, as
+a percentile of too few samples, counts as missed: silence must never pass for success.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from chatlab.bench.report import ModeReport
 from chatlab.errors import ChatlabError, UsageError
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -60,13 +64,16 @@ class Threshold:
 
     Args:
         text: as given.
+        modes: the names of those in the comparison.
 
     Raises:
-        UsageError: it is not a comparison of figures and numbers.
+        UsageError: it is not a comparison of figures and numbers, or no such mode or figure can be
+            in the result.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, modes: Collection[str]) -> None:
         self.text = text
+        self._modes = modes
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError) as error:
@@ -114,8 +121,58 @@ class Threshold:
             case ast.Constant(value=int() | float() as number):
                 return lambda _modes: number
             case ast.Attribute() if path := _path(node):
+                self._look_up(path)
                 return lambda modes: _figure(path, modes)
         raise UsageError(f"--fail-if {self.text!r}: {ast.unparse(node)!r}? {_HELP}")
+
+    def _look_up(self, path: list[str]) -> None:
+        """Raise unless the result of a comparison of these modes can have this figure."""
+        mode, *steps = path
+        if mode not in self._modes:
+            raise UsageError(
+                f"--fail-if {self.text!r}: no mode {mode!r} is compared{_choose(mode, self._modes)}"
+            )
+        kind: Any = ModeReport
+        for step in steps:
+            fields = _fields(kind)
+            if fields is not None and step not in fields:
+                raise UsageError(
+                    f"--fail-if {self.text!r}: {mode} has no figure {'.'.join(steps)!r}: "
+                    f"{step!r} is not among its parts{_choose(step, fields)}"
+                )
+            kind = fields[step] if fields is not None else _value_type(kind)
+        if kind not in (int, float) and "median" not in (_fields(kind) or ()):
+            more = ", ".join(f"{'.'.join(path)}.{name}" for name in _fields(kind) or ())
+            raise UsageError(
+                f"--fail-if {self.text!r}: {'.'.join(path)} is no number"
+                + (f"; choose one of {more}" if more else "")
+            )
+
+
+def _fields(kind: Any) -> dict[str, Any] | None:
+    """The fields of a part of the result, with their types; None where any name may stand."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {name: _some(hint) for name, hint in get_type_hints(kind).items()}
+    return None if get_origin(kind) is dict else {}
+
+
+def _value_type(kind: Any) -> Any:
+    """What lies under any name of a dict."""
+    return _some(get_args(kind)[1])
+
+
+def _some(kind: Any) -> Any:
+    """The type of a figure that may be None."""
+    if isinstance(kind, UnionType):
+        return next(one for one in get_args(kind) if one is not type(None))
+    return kind
+
+
+def _choose(given: str, known: Collection[str]) -> str:
+    """`; did you mean 'ack_ms'? There are: ...`."""
+    close = difflib.get_close_matches(given, known, n=1)
+    meant = f"; did you mean {close[0]!r}? There are" if close else "; there are"
+    return f"{meant}: {', '.join(known)}" if known else ""
 
 
 def _figure(path: list[str], modes: dict[str, Any]) -> float:

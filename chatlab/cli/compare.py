@@ -14,6 +14,7 @@ from chatlab.bench.compare import Compare
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario, override
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.bench.thresholds import Threshold
 from chatlab.chat.server_job import ServerOptions
 from chatlab.cli.clients import while_drawing
@@ -34,9 +35,10 @@ from chatlab.cli.options import (
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
 from chatlab.view import explain as explanations
-from chatlab.view.compare import table
+from chatlab.view import words
 from chatlab.view.compare.exports import to_csv, to_markdown
 from chatlab.view.compare.live import follow, follow_live
+from chatlab.view.compare.terminal import render
 
 
 @with_groups
@@ -46,8 +48,12 @@ def compare(
     ),
     scenario: Scenario = SCENARIO,
     history: int | None = option(None, "N", "Messages in the data folder before the start.", min=0),
-    rounds: int = option(
-        6, "N", "Rounds of each mode; no claim with fewer than 6.", min=1, max=1_000
+    rounds: int | None = option(
+        None,
+        "N",
+        "Rounds of each mode; no claim with fewer than 6. \\[default: 6]",
+        min=1,
+        max=1_000,
     ),
     seed: int = SEED,
     work: Path | None = option(
@@ -67,12 +73,14 @@ def compare(
     clock: str = option(
         "planned", "CLOCK", "planned, or send: also show what the clock that hides delay says."
     ),
-    race: bool = flag("--race", "Run all modes at once: to watch, not to measure."),
+    race: bool = flag("--race", "Run all modes at once, one round: to watch, not to measure."),
+    full: bool = flag("--full", "Show each file, each count of the audit, and a chart."),
     no_live: bool = flag("--no-live", "A plain progress bar instead of the live view."),
     explain: bool = flag("--explain", "Explain every row of the table, and measure nothing."),
     fail_if: list[str] | None = option(
         None, "TEST", "Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable."
     ),
+    strict: bool = flag("--strict", "Exit with 98 if a check of the instrument failed."),
     json: Path | None = JSON,
     csv: Path | None = option(None, "FILE", "Write a row for each round to FILE."),
     markdown: Path | None = option(None, "FILE", "Write the result as Markdown to FILE."),
@@ -84,26 +92,34 @@ def compare(
     sockets, and compares what came back with what was sent and what lies on disk.
 
     Exit code: 0; 1 when an audit found messages lost, duplicated, reordered or damaged; 2 for a
-    mistake; 99 when a --fail-if holds or has no data; 130 after Ctrl-C.
+    mistake; 98 when --strict does not trust the figures; 99 when a --fail-if holds or has no data;
+    130 after Ctrl-C.
     """
     if explain:
         Console().print(explanations.render(explanations.comparison()))
         return
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
+    measuring = {"--rounds": rounds, "--control": control, "--ceiling": ceiling, "--strict": strict}
+    given = [name for name, value in measuring.items() if value]
+    if race and given:
+        raise UsageError(
+            f"--race runs every mode once, all at the same time: to watch, not to measure. "
+            f"Leave out {' and '.join(given)}, or leave out --race to measure"
+        )
     comparison = Compare(
         names,
         override(scenario, history=history),
         seed=seed,
-        rounds=1 if race else rounds,
-        control=control and not race,
-        ceiling=ceiling and not race,
+        rounds=1 if race else rounds or ROUNDS_FOR_A_CLAIM,
+        control=control,
+        ceiling=ceiling,
         work_folder=work,
         options=ServerOptions(faults=tuple(fault or ()), disk=disk),
     )
     check_modes(*names)
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: choose planned or send")
-    thresholds = [Threshold(text) for text in fail_if or ()]
+    thresholds = [Threshold(text, comparison.entrants) for text in fail_if or ()]
     files = {"--json": json, "--csv": csv, "--markdown": markdown, "--html": html}
     for name, path in files.items():
         check_writable(name, path)
@@ -111,40 +127,66 @@ def compare(
     _measure(comparison, console, at_once=race, live=not no_live)
     report = comparison.report(shlex.join(["chatlab", *sys.argv[1:]]))
     for note in remember(report):
-        console.print(note, style="dim")
-    console.print(table.render(report, both_clocks=clock == "send"))
+        console.print(note, style=words.QUIET)
+    console.print(render(report, both_clocks=clock == "send", full=full))
     for name, path in files.items():
         if path is not None:
             _write(name, path, report)
-            console.print(f"written to {path}", style="dim")
-    sys.exit(_exit_code(report, thresholds, console))
+            console.print(f"written to {path}", style=words.QUIET)
+    sys.exit(exit_code(report, thresholds, console, strict=strict))
 
 
 def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool) -> None:
     """Run the comparison in view; what it measured before a Ctrl-C or a failure stays."""
-    scenario = comparison.scenario
-    console.print(f"{scenario.name}: {scenario.words}", style="dim")
+    Console(stderr=True, highlight=False).print(_plan(comparison, at_once), style=words.QUIET)
     if comparison.simulated:
-        console.print(f"simulated: {'; '.join(comparison.simulated)}", style="yellow")
+        console.print(f"simulated: {'; '.join(comparison.simulated)}", style=words.WARNING)
     try:
         view = follow_live(comparison) if live else follow(comparison)
         asyncio.run(while_drawing(view, comparison.demonstrate() if at_once else comparison.run()))
     except KeyboardInterrupt:
-        console.print("stopped: the unfinished round is not counted", style="yellow")
+        console.print("stopped: the unfinished round is not counted", style=words.WARNING)
     except (ServerFailed, GeneratorFailed) as error:
-        console.print(f"stopped: {error}", style="bold red")
+        console.print(f"stopped: {error}", style=words.BAD)
 
 
-def _exit_code(report: Report, thresholds: list[Threshold], console: Console) -> int:
+def _plan(comparison: Compare, at_once: bool) -> str:
+    """What is about to run, and about how long it takes."""
+    names = words.listed([words.printable(name) for name in comparison.entrants])
+    messages = f"{words.many(comparison.scenario.messages, 'message')} each"
+    if at_once:
+        return f"one round of {names} at once, {messages}"
+    names = words.listed([names, "the ceilings"]) if comparison.ceilings_done else names
+    rounds = words.many(comparison.rounds, "round")
+    longer = ", longer on the simulated disk" if comparison.simulated else ""
+    return f"{rounds} of {names}, {messages}: about {words.about(comparison.guessed_s)}{longer}"
+
+
+def exit_code(
+    report: Report, thresholds: list[Threshold], console: Console, *, strict: bool
+) -> int:
+    """What a comparison says to the shell; why it is not 0 is printed, unless the result says it.
+
+    Args:
+        report: the result.
+        thresholds: of `--fail-if`.
+        console: where to.
+        strict: whether figures of an instrument that failed a check count for nothing.
+    """
     if not report.complete:
         return ExitCode.INTERRUPTED
     modes = msgspec.to_builtins(report.modes)
     missed = [found for one in thresholds if (found := one.missed(modes)) is not None]
     for one in missed:
-        console.print(f"! --fail-if {one.text}: {one.why}", style="bold red")
-    if missed:
+        console.print(f"! --fail-if {one.text}: {one.why}", style=words.BAD)
+    trusted = not strict or all(check.ok for check in report.trust)
+    if not trusted:
+        console.print("! --strict: the instrument failed a check, see Trust", style=words.BAD)
+    if missed and trusted:
         return ExitCode.THRESHOLD_MISSED
-    return ExitCode.of(all(mode.audit.clean for mode in report.modes.values()))
+    clean = all(mode.audit.clean for mode in report.modes.values())
+    # A fault that was counted is there, whatever the instrument's clock was worth.
+    return ExitCode.NOT_TRUSTED if clean and not trusted else ExitCode.of(clean)
 
 
 def remember(report: Report) -> list[str]:

@@ -66,6 +66,12 @@ def many(number: int, word: str) -> str:
     return f"{number:,} {word}{'s' * (number != 1)}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def short_count(value: int) -> str:
     """`1.23M` where a count has more digits than there is room for."""
     if value < 100_000:
@@ -111,6 +117,13 @@ def duration(seconds: float) -> str:
     if whole < 3_600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3_600:,} h {whole % 3_600 // 60:02} min"
+
+
+def about(seconds: float) -> str:
+    """`8 s`, `45 s`, `3 min`, `2 h`: a time that is only a guess."""
+    if seconds < 57.5:
+        return f"{max(1, round(seconds)) if seconds < 10 else round(seconds / 5) * 5} s"
+    return f"{round(seconds / 60)} min" if seconds < 5_400 else f"{round(seconds / 3_600)} h"
 
 
 def ratio(value: float, of: float) -> str:

@@ -11,10 +11,11 @@ from typing import Literal
 
 from chatlab.bench.audit import Audit
 from chatlab.bench.invalid_rounds import TrustCheck
-from chatlab.bench.report import Comparison, ModeReport, Report
+from chatlab.bench.report import Comparison, ModeReport, Report, RoundReport
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.chat.protocol import ACK_LEVELS
 from chatlab.view import words
+from chatlab.view.compare import next_run
 
 ClaimTone = Literal["better", "worse", "same", "unknown", "unsafe"]
 
@@ -28,16 +29,24 @@ class Claim:
         tone: `unsafe` whenever its audit, or its baseline's, is not clean: whatever its speed.
         mark: one character: ✓ better, ✗ worse, ~ no difference to claim, ? cannot tell, ! unsafe.
         sentence: ratio and interval, or why there is none.
-        buts: what weakens the claim.
+        promise: how its ack differs from the baseline's; empty if it does not.
+        notes: what else weakens the claim, and what would help.
     """
 
     mode: str
     tone: ClaimTone
     mark: str
     sentence: str
-    buts: list[str]
+    notes: list[str]
+    promise: str = ""
+
+    @property
+    def buts(self) -> list[str]:
+        """All that must be said together with the sentence."""
+        return [self.promise, *self.notes] if self.promise else self.notes
 
 
+REASONS_MAX = 3
 MARKS: dict[ClaimTone, str] = {
     "better": "✓",
     "worse": "✗",
@@ -53,7 +62,7 @@ def versus(report: Report) -> str:
     if not names:
         return "nothing was measured"
     first, *others = names
-    return f"{first} against {_listed(others)}" if others else f"{first} alone"
+    return f"{first} against {words.listed(others)}" if others else f"{first} alone"
 
 
 def load(report: Report) -> str:
@@ -64,7 +73,7 @@ def load(report: Report) -> str:
     parts = [
         words.many(scenario["messages"], "message") + (f" at {rate} a second" if rate else ""),
         f"{words.many(scenario['users'], 'user')} in {words.many(scenario['rooms'], 'room')}",
-        f"{words.many(report.history, 'message')} of history",
+        f"{words.many(report.history, 'message')} of history" if report.history else "no history",
         words.many(report.rounds, "round") + (" of each mode" if len(report.modes) > 1 else ""),
     ]
     if scenario.get("slow_readers"):
@@ -146,49 +155,68 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     mode = report.modes[comparison.mode]
     base = report.modes[comparison.baseline]
     name, base_name = map(words.printable, (comparison.mode, comparison.baseline))
-    sentence, buts = _speed(comparison, name, base_name), _buts(comparison, report)
-    if not mode.audit.clean:
-        speed = f"measured anyway: {sentence.removeprefix(f'{name}: ')}"
-        sentence = unsafe(comparison.mode, mode.audit)
-        buts = [*_damages(mode), speed, *buts]
-        return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, buts)
-    if not base.audit.clean:
-        but = f"the baseline {base_name} is NOT SAFE: a ratio to it means little"
-        return Claim(comparison.mode, "unsafe", MARKS["unsafe"], sentence, [but, *buts])
+    sentence, notes = _speed(comparison, name, base_name, report), _notes(comparison, report)
+    promise = _promise(mode, base, name, base_name)
     tone: ClaimTone = comparison.verdict
-    return Claim(comparison.mode, tone, MARKS[tone], sentence, buts)
+    if not mode.audit.clean:
+        tone = "unsafe"
+        notes = [*_damages(mode), f"measured anyway: {sentence}", *notes]
+        sentence = unsafe(comparison.mode, mode.audit)
+    elif not base.audit.clean:
+        tone = "unsafe"
+        notes = [f"the baseline {base_name} is NOT SAFE: a ratio to it means little", *notes]
+    return Claim(comparison.mode, tone, MARKS[tone], sentence, notes, promise)
 
 
-def _speed(comparison: Comparison, name: str, base: str) -> str:
+def _speed(comparison: Comparison, name: str, base: str, report: Report) -> str:
     if comparison.ratio is None:
-        return f"{name} against {base}: no valid rounds to compare."
-    times = f"{comparison.ratio:.3g} x the deliveries per second of {base}"
+        return f"{name} against {base}: no valid rounds to compare"
+    times = f"{name} delivers {comparison.ratio:.3g} x as fast as {base}"
     if comparison.low is None or comparison.high is None:
-        return f"{name}: {times}; too few rounds to claim it ({ROUNDS_FOR_A_CLAIM} are needed)."
+        pairs = next_run.valid_pairs(comparison, report)
+        return (
+            f"{times}, which proves nothing yet: {words.many(pairs, 'pair')} of rounds "
+            f"count{'s' * (pairs == 1)}, and a claim needs {ROUNDS_FOR_A_CLAIM}"
+        )
     interval = f"95% interval {comparison.low:.3g} to {comparison.high:.3g}"
     if comparison.verdict == "same":
-        return f"{name}: no difference from {base} to claim ({interval})."
-    return f"{name}: {times} ({interval})."
+        return f"{name}: no difference from {base} to claim ({interval})"
+    return f"{times} ({interval})"
 
 
-def _buts(comparison: Comparison, report: Report) -> list[str]:
-    mode, base = report.modes[comparison.mode], report.modes[comparison.baseline]
-    name, base_name = map(words.printable, (comparison.mode, comparison.baseline))
-    buts = []
+def _promise(mode: ModeReport, base: ModeReport, name: str, base_name: str) -> str:
     ours, theirs = mode.ack_means, base.ack_means
-    if ours != theirs:
-        weaker = ACK_LEVELS.index(ours) < ACK_LEVELS.index(theirs)
-        buts.append(
-            f"its ack promises {'LESS' if weaker else 'more'}: {name} {ours} "
-            f"({words.ACK_WORDS[ours]}), {base_name} {theirs} ({words.ACK_WORDS[theirs]})"
-        )
+    if ours == theirs:
+        return ""
+    weaker = ACK_LEVELS.index(ours) < ACK_LEVELS.index(theirs)
+    return (
+        f"its ack promises {'LESS' if weaker else 'more'}: {name} {ours} "
+        f"({words.ACK_WORDS[ours]}), {base_name} {theirs} ({words.ACK_WORDS[theirs]})"
+    )
+
+
+def _notes(comparison: Comparison, report: Report) -> list[str]:
+    notes = []
     if comparison.mode == report.control:
-        buts.append(f"{base_name} run again: it shows how much the same mode varies")
-    for who, rounds in ((name, mode.rounds), (base_name, base.rounds)):
-        invalid = sum(bool(one.invalid) for one in rounds)
-        if invalid:
-            buts.append(f"{invalid} of {words.many(len(rounds), 'round')} of {who} invalid")
-    return buts
+        base_name = words.printable(comparison.baseline)
+        notes.append(f"{base_name} run again: it shows how much the same mode varies")
+    for name in (comparison.mode, comparison.baseline):
+        notes += _invalid(words.printable(name), report.modes[name].rounds)
+    if comparison.verdict == "unknown":
+        notes.append(f"this would help: {words.printable(next_run.command(comparison, report))}")
+    return notes
+
+
+def _invalid(name: str, rounds: list[RoundReport]) -> list[str]:
+    """How many rounds do not count, and why: the reasons of the first few."""
+    invalid = [one for one in rounds if one.invalid]
+    if not invalid:
+        return []
+    why = [f"round {one.number}, {' and '.join(one.invalid)}" for one in invalid[:REASONS_MAX]]
+    if len(invalid) > REASONS_MAX:
+        why.append(f"and {len(invalid) - REASONS_MAX} more")
+    counted = f"{len(invalid)} of {words.many(len(rounds), 'round')} of {name} invalid"
+    return [f"{counted}: {'; '.join(why)}"]
 
 
 def _damages(mode: ModeReport) -> list[str]:
@@ -197,8 +225,3 @@ def _damages(mode: ModeReport) -> list[str]:
     return [
         f"what it saved could not be read back: {words.printable(why)}" for why in sorted(found)
     ]
-
-
-def _listed(names: list[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -71,7 +71,11 @@ async def follow(compare: Compare) -> None:
                 bar.refresh()
             elif now is not None and now.number != said:
                 said = now.number
-                console.print(f"round {now.number} of {now.total}: {now.mode}", highlight=False)
+                left_s = compare.left_s
+                left = f", about {words.about(left_s)} left" if left_s is not None else ""
+                console.print(
+                    f"round {now.number} of {now.total}: {now.mode}{left}", highlight=False
+                )
             await asyncio.sleep(PROGRESS_S)
 
 
@@ -120,6 +124,8 @@ def _those_that_fit(now: LiveSnapshot, height: int, wide: bool) -> list[LiveMode
 
 def _head(now: LiveSnapshot, width: int) -> Line:
     end = f"elapsed {words.duration(now.elapsed_s)}"
+    if now.left_s is not None:
+        end += f", about {words.about(now.left_s)} left"
     name = words.printable(now.scenario.name)
     doing = _doing(now)
     text = words.first_that_fits(

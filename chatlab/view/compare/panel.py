@@ -73,7 +73,7 @@ class Scale:
         """
         columns = chart_width(width, TEXT_WIDTH)
         runs = [run for mode in modes for run in mode.known]
-        longest_s = max([_planned_s(scenario), *(run.end_s for run in runs)])
+        longest_s = max([scenario.planned_s, *(run.end_s for run in runs)])
         # The last answer comes a little after the last send; that is no reason for a wider scale.
         span_s = rounded_up(longest_s / (1 + OVER_MAX))
         step_s = span_s / max(1, columns)
@@ -111,14 +111,6 @@ def panel(one: LiveMode, scale: Scale, width: int, rows: int = 1) -> list[Line]:
     lines += [[]] * (height - len(lines))
     quiet = one.role in ("ghost", "waiting")
     return [fit([Segment(s.text, GHOST) for s in each] if quiet else each, width) for each in lines]
-
-
-def _planned_s(scenario: Scenario) -> float:
-    """How long the sending alone takes; 0 if that cannot be known."""
-    if scenario.rate_per_s is None or scenario.in_flight is not None:
-        return 0.0
-    last = scenario.rate_end_per_s or scenario.rate_per_s
-    return 2 * scenario.messages / (scenario.rate_per_s + last)
 
 
 def _title(one: LiveMode, width: int) -> Line:

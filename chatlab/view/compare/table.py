@@ -1,8 +1,7 @@
-"""The figures of a comparison as a table: its rows, which all exports share, and its look on a
-terminal: speed and truth in one table.
+"""The figures of a comparison as rows, which the terminal and all exports share: speed and truth in
+one table.
 
-Pure: a report goes in, something to print comes out. Read `claims.py` next: the sentences that go
-with the figures.
+Pure: a report goes in, rows come out. Read `claims.py` next: the sentences that go with them.
 """
 
 from __future__ import annotations
@@ -11,31 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
-from rich.text import Text
-
 from chatlab.bench.audit import FAULTS, Audit
 from chatlab.bench.report import ModeReport, Report
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM, Estimate
 from chatlab.chat.snapshot import Percentiles
-from chatlab.data.records import CHATROOMS, USERS
-from chatlab.disk.counted import FOLDER
+from chatlab.data.journal_segments import is_of_a_journal
+from chatlab.data.sqlite_database import NAME as DATABASE
+from chatlab.disk.counted import FileIO
 from chatlab.view import words
-from chatlab.view.compare import claims
 
 CellTone = Literal["plain", "good", "bad"]
 AUDIT_COUNTS = ("sent", "acked", "refused", "saved", "delivered")
+OPERATIONS = ("reads", "writes", "fsyncs")
 CEILING_LABELS = {"echo": "x bare echo server", "memory": "x server without disk"}
-BAR_WIDTH = 40
-LABEL_WIDTH = 28
-MODE_WIDTH = 21
-NOT_MESSAGES = {USERS.name, CHATROOMS.name, FOLDER}
-_STYLES: dict[str, str] = {"plain": "", "good": "green", "bad": "bold red"}
-_TONES: dict[str, str] = {"better": "green", "worse": "yellow", "unsafe": "bold red"}
-
-
-# Its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +50,26 @@ _Rows = Iterator[tuple[str, Callable[[ModeReport], str | TableCell]]]
 """Labels, and what each makes of a mode."""
 
 
-def rows(report: Report, *, both_clocks: bool = False) -> list[TableRow]:
+def rows(report: Report, *, both_clocks: bool = False, full: bool = True) -> list[TableRow]:
     """Speed, cost and truth of each mode, in the order of `report.modes`.
 
     Args:
         report: what was measured.
         both_clocks: whether to add the latencies from the real send.
+        full: whether to show everything; if not, files are added up, and what the audit of all
+            modes found in order is one row. What it found wrong is shown either way.
     """
+    cost, truth = (_cost, _truth) if full else (_cost_in_short, _truth_in_short)
     return [
         *_group("SPEED", _speed(report, both_clocks), report),
-        *_group("COST of one round", _cost(report), report),
-        *_group("TRUTH, all rounds", _truth(), report),
+        *_group("COST of one round", cost(report), report),
+        *_group("TRUTH, all rounds", truth(report), report),
     ]
 
 
 def audit_rows(report: Report) -> list[TableRow]:
     """The truth alone."""
-    return _group("TRUTH, all rounds", _truth(), report)[1:]
+    return _group("TRUTH, all rounds", _truth(report), report)[1:]
 
 
 def per_message(value: float | None) -> str:
@@ -109,8 +99,8 @@ def _speed(report: Report, both_clocks: bool) -> _Rows:
 
 
 def _cost(report: Report) -> _Rows:
-    for file in sorted({name for mode in report.modes.values() for name in mode.io.files}):
-        for kind in ("reads", "writes", "fsyncs"):
+    for file in sorted({name for mode in report.modes.values() for name in _grouped(mode)}):
+        for kind in OPERATIONS:
             if any(_file_count(mode, file, kind) for mode in report.modes.values()):
                 yield (
                     f"{words.printable(file)} {kind}",
@@ -123,7 +113,14 @@ def _cost(report: Report) -> _Rows:
     yield "peak memory", lambda mode: words.size(mode.rss_peak_bytes)
 
 
-def _truth() -> _Rows:
+def _cost_in_short(report: Report) -> _Rows:
+    for kind in OPERATIONS:
+        yield f"file {kind}", lambda mode, kind=kind: words.count(getattr(mode.io, kind))  # type: ignore[misc]
+    kept = ("reads + writes per message", "bytes written", "server CPU")
+    yield from (row for row in _cost(report) if row[0] in kept)
+
+
+def _truth(_report: Report) -> _Rows:
     yield "an ack means", lambda mode: mode.ack_means
     for name in AUDIT_COUNTS:
         yield name, lambda mode, name=name: _count(getattr(mode.audit, name))  # type: ignore[misc]
@@ -132,8 +129,39 @@ def _truth() -> _Rows:
     yield "audit", lambda mode: _audit(mode.audit)
 
 
+def _truth_in_short(report: Report) -> _Rows:
+    """All that went as planned in one row; everything else stays open."""
+    audits = [mode.audit for mode in report.modes.values()]
+    as_planned = all(map(_as_planned, audits))
+    shown = {"an ack means"} if as_planned else {"an ack means", *AUDIT_COUNTS}
+    shown |= {name for name in FAULTS if any(getattr(audit, name) for audit in audits)}
+    yield from (row for row in _truth(report) if row[0] in shown)
+    yield "audit", lambda mode: _audit(mode.audit, f": all {mode.audit.sent:,}" * as_planned)
+
+
+def _as_planned(audit: Audit) -> bool:
+    """Whether each message sent was acked, saved and delivered, and nothing else happened."""
+    same = audit.sent == audit.acked == audit.saved == audit.delivered
+    return same and audit.clean and not audit.refused
+
+
 def _file_count(mode: ModeReport, file: str, kind: str) -> int:
-    return int(getattr(mode.io.files[file], kind)) if file in mode.io.files else 0
+    return int(getattr(_grouped(mode).get(file), kind, 0))
+
+
+def _grouped(mode: ModeReport) -> dict[str, FileIO]:
+    """The counts of each file; files that are a store only together have one name."""
+    found: dict[str, FileIO] = {}
+    for name, io in mode.io.files.items():
+        group = _group_of(name)
+        found[group] = found.get(group, FileIO()) + io
+    return found
+
+
+def _group_of(file: str) -> str:
+    if is_of_a_journal(file):
+        return "journal"
+    return "database" if file.startswith(DATABASE) else file  # its log and its index, too
 
 
 def _interval(mode: ModeReport) -> str:
@@ -165,105 +193,5 @@ def _fault(value: int) -> TableCell:
     return TableCell(words.count(value), "bad" if value else "plain")
 
 
-def _audit(audit: Audit) -> TableCell:
-    return TableCell("clean", "good") if audit.clean else TableCell("NOT CLEAN", "bad")
-
-
-# On a terminal
-
-
-def render(report: Report, *, both_clocks: bool = False) -> RenderableType:
-    """The whole result: the table, the chart of file operations, the claims, the trust.
-
-    Args:
-        report: what was measured.
-        both_clocks: whether to show latency from the real send too.
-    """
-    if not report.modes:
-        return Text("Nothing was measured: stopped before the first round ended.")
-    return Group(
-        *_cautions(report),
-        Text(claims.load(report), style="bold"),
-        _Tables(report, both_clocks),
-        Text(),
-        _operations_chart(report),
-        Text(),
-        *_claims(report),
-        *_trust(report),
-    )
-
-
-class _Tables:
-    """The figures, in as many tables as the terminal's width demands."""
-
-    def __init__(self, report: Report, both_clocks: bool) -> None:
-        self._names = list(report.modes)
-        self._rows = rows(report, both_clocks=both_clocks)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        at_once = max(1, (options.max_width - LABEL_WIDTH) // MODE_WIDTH)
-        for first in range(0, len(self._names), at_once):
-            if first:
-                yield Text()
-            yield self._table(slice(first, first + at_once))
-
-    def _table(self, shown: slice) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        table.add_column("", no_wrap=True, style="dim")
-        for name in self._names[shown]:
-            table.add_column(words.printable(name), justify="right", overflow="fold")
-        for row in self._rows:
-            if row.heading:
-                table.add_row()
-                table.add_row(Text(row.label, style="bold not dim"))
-            else:
-                cells = (Text(cell.text, _STYLES[cell.tone]) for cell in row.cells[shown])
-                table.add_row(row.label, *cells)
-        return table
-
-
-def _cautions(report: Report) -> Iterator[Text]:
-    for name, sentence in claims.cautions(report).items():
-        yield Text(f"! {name}: {sentence}", style="bold yellow")
-
-
-def _operations_chart(report: Report) -> RenderableType:
-    """Reads and writes in one round, wherever a mode keeps its messages."""
-    counts = {
-        name: sum(io.operations for file, io in mode.io.files.items() if file not in NOT_MESSAGES)
-        for name, mode in report.modes.items()
-    }
-    most = max(*counts.values(), 1)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True, max_width=26, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    for name, count in counts.items():
-        bar = "█" * max(count > 0, round(BAR_WIDTH * count / most))
-        table.add_row(words.printable(name), f"{count:,}", bar)
-    messages = report.scenario["messages"]
-    title = f"Reads and writes of the messages' files, for {messages:,} messages"
-    return Group(Text(title, style="bold"), table)
-
-
-def _claims(report: Report) -> Iterator[Text]:
-    for claim in claims.claims(report):
-        yield Text(f"{claim.mark} {claim.sentence}", style=_TONES.get(claim.tone, ""))
-        for but in claim.buts:
-            yield Text(f"  {but}")
-    noisy = [
-        f"{words.printable(name)} {number}"
-        for name, mode in report.modes.items()
-        for number, one in enumerate(mode.rounds, start=1)
-        if one.noisy
-    ]
-    if noisy:
-        yield Text(f"Far from the other rounds, but counted: round {', '.join(noisy)}.", "dim")
-
-
-def _trust(report: Report) -> Iterator[Text]:
-    failed = [check for check in report.trust if not check.ok]
-    if not failed:
-        yield Text(f"Trust: all {len(report.trust)} checks of the instrument held.", style="dim")
-    for check in failed:
-        yield Text(f"! Trust: {claims.trust_line(check)}", style="yellow")
+def _audit(audit: Audit, more: str = "") -> TableCell:
+    return TableCell(f"clean{more}", "good") if audit.clean else TableCell("NOT CLEAN", "bad")

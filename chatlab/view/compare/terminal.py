@@ -1,0 +1,124 @@
+"""A comparison on a terminal: verdict, promise and trust first, then the figures.
+
+The usual screen is short: with two modes it fits 80 columns and 24 lines, the prompt included. What
+is not as it should be is always shown; `--full` shows the rest.
+
+Pure: a report goes in, something to print comes out. The rows are those of `table.py`, the
+sentences those of `claims.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from chatlab.bench.report import Report
+from chatlab.data.records import CHATROOMS, USERS
+from chatlab.disk.counted import FOLDER
+from chatlab.view import words
+from chatlab.view.compare import claims
+from chatlab.view.compare.headlines import headlines
+from chatlab.view.compare.table import TableRow, rows
+
+BAR_WIDTH = 40
+LABEL_WIDTH = 28
+MODE_WIDTH = 21
+NOT_MESSAGES = {USERS.name, CHATROOMS.name, FOLDER}
+MORE = "--full opens the audit, each file and a chart; --explain says what each row is."
+_STYLES = {"plain": words.PLAIN, "good": words.GOOD, "bad": words.BAD}
+_TONES = {"better": words.GOOD, "worse": words.WARNING, "unsafe": words.BAD}
+
+
+def render(report: Report, *, both_clocks: bool = False, full: bool = False) -> RenderableType:
+    """The whole result.
+
+    Args:
+        report: what was measured.
+        both_clocks: whether to show latency from the real send too.
+        full: whether to show each file, each count of the audit, and the chart of operations.
+    """
+    if not report.modes:
+        return Text("Nothing was measured: stopped before the first round ended.")
+    more = (Text(), _operations_chart(report)) if full else (Text(MORE, style=words.QUIET),)
+    return Group(
+        *_cautions(report),
+        _headlines(report),
+        Text(),
+        Text(claims.load(report), style="bold"),
+        _Tables(list(report.modes), rows(report, both_clocks=both_clocks, full=full), spaced=full),
+        *more,
+    )
+
+
+def _cautions(report: Report) -> Iterator[Text]:
+    for name, sentence in claims.cautions(report).items():
+        yield Text(f"! {name}: {sentence}", style=words.WARNING)
+
+
+def _headlines(report: Report) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style=words.STRONG, no_wrap=True)
+    table.add_column()
+    for one in headlines(report):
+        table.add_row(one.label, Text(one.text, style=_TONES.get(one.tone, words.PLAIN)))
+    return table
+
+
+class _Tables:
+    """The figures, in as many tables as the terminal's width demands.
+
+    Args:
+        names: of the modes.
+        figures: the rows.
+        spaced: whether an empty line stands before each heading.
+    """
+
+    def __init__(self, names: list[str], figures: list[TableRow], *, spaced: bool) -> None:
+        self._names = names
+        self._rows = figures
+        self._spaced = spaced
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        at_once = max(1, (options.max_width - LABEL_WIDTH) // MODE_WIDTH)
+        for first in range(0, len(self._names), at_once):
+            if first:
+                yield Text()
+            yield self._table(slice(first, first + at_once))
+
+    def _table(self, shown: slice) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        heading, *figures = self._rows
+        table.add_column(heading.label, no_wrap=True, style=words.QUIET)
+        for name in self._names[shown]:
+            table.add_column(words.printable(name), justify="right", overflow="fold")
+        for row in figures:
+            if row.heading:
+                if self._spaced:
+                    table.add_row()
+                table.add_row(Text(row.label, style=words.STRONG))
+            else:
+                cells = (Text(cell.text, _STYLES[cell.tone]) for cell in row.cells[shown])
+                table.add_row(row.label, *cells)
+        return table
+
+
+def _operations_chart(report: Report) -> RenderableType:
+    """Reads and writes in one round, wherever a mode keeps its messages."""
+    counts = {
+        name: sum(io.operations for file, io in mode.io.files.items() if file not in NOT_MESSAGES)
+        for name, mode in report.modes.items()
+    }
+    most = max(*counts.values(), 1)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, max_width=26, overflow="ellipsis")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for name, count in counts.items():
+        bar = "█" * max(count > 0, round(BAR_WIDTH * count / most))
+        table.add_row(words.printable(name), f"{count:,}", bar)
+    messages = report.scenario["messages"]
+    title = f"Reads and writes of the messages' files, for {messages:,} messages"
+    return Group(Text(title, style="bold"), table)
