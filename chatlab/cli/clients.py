@@ -68,7 +68,7 @@ def load(
         seed=seed,
         interrupted=interrupted,
     )
-    print_load(report)
+    print_load(report, Console(file=documents.people))
     documents.write({"--json": lambda: indented_json(report)})
     server_is_gone = not report.complete and run.result.after is None
     complete = not (interrupted or server_is_gone)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from chatlab.bench.compare import Compare
+from chatlab.bench.documents import Documents
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.bench.report import Report
 from chatlab.bench.scenario import Scenario, override
@@ -27,7 +27,7 @@ from chatlab.cli.options import (
     argument,
     asks_for_mine,
     check_modes,
-    check_writable,
+    command_line,
     flag,
     option,
     with_groups,
@@ -37,6 +37,7 @@ from chatlab.errors import ExitCode, UsageError
 from chatlab.view import explain as explanations
 from chatlab.view import words
 from chatlab.view.compare.exports import to_csv, to_markdown
+from chatlab.view.compare.html import to_html
 from chatlab.view.compare.live import follow, follow_live
 from chatlab.view.compare.terminal import render
 
@@ -82,9 +83,9 @@ def compare(
     ),
     strict: bool = flag("--strict", "Exit with 98 if a check of the instrument failed."),
     json: Path | None = JSON,
-    csv: Path | None = option(None, "FILE", "Write a row for each round to FILE."),
-    markdown: Path | None = option(None, "FILE", "Write the result as Markdown to FILE."),
-    html: Path | None = option(None, "FILE", "Write a page with charts to FILE."),
+    csv: Path | None = option(None, "FILE", "A row for each round."),
+    markdown: Path | None = option(None, "FILE", "The result as Markdown."),
+    html: Path | None = option(None, "FILE", "A page with charts."),
 ) -> None:
     """Race modes side by side, and audit that none cheated.
 
@@ -120,19 +121,21 @@ def compare(
     if clock not in ("planned", "send"):
         raise UsageError(f"--clock {clock!r}: choose planned or send")
     thresholds = [Threshold(text, comparison.entrants) for text in fail_if or ()]
-    files = {"--json": json, "--csv": csv, "--markdown": markdown, "--html": html}
-    for name, path in files.items():
-        check_writable(name, path)
-    console = Console(highlight=False)
+    files = Documents({"--json": json, "--csv": csv, "--markdown": markdown, "--html": html})
+    console = Console(file=files.people, highlight=False)
     _measure(comparison, console, at_once=race, live=not no_live)
-    report = comparison.report(shlex.join(["chatlab", *sys.argv[1:]]))
+    report = comparison.report(command_line())
     for note in remember(report):
         console.print(note, style=words.QUIET)
     console.print(render(report, both_clocks=clock == "send", full=full))
-    for name, path in files.items():
-        if path is not None:
-            _write(name, path, report)
-            console.print(f"written to {path}", style=words.QUIET)
+    files.write(
+        {
+            "--json": lambda: indented_json(report),
+            "--csv": lambda: to_csv(report),
+            "--markdown": lambda: to_markdown(report),
+            "--html": lambda: to_html(report),
+        }
+    )
     sys.exit(exit_code(report, thresholds, console, strict=strict))
 
 
@@ -219,16 +222,3 @@ def remember(report: Report) -> list[str]:
         return [str(error)]
     kept.update(lambda before: progress.compared(before, record))
     return kept.notes
-
-
-def _write(name: str, path: Path, report: Report) -> None:
-    match name:
-        case "--json":
-            path.write_bytes(indented_json(report))
-        case "--html":
-            from chatlab.view.compare.html import to_html
-
-            path.write_text(to_html(report), encoding="utf-8")
-        case _:
-            text = to_csv(report) if name == "--csv" else to_markdown(report)
-            path.write_text(text, encoding="utf-8")

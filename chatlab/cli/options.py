@@ -17,7 +17,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +25,6 @@ from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, read_address
 from chatlab.bench.scenario import load, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
-from chatlab.errors import UsageError
 
 if TYPE_CHECKING:
     from chatlab.chat.modes import Named
@@ -170,7 +168,7 @@ SERVER: Any = _Group(
 """The running server that a command talks to: an address that `read_address` made."""
 
 SEED: Any = option(1, "N", "The same seed gives the same messages.")
-JSON: Any = option(None, "FILE", "Write everything measured to FILE; - prints it.")
+JSON: Any = option(None, "FILE", "Everything measured, written to FILE; - is standard output.")
 FAULT: Any = option(
     None,
     "PLAN",
@@ -190,16 +188,6 @@ def command_line() -> str:
     """The command that runs, for a report: a secret in it is left out."""
     words = shlex.join(["chatlab", *sys.argv[1:]])
     return re.sub(r"(\s--token[= ]|[?&]token=)([^\s&']+|'[^']*')", r"\1...", words)
-
-
-def check_writable(option: str, path: Path | None) -> None:
-    """Raises `UsageError` now rather than after a minute of measuring."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise UsageError(f"{option} {path} is a folder: name a file in it")
-    if not path.parent.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {path.parent} to write a file into")
 
 
 def check_modes(*texts: str) -> list[Named]:
