@@ -211,6 +211,8 @@ def test_every_row_of_a_view_is_explained_where_it_stands(view: int, width, heig
             *((choice._replace(page=page), (width, height)) for page in range(100)),
         ]
     )
+    assert re.search("simulated.*hdd", screen)
+    assert "the disk is full" in screen
     labels = set(re.findall(r"^(\w[\w ]*?)(?:  | \d|$)", screen, re.MULTILINE)) & set(
         explain.dashboard()
     )

@@ -1,10 +1,14 @@
-"""A large chart: bars over the last seconds, with a scale at the left and the time below."""
+"""Large charts: bars over the last seconds, with a scale at the left and the time below."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
+from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
+from chatlab.view.dashboard.measures import gauge, rates_per_s
+from chatlab.view.dashboard.waiting import all_waiting
 from chatlab.view.words import CHART, QUIET, Line, cut, heading, line, rounded_up
 
 SCALE_WIDTH = 10
@@ -49,6 +53,25 @@ def chart(
 def plot_width(width: int) -> int:
     """The seconds that a chart of `width` columns shows."""
     return max(1, width - SCALE_WIDTH)
+
+
+def delivered_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
+    """Messages that reached their room."""
+    values = rates_per_s(history, attrgetter("counts.delivered"), plot_width(width))
+    return chart("delivered per second", values, width, rows, words.per_s)
+
+
+def latency_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
+    """How long they took: what people notice."""
+    values = gauge(history, attrgetter("delivery_ms.p95"), plot_width(width))
+    return chart("latency of the delivery, p95", values, width, rows, words.milliseconds)
+
+
+def waiting_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
+    """Messages that wait, wherever."""
+    values = gauge(history, all_waiting, plot_width(width))
+    title = "messages waiting, in the queue and outside"
+    return chart(title, values, width, rows, lambda value: words.short_count(round(value)))
 
 
 def time_axis(width: int) -> Line:

@@ -8,7 +8,7 @@ wider than it was told.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from math import ceil, floor
 from operator import attrgetter
@@ -107,6 +107,35 @@ def latencies(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Li
 def latency_rows(now: Snapshot) -> dict[str, Line]:
     """The percentiles of each latency, by its name."""
     return {name: _latency_line(name, getattr(now, field)) for name, field in _LATENCIES.items()}
+
+
+def block(
+    title: str,
+    texts: Mapping[str, Line],
+    charts: Mapping[str, Callable[[Snapshot], float]],
+    history: Sequence[Snapshot],
+    width: int,
+    rows: int,
+) -> list[Line]:
+    """A heading and rows, some with a chart beside them.
+
+    Args:
+        title: for the heading.
+        texts: the rows, by label.
+        charts: what to chart beside some of them.
+        history: snapshots, oldest first.
+        width: columns.
+        rows: lines of each chart.
+    """
+    seconds = chart_width(width)
+    lines = [heading(title, width)]
+    for label, text in texts.items():
+        if label in charts:
+            bars = words.bars(gauge(history, charts[label], seconds), seconds, rows=rows)
+            lines += charted(text, TEXT_WIDTH, bars)
+        else:
+            lines.append(text)
+    return [cut(each, width) for each in lines]
 
 
 def files(now: Snapshot, width: int, rows_max: int = 100) -> list[Line]:

@@ -1,8 +1,8 @@
 """The screenful that becomes of snapshots, and what a key changes about it.
 
-Owns where each block stands. There are three views: the overview, latency and files; each uses what
-room a terminal has, and any of them can be explained, row by row. Everything here is pure. Read
-`measures.py` and `state.py` for the blocks, `charts.py` for the large charts.
+There are three views: the overview (`overview.py`), latency and files; each uses what room a
+terminal has, and any of them can be explained, row by row (`explained.py`). Everything here is
+pure. Read `measures.py`, `waiting.py` and `state.py` for the blocks, `charts.py` for the charts.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rich.style import Style
 
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
-from chatlab.view.dashboard import measures, state
-from chatlab.view.dashboard.charts import chart, plot_width, time_axis
+from chatlab.view.dashboard import charts, measures, state, waiting
 from chatlab.view.dashboard.explained import pages
+from chatlab.view.dashboard.overview import GAP, TWO_COLUMNS_MIN, overview
 from chatlab.view.words import (
     QUIET,
     STRONG,
@@ -32,22 +32,10 @@ from chatlab.view.words import (
     line,
 )
 
-TWO_COLUMNS_MIN = 78
-THREE_COLUMNS_MIN = 120
-LARGE_MIN = 34
-"""Lines from which on the overview has large charts, if it is wide enough for three columns."""
-WAITING_WIDTH = 52
-GAP = 2
 TWO_CHARTS_MIN = 20
 """Lines from which on the view of latency has a chart of what waits, too."""
-TWO_NOTES_MIN = 26
-"""Lines from which on a second note comes before the lines of single files."""
 HINT_MIN = 8
 """Lines from which on the last one names the keys."""
-CHART_ROWS_MAX = 3
-_CHARTED_ROWS = 7
-_FILE_ROWS = 4
-"""Files that keep their own line before charts grow: as many as the starting data have."""
 ALARM = Style.parse("bold reverse")
 
 
@@ -156,120 +144,31 @@ def _hint(look: ViewChoice, place: str, width: int) -> Line:
 # The views
 
 
-def _overview(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
-    if width >= THREE_COLUMNS_MIN and height >= LARGE_MIN:
-        return _with_large_charts(history, width, height)
-    if width >= TWO_COLUMNS_MIN:
-        return _two_columns(history, width, height)
-    return _one_column(history, width)
-
-
-def _with_large_charts(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
-    """All figures together, and below them two charts that share the time."""
-    now = history[-1]
-    lines = state.head(now, width) + _figures(history, width)
-    below = [*measures.files(now, width, height // 6), *state.notes(now, width)[:4]]
-    rows = height - len(lines) - len(below) - 3
-    lines += _delivered_chart(history, width, rows - rows // 2)
-    lines += _latency_chart(history, width, rows // 2)
-    return [*lines, time_axis(width), *below]
-
-
-def _figures(history: Sequence[Snapshot], width: int) -> list[Line]:
-    """Messages, latencies and what waits in three columns, and the process in one line."""
-    now, left = history[-1], width - TEXT_WIDTH - WAITING_WIDTH - 2 * GAP
-    both = beside(
-        measures.messages(history, left), measures.latencies([now], TEXT_WIDTH), left, GAP
-    )
-    waiting = [heading(state.queue_title(now), WAITING_WIDTH)]
-    waiting += state.queue_rows(now, WAITING_WIDTH).values()
-    lines = beside(both, waiting, left + GAP + TEXT_WIDTH, GAP)
-    cpu, memory, refused = state.process_rows(now, width - 2 * TEXT_WIDTH).values()
-    process = [*fit(cpu, TEXT_WIDTH), *fit(memory, TEXT_WIDTH), *refused]
-    return [*lines, heading("process, refusals", width), cut(process, width)]
-
-
-def _delivered_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
-    values = measures.rates_per_s(history, attrgetter("counts.delivered"), plot_width(width))
-    return chart("delivered per second", values, width, rows, words.per_s)
-
-
-def _latency_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
-    values = measures.gauge(history, attrgetter("delivery_ms.p95"), plot_width(width))
-    return chart("latency of the delivery, p95", values, width, rows, words.milliseconds)
-
-
-def _waiting_chart(history: Sequence[Snapshot], width: int, rows: int) -> list[Line]:
-    values = measures.gauge(history, state.all_waiting, plot_width(width))
-    return chart("messages waiting, in the queue and outside", values, width, rows, _whole)
-
-
-def _whole(value: float) -> str:
-    return words.short_count(round(value))
-
-
-def _two_columns(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
-    now = history[-1]
-    left = width // 2
-    right = width - left - GAP
-    lines = state.head(now, width)
-    rows = _chart_rows(height - len(lines))
-    lines += beside(
-        measures.messages(history, left, rows), measures.latencies(history, right, rows), left, GAP
-    )
-    lines += beside(
-        state.queue(history, left, rows), state.process(history, right, rows), left, GAP
-    )
-    notes = state.notes(now, width)
-    note_rows = min(2 + (height >= TWO_NOTES_MIN), len(notes))
-    lines += measures.files(now, width, max(1, height - len(lines) - 4 - note_rows))
-    return lines + notes[: max(2, height - len(lines))]
-
-
-def _one_column(history: Sequence[Snapshot], width: int) -> list[Line]:
-    now = history[-1]
-    return [
-        *state.head(now, width),
-        *measures.messages(history, width),
-        *state.queue(history, width),
-        *measures.latencies(history, width),
-        *state.process(history, width),
-        *measures.files(now, width),
-        *state.notes(now, width),
-    ]
-
-
-def _chart_rows(height: int) -> int:
-    """Lines for each chart, once everything else has its place."""
-    others = 3 + (_FILE_ROWS + 4) + 3
-    return max(1, min(CHART_ROWS_MAX, (height - others) // _CHARTED_ROWS))
-
-
 def _latency(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
     """The latencies, what waits, and charts of all the rest of the room."""
-    lines = [state.title(history[-1], width), state.ack(history[-1], width)]
+    lines = state.short_head(history[-1], width)
     if width >= TWO_COLUMNS_MIN:
         right = width - TEXT_WIDTH - GAP
         latencies = measures.latencies(history, TEXT_WIDTH)
-        lines += beside(latencies, state.queue(history, right), TEXT_WIDTH, GAP)
+        lines += beside(latencies, waiting.block(history, right), TEXT_WIDTH, GAP)
     else:
-        lines += [*measures.latencies(history, width), *state.queue(history, width)]
+        lines += [*measures.latencies(history, width), *waiting.block(history, width)]
     rows = max(1, height - len(lines) - 2)
     two = rows >= TWO_CHARTS_MIN
-    lines += _latency_chart(history, width, rows - rows // 2 - 1 if two else rows)
-    lines += _waiting_chart(history, width, rows // 2) if two else []
-    return [*lines, time_axis(width)]
+    lines += charts.latency_chart(history, width, rows - rows // 2 - 1 if two else rows)
+    lines += charts.waiting_chart(history, width, rows // 2) if two else []
+    return [*lines, charts.time_axis(width)]
 
 
 def _files(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
     """What every file has cost, and one chart of all the rest of the room."""
     now = history[-1]
-    lines = [state.title(now, width), state.ack(now, width)]
+    lines = state.short_head(now, width)
     lines += measures.files(now, width, max(1, height // 2 - 4))
     rows = max(1, height - len(lines) - 2)
-    values = measures.rates_per_s(history, attrgetter("io.operations"), plot_width(width))
-    lines += chart("file operations per second", values, width, rows, words.per_s)
-    return [*lines, time_axis(width)]
+    values = measures.rates_per_s(history, attrgetter("io.operations"), charts.plot_width(width))
+    lines += charts.chart("file operations per second", values, width, rows, words.per_s)
+    return [*lines, charts.time_axis(width)]
 
 
 # What can be explained of each view: its rows, without charts, by their labels
@@ -280,7 +179,7 @@ def _overview_rows(now: Snapshot, width: int) -> dict[str, Line]:
         **state.head_rows(now, width),
         **measures.message_rows(now),
         **measures.latency_rows(now),
-        **state.queue_rows(now, width),
+        **waiting.rows_of(now, width),
         **state.process_rows(now, width),
         **measures.file_rows(now),
         "notes": line(("notes", STRONG)),
@@ -289,14 +188,14 @@ def _overview_rows(now: Snapshot, width: int) -> dict[str, Line]:
 
 def _latency_rows(now: Snapshot, width: int) -> dict[str, Line]:
     return {
-        "ack means": state.ack(now, width),
+        **state.head_rows(now, width, parts=False),
         **measures.latency_rows(now),
-        **state.queue_rows(now, width),
+        **waiting.rows_of(now, width),
     }
 
 
 def _file_rows(now: Snapshot, width: int) -> dict[str, Line]:
-    return {"ack means": state.ack(now, width), **measures.file_rows(now)}
+    return {**state.head_rows(now, width, parts=False), **measures.file_rows(now)}
 
 
 class _View(NamedTuple):
@@ -306,7 +205,7 @@ class _View(NamedTuple):
 
 
 VIEWS = (
-    _View("overview", _overview, _overview_rows),
+    _View("overview", overview, _overview_rows),
     _View("latency", _latency, _latency_rows),
     _View("files", _files, _file_rows),
 )

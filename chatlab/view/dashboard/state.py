@@ -1,4 +1,4 @@
-"""Which server it is, and how it is: mode, line-up, ack; queue, cache, process, refusals, notes.
+"""Which server it is, and how it is: mode, line-up, ack; process, refusals, notes.
 
 Every function here is pure and returns lines no wider than it was told, as in all blocks.
 """
@@ -6,7 +6,7 @@ Every function here is pure and returns lines no wider than it was told, as in a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -15,7 +15,7 @@ from chatlab.bench.address import DEFAULT_PORT
 from chatlab.chat.modes import MODES
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
-from chatlab.view.dashboard.measures import gauge
+from chatlab.view.dashboard import measures
 from chatlab.view.words import (
     BAD,
     DIFFERENT,
@@ -23,20 +23,14 @@ from chatlab.view.words import (
     LABEL_WIDTH,
     QUIET,
     STRONG,
-    TEXT_WIDTH,
     WARNING,
     Line,
-    chart_width,
-    charted,
     cut,
     heading,
     line,
 )
 
 HEAD_WIDTH = len("ack means ")
-WAITING_LABEL_WIDTH = len("outside ")
-LONG_S = 1.0
-"""A wait outside that people notice."""
 NARROW = 60
 """Columns; below, labels that can be done without are."""
 _ACK_STYLES: dict[str, Style] = {"queued": WARNING, "written": STRONG, "synced": GOOD}
@@ -59,11 +53,18 @@ def head(now: Snapshot, width: int) -> list[Line]:
     return [title(now, width), *line_up(now, width), *_simulated(now, width), ack(now, width)]
 
 
-def head_rows(now: Snapshot, width: int) -> dict[str, Line]:
-    """The head's rows that need an explanation, by label."""
-    parts, simulated = line_up(now, width), _simulated(now, width)
-    rows = {"parts": parts[0], "simulated": (simulated or [[]])[0], "ack means": ack(now, width)}
-    return {label: row for label, row in rows.items() if row}
+def short_head(now: Snapshot, width: int) -> list[Line]:
+    """The head without the parts, and the latest note if there is one."""
+    latest = notes(now, width)[1:2] if now.notes else []
+    return [title(now, width), *_simulated(now, width), ack(now, width), *latest]
+
+
+def head_rows(now: Snapshot, width: int, parts: bool = True) -> dict[str, Line]:
+    """The head's rows that need an explanation, by label; `parts` among them or not."""
+    rows = {"parts": line_up(now, width)[0]} if parts else {}
+    if now.simulated:
+        rows["simulated"] = _simulated(now, width)[0]
+    return rows | {"ack means": ack(now, width)}
 
 
 def line_up(now: Snapshot, width: int) -> list[Line]:
@@ -91,44 +92,10 @@ def ack(now: Snapshot, width: int) -> Line:
     return line(label, (words.shorten(text, width - len(label)), style))
 
 
-def queue(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
-    """What waits, in the queue and outside; the batches, and the cache."""
-    now = history[-1]
-    charts = {
-        "queue": lambda s: s.queue.depth,
-        "outside": lambda s: s.waiting.messages,
-        "batch": lambda s: s.batches.last,
-    }
-    texts = queue_rows(now, TEXT_WIDTH if chart_width(width) else width)
-    return _block(queue_title(now), texts, charts, history, width, rows)
-
-
-def queue_title(now: Snapshot) -> str:
-    """How many messages wait, wherever."""
-    return f"waiting: {words.many(all_waiting(now), 'message')}"
-
-
-def all_waiting(now: Snapshot) -> int:
-    """Messages that wait: accepted and not saved, or not even taken from their connections."""
-    return now.queue.depth + now.waiting.messages
-
-
-def queue_rows(now: Snapshot, width: int) -> dict[str, Line]:
-    """What waits, and how it is saved, by label."""
-    return {
-        "queue": _queue_line(now, width),
-        "outside": _outside_line(now, width),
-        "batch": _batch_line(now),
-        "cache": line(
-            "cache".ljust(WAITING_LABEL_WIDTH), cache_words(now, width - WAITING_LABEL_WIDTH)
-        ),
-    }
-
-
 def process(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line]:
     """Processor, memory and refusals."""
     charts = {"cpu": lambda s: s.cpu_percent, "memory": lambda s: s.rss_bytes}
-    return _block(
+    return measures.block(
         "process, refusals", process_rows(history[-1], width), charts, history, width, rows
     )
 
@@ -136,25 +103,6 @@ def process(history: Sequence[Snapshot], width: int, rows: int = 1) -> list[Line
 def process_rows(now: Snapshot, width: int) -> dict[str, Line]:
     """What the process takes, and what it refused, by label."""
     return {"cpu": _cpu_line(now), "memory": _memory_line(now), "refused": refusals(now, width)}
-
-
-def _block(
-    title: str,
-    texts: Mapping[str, Line],
-    charts: Mapping[str, Callable[[Snapshot], float]],
-    history: Sequence[Snapshot],
-    width: int,
-    rows: int,
-) -> list[Line]:
-    seconds = chart_width(width)
-    lines = [heading(title, width)]
-    for label, text in texts.items():
-        if label in charts:
-            bars = words.bars(gauge(history, charts[label], seconds), seconds, rows=rows)
-            lines += charted(text, TEXT_WIDTH, bars)
-        else:
-            lines.append(text)
-    return [cut(each, width) for each in lines]
 
 
 def refusals(now: Snapshot, width: int) -> Line:
@@ -200,18 +148,6 @@ def _first_steps(now: Snapshot, width: int) -> list[Line]:
     ]
 
 
-def cache_words(now: Snapshot, width: int) -> str:
-    """What the reader's cache did, in at most `width` columns."""
-    cache = now.cache
-    return words.first_that_fits(
-        width,
-        *(
-            f"{say(cache.hits)} hits, {say(cache.misses)} misses, {say(cache.stale_served)} stale"
-            for say in (words.count, words.short_count)
-        ),
-    )
-
-
 def _choice(choice: str) -> str:
     """An implementation's name; of a learner's part, the number of its exercise is enough."""
     mine = re.fullmatch(r"(mine:\d\d)_\w+", choice)
@@ -245,39 +181,6 @@ def _longest_that_fit(lengths: Sequence[int], room: int) -> int:
     while limit > 1 and sum(min(length, limit) for length in lengths) > room:
         limit -= 1
     return limit
-
-
-def _queue_line(now: Snapshot, width: int) -> Line:
-    depth, limit = now.queue.depth, now.queue.limit
-    full = depth / limit if limit else 0.0
-    style = BAD if full >= 0.9 else WARNING if full >= 0.5 else STRONG
-    number = words.count(depth)
-    of = f" of {words.count(limit)}" if limit else ", at most one a client"
-    oldest = f", oldest {words.milliseconds(now.queue.oldest_s * 1000)}" if depth else ""
-    rest = words.first_that_fits(width - WAITING_LABEL_WIDTH - len(number), of + oldest, oldest)
-    return line("queue".ljust(WAITING_LABEL_WIDTH), (number, style), rest)
-
-
-def _outside_line(now: Snapshot, width: int) -> Line:
-    waiting = now.waiting
-    if not waiting.messages:
-        return line("outside".ljust(WAITING_LABEL_WIDTH), ("0", STRONG))
-    at_least, number = "at least ", words.count(waiting.messages)
-    unread = f" ({words.size(waiting.bytes)} unread)" if waiting.bytes else ""
-    oldest = f", oldest {words.milliseconds(waiting.oldest_s * 1000)}"
-    room = width - WAITING_LABEL_WIDTH - len(at_least) - len(number)
-    return line(
-        "outside".ljust(WAITING_LABEL_WIDTH),
-        at_least,
-        (number, WARNING if waiting.oldest_s >= LONG_S else STRONG),
-        words.first_that_fits(room, unread + oldest, oldest),
-    )
-
-
-def _batch_line(now: Snapshot) -> Line:
-    batches = now.batches
-    text = f"last {batches.last:,}, largest {batches.largest:,}, mean {batches.mean:,.1f}"
-    return line("batch".ljust(WAITING_LABEL_WIDTH), text)
 
 
 def _cpu_line(now: Snapshot) -> Line:

@@ -7,7 +7,7 @@ from rich.console import Console
 from chatlab.chat.metrics import SAMPLE_AGE_MAX_S, STEPS
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
-from chatlab.view.dashboard import measures, state
+from chatlab.view.dashboard import measures, state, waiting
 from chatlab.view.words import BAD, TEXT_WIDTH, Line, Page, cut, heading, line
 
 SUMMARY_WIDTH_MAX = 100
@@ -28,7 +28,7 @@ def plain_line(now: Snapshot) -> str:
     return (
         f"{now.uptime_s:.0f}s {words.printable(now.mode)} "
         f"clients {words.count(now.clients)} {steps} "
-        f"waiting {words.count(state.all_waiting(now))} "
+        f"waiting {words.count(waiting.all_waiting(now))} "
         f"(queue {words.count(now.queue.depth)}{limit} "
         f"outside {words.count(now.waiting.messages)}) "
         f"ops/msg {words.ratio(now.io.operations, counts.saved)} "
@@ -74,7 +74,7 @@ def _messages(now: Snapshot, width: int) -> list[Line]:
             f"{words.count(now.queue.failures)} failed, "
             f"largest {words.count(batches.largest)}, mean {batches.mean:,.1f} messages"
         ),
-        line(f"cache: {state.cache_words(now, width - 7)}"),
+        line(f"cache: {waiting.cache_words(now, width - 7)}"),
         state.refusals(now, width),
     ]
     if now.queue.depth:
