@@ -125,11 +125,11 @@ def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(change
 
 
 def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_note() -> None:
-    files = {f"file{n:02}": FileIO(reads=n) for n in range(20)}
+    files = {f"file{n:02}": FileIO(reads=n + 1) for n in range(20)}
     first, *others = dashboard(80, 24, a_snapshot(mode=LONG_MODE, files=files))
     assert len(others) == 23  # to the last line
     assert re.search(r"naive.*….*IsFast.*ws://127.0.0.1:8765", first)
-    assert re.search(rf"18 other files +{sum(range(18))}", "\n".join(others))
+    assert re.search(rf"18 other files +{sum(range(19))}", "\n".join(others))
     assert "the disk is full" in dashboard(40, 12)[-2]
     assert dashboard(20, 5)[-1].startswith("9 s  the disk")  # nor by the hint
     assert printed(render([], 80, 24))[0] == "waiting for the server"
