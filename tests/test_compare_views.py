@@ -27,6 +27,7 @@ from chatlab.disk.counted import FileIO
 from chatlab.view import explain
 from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims, table
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
+from chatlab.view.compare.headlines import headlines
 from chatlab.view.compare.html import CHARTS, to_html
 from chatlab.view.compare.terminal import render
 from chatlab.view.page.drawing import drawn
@@ -171,6 +172,10 @@ TOO_FEW: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"rounds": [a_round(1)], "command": "chatlab compare --rounds=1 naive optimized"},
         ["1 pair of rounds counts, and a claim needs 6", "help: chatlab compare naive optimized "],
     ),
+    "all at once": (
+        {"rounds": ALL_SPOILED[:1], "command": "chatlab compare --race", "measurement": False},
+        ["0 pairs of rounds count", "help: chatlab compare "],
+    ),
     "half invalid": (
         {"rounds": SPOILED, "command": ASKED},
         [
@@ -197,7 +202,12 @@ def test_too_few_rounds_say_how_many_count_why_and_what_would_help(view: View, c
     changes, said = TOO_FEW[case]
     modes = {name: a_mode(rounds=changes["rounds"]) for name in ("naive", "optimized")}
     against = compared("optimized", "unknown", ratio=changes.get("ratio", 4.56), low=None)
-    report = a_report(modes, comparisons=[against], command=changes["command"], rounds=6)
+    report = a_report(
+        modes,
+        comparisons=[against],
+        command=changes["command"],
+        measurement=changes.get("measurement", True),
+    )
     shown = " ".join(view(report).replace("\\", "").split()) + " "
     assert [words for words in said if words not in shown] == []
 
@@ -590,6 +600,7 @@ def test_markdown_shows_a_name_as_it_is_and_keeps_its_columns() -> None:
 def test_each_row_of_the_comparison_is_explained_and_each_explained_row_is_shown() -> None:
     report = a_report(ceilings={"echo": SHARE, "memory": SHARE})
     shown = {one.label for one in table.rows(report, both_clocks=True) if not one.heading}
+    shown |= {one.label for one in headlines(report)} - {""}
     explained = set(explain.comparison())
     rows_of_files = {label for label in shown if label.startswith(("messages.", "chatrooms."))}
     assert shown - rows_of_files == explained - {"reads", "writes", "fsyncs"}

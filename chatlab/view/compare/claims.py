@@ -165,6 +165,9 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     elif not base.audit.clean:
         tone = "unsafe"
         notes = [f"the baseline {base_name} is NOT SAFE: a ratio to it means little", *notes]
+    elif tone == "unknown":
+        next_command = words.printable(next_run.command(comparison, report))
+        notes.append(f"this would help: {next_command}")
     return Claim(comparison.mode, tone, MARKS[tone], sentence, notes, promise)
 
 
@@ -202,8 +205,6 @@ def _notes(comparison: Comparison, report: Report) -> list[str]:
         notes.append(f"{base_name} run again: it shows how much the same mode varies")
     for name in (comparison.mode, comparison.baseline):
         notes += _invalid(words.printable(name), report.modes[name].rounds)
-    if comparison.verdict == "unknown":
-        notes.append(f"this would help: {words.printable(next_run.command(comparison, report))}")
     return notes
 
 

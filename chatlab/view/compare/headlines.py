@@ -59,7 +59,7 @@ def _verdicts(report: Report) -> _Lines:
         for note in claim.notes:
             yield f"  {note}", "same"
     if len(report.modes) == 1 and not report.comparisons:
-        yield f"  {versus(report)}: a second mode would give it something to beat", "same"
+        yield f"  {versus(report)}: name a second mode to compare it with", "same"
 
 
 def _promises(report: Report) -> _Lines:

@@ -24,7 +24,7 @@ from chatlab.view.words import QUIET, STRONG, Line, Page, beside, cut, line
 
 SIDE_BY_SIDE_MIN = 100
 GAP = 2
-CHART_ROWS_MAX = 3
+CHART_ROWS_MAX = 8
 ALARM = Style.parse("bold reverse yellow")
 _OTHER_ROWS = 4
 """The head, and up to three lines below the panels."""

@@ -29,7 +29,8 @@ def command(comparison: Comparison, report: Report) -> str:
         comparison: one without a verdict.
         report: of which it is a part.
     """
-    pairs = valid_pairs(comparison, report)
+    # Modes that ran at once would all be valid in turn.
+    pairs = valid_pairs(comparison, report) if report.measurement else 1
     done = min(len(report.modes[one].rounds) for one in (comparison.baseline, comparison.mode))
     words = _without(shlex.split(report.command), {"--rounds": 1, "--race": 0})
     rounds = min(ROUNDS_MAX, ceil(ROUNDS_FOR_A_CLAIM * done / pairs)) if pairs else report.rounds

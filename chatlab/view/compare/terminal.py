@@ -61,9 +61,11 @@ def _cautions(report: Report) -> Iterator[Text]:
 def _headlines(report: Report) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(style=words.STRONG, no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_column()
     for one in headlines(report):
-        table.add_row(one.label, Text(one.text, style=_TONES.get(one.tone, words.PLAIN)))
+        style = _TONES.get(one.tone, words.PLAIN)
+        table.add_row(one.label, Text(one.text[0], style=style), Text(one.text[2:], style=style))
     return table
 
 
@@ -98,7 +100,7 @@ class _Tables:
             if row.heading:
                 if self._spaced:
                     table.add_row()
-                table.add_row(Text(row.label, style=words.STRONG))
+                table.add_row(Text(row.label, style="bold default"))
             else:
                 cells = (Text(cell.text, _STYLES[cell.tone]) for cell in row.cells[shown])
                 table.add_row(row.label, *cells)
