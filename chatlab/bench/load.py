@@ -20,7 +20,7 @@ import msgspec
 
 from chatlab.bench.address import chat_url, shown
 from chatlab.bench.client import Connection, connect, fetch_snapshot, framed
-from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
+from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult, RecentLatency
 from chatlab.bench.load_tracker import LoadTracker
 from chatlab.bench.scenario import RUN_ID, PlannedSend, Scenario, members
 from chatlab.chat.protocol import (
@@ -44,6 +44,12 @@ SETUP_TIMEOUT_S = 30.0
 SETUP = -1
 """The `ref` of requests that no message of the plan has."""
 ALONE_CHECK_S = 0.2
+ROOMS_SHOWN_MAX = 10
+LEAVE_TIMEOUT_S = 15.0
+LEAVE_RETRY_S = 0.2
+ENCODED_TO_TRY = 1_000
+ENCODING_MARGIN = 1.5
+START_MARGIN_S = 0.02
 SLOW_PAUSE_S = 0.5
 SLOW_GULP_S = 0.001
 
@@ -57,6 +63,12 @@ class Load:
         run_id: marks the users, rooms and messages of this run, to keep runs apart.
         clock: seconds.
         settle_s: seconds without an answer after which an incomplete run is given up.
+        deadline_s: seconds after the start at which the run ends, whatever is missing; None: never.
+        since_1970: if given, each message of an open loop carries when it is due, by this clock,
+            so that the server can count from there, too.
+
+    Attributes:
+        let_in: set once the server has accepted a connection.
     """
 
     def __init__(
@@ -68,16 +80,22 @@ class Load:
         run_id: str = RUN_ID,
         clock: Clock = time.perf_counter,
         settle_s: float = 5.0,
+        deadline_s: float | None = None,
+        since_1970: Clock | None = None,
     ) -> None:
         self.url = url
         self.scenario = scenario
         self._run_id = run_id
         self._clock = clock
         self._settle_s = settle_s
+        self.deadline_s = deadline_s
+        self._since_1970 = None if scenario.in_flight else since_1970
+        self.let_in = asyncio.Event()
         self.connections: list[Connection] = []
         self._slow: list[Connection] = []
         # The answer that the set-up waits for: there is one at a time.
         self._answer: asyncio.Future[None] | None = None
+        self._rooms_there: list[str] = []
         self._start = 0.0
         self.result = LoadResult(
             plan=list(plan),
@@ -110,6 +128,7 @@ class Load:
             await self._measure()
             with suppress(UsageError):
                 self.result.after = await fetch_snapshot(self.url)
+            self.result.recent = self.recent()
         finally:
             try:
                 await self._hang_up()
@@ -119,7 +138,16 @@ class Load:
 
     def progress(self) -> LoadProgress:
         """How far the run is."""
-        return self.tracker.progress(self.now_s() if self._start else 0.0)
+        return self.tracker.progress(self.now_s() if self.started else 0.0)
+
+    @property
+    def started(self) -> bool:
+        """Whether the first message has become due."""
+        return self._start > 0 and self.now_s() >= 0
+
+    def recent(self) -> RecentLatency:
+        """Latencies of the last ten seconds."""
+        return self.tracker.recent(self.now_s())
 
     def now_s(self) -> float:
         """Seconds after the start."""
@@ -135,38 +163,70 @@ class Load:
                 self.listener(user),
             )
             (self.connections if user < users else self._slow).append(connection)
+            self.let_in.set()
             await self._until_set_up(connection)
             room_id = self._room_id(user % rooms)
-            if user < rooms:
+            if user < rooms and self.scenario.room is None:
                 await self._request(connection, CreateRoom(room_id=room_id, ref=SETUP))
             await self._request(connection, JoinRoom(room_id=room_id, ref=SETUP))
 
     async def _measure(self) -> None:
-        self._frames = [
-            framed(
-                encode(SendMessage(room_id=self._room_id(send.room), content=content, ref=number))
-            )
-            for number, (send, content) in enumerate(
-                zip(self.result.plan, self.tracker.contents, strict=True)
-            )
-        ]
         # A collection in the middle of a run would count as the server's delay.
         gc.collect()
         gc.disable()
+        await self._get_ready()
         slowing = asyncio.create_task(self._read_slowly())
         cpu_before_s = time.process_time()
-        self._start = self._clock()
         try:
-            if self.scenario.in_flight is None:
-                await self._send_all()
-            else:
-                self._send_closed(self.scenario.in_flight)
-            await self._until_answered()
+            async with asyncio.timeout(self.deadline_s):
+                if self.scenario.in_flight is None:
+                    await self._send_all()
+                else:
+                    self._send_closed(self.scenario.in_flight)
+                await self._until_answered()
+        except TimeoutError:
+            self.result.at_deadline = True
         finally:
             gc.enable()
             slowing.cancel()
+            self.result.ended_s = self.now_s()
             self.result.wall_s = self.tracker.last_news_s
             self.result.sender_cpu_s = time.process_time() - cpu_before_s
+
+    async def _get_ready(self) -> None:
+        """Encode every message, and set the start."""
+        count = len(self.result.plan)
+        if self._since_1970 is None:
+            self._frames = self._encoded(count)
+            self._start = self._clock()
+            return
+        # A message that carries its time needs a start that is known before it is encoded.
+        tried = min(count, ENCODED_TO_TRY)
+        before_s = self._clock()
+        self._encoded(tried, 0.0)
+        each_s = (self._clock() - before_s) / tried
+        ahead_s = each_s * count * ENCODING_MARGIN + START_MARGIN_S
+        self._start = self._clock() + ahead_s
+        self._frames = self._encoded(count, self._since_1970() + ahead_s)
+        await asyncio.sleep(self._start - self._clock())
+
+    def _encoded(self, count: int, start_at: float | None = None) -> list[bytes]:
+        """The first messages of the plan as frames; `start_at` is the start, since 1970."""
+        return [
+            framed(
+                encode(
+                    SendMessage(
+                        room_id=self._room_id(send.room),
+                        content=content,
+                        ref=number,
+                        due_at=None if start_at is None else start_at + send.at_s,
+                    )
+                )
+            )
+            for number, (send, content) in enumerate(
+                zip(self.result.plan[:count], self.tracker.contents[:count], strict=True)
+            )
+        ]
 
     async def _send_all(self) -> None:
         """Open loop: send each message at its time, even if earlier ones are unanswered."""
@@ -233,6 +293,37 @@ class Load:
                 room_id = self._room_id(user % self.scenario.rooms)
                 connection.send(encode(LeaveRoom(room_id=room_id)))
         await asyncio.gather(*(connection.close() for connection in everyone))
+        if self.scenario.room is not None and not self.result.complete:
+            with suppress(TimeoutError, UsageError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await self._leave_again(len(everyone))
+
+    async def _leave_again(self, users: int) -> None:
+        """Take our users off a room that is not ours.
+
+        A server that is behind has not read our first requests, and never will: what waits in a
+        socket is gone once the connection has ended.
+        """
+        self.result.still_listed = users
+        for user in range(users):
+            await self._leave(user)
+            self.result.still_listed -= 1
+
+    async def _leave(self, user: int) -> None:
+        """Come back, and leave the room; again, while the server is still busy with the
+        connection that has ended."""
+        url = chat_url(self.url, f"load-{self._run_id}-{user}")
+        while True:
+            self._answer = asyncio.get_running_loop().create_future()
+            connection = await connect(url, self.listener(user))
+            try:
+                await self._until_set_up(connection)
+                await self._request(connection, LeaveRoom(room_id=self._room_id(0), ref=SETUP))
+                return
+            except UsageError:
+                await asyncio.sleep(LEAVE_RETRY_S)
+            finally:
+                await connection.close()
 
     def listener(self, user: int) -> Callable[[bytes], None]:
         """The callback for the frames that a user gets."""
@@ -255,7 +346,8 @@ class Load:
                     self._set_up()
                 case ErrorFrame() as frame:
                     self._on_error(frame, now_s)
-                case Welcome():
+                case Welcome() as frame:
+                    self._rooms_there = [room.id for room in frame.rooms[:ROOMS_SHOWN_MAX]]
                     self._set_up()
 
         return on_frame
@@ -268,9 +360,18 @@ class Load:
                 self.tracker.refusal(frame.ref, frame.code, now_s)
         elif frame.code == "room_exists":
             self._set_up()
+        elif frame.code == "no_such_room" and self.scenario.room is not None:
+            self._set_up(UsageError(self._no_such_room()))
         else:
             refused = f"{shown(self.url)} refused to let the load in: {frame.message}"
             self._set_up(UsageError(refused))
+
+    def _no_such_room(self) -> str:
+        rooms = ", ".join(self._rooms_there) or "none"
+        return (
+            f"{shown(self.url)} has no room {self.scenario.room!r} for the load to join: "
+            f"name one that exists with --room (there are: {rooms})"
+        )
 
     async def _request(self, connection: Connection, request: msgspec.Struct) -> None:
         self._answer = asyncio.get_running_loop().create_future()
@@ -302,7 +403,7 @@ class Load:
         self._answer.result()
 
     def _room_id(self, room: int) -> str:
-        return f"load-{self._run_id}-{room}"
+        return self.scenario.room or f"load-{self._run_id}-{room}"
 
 
 class EchoLoad(Load):

@@ -13,7 +13,7 @@ import msgspec
 
 from chatlab.bench.scenario import PlannedSend
 from chatlab.chat.metrics import percentile
-from chatlab.chat.snapshot import Snapshot
+from chatlab.chat.snapshot import Percentiles, Snapshot
 from chatlab.disk.counted import FileIO
 
 NEVER = -1.0
@@ -49,6 +49,14 @@ class LoadProgress(msgspec.Struct, frozen=True):
         return self.sent - self.delivered - self.refused
 
 
+class RecentLatency(msgspec.Struct, frozen=True):
+    """Latencies from the planned send, of the messages that a server's own window holds: those
+    acked or delivered within the last `SAMPLE_AGE_MAX_S`, at most `SAMPLES_MAX` of them."""
+
+    ack_ms: Percentiles = Percentiles()
+    delivery_ms: Percentiles = Percentiles()
+
+
 class LoadResult(msgspec.Struct, kw_only=True):
     """What happened to each message of a plan. Lists are indexed by the message's number.
 
@@ -68,6 +76,10 @@ class LoadResult(msgspec.Struct, kw_only=True):
         sender_cpu_s: processor time that the generator used meanwhile.
         before, after: the server's snapshots, before the first message and at the end.
         complete: whether the plan was carried out and everything answered.
+        ended_s: seconds after the start at which the run ended, by itself or not.
+        at_deadline: whether its deadline ended it.
+        still_listed: users that could not be taken off a room that is not the load's.
+        recent: latencies of the last ten seconds before `after`.
         disconnected: the server's reasons for closing connections, and how often each.
     """
 
@@ -90,6 +102,10 @@ class LoadResult(msgspec.Struct, kw_only=True):
     before: Snapshot | None = None
     after: Snapshot | None = None
     complete: bool = False
+    ended_s: float = 0.0
+    at_deadline: bool = False
+    still_listed: int = 0
+    recent: RecentLatency = RecentLatency()
     disconnected: dict[str, int] = {}
 
     @property
@@ -137,6 +153,40 @@ class LoadResult(msgspec.Struct, kw_only=True):
     def delivery_ms(self, clock: LatencyClock = "planned") -> list[float]:
         """From each send to its last delivery, of those that were delivered."""
         return since_ms(self._start_s(clock), self.delivered_s)
+
+    def unsettled(self) -> list[int]:
+        """The messages that were sent, and neither refused nor both acked and delivered."""
+        return [
+            number
+            for number, sent_s in enumerate(self.sent_s)
+            if sent_s != NEVER
+            and number not in self.refused
+            and NEVER in (self.acked_s[number], self.delivered_s[number])
+        ]
+
+    def waited_ms(self) -> list[float]:
+        """From each planned send to its last delivery, or to the end of the run if that came
+        first; without what was refused or never sent."""
+        return [
+            (self.ended_s if delivered_s == NEVER else delivered_s) * 1000 - send.at_s * 1000
+            for number, (send, sent_s, delivered_s) in enumerate(
+                zip(self.plan, self.sent_s, self.delivered_s, strict=True)
+            )
+            if sent_s != NEVER and number not in self.refused
+        ]
+
+    @property
+    def oldest_s(self) -> float:
+        """How long, at the end, the oldest unsettled message had waited; 0 if there is none."""
+        return max([self.ended_s - self.plan[n].at_s for n in self.unsettled()], default=0.0)
+
+    @property
+    def behind_s(self) -> float:
+        """How far the run ended behind its plan: by the age of the oldest unsettled message, or
+        by how long after the last send was due the last delivery came."""
+        last_s = max(self.delivered_s, default=NEVER)
+        late_s = last_s - max(self.plan_s(), default=0.0)
+        return max(0.0, self.oldest_s, late_s if self.complete else 0.0)
 
     def _start_s(self, clock: LatencyClock) -> list[float]:
         return self.plan_s() if clock == "planned" else self.sent_s

@@ -13,13 +13,19 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
-from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult, since_ms
+from chatlab.bench.load_result import (
+    NEVER,
+    LoadProgress,
+    LoadResult,
+    RecentLatency,
+    since_ms,
+)
 from chatlab.bench.received_frames import FrameReader, FrameRecord
-from chatlab.chat.metrics import percentiles
+from chatlab.chat.metrics import SAMPLE_AGE_MAX_S, SAMPLES_MAX, percentiles
 from chatlab.chat.protocol import MessageFrame
 from chatlab.data.records import Message
 
@@ -59,7 +65,8 @@ class LoadTracker:
             self._of_user[send.user].append(number)
         self._sent_of = [0] * len(result.received)
         self._covered_of = [0] * len(result.received)
-        self._latest_acked: deque[int] = deque(maxlen=LATEST_ACKS)
+        self._latest_acked: deque[int] = deque(maxlen=SAMPLES_MAX)
+        self._latest_delivered: deque[int] = deque(maxlen=SAMPLES_MAX)
         # For each user, the frames that it received, copies and all.
         self._received: list[list[FrameRecord]] = [[] for _ in result.received]
         self._frame_of: dict[int, FrameRecord] = {}
@@ -156,7 +163,8 @@ class LoadTracker:
         result = self._result
         all_settled = self._settled() == len(result.plan)
         due_s = now_s if all_settled else self._due_s[self._oldest]
-        latest = self._latest_acked
+        acked = self._latest_acked
+        latest = list(islice(acked, max(0, len(acked) - LATEST_ACKS), None))
         acked_s = [result.acked_s[number] for number in latest]
         planned_s = [self._due_s[number] for number in latest]
         sent_s = [result.sent_s[number] for number in latest]
@@ -170,6 +178,20 @@ class LoadTracker:
             ack_p95_ms=percentiles(since_ms(planned_s, acked_s)).p95,
             ack_p95_send_ms=percentiles(since_ms(sent_s, acked_s)).p95,
         )
+
+    def recent(self, now_s: float) -> RecentLatency:
+        """Latencies of the last ten seconds, as a server counts its own."""
+        result = self._result
+        return RecentLatency(
+            percentiles(self._young_ms(self._latest_acked, result.acked_s, now_s)),
+            percentiles(self._young_ms(self._latest_delivered, result.delivered_s, now_s)),
+        )
+
+    def _young_ms(
+        self, numbers: Iterable[int], ends_s: Sequence[float], now_s: float
+    ) -> list[float]:
+        young = [n for n in numbers if ends_s[n] >= now_s - SAMPLE_AGE_MAX_S]
+        return since_ms([self._due_s[n] for n in young], [ends_s[n] for n in young])
 
     def finish(self) -> None:
         """Note for each message what was noted for whole frames. Safe to repeat."""
@@ -227,6 +249,7 @@ class LoadTracker:
         """Note that everyone in the room has these messages."""
         result = self._result
         result.delivered += len(numbers)
+        self._latest_delivered.extend(numbers)
         for number in numbers:
             result.delivered_s[number] = now_s
 

@@ -8,12 +8,13 @@ import msgspec
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.invalid_rounds import TrustCheck
-from chatlab.bench.load_result import LoadResult
+from chatlab.bench.load_result import LoadResult, RecentLatency
+from chatlab.bench.scenario import Scenario
 from chatlab.bench.statistics import Estimate, Verdict
 from chatlab.bench.timeline import Series
 from chatlab.chat.metrics import percentiles
 from chatlab.chat.protocol import AckLevel
-from chatlab.chat.snapshot import Percentiles
+from chatlab.chat.snapshot import Percentiles, Snapshot
 from chatlab.disk.counted import FileIO
 
 SCHEMA = "chatlab.compare/1"
@@ -174,12 +175,24 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command, seed: repeat it.
         complete: whether the plan was carried out and everything answered.
-        interrupted: whether the user ended it early. Messages still in flight then are neither lost
-            nor unanswered, but the audit cannot tell.
+        interrupted: whether its user or its deadline ended it early. Messages still in flight then
+            are neither lost nor unanswered, but the audit cannot tell.
+        at_deadline: whether it was the deadline.
+        ended_s: seconds after the start at which the run ended.
+        scenario: the load.
         mode, ack_means: of the server; "unknown" if it could not be asked.
         simulated: the disk and faults that the server simulates; empty if none.
         throughput_per_s: messages delivered to their room per second.
         ack_ms, delivery_ms: from the planned send.
+        waited_p50_ms: from the planned send to the delivery, or to the end of the run; the median
+            of all that were sent and not refused, the undelivered ones too.
+        behind_s: how far the run ended behind its plan; see `LoadResult.behind_s`.
+        unsettled: messages still without an ack or a delivery at the end.
+        oldest_s: how long the oldest of them had waited.
+        still_listed: users that could not be taken off the room that they had joined.
+        recent: the latencies of the last ten seconds.
+        server_recent: the server's own figures for them; from the planned send if messages carry
+            it, else from their arrival.
         io: what the server's files cost from the first message to the last; empty if unknown.
         audit: what became of the messages; `saved` is None: the server's files are not ours.
         refusals: error codes, and how often each came.
@@ -192,11 +205,21 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     complete: bool
     interrupted: bool
+    at_deadline: bool
+    ended_s: float
+    scenario: Scenario
     mode: str
     ack_means: str
     throughput_per_s: float
     ack_ms: Percentiles
     delivery_ms: Percentiles
+    waited_p50_ms: float | None
+    behind_s: float
+    unsettled: int
+    oldest_s: float
+    still_listed: int
+    recent: RecentLatency
+    server_recent: RecentLatency
     io: dict[str, FileIO]
     audit: Audit
     refusals: dict[str, int]
@@ -207,13 +230,20 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_report(
-    result: LoadResult, run_id: str, *, command: str, seed: int, interrupted: bool
+    result: LoadResult,
+    run_id: str,
+    scenario: Scenario,
+    *,
+    command: str,
+    seed: int,
+    interrupted: bool,
 ) -> LoadReport:
     """The report of a run, complete or not.
 
     Args:
         result: what the load generator noted.
         run_id: marks the run's messages.
+        scenario: the load.
         command: the command line that asked for it.
         seed: of its plan.
         interrupted: whether the user ended it early.
@@ -224,12 +254,22 @@ def load_report(
         command=command,
         seed=seed,
         complete=result.complete,
-        interrupted=interrupted,
+        interrupted=interrupted or result.at_deadline,
+        at_deadline=result.at_deadline,
+        ended_s=result.ended_s,
+        scenario=scenario,
         mode=result.before.mode if result.before else "unknown",
         ack_means=result.before.ack_means if result.before else "unknown",
         throughput_per_s=result.throughput_per_s,
         ack_ms=percentiles(result.ack_ms()),
         delivery_ms=percentiles(result.delivery_ms()),
+        waited_p50_ms=percentiles(result.waited_ms()).p50,
+        behind_s=result.behind_s,
+        unsettled=len(result.unsettled()),
+        oldest_s=result.oldest_s,
+        still_listed=result.still_listed,
+        recent=result.recent,
+        server_recent=_server_recent(result.after),
         io=result.io,
         audit=audit(result, run_id, None),
         refusals={code: codes.count(code) for code in sorted(set(codes))},
@@ -238,3 +278,12 @@ def load_report(
         sender_cpu_percent=result.sender_cpu_percent,
         simulated=server.simulated if server else [],
     )
+
+
+def _server_recent(server: Snapshot | None) -> RecentLatency:
+    """What a server says of its last ten seconds."""
+    if server is None:
+        return RecentLatency()
+    if server.ack_from_due_ms.n:
+        return RecentLatency(server.ack_from_due_ms, server.delivery_from_due_ms)
+    return RecentLatency(server.ack_ms, server.delivery_ms)

@@ -18,6 +18,9 @@ from chatlab.errors import UsageError
 
 RUN_ID = "0"
 """Marks the messages of a run on a server that serves no other run."""
+PATIENCE_MIN_S = 30.0
+PATIENCE_PER_S = 1_000
+"""A server gets at least a second for this many messages, however fast they are sent."""
 _GREETINGS = (
     "Happy New Year!",
     "Happy New Year to everyone in here!",
@@ -42,6 +45,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         messages: how many in total.
         users: how many connections; user n is in room n modulo `rooms`.
         rooms: how many rooms.
+        room: a room that exists, in which people may chat; all users join it, and leave it at the
+            end. None: the load makes its own rooms.
         rate_per_s: messages per second, evenly spaced; None: all at once, at midnight.
         rate_end_per_s: if given, the rate changes evenly to this over the run.
         in_flight: if given, a closed loop, with this many messages in flight per user.
@@ -55,6 +60,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     messages: int = 1_000
     users: int = 10
     rooms: int = 1
+    room: str | None = None
     rate_per_s: float | None = None
     rate_end_per_s: float | None = None
     in_flight: int | None = None
@@ -67,6 +73,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.rate_per_s is None or self.in_flight is not None:
             return 0.0
         return 2 * self.messages / (self.rate_per_s + (self.rate_end_per_s or self.rate_per_s))
+
+    @property
+    def deadline_s(self) -> float:
+        """After how many seconds a load should give up, unless its user says otherwise."""
+        patience_s = max(PATIENCE_MIN_S, 3 * self.planned_s, self.messages / PATIENCE_PER_S)
+        return math.ceil(self.planned_s + patience_s)
 
 
 class PlannedSend(msgspec.Struct, frozen=True, gc=False):
@@ -158,7 +170,7 @@ def load(name: str) -> Scenario:
         raise UsageError(f"{path} is not a scenario: {error}") from error
 
 
-def override(scenario: Scenario, **fields: float | None) -> Scenario:
+def override(scenario: Scenario, **fields: float | str | None) -> Scenario:
     """The scenario with the given fields replaced; None leaves a field as it is.
 
     Raises:
@@ -173,6 +185,11 @@ def _sensible(scenario: Scenario) -> Scenario:
         raise UsageError(
             f"{scenario.rooms} rooms for {scenario.users} users: each room needs at least one; "
             "raise --users or lower --rooms"
+        )
+    if scenario.room is not None and scenario.rooms > 1:
+        raise UsageError(
+            f"scenario {scenario.name!r} has {scenario.rooms} rooms of its own, and --room takes "
+            "all into one: add --rooms 1"
         )
     if min(scenario.messages, scenario.users, scenario.rooms) < 1 or scenario.history < 0:
         raise UsageError(f"scenario {scenario.name!r} needs at least 1 message, user and room")

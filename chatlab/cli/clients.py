@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from chatlab.bench.client import connect
 from chatlab.bench.documents import Documents
 from chatlab.bench.load import Load
 from chatlab.bench.report import load_report
-from chatlab.bench.scenario import Scenario, plan
+from chatlab.bench.scenario import Scenario, override, plan
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
 from chatlab.cli.keys import terminal_keys
@@ -37,13 +38,24 @@ from chatlab.errors import ExitCode
 from chatlab.view import explain as explanations
 from chatlab.view.dashboard.live import show
 from chatlab.view.dashboard.summary import print_summary
-from chatlab.view.load import follow_load, print_load
+from chatlab.view.load import print_load
+from chatlab.view.load_live import follow_load
 
 
 @with_groups
 def load(
     server: str = SERVER,
     scenario: Scenario = SCENARIO,
+    room: str | None = option(
+        None, "ROOM", "Join this room, in which people chat, in place of rooms of its own."
+    ),
+    deadline: float | None = option(
+        None,
+        "SECONDS",
+        "Stop then, whatever is unanswered.  \\[default: four times the plan, at least 30 s more]",
+        min=1,
+        callback=finite,
+    ),
     seed: int = SEED,
     json: Path | None = JSON,
 ) -> None:
@@ -55,15 +67,25 @@ def load(
     documents = Documents({"--json": json})
     # Two loads at once must not use the same names; the plan itself depends on the seed only.
     run_id = secrets.token_hex(3)
-    run = Load(server, scenario, plan(scenario, seed), run_id=run_id)
+    scenario = override(scenario, room=room)
+    deadline_s = deadline or scenario.deadline_s
+    run = Load(
+        server,
+        scenario,
+        plan(scenario, seed),
+        run_id=run_id,
+        deadline_s=deadline_s,
+        since_1970=time.time,
+    )
     interrupted = False
     try:
-        asyncio.run(while_drawing(follow_load(run.result), run.run()))
+        asyncio.run(while_drawing(follow_load(run), run.run()))
     except KeyboardInterrupt:
         interrupted = True
     report = load_report(
         run.result,
         run_id,
+        scenario,
         command=command_line(),
         seed=seed,
         interrupted=interrupted,
@@ -71,7 +93,7 @@ def load(
     print_load(report, Console(file=documents.people))
     documents.write({"--json": lambda: indented_json(report)})
     server_is_gone = not report.complete and run.result.after is None
-    complete = not (interrupted or server_is_gone)
+    complete = not (report.interrupted or server_is_gone)
     sys.exit(ExitCode.of(report.audit.clean, complete=complete))
 
 

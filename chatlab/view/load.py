@@ -1,8 +1,10 @@
-"""A load on a running server, as people see it: its progress, and its result."""
+"""The result of a load on a running server, as people see it.
+
+Read `load_verdict.py` next: the sentences above the figures.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import msgspec
@@ -11,10 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from chatlab.bench.load_result import LoadResult
 from chatlab.bench.report import LoadReport
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
+from chatlab.view.load_verdict import ending, next_steps, verdict
 
 PROGRESS_S = 0.5
 """Seldom: drawing takes processor time from the load generator."""
@@ -34,7 +36,12 @@ def render(report: LoadReport) -> RenderableType:
         table.add_row(label, value)
     done = "" if report.complete else "PARTIAL: "
     title = f"{done}load on a server in mode {report.mode}, whose acks mean {report.ack_means!r}"
-    return Group(Text(title, style="bold"), table)
+    sentences = [Text(verdict(report), style="bold"), *map(Text, ending(report))]
+    steps = [
+        Text.assemble(("or:   " if number else "next: ", "dim"), words.printable(step))
+        for number, step in enumerate(next_steps(report))
+    ]
+    return Group(*sentences, *steps, "", Text(title, style="bold"), table)
 
 
 def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
@@ -44,6 +51,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     yield "delivered per second", f"{report.throughput_per_s:,.0f}"
     yield "ack p50 / p95 / p99", _all_three(report.ack_ms)
     yield "delivery p50 / p95 / p99", _all_three(report.delivery_ms)
+    yield from _last_seconds(report)
     for file, io in report.io.items():
         yield file, f"{io.reads:,} reads, {io.writes:,} writes, {io.fsyncs:,} fsyncs"
     yield (
@@ -67,25 +75,28 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     )
 
 
+def _last_seconds(report: LoadReport) -> Iterator[tuple[str, str]]:
+    """The last ten seconds, beside the server's own figures for them."""
+    ours, theirs = report.recent, report.server_recent
+    label = "last 10 s: p50 / p95"
+    for name, here, there in (
+        ("ack", ours.ack_ms, theirs.ack_ms),
+        ("delivery", ours.delivery_ms, theirs.delivery_ms),
+    ):
+        if here.p50 is not None:
+            yield label, f"{name} {_both(here)}, server: {_both(there)}"
+            label = ""
+
+
+def _both(latency_ms: Percentiles) -> str:
+    return f"{words.milliseconds(latency_ms.p50)} / {words.milliseconds(latency_ms.p95)}"
+
+
 def _all_three(latency_ms: Percentiles) -> str:
     values = (latency_ms.p50, latency_ms.p95, latency_ms.p99)
     return (
         " / ".join(words.milliseconds(value) for value in values) + f"   ({latency_ms.n:,} samples)"
     )
-
-
-async def follow_load(result: LoadResult) -> None:
-    """Show one load's progress until cancelled."""
-    console = Console(stderr=True)
-    total = len(result.plan)
-    with progress_bar(console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=total)
-        while True:
-            refused = len(result.refused)
-            text = f"sent {result.sent:,}, acked {result.acked:,}, delivered {result.delivered:,}"
-            bar.update(task, completed=result.delivered + refused, description=text)
-            bar.refresh()
-            await asyncio.sleep(PROGRESS_S)
 
 
 def progress_bar(console: Console, *, disable: bool = False) -> Progress:

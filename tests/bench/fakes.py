@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -46,6 +47,7 @@ class FakeServer:
     Attributes:
         sent: the numbers of the messages in the order in which they came.
         clients: who is connected.
+        left: the addresses with which people came who left a room.
     """
 
     _server: Server
@@ -54,6 +56,7 @@ class FakeServer:
         self._on_message = on_message or Incoming.behave
         self._rooms: dict[str, list[ServerConnection]] = {}
         self.sent: list[int] = []
+        self.left: set[str] = set()
         self.clients: set[ServerConnection] = set()
 
     @property
@@ -104,7 +107,10 @@ class FakeServer:
                     room.append(client)
                 await self.say(client, Ack(ref=request.ref, means="written"))
             case protocol.LeaveRoom():
-                self._rooms[request.room_id].remove(client)
+                self.left.add(client.request.path if client.request else "")
+                with suppress(ValueError):  # it has come back only to leave
+                    self._rooms[request.room_id].remove(client)
+                await self.say(client, Ack(ref=request.ref, means="written"))
 
     def _answer_http(self, connection: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:

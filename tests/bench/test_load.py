@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
@@ -10,16 +12,17 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosedOK
 
 from chatlab.bench.audit import Audit, audit
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import NEVER, LoadResult
-from chatlab.bench.scenario import Scenario, plan
-from chatlab.chat.protocol import Ack, ErrorFrame
+from chatlab.bench.scenario import Scenario, content_of, plan
+from chatlab.chat.protocol import Ack, ErrorFrame, SendMessage
 from chatlab.errors import UsageError
 from tests.bench.fakes import FakeClock, FakeServer, Incoming, OnMessage, a_scenario
 from tests.support import reports
-from tests.support.chat_client import running
+from tests.support.chat_client import ChatClient, chatting, running
 
 RUN = "test"
 ACKS, BEHAVES = Incoming.ack, Incoming.behave
@@ -341,3 +344,90 @@ async def test_a_closed_loop_waits_for_each_message_to_come_back_or_to_be_refuse
     assert refused.complete
     assert refused.refused == dict.fromkeys(range(20), "overloaded")
     assert refused.throughput_per_s == 0
+
+
+# A room in which people chat.
+
+
+async def test_a_load_joins_a_room_that_is_there_and_minds_only_its_own_messages(tmp_path) -> None:
+    scenario = a_scenario(room="general", rate_per_s=100.0)
+    async with chatting("naive", tmp_path, "alice") as (server, alice):
+        talking = asyncio.create_task(talk(alice))
+        result = await a_load(server.url, scenario, settle_s=10.0).run()
+        talking.cancel()
+        heard = {message["content"] for message in alice.of("message")}
+        await alice.ask("join_room", roomId="general")  # after all that the load has asked for
+    rooms = json.loads((tmp_path / "chatrooms.json").read_bytes())
+    members = {room["id"]: room["participants"] for room in rooms}
+
+    assert result.complete
+    assert audit(result, RUN, None) == Audit(sent=20, acked=20, delivered=20, saved=None)
+    assert {content_of(RUN, n, send.text) for n, send in enumerate(result.plan)} < heard
+    assert "alice" in members["general"]
+    assert not [name for name in members["general"] if name.startswith("load")]
+    assert set(members) == {"general", "new-year", "staff"}  # it made no room
+
+
+async def talk(client: ChatClient) -> None:
+    """Say one thing after another."""
+    while True:
+        await client.ask("send_message", roomId="general", content="hello")
+
+
+async def test_a_room_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server:
+        with pytest.raises(UsageError, match=r"no room 'attic'.*--room.*general, new-year"):
+            await a_load(server.url, a_scenario(room="attic")).run()
+
+
+async def test_users_leave_a_room_even_if_the_server_is_too_busy_to_hear_them() -> None:
+    class Busy(FakeServer):
+        """Never gets beyond the first message of a user, until that one's connection has ended."""
+
+        async def _answer(self, client: ServerConnection, request: object) -> None:
+            await super()._answer(client, request)
+            if isinstance(request, SendMessage):
+                await client.wait_closed()
+                raise ConnectionClosedOK(None, None)
+
+    async with Busy() as server:
+        result = await a_load(server.url, a_scenario(room="general")).run()
+        assert not result.complete
+        assert result.still_listed == 0
+        assert {path.partition("&frames")[0] for path in server.left} == {
+            f"/?v=1&user=load-{RUN}-{user}" for user in range(4)
+        }
+
+
+# The end.
+
+
+async def test_the_deadline_ends_a_run_that_is_still_being_answered() -> None:
+    async with FakeServer(unless(19, does())) as server:
+        run = a_load(server.url, a_scenario(), settle_s=1_000, deadline_s=0.3)
+        result = await run.run()
+    assert (result.at_deadline, result.complete, result.acked) == (True, False, 19)
+    assert result.unsettled() == [19]
+    assert result.oldest_s == result.behind_s == result.ended_s >= 0.3
+    assert max(result.waited_ms()) == result.ended_s * 1000
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_stamped_message_says_when_it_was_due(at_once: bool) -> None:
+    due_at: dict[Any, float | None] = {}
+
+    async def on_message(message: Incoming) -> None:
+        due_at[message.request.ref] = message.request.due_at
+        await message.behave()
+
+    began = time.time()
+    async with FakeServer(on_message) as server:
+        scenario = a_scenario(rate_per_s=None if at_once else 400.0)
+        result = await a_load(server.url, scenario, since_1970=time.time).run()
+    ended = time.time()
+    start = due_at[0]
+    assert began < start < ended
+    assert [due_at[n] - start for n in range(20)] == pytest.approx(result.plan_s(), abs=1e-5)
+    # It was sent at that time by the clock on the wall, too, and not before.
+    assert start + result.ended_s <= ended
+    assert min(result.sent_s) >= 0

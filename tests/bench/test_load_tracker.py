@@ -16,7 +16,9 @@ from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult
 from chatlab.bench.load_tracker import LATEST_ACKS, LoadTracker
 from chatlab.bench.received_frames import FrameReader
 from chatlab.bench.scenario import PlannedSend, content_of
+from chatlab.chat.metrics import SAMPLES_MAX
 from chatlab.chat.protocol import MessagesFrame, encode
+from chatlab.chat.snapshot import Percentiles
 from chatlab.data.records import Message
 
 RUN = "run"
@@ -238,3 +240,17 @@ def test_the_latest_acks_give_the_latency_from_the_planned_and_from_the_real_sen
     tracker.ack_up_to(0, count - 1, now_s=101.0)
     progress = tracker.progress(101.0)
     assert (progress.ack_p95_ms, progress.ack_p95_send_ms) == (1000.0, 500.0)
+
+
+def test_the_latest_latencies_are_those_of_a_servers_window() -> None:
+    count = SAMPLES_MAX + 300
+    result = a_result([PLAN[0]] * count)
+    tracker = LoadTracker(RUN, result, lambda _user, _count: None)
+    tracker.sent(0, tracker.unsent(0, count), now_s=0.0)
+    tracker.ack_up_to(0, 99, now_s=10.0)
+    tracker.ack_up_to(0, 199, now_s=14.0)
+    assert tracker.recent(20.0).ack_ms.n == 200
+    assert tracker.recent(20.1).ack_ms == Percentiles(p50=14_000.0, n=100)
+    assert tracker.recent(20.1).delivery_ms == Percentiles()
+    tracker.ack_up_to(0, count - 1, now_s=15.0)
+    assert tracker.recent(20.0).ack_ms.n == SAMPLES_MAX

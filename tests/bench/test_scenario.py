@@ -66,11 +66,20 @@ def test_an_override_changes_what_is_given_and_nothing_else() -> None:
         ({"rate_end_per_s": 5.0}, "needs a --rate"),
         ({"in_flight": 0}, "at least 1"),
         ({"slow_readers": -1}, "slow"),
+        ({"rooms": 2, "room": "general"}, "add --rooms 1"),
     ],
 )
 def test_a_load_that_makes_no_sense_is_refused_with_the_reason(changes, words) -> None:
     with pytest.raises(UsageError, match=words):
         override(a_scenario(), **changes)
+
+
+def test_a_load_gives_up_after_four_times_its_plan_and_not_before_half_a_minute() -> None:
+    rates = [(8_000, 200.0, 160.0), (400, 200.0, 32.0), (20, None, 30.0), (60_000, None, 60.0)]
+    for messages, rate, deadline_s in rates:
+        load = a_scenario(messages=messages, rate_per_s=rate)
+        assert load.deadline_s == deadline_s
+        assert load.planned_s == (messages / rate if rate else 0.0)
 
 
 @pytest.mark.parametrize("name", names())

@@ -1,0 +1,85 @@
+"""A load's result in sentences: whether the server kept up, how the run ended, what to try next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from chatlab.bench.report import LoadReport
+from chatlab.view import words
+
+BEHIND_MAX_S = 1.0
+BEHIND_MAX_SHARE = 0.05
+"""A server kept up if it ended no further behind the plan than this; the larger of the two counts,
+the second as a share of the plan's length."""
+
+
+def kept_up(report: LoadReport) -> bool:
+    """Whether the server served the planned rate; True if no rate was planned."""
+    planned_s = report.scenario.planned_s
+    if not planned_s:
+        return True
+    limit_s = max(BEHIND_MAX_S, BEHIND_MAX_SHARE * planned_s)
+    return report.behind_s <= limit_s and not report.audit.refused
+
+
+def verdict(report: LoadReport) -> str:
+    """Whether the server kept up, in one sentence."""
+    mode, scenario = words.printable(report.mode), report.scenario
+    waited = ""
+    if report.waited_p50_ms is not None:
+        least = "at least " if report.unsettled else ""
+        waited = f"; the median message waited {least}{words.milliseconds(report.waited_p50_ms)}"
+    refused = f", refused {words.many(report.audit.refused, 'message')}"
+    end = (refused if report.audit.refused else "") + waited + "."
+    if scenario.in_flight is not None:
+        load = f"with {scenario.in_flight} in flight for each of {scenario.users} users"
+        return f"{mode} delivered {report.throughput_per_s:,.0f} messages/s {load}{end}"
+    if not scenario.planned_s:
+        delivered = f"{report.audit.delivered:,} of {scenario.messages:,} messages, sent at once,"
+        took_s = report.audit.delivered / report.throughput_per_s if report.throughput_per_s else 0
+        return f"{mode} delivered {delivered} in {words.milliseconds(took_s * 1000)}{end}"
+    asked = f"asked for {scenario.messages / scenario.planned_s:,.0f} messages/s"
+    if scenario.rate_end_per_s is not None:
+        asked += " on average"
+    if kept_up(report):
+        return f"{mode} kept up: {asked}, delivered as many{end}"
+    return f"{mode} did not keep up: {asked}, delivered {report.throughput_per_s:,.0f}{end}"
+
+
+def ending(report: LoadReport) -> Iterator[str]:
+    """How the run ended, if not by itself, and what was then missing."""
+    unanswered = "no message was unanswered"
+    if report.unsettled:
+        were = "was" if report.unsettled == 1 else "were"
+        unanswered = (
+            f"{words.many(report.unsettled, 'message')} {were} still unanswered, "
+            f"the oldest for {words.duration(report.oldest_s)}"
+        )
+    unsent = report.scenario.messages - report.audit.sent
+    if unsent:
+        unanswered += f"; {unsent:,} not sent yet"
+    after = f"after {words.duration(report.ended_s)}: {unanswered}."
+    if report.at_deadline:
+        yield f"Stopped at its deadline {after} --deadline SECONDS gives it longer."
+    elif report.interrupted:
+        yield f"Stopped by you {after}"
+    elif not report.complete:
+        yield f"Given up {after}"
+    if report.still_listed:
+        users = words.many(report.still_listed, "user")
+        yield (
+            f"{users} of the load could not leave the room in time: the server was too busy. Its "
+            "file lists them still; that does no harm."
+        )
+
+
+def next_steps(report: LoadReport) -> Iterator[str]:
+    """What to try, the best first."""
+    mode = report.mode
+    other = "optimized" if mode == "naive" else "naive"
+    yield f"start the server with --mode {other}, and feel this load again"
+    pair = ["naive", mode if mode not in ("naive", "unknown") else "optimized"]
+    yield f"chatlab compare {shlex.join(pair)}    measures both, and audits"
+    if report.scenario.planned_s and kept_up(report):
+        yield "a higher --rate: where does it stop keeping up?"
