@@ -33,7 +33,8 @@ class ExitCode(IntEnum):
     THRESHOLD_MISSED = 99
     """A `--fail-if` holds, or its figure was not measured: the code that k6 uses, too."""
     INTERRUPTED = 130
-    """It stopped before its end, by Ctrl-C (128 + SIGINT) or because a server failed."""
+    """It stopped before its end, by Ctrl-C (128 + SIGINT), at its deadline, or because a
+    server failed."""
 
     @classmethod
     def of(cls, clean: bool, *, complete: bool = True) -> ExitCode:

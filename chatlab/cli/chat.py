@@ -51,8 +51,8 @@ def chat(
 ) -> None:
     """Chat in a terminal. Behind each of your messages: when its ack came, and when it came back.
 
-    Open two terminals with two names and talk; then start `chatlab load` in a third one and feel
-    the lag.
+    Open two terminals with two names and talk; then start `chatlab load --scenario class`
+    in a third one and feel the lag.
     """
     name = user or re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "guest"
     try:

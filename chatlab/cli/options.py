@@ -133,7 +133,10 @@ _LOAD: list[tuple[str, str, Any, float, float | None, str]] = [
 
 
 def _load_options() -> Iterator[inspect.Parameter]:
-    words = "The load: midnight, steady, ramp, rooms, crowd, slow-readers, or a .toml file."
+    words = (
+        "The load: midnight, class (50 people in the room general), steady, ramp, rooms, crowd, "
+        "slow-readers, or a .toml file."
+    )
     yield _option("scenario", str, "midnight", "--scenario", metavar="NAME", help=words)
     for name, flag, kind, low, high, words in _LOAD:
         bounds = {"min": low, "max": high, "callback": finite if kind is float else None}
