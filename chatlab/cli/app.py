@@ -23,8 +23,8 @@ from chatlab.errors import ChatlabError, ExitCode
 COMMANDS: dict[str | None, str] = {
     None: """
 serve        serve:serve            Start the chat server and watch it work.
-chat         chat:chat              Chat in a terminal. Behind each of your messages: when its ack
-                                    came, and when it came back.
+chat         chat:chat              Chat in a terminal, and see how long each of your messages
+                                    takes, and where that time goes.
 top          clients:top            Attach the live dashboard to a running server. q or Ctrl-C
                                     detaches; the server goes on.
 load         clients:load           Send planned messages to a running server, and measure acks and

@@ -232,8 +232,7 @@ def _columns(width: int) -> tuple[list[Column], int]:
 
 
 def _busiest(now: Snapshot, rows_max: int) -> list[tuple[str, FileIO]]:
-    touched = (item for item in now.files.items() if item[1] != FileIO())
-    ordered = sorted(touched, key=lambda item: -item[1].operations)
+    ordered = sorted(now.files.items(), key=lambda item: -item[1].operations)
     if len(ordered) <= rows_max:
         return ordered
     shown = ordered[: max(0, rows_max - 1)]

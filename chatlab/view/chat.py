@@ -1,0 +1,216 @@
+"""What `chatlab chat` prints: messages, rooms, who is here, where a message's time went."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Sequence
+from datetime import date, datetime
+from difflib import get_close_matches
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from chatlab.chat.protocol import (
+    HISTORY_LIMIT_MAX,
+    MembersFrame,
+    MessageFrame,
+    RoomInfo,
+    RoomsFrame,
+    TraceFrame,
+)
+from chatlab.data.records import Message
+
+ROOMS_SHOWN_MAX = 15
+NAMES_SHOWN_MAX = 8
+
+COMMANDS = {
+    "/rooms": "",
+    "/who": "",
+    "/join": "ROOM",
+    "/create": "ROOM",
+    "/invite": "USER",
+    "/history": "",
+    "/leave": "",
+    "/help": "",
+    "/quit": "",
+}
+"""Each command, and what it cannot do without."""
+IN_A_ROOM = {"/who", "/invite", "/history", "/leave"}
+NO_ROOM = "! you are in no room: /join ROOM enters one, /rooms lists them"
+
+HELP = """\
+Type a message and press Enter; //text says "/text". Commands:
+  /rooms                 the rooms now         /who            who is here now
+  /join ROOM             enter a room          /create ROOM    open a new one
+  /invite USER           let somebody in       /history [N]    the last messages
+  /leave                 leave the room        /quit           go (or Ctrl-D)
+Behind your own message: when its ack came, and when the message came back. Below
+it, where that time went: waiting to be read (it had arrived, the server was busy),
+lock and files (room check and save), queue, delivery, network (and this program).
+To feel a lag, give it a load in another terminal: chatlab load --scenario class"""
+
+# Control characters, line and paragraph separators, and those that change the writing direction of
+# what follows: no message may command this terminal, or change the look of our own words.
+_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_FOR_PEOPLE = {
+    "send join_room first": "/join it first",
+    "create it with create_room": "/create opens it, /rooms lists those there are",
+}
+_STEPS = ("waiting to be read", "lock and files", "queue", "delivery", "network and here")
+_SHORT_STEPS = ("waiting", "lock/files", "queue", "delivery", "network/here")
+
+
+def harmless(text: str) -> str:
+    """Without characters that would command the terminal."""
+    return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def message_line(message: MessageFrame | Message, today: date) -> str:
+    """One message, with its time on this machine's clock; with its date if that is not today."""
+    return f"{_clock(message.timestamp, today)} {message.sender}: {harmless(message.content)}"
+
+
+def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width: int) -> str:
+    """The line of an own message; behind it, or below if it is long, when its ack came and when it
+    came back."""
+    ack = "" if ack_ms is None else f"{means} {_ms(ack_ms, _digits(ack_ms))} ms, "
+    timing = f"  [{ack}back {_ms(back_ms, _digits(back_ms))} ms]"
+    return f"{line}{timing}" if cell_len(line + timing) < width else f"{line}\n{timing}"
+
+
+def where_it_went(trace: TraceFrame, back_ms: float, width: int) -> str:
+    """The parts of the time until a message came back, in milliseconds, as they add up to it.
+
+    What the server does not account for went to the network and this program. The server's delivery
+    ends with the last member of the room; what came after our own copy is left out.
+
+    Args:
+        width: of the terminal, in columns; a narrow one gets shorter names.
+    """
+    server = [
+        trace.waiting_ms,
+        trace.check_ms + trace.save_ms,
+        trace.queue_ms,
+        trace.delivery_ms,
+    ]
+    digits = _digits(back_ms)
+    parts = _rounded([*_cut(server, back_ms), max(0.0, back_ms - sum(server))], back_ms, digits)
+    for names in (_STEPS, _SHORT_STEPS):
+        line = " + ".join(
+            f"{_ms(part, digits)} {name}" for part, name in zip(parts, names, strict=True)
+        )
+        if len(line) + 2 < width:
+            break
+    return f"  {line}"
+
+
+def rooms_text(frame: RoomsFrame, width: int) -> str:
+    """The rooms as they are now, one a line."""
+    shown = frame.rooms[:ROOMS_SHOWN_MAX]
+    columns = max((len(room.id) for room in shown), default=0)
+    lines = [_room_line(room, columns, width) for room in shown]
+    if rest := frame.total - len(shown):
+        lines.append(f"  ... and {rest:,} more")
+    return "\n".join(["* rooms now:", *lines] if lines else ["* there is no room; /create ROOM"])
+
+
+def members_text(frame: MembersFrame, user: str) -> str:
+    """Who is here now."""
+    others = [name for name in frame.live if name != user]
+    here = ["you"] * (len(others) < len(frame.live)) + others
+    shown = here[:NAMES_SHOWN_MAX]
+    if rest := frame.live_count - len(shown):
+        shown.append(f"{rest:,} more")
+    names = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]])) or "nobody"
+    members = "1 member" if frame.participants == 1 else f"{frame.participants:,} members"
+    return f"* in {frame.room_id} now: {names} ({frame.live_count:,} of {members})"
+
+
+def refusal_text(code: str, message: str) -> str:
+    """An error, in the words of this program's commands."""
+    for wire, people in _FOR_PEOPLE.items():
+        message = message.replace(wire, people)
+    return f"! {harmless(message)} ({code})"
+
+
+def complaint(word: str, rest: str, room: str) -> str:
+    """What is wrong with a command, typed in a room or ("") in none; empty if nothing is."""
+    if word not in COMMANDS:
+        close = get_close_matches(word, COMMANDS, 1, 0.7)
+        guess = f"did you mean {close[0]}? " if close else ""
+        return f"! unknown command {harmless(word)[:40]}: {guess}/help lists them"
+    if (needed := COMMANDS[word]) and not rest:
+        return f"! {word} needs a {needed.lower()}: {word} {needed}"
+    if word in IN_A_ROOM and not room:
+        return NO_ROOM
+    if word == "/history" and rest and not _is_limit(rest):
+        return f"! /history {harmless(rest)[:40]}: say a number from 1 to {HISTORY_LIMIT_MAX}"
+    return ""
+
+
+def not_back(acks: Sequence[str]) -> str:
+    """A sentence about own messages that have not come back; empty if there are none.
+
+    Args:
+        acks: what the ack of each promised; empty for one without an ack.
+    """
+    words = [
+        f"{acks.count(one)} " + (f"acked as {one!r}" if one else "without an ack")
+        for one in dict.fromkeys(acks)
+    ]
+    return f"Your messages that did not come back: {', '.join(words)}. " if words else ""
+
+
+def wrapped(text: str, width: int) -> str:
+    """Our own words, broken between words."""
+    return textwrap.fill(text, max(width - 1, 20), subsequent_indent="  ", break_long_words=False)
+
+
+def _is_limit(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,9}", text)) and 1 <= int(text) <= HISTORY_LIMIT_MAX
+
+
+def _clock(timestamp: str, today: date) -> str:
+    try:
+        at = datetime.fromisoformat(timestamp).astimezone()
+    except (ValueError, OverflowError, OSError):  # some other program wrote it
+        return harmless(timestamp[:19])
+    return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def _room_line(room: RoomInfo, columns: int, width: int) -> str:
+    notes = ["you are a member"] * room.member + ["private"] * room.private
+    line = f"  {room.id:{columns}}  {room.live:>4,} here  {harmless(room.name)}"
+    text = Text(line + (f" ({', '.join(notes)})" if notes else ""))
+    text.truncate(width - 1, overflow="ellipsis")
+    return text.plain
+
+
+def _cut(parts: list[float], limit: float) -> list[float]:
+    """The parts up to a limit of their sum: the last ones lose what is too much."""
+    kept = []
+    for part in parts:
+        kept.append(min(max(part, 0.0), limit))
+        limit -= kept[-1]
+    return kept
+
+
+def _rounded(parts: list[float], total: float, digits: int) -> list[float]:
+    """Rounded so that they add up to the rounded total: the largest remainders are rounded up."""
+    scaled = [part * 10**digits for part in parts]
+    rounded = [math.floor(one) for one in scaled]
+    by_remainder = sorted(range(len(parts)), key=lambda n: rounded[n] - scaled[n])
+    for n in by_remainder[: round(round(total, digits) * 10**digits) - sum(rounded)]:
+        rounded[n] += 1
+    return [one / 10**digits for one in rounded]
+
+
+def _digits(ms: float) -> int:
+    """Decimals with which a time is shown, in milliseconds."""
+    return 1 if ms < 100 else 0
+
+
+def _ms(ms: float, digits: int) -> str:
+    return f"{ms:,.{digits}f}"
