@@ -348,12 +348,14 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     assert "optimized 5,000/s" in watched.screen(50, 23)[-1]
 
 
-def test_head_names_the_round_what_it_does_and_how_long_all_took() -> None:
+def test_head_names_the_round_what_it_does_and_how_long_it_takes(monkeypatch) -> None:
     watched = Watched().runs("naive", 3, at(0.2, 100))
     watched.now_s += 75
     head = watched.screen()[0]
     assert "midnight: round 3 of 12, measuring naive" in head
-    assert head.endswith("elapsed 1 min 15 s")
+    assert head.endswith("elapsed 1 min 15 s")  # how long the rest takes is not known yet
+    monkeypatch.setattr(Compare, "left_s", 43.0)
+    assert watched.screen()[0].endswith("elapsed 1 min 15 s, about 45 s left")
 
 
 def test_screen_without_colour_has_none_and_keeps_the_ghost_dim() -> None:

@@ -14,13 +14,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
 
 import msgspec
 import psutil
 
 from chatlab.bench import analysis, machine
-from chatlab.bench.duration import CEILING_S, guessed_round_s
+from chatlab.bench.duration import CEILING_S, guessed_round_s, left_s
 from chatlab.bench.invalid_rounds import trust
 from chatlab.bench.load_result import LoadProgress
 from chatlab.bench.machine import CEILINGS, CeilingRound, measure_ceiling
@@ -119,10 +118,7 @@ class Compare:
     @property
     def left_s(self) -> float | None:
         """About how long the rounds take that are not done; None until each mode has done one."""
-        if not all(self._taken_s.values()):
-            return None
-        done = sum(map(len, self._taken_s.values()))
-        return sum(mean(self._taken_s[name]) for name in self._order[done:])
+        return left_s(self._order, self._taken_s)
 
     async def run(self) -> None:
         """Measure every round.

@@ -8,9 +8,11 @@ import pytest
 
 from chatlab.bench import analysis, invalid_rounds
 from chatlab.bench.audit import Audit
+from chatlab.bench.duration import guessed_round_s, left_s
 from chatlab.bench.load_result import NEVER
 from chatlab.bench.report import Comparison
 from chatlab.bench.rounds import Round
+from chatlab.bench.scenario import Scenario
 from tests.support.reports import a_load
 from tests.support.snapshots import a_snapshot
 
@@ -111,3 +113,31 @@ def test_a_bad_circumstance_fails_its_own_checks_alone(changes, failed) -> None:
     good: dict[str, Any] = {"busy_percent": 0.0, "view_percent": 0.0, "file_system": "ext4"}
     checks = invalid_rounds.trust(**({"rounds": [a_round()]} | good | changes))
     assert [one.check for one in checks if not one.ok] == failed
+
+
+@pytest.mark.parametrize(("late_ms_of_short", "failed"), [(10, []), (50, ["50 of 20"])])
+def test_a_sender_may_be_later_in_a_longer_round(late_ms_of_short: int, failed: list[str]) -> None:
+    long = a_round(20, sent_s=[0.08] * COUNT)  # of 2 s: 100 ms are allowed
+    short = a_round(200, sent_s=[late_ms_of_short / 1000] * COUNT)
+    checks = invalid_rounds.trust([long, short], busy_percent=0, view_percent=0, file_system="ext4")
+    late = checks[0]
+    assert [f"{late.value:g} of {late.limit:g}"] * (not late.ok) == failed
+
+
+def test_what_is_left_is_known_once_each_mode_has_done_a_round() -> None:
+    order = ["naive", "optimized", "optimized", "naive", "naive", "optimized"]
+    assert left_s(order, {"naive": [2.0], "optimized": []}) is None
+    assert left_s(order, {"naive": [2.0], "optimized": [1.0, 3.0]}) == 2 + 2 + 2
+    assert left_s(order, {"naive": [2.0, 4.0, 3.0], "optimized": [1.0, 3.0, 2.0]}) == 0
+
+
+def test_a_guess_knows_the_plan_and_what_rewriting_a_long_history_costs() -> None:
+    burst = Scenario(name="burst", words="", messages=1_000)
+    long = Scenario(name="long", words="", messages=1_000, history=20_000)
+    steady = Scenario(name="steady", words="", messages=1_000, rate_per_s=100.0)
+    naive, journal = (
+        [guessed_round_s(m, load) for load in (burst, long)] for m in ("naive", "journal")
+    )
+    assert naive[1] > 5 * naive[0]
+    assert journal[1] == journal[0] < naive[0]
+    assert 10 < guessed_round_s("journal", steady) < 12
