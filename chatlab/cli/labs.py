@@ -18,7 +18,7 @@ import typer
 
 from chatlab.bench.documents import Documents
 from chatlab.cli.app import LABS
-from chatlab.cli.options import JSON, check_modes, finite
+from chatlab.cli.options import HTML, JSON, check_modes, finite
 from chatlab.errors import UsageError
 from chatlab.labs.base import Lab, Option, carry_out
 
@@ -84,12 +84,14 @@ def command_of(name: str) -> Callable[..., None]:
     lab = load(name)
     options = declared(lab)
 
-    def command(json: Path | None, **given: Any) -> None:
-        _run(lab, Documents({"--json": json}), {one: one.value(given[one.name]) for one in options})
+    def command(json: Path | None, html: Path | None, **given: Any) -> None:
+        documents = Documents({"--json": json, "--html": html})
+        _run(lab, documents, {one: one.value(given[one.name]) for one in options})
 
     parameters = [one.parameter() for one in options]
     where = Parameter.KEYWORD_ONLY
-    parameters.append(Parameter("json", where, default=JSON, annotation=Path | None))
+    for option, default in (("json", JSON), ("html", HTML)):
+        parameters.append(Parameter(option, where, default=default, annotation=Path | None))
     command.__doc__ = f"{LABS[name]}\n\n{getdoc(lab)}"
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -172,6 +172,7 @@ SERVER: Any = _Group(
 
 SEED: Any = option(1, "N", "The same seed gives the same messages.")
 JSON: Any = option(None, "FILE", "Everything measured, written to FILE; - is standard output.")
+HTML: Any = option(None, "FILE", "The result as one page, written to FILE; - is standard output.")
 FAULT: Any = option(
     None,
     "PLAN",

@@ -8,6 +8,7 @@ command line is built from that in `cli/labs.py`; the lab's screen stands in its
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
 from chatlab.labs.screen import Narrator
+from chatlab.view.page.from_rich import sections
+from chatlab.view.page.shell import environment, page, repeat
 
 ROUND_S = 1.2
 """Seconds that a round takes to start and stop its processes, roughly."""
@@ -92,6 +95,8 @@ class Lab:
     ] = None
     complete: bool = field(default=False, init=False)
     narrator: Narrator | None = field(default=None, init=False)
+    shown: list[RenderableType] = field(default_factory=list, init=False)
+    """The pieces of the result that were shown before the end."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` where options make no sense."""
@@ -129,6 +134,16 @@ class Lab:
         shown: RenderableType = view.render(report)
         return shown
 
+    def to_html(self, report: LabReport) -> str:
+        """Its screen as one page, with all that one needs to repeat it."""
+        heading, parts = sections([*self.shown, self.render(report)])
+        kind = re.sub("[.-]", " ", report.schema.partition("/")[0])
+        has = msgspec.to_builtins(report)
+        options = {key: has[key] for key in has if isinstance(has[key], int | float | str)}
+        rows = {key: value for key, value in options.items() if key not in ("schema", "command")}
+        ending = [repeat(report.command), environment(report.environment | rows)]
+        return page(kind, heading or f"The result of {kind}", [], [*parts, *ending])
+
     async def run(self) -> None:
         """Measure; raises what `measure` raises."""
         await self.measure()
@@ -148,6 +163,7 @@ class Lab:
 
     def show(self, row: RenderableType) -> None:
         """Show a piece of the result before the end."""
+        self.shown.append(row)
         if self.narrator is not None:
             self.narrator.show(row)
 
@@ -181,7 +197,9 @@ def carry_out(lab: Lab, documents: Documents | None = None) -> int:
             print(f"stopped: {error}", file=sys.stderr)
     report = lab.report()
     console.print(lab.render(report))
-    documents.write({"--json": lambda: indented_json(report)})
+    documents.write(
+        {"--json": lambda: indented_json(report), "--html": lambda: lab.to_html(report)}
+    )
     return ExitCode.of(report.passed, complete=report.complete)
 
 

@@ -125,15 +125,14 @@ class Capacity(Lab):
         return probe
 
 
-def heading(mode: str, limit_ms: float, seconds: float) -> Text:
+def heading(mode: str, limit_ms: float, seconds: float) -> Group:
     """What stands above the probes."""
-    text = Text(
+    text = (
         f"{mode}: which steady rate keeps delivery p95 within {limit_ms:g} ms and loses nothing? "
-        f"Probes of {seconds:g} s\n",
-        style="bold",
+        f"Probes of {seconds:g} s"
     )
     ruler = f"{'rate/s':>10}  {'delivery p95':>12}  {'0':<{BAR_WIDTH - 1}}limit"
-    return text.append(ruler + "  verdict", style="bold")
+    return Group(Text(text, style="bold"), Text(ruler + "  verdict", style="bold"))
 
 
 def row(probe: Probe, limit_ms: float) -> Text:
