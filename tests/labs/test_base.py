@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,14 @@ from typing import Annotated
 import msgspec
 import pytest
 from rich.console import RenderableType
+from rich.text import Text
 
 from chatlab.bench.documents import Documents
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.cli.app import LABS
 from chatlab.cli.labs import declared, load
 from chatlab.errors import UsageError
+from chatlab.labs import screen
 from chatlab.labs.base import Lab, LabReport, Option, about, carry_out
 from tests.support.command_line import run_here
 
@@ -74,6 +77,32 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
     assert (report["rounds"], report["complete"]) == (1, False)
     assert report["schema"] == "chatlab.made-up/1"
     assert report["environment"]["python"]
+
+
+def test_a_lab_is_written_as_a_page_with_real_headings_tables_and_colours(tmp_path: Path) -> None:
+    made = screen.table("mode", "lost")
+    made.add_row("naive <b>", Text("3", "bold red"))
+    bars = screen.chart([("a", 8.0, "8"), ("b", 2.0, "2")], 8)
+    lab = MadeUp()
+    parts: list[RenderableType] = [screen.title("What is lost", complete=True), made]
+    parts += [Text("\nIn bars", style="bold"), bars, Text(), Text("Counted.", "dim")]
+    lab.shown = [*parts, Text("  x    1 of 2"), Text("  yy  13 of 2")]
+    path = tmp_path / "result.html"
+    assert carry_out(lab, Documents({"--html": path})) == 0
+
+    page = path.read_text("utf-8")
+    assert "<h1>What is lost</h1>" in page
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [
+        *("Result", "In bars", "Notes", "Repeat it", "Environment")
+    ]
+    assert '<th scope="col" class="">lost</th>' in page
+    assert '<th scope="row" class="left">naive &lt;b&gt;</th>' in page
+    assert '<td class=""><span class="bad strong">3</span></td>' in page
+    assert [float(one) for one in re.findall(r"width:([\d.]+)ch", page)] == [8, 2]
+    assert '<p><span class="soft">Counted.</span></p>' in page
+    assert "<pre>  x    1 of 2<br>  yy  13 of 2</pre>" in page
+    assert "<p>2 measured</p>" in page
+    assert '<th scope="row">rounds</th><td>2</td>' in page
 
 
 def test_a_mistake_of_the_users_is_not_taken_for_a_failing_server() -> None:

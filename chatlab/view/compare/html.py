@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from chatlab.bench.report import Report
 from chatlab.view.compare import charts_by_mode, charts_by_round, claims, table
 from chatlab.view.compare.chart import Chart, colours, in_order
+from chatlab.view.compare.headlines import headlines
 from chatlab.view.page.drawing import drawn, swatch
 from chatlab.view.page.shell import Section, environment, page, repeat, section, text, wide
 
 CHARTS = in_order([*charts_by_round.CHARTS, *charts_by_mode.CHARTS])
+TONES = {"better": "good", "worse": "warn", "unsafe": "bad"}
 CHART_ID = "chart-"
 METRICS = {
     "throughput_per_s": "delivered per second",
@@ -34,6 +36,14 @@ def _lead(report: Report) -> Iterator[str]:
         yield f'<p class="caution" role="note"><strong>{text(name)}</strong>: {text(why)}.</p>'
     if not report.modes:
         yield "<p>Nothing was measured: stopped before the first round ended.</p>"
+        return
+    yield '<dl class="first">'
+    for line in headlines(report):
+        if line.label:
+            yield f"<dt>{line.label}</dt>"
+        if not line.text.startswith(" "):  # what a verdict needs besides stands in its section
+            yield f'<dd class="{TONES.get(line.tone, "")}">{text(line.text)}</dd>'
+    yield "</dl>"
 
 
 def _sections(report: Report) -> Iterator[Section]:
