@@ -25,9 +25,10 @@ from chatlab.chat.protocol import (
     encode,
 )
 from chatlab.cli.chat_talk import Talk
-from chatlab.cli.terminal import HELD_S, ChatScreen
+from chatlab.cli.terminal import CROWD_BURST, CROWD_PER_S, HELD_S, ChatScreen, Crowd
 from chatlab.data.records import Message
 from chatlab.view import chat as view
+from tests.support.parts import FakeClock
 
 TODAY = date(2026, 1, 1)
 
@@ -120,6 +121,16 @@ async def test_a_message_without_a_trace_is_shown_after_a_moment(alice: Person) 
     assert alice.shown() == ["alice: one  []", "bob: hi"]
     alice.hears(trace(1))
     assert alice.shown() == []
+
+
+def test_a_crowd_is_shown_in_part_and_counted_and_few_are_shown_all() -> None:
+    crowd = Crowd(clock := FakeClock())
+    assert [crowd.lets_through() for _ in range(100)].count(True) == CROWD_BURST
+    assert crowd.left_out() == 100 - CROWD_BURST
+    for _ in range(100):
+        clock.advance(1 / CROWD_PER_S)
+        assert crowd.lets_through()
+    assert crowd.left_out() == 0
 
 
 def test_messages_that_did_not_come_back_are_counted_by_what_their_acks_promised() -> None:

@@ -178,7 +178,7 @@ class Talk:
         line = view.message_line(frame, date.today())
         own = self.own.back(frame) if frame.sender == self._user else None
         if own is None:
-            self._screen.show(line)
+            self._screen.show_other(line)
             return
         self._traced[own.ref] = own.back_ms
         width = self._screen.width

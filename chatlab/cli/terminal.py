@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
@@ -17,10 +18,42 @@ from chatlab.chat.protocol import Ref
 
 PIPED_LINES_MAX = 100
 NO_WIDTH = 10_000
+CROWD_BURST = 10
+CROWD_PER_S = 1.0
+CROWD_TOLD_EACH_S = 3.0
 DRAWING_S = 0.02
 HELD_S = 0.15
 """How long an own message waits on its way to the screen for its trace, so that the two stand
 together."""
+
+
+class Crowd:
+    """Leaves out most messages of others while there are too many to read: else a load scrolls
+    one's own away before one has seen them.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._may_show, self._since = float(CROWD_BURST), clock()
+        self._left_out = 0
+
+    def lets_through(self) -> bool:
+        """Whether to show one more message; if not, it is counted."""
+        now = self._clock()
+        self._may_show = min(CROWD_BURST, self._may_show + (now - self._since) * CROWD_PER_S)
+        self._since = now
+        shown = self._may_show >= 1
+        self._may_show -= shown
+        self._left_out += not shown
+        return shown
+
+    def left_out(self) -> int:
+        """How many messages were not let through since the last call."""
+        count, self._left_out = self._left_out, 0
+        return count
 
 
 class ChatScreen:
@@ -30,6 +63,8 @@ class ChatScreen:
         term = os.environ.get("TERM", "dumb")
         plain = term == "dumb" or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
         self._styled = not plain
+        self._crowd = Crowd() if sys.stdout.isatty() else None
+        self._telling = False  # of what the crowd said
         self._held: list[str] = []
         self._waiting: dict[Ref, int] = {}  # the index of its line in `_held`
 
@@ -53,6 +88,19 @@ class ChatScreen:
             self._held.append(text)
         else:
             print(text, flush=True)
+
+    def show_other(self, text: str) -> None:
+        """Print a message of somebody else's, unless there are too many for a terminal."""
+        if self._crowd is None or self._crowd.lets_through():
+            self.show(text)
+        elif not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_later(CROWD_TOLD_EACH_S, self._tell_left_out)
+
+    def _tell_left_out(self) -> None:
+        self._telling = False
+        if self._crowd is not None and (count := self._crowd.left_out()):
+            self.show(self.dim(f"  ... and {count:,} more messages of others"))
 
     def show_until_traced(self, ref: Ref, text: str) -> None:
         """Show an own message, and keep its place for its trace."""
