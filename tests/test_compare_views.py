@@ -381,7 +381,12 @@ def test_no_color_means_no_colour_and_a_pipe_gets_no_codes(no_color: str, monkey
 def test_the_page_has_every_section_and_each_chart_its_reading_and_its_figures_in_words() -> None:
     parsed = page(a_report())
     headings = (
-        *("Verdict", "Can the instrument be trusted?", "Speed, cost and truth", "Charts"),
+        *(
+            "The verdict in full",
+            "Can the instrument be trusted?",
+            "Speed, cost and truth",
+            "Charts",
+        ),
         *("Audit: what became of every message", "Repeat it", "Environment"),
         *(one.title for one in CHARTS),
     )
@@ -564,7 +569,9 @@ def test_text_has_contrast_enough_in_both_schemes() -> None:
     for scheme in schemes:
         pairs = [(ink, back) for ink in ("text", "soft", "link") for back in ("page", "card")]
         pairs += [
-            (ink, back) for ink in ("good", "warn", "bad") for back in ("page", f"{ink}-back")
+            (ink, back)
+            for ink in ("good", "warn", "bad")
+            for back in ("page", "card", f"{ink}-back")
         ]
         for ink, back in pairs:
             dark, light = sorted(luminance(scheme[one]) for one in (ink, back))

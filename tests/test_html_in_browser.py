@@ -60,6 +60,34 @@ def test_the_page_draws_every_chart_and_asks_nobody(measured: Measured, tmp_path
     assert [one for one in addresses if not one.startswith(("data:", "#"))] == []
 
 
+def test_a_switch_shows_the_other_axis_and_what_is_too_wide_says_so(
+    measured: Measured, tmp_path: Path
+) -> None:
+    """A script of the test's own presses a button, where the page's policy would not let it."""
+    many = {f"{name}+{n}": mode for n in range(9) for name, mode in measured.report.modes.items()}
+    source = to_html(msgspec.structs.replace(measured.report, modes=many, comparisons=[]))
+    page = tmp_path / "page.html"
+    press = "document.querySelector('.switches button').click()"
+    open_to_all = source.replace("Content-Security-Policy", "x-nothing")
+    page.write_text(f"{open_to_all}<script>{press}</script>", encoding="utf-8")
+
+    dom, console = opened(page, tmp_path / "profile")
+    before, after = (
+        re.findall(r"<(div class=.view[^>]*|button[^>]*axis[^>]*)>", one) for one in (source, dom)
+    )
+    changed = [
+        now
+        for old, now in zip(before, after, strict=True)
+        if ("hidden" in old) != ("hidden" in now)
+    ]
+
+    assert console == []
+    assert len(changed) == 2, "one view is hidden in place of another"
+    assert ["hidden" in one for one in changed].count(True) == 1
+    assert '<p class="hint" aria-hidden="true">' in dom
+    assert '<p class="hint" hidden="" aria-hidden="true">' in dom
+
+
 def test_the_browser_tells_of_a_script_that_fails_and_of_a_request(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     policy = '<meta http-equiv="Content-Security-Policy" content="img-src \'none\'">'

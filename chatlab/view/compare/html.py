@@ -48,7 +48,7 @@ def _lead(report: Report) -> Iterator[str]:
 
 def _sections(report: Report) -> Iterator[Section]:
     if report.modes:
-        yield section("Verdict", _verdict(report))
+        yield section("The verdict in full", _verdict(report))
         yield section("Can the instrument be trusted?", _trust(report))
         yield section("Speed, cost and truth", _figures(report))
         titles = {CHART_ID + chart.key: chart.title for chart in CHARTS}
