@@ -13,28 +13,38 @@ The messages are part of the product: each says what was found, what was expecte
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code says to the shell, to a script, or to CI: one name for each."""
+    """What a command's exit code says to the shell, to a script, or to CI: one name for each.
 
-    OK = 0
-    """The command did what it was asked, and found nothing wrong."""
-    NOT_CLEAN = 1
-    """It ran to its end and found something wrong: a failed check, an audit that is not clean,
-    damage, unsaved messages, a server that ended the connection."""
-    USAGE = 2
-    """A mistake in what the user asked; one line on standard error says which."""
-    SOFTWARE = 70
-    """Code that is not chatlab's (a learner's part) ended or blocked the process: `EX_SOFTWARE`
-    of sysexits.h."""
-    NOT_TRUSTED = 98
-    """With `--strict`: a check of the instrument failed, so no figure should be relied on."""
-    THRESHOLD_MISSED = 99
-    """A `--fail-if` holds, or its figure was not measured: the code that k6 uses, too."""
-    INTERRUPTED = 130
-    """It stopped before its end, by Ctrl-C (128 + SIGINT), at its deadline, or because a
-    server failed."""
+    Attributes:
+        meaning: for people, as `chatlab help exit-codes` shows it.
+    """
+
+    meaning: str
+
+    def __new__(cls, number: int, meaning: str) -> Self:
+        """A member: its number is its value."""
+        code = int.__new__(cls, number)
+        code._value_, code.meaning = number, meaning
+        return code
+
+    OK = 0, "it did what it was asked, and found nothing wrong"
+    NOT_CLEAN = (
+        1,
+        "it found something wrong: a failed check, an audit that is not clean, a promise broken, "
+        "damage, unsaved messages, a connection that the server ended",
+    )
+    USAGE = 2, "it cannot do what it was asked; one line on standard error says why"
+    # EX_SOFTWARE of sysexits.h.
+    SOFTWARE = 70, "a part of your own ended or blocked the process"
+    NOT_TRUSTED = 98, "with --strict: a check of the instrument failed; rely on no figure"
+    # The code that k6 uses, too.
+    THRESHOLD_MISSED = 99, "a --fail-if holds, or its figure was not measured"
+    # 128 + SIGINT.
+    INTERRUPTED = 130, "it stopped before its end: Ctrl-C, its deadline, or a server that failed"
 
     @classmethod
     def of(cls, clean: bool, *, complete: bool = True) -> ExitCode:

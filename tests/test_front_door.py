@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from chatlab import __version__
+from chatlab import __version__, cli
+from chatlab.cli.help import EXAMPLES, first_sentence
+from chatlab.errors import ExitCode
 from tests.support.command_line import run, run_here
 from tests.support.commands import COMMANDS, LISTED
 
@@ -83,21 +88,63 @@ def test_help_lists_every_command_and_that_of_a_command_its_options(
     monkeypatch.setenv("COLUMNS", "200")
     done = run_here(*command.split(), "--help")
     assert done.code == 0
-    assert "Usage" in done.out
+    assert "Usage" in done.out or command == ""
     assert [name for name in names if not re.search(rf"(?<!\w){name}\b", done.out)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_listed_with_the_first_paragraph_of_its_help(name: str) -> None:
-    first, *_ = COMMANDS[name].help.split("\n\n")
-    assert LISTED[name].help == " ".join(first.split())
+    assert first_sentence(LISTED[name].help) == first_sentence(COMMANDS[name].help)
 
 
-def test_the_help_imports_no_command() -> None:
-    code = (
-        "import sys, chatlab.cli.app; print(*(m for m in sys.modules if m.startswith('chatlab.')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+WIDE_AS_USUAL = os.environ | {"COLUMNS": "80"}
+PRINT_IMPORTED = """
+import sys
+from chatlab.cli.app import app
+app(["--help"], standalone_mode=False)
+print(*(name for name in sys.modules if name.startswith("chatlab.")), file=sys.stderr)
+"""
 
-    used = ("chatlab.cli", "chatlab.cli.app", "chatlab.errors")
-    assert set(done.stdout.split()) == set(used)
+
+def test_the_front_page_fits_a_screen_and_imports_no_command() -> None:
+    words = [sys.executable, "-c", PRINT_IMPORTED]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=WIDE_AS_USUAL)
+    used = ("chatlab.cli", "chatlab.cli.app", "chatlab.cli.help", "chatlab.errors")
+    assert set(done.stderr.split()) == set(used)
+    lines = done.stdout.splitlines()
+    assert (len(lines) <= 45, lines[2]) == (True, "Start here")
+    headings = [line for line in lines if re.match(r"\w.*[^ ]$", line)][2:]
+    assert headings == ["Run", "Measure", "Learn", "Look inside", "Teach", "More"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_chatlab_alone_and_chatlab_help_show_the_front_page() -> None:
+    assert run_here() == run_here("help") == run_here("--help")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_ends_with_examples_that_can_be_typed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run_here("help", name)
+    assert (shown.code, shown.out) == run_here(name, "--help")[:2]
+    examples = shown.out.partition("\nExamples\n")[2].strip().splitlines()
+    assert len(examples) == len(EXAMPLES[name]) > 0
+    for example in EXAMPLES[name]:
+        first, command, *words = shlex.split(re.sub(r" > \w+\.json$", "", example))
+        assert (first, command) == ("chatlab", name)
+        entry = COMMANDS[name]
+        if words and words[0] in getattr(entry, "commands", {}):
+            entry = entry.commands[words.pop(0)]
+        if "--help" not in words:
+            entry.make_context(name, words)
+
+
+def test_the_guide_and_the_help_list_every_exit_code() -> None:
+    rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
+    guide = (Path(cli.__path__[0]).parent / "bench" / "README.md").read_text("utf-8")
+    table = guide.partition("| exit code | meaning |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == rows
+    said = " ".join(run_here("help", "exit-codes").out.split())
+    assert [code.meaning for code in ExitCode if f"{code.value} {code.meaning}" not in said] == []

@@ -15,63 +15,59 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from chatlab.errors import ChatlabError, ExitCode
 
-COMMANDS: dict[str | None, str] = {
-    None: """
+COMMANDS = {
+    "Run": """
 serve        serve:serve            Start the chat server and watch it work.
-chat         chat:chat              Chat in a terminal, and see how long each of your messages
-                                    takes, and where that time goes.
-top          clients:top            Attach the live dashboard to a running server. q or Ctrl-C
-                                    detaches; the server goes on.
-load         clients:load           Send planned messages to a running server, and measure acks and
-                                    deliveries.
-compare      compare:compare        Race modes side by side, and audit that none cheated.
-modes        serve:modes            Print every mode's line-up: which part plays each role, and what
-                                    an ack means.
-data         data:app               Look at what lies in a data folder, and move messages in and
-                                    out.
+chat         chat:chat              Chat in a terminal, and see where the time of a message goes.
+top          clients:top            Attach the live dashboard to a running server.
+load         clients:load           Put load on a running server, and measure what becomes of it.
 """,
-    "Course": """
-check        course:check           Check your file of an exercise, and show what to look at next.
-hint         course:hint            Show a hint; each call shows one more: a nudge, a direction,
-                                    nearly the answer.
-solution     course:solution        Show a solution, why it works and what it costs: the reward for
-                                    passing.
-reset        course:reset           Restore the starter of an exercise. Your file is kept in
-                                    .chatlab/backups.
-replay       course:replay          Run one check again, exactly as it failed, and tell the whole
-                                    story.
-list         course:list_exercises  List all exercises: points, what has passed, and which one is
-                                    next.
+    "Measure": """
+compare      compare:compare        Race modes side by side, and audit that none cheated.
+""",
+    "Learn": """
 learn        learn:app              Do the course: checks your file each time you save it.
-                                    `chatlab learn init` makes a copy.
+list         course:list_exercises  List the exercises: points, what has passed, and what is next.
+check        course:check           Check your file of an exercise, and show what to look at next.
+hint         course:hint            Show a hint; each call shows one more.
+replay       course:replay          Run a check again, just as it failed, and tell its story.
+solution     course:solution        Show a solution, why it works and what it costs.
+reset        course:reset           Restore the starter of an exercise.
+""",
+    "Look inside": """
+modes        serve:modes            Print every mode's line-up of parts, and what an ack means.
+data         data:app               Look into a data folder, and move messages in and out.
+""",
+    "Teach": """
 course       course_teach:app       For teachers: test the course, show wrong answers.
 """,
 }
-"""By the heading under which `chatlab --help` lists them: a command's name; the module here and the
-attribute in it that is its function, or a `Typer` with commands of its own; and the first paragraph
+"""By the panel of `chatlab --help` that lists them: a command's name; the module here and the
+attribute in it that is its function, or a `Typer` with commands of its own; and the first sentence
 of its help."""
 
 LABS = {
-    "growth": "See what a long history does to the price of a message.",
-    "tune": "Find a good batch size and flush interval, and see why others are worse.",
     "capacity": "Find the highest steady rate that a mode keeps up with.",
+    "growth": "See what a long history does to the price of a message.",
+    "tune": "Find a good batch size and flush interval.",
+    "plug": "Kill a server under load, and see what it acked and lost.",
     "pitfalls": "Make five famous mistakes, and cure each by one flag.",
-    "plug": "Kill a server under load, and see which of the messages that it acked are gone.",
-    "crash": "Kill servers and cut their power, and see what is left of what they acked.",
+    "crash": "Kill servers, cut their power, and audit what they had acked.",
     "compression": "See how many bytes compression saves, and what they cost.",
-    "rungs": "Measure what the upper rungs promise, and say which promises are kept.",
-    "generator": "Measure the load generator itself, against a server that does next to nothing.",
-    "watching": (
-        "Measure what the live dashboard costs: the same load with it and without it, in turn."
-    ),
+    "rungs": "Measure whether the fastest modes keep what they promise.",
+    "generator": "Measure how fast the load generator itself is.",
+    "watching": "Measure what the live dashboard costs.",
     "query_plan": "See what an index does: the history query with it and without it, measured.",
 }
 """What one sees in each lab: a sentence by the name of its folder."""
+
+_MEASURING_LABS = {"capacity", "growth", "tune"}
+"""Those that measure modes; the others look inside."""
 
 _STYLE: dict[str, Any] = {
     "add_completion": False,
@@ -80,12 +76,22 @@ _STYLE: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
+
+class FrontDoor(TyperGroup):
+    """`chatlab --help`: where to start, and every command on one line."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        from chatlab.cli.help import print_front_page
+
+        print_front_page(self.commands)
+
+
 app = typer.Typer(
     name="chatlab",
     help="See, do and prove server performance: one chat server, interchangeable parts, an honest "
     "benchmark.",
-    no_args_is_help=True,
-    **_STYLE,
+    cls=FrontDoor,
+    **_STYLE | {"add_completion": True},
 )
 
 
@@ -97,7 +103,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         try:
-            app()
+            app(prog_name="chatlab")
         finally:
             sys.stdout.flush()
     except ChatlabError as error:
@@ -122,22 +128,43 @@ class LazyCommand(TyperCommand):
         found = getattr(import_module(f"chatlab.cli.{module}"), attribute)
         alone = typer.Typer(**_STYLE)
         if isinstance(found, typer.Typer):
-            alone.add_typer(found, name=self.name)
+            alone.add_typer(found, name=self.name, cls=_ShownGroup)
         else:
-            alone.command(self.name)(found)
+            alone.command(self.name, cls=_ShownCommand)(found)
         return get_group(alone).commands[str(self.name)]  # type: ignore[return-value]
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         return self.load().make_context(*args, **more)
 
 
+class _WithExamples:
+    """A command whose help ends with examples."""
+
+    name: str | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from chatlab.cli.help import print_examples
+
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+        print_examples(str(self.name))
+
+
+class _ShownCommand(_WithExamples, TyperCommand):
+    pass
+
+
+class _ShownGroup(_WithExamples, TyperGroup):
+    pass
+
+
 def _stub() -> None:
     """Never called: `LazyCommand.make_context` puts the command itself in its place."""
 
 
-def _list(panel: str | None, name: str, target: str, *help_words: str) -> None:
+def _list(panel: str, name: str, target: str, *help_words: str, hidden: bool = False) -> None:
     kind = type("LazyCommand", (LazyCommand,), {"target": target})
-    app.command(name, cls=kind, help=" ".join(help_words), rich_help_panel=panel)(_stub)
+    help_text = " ".join(help_words)
+    app.command(name, cls=kind, help=help_text, rich_help_panel=panel, hidden=hidden)(_stub)
 
 
 for _panel, _rows in COMMANDS.items():
@@ -145,11 +172,14 @@ for _panel, _rows in COMMANDS.items():
         _list(_panel, *_row.split())
 for _name, _summary in LABS.items():
     if _name != "query_plan":  # this is `chatlab data explain`
-        _list("Labs", _name, f"labs:{_name}", _summary)
+        _panel = "Measure" if _name in _MEASURING_LABS else "Look inside"
+        _list(_panel, _name, f"labs:{_name}", _summary)
+_list("", "help", "help:help_", "Explain a command, with examples.", hidden=True)
 
 
 @app.callback(invoke_without_command=True)
 def _root(
+    ctx: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
@@ -157,3 +187,5 @@ def _root(
 
         print(f"chatlab {__version__}")
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())

@@ -30,7 +30,7 @@ def chat(
     ),
     room: str = typer.Option("general", "--room", "-r", help="The room to enter."),
 ) -> None:
-    """Chat in a terminal, and see how long each of your messages takes, and where that time goes.
+    """Chat in a terminal, and see where the time of a message goes.
 
     Open two terminals with two names and talk; then start `chatlab load --scenario class` in a
     third one and feel the lag. /help lists the commands.

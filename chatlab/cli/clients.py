@@ -59,7 +59,7 @@ def load(
     seed: int = SEED,
     json: Path | None = JSON,
 ) -> None:
-    """Send planned messages to a running server, and measure acks and deliveries.
+    """Put load on a running server, and measure what becomes of it.
 
     Latency counts from the planned time of each message, so that a slow server cannot slow down
     the measurement. Ctrl-C keeps what was measured so far.

@@ -141,7 +141,7 @@ def replay(
     ),
     course: Path | None = COURSE,
 ) -> None:
-    """Run one check again, exactly as it failed, and tell the whole story.
+    """Run a check again, just as it failed, and tell its story.
 
     Exit code: 0 if it passes now, 1 if it still fails, 2 for a mistake in the command.
     """
@@ -176,7 +176,7 @@ def _what_to_replay(
 
 
 def list_exercises(course: Path | None = COURSE) -> None:
-    """List all exercises: points, what has passed, and which one is next."""
+    """List the exercises: points, what has passed, and what is next."""
     opened = open_course(course)
     show(listing.exercises(opened.exercises, opened.progress))
     opened.say_notes()
@@ -189,7 +189,7 @@ def hint(
     ),
     course: Path | None = COURSE,
 ) -> None:
-    """Show a hint; each call shows one more: a nudge, a direction, nearly the answer."""
+    """Show a hint; each call shows one more. A nudge, a direction, nearly the answer."""
     opened = open_course(course)
     exercise = opened.exercise(name)
     total = len(exercise.spec.hints)
@@ -209,7 +209,7 @@ def solution(
     give_up: bool = flag("--give-up", "Show it before you have passed; this is recorded."),
     course: Path | None = COURSE,
 ) -> None:
-    """Show a solution, why it works and what it costs: the reward for passing."""
+    """Show a solution, why it works and what it costs. It is the reward for passing."""
     from chatlab.view.course.texts import MarkdownText
 
     opened = open_course(course)

@@ -21,7 +21,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.
 StoreName = Literal["journal", "sqlite", "json"]
 
 app = typer.Typer(
-    help="Look at what lies in a data folder, and move messages in and out.", no_args_is_help=True
+    help="Look into a data folder, and move messages in and out.", no_args_is_help=True
 )
 
 

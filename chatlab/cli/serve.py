@@ -86,7 +86,7 @@ def serve(
 
 
 def modes() -> None:
-    """Print every mode's line-up: which part plays each role, and what an ack means."""
+    """Print every mode's line-up of parts, and what an ack means."""
     from chatlab.view.modes import print_modes
 
     print_modes()
