@@ -184,6 +184,10 @@ TOO_FEW: dict[str, tuple[dict[str, Any], list[str]]] = {
             "help: chatlab compare naive optimized --json out.json --rounds 12",
         ],
     ),
+    "one, and it was invalid": (
+        {"rounds": ALL_SPOILED[:1], "ratio": None, "command": "chatlab compare --rounds 1"},
+        ["no valid rounds to compare", "help: chatlab compare "],
+    ),
     "all invalid": (
         {"rounds": ALL_SPOILED, "ratio": None, "command": f"{ASKED} --rate 900 --in-flight 8"},
         [
@@ -214,6 +218,16 @@ def test_too_few_rounds_say_how_many_count_why_and_what_would_help(view: View, c
     )
     shown = " ".join(view(report).replace("\\", "").split()) + " "
     assert [words for words in said if words not in shown] == []
+    assert ("--rate" in shown.partition("help:")[2][:90]) is (case == "all invalid")
+
+
+def test_what_holds_for_all_claims_is_said_once_on_the_terminal() -> None:
+    names = ("naive", "optimized", "journal")
+    modes = dict(zip(names, [a_mode(rounds=ALL_SPOILED), a_mode(), a_mode()], strict=True))
+    unknown = [compared(name, "unknown", ratio=None, low=None) for name in names[1:]]
+    shown = text(a_report(modes, comparisons=unknown))
+    assert shown.count("no valid rounds to compare") == 2
+    assert shown.count("5 of 5 rounds of naive invalid") == shown.count("this would help") == 1
 
 
 def verdict(name: str, **changes: Any) -> Report:

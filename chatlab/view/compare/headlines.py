@@ -54,10 +54,13 @@ def headlines(report: Report) -> list[Headline]:
 
 
 def _verdicts(report: Report) -> _Lines:
+    said: set[str] = set()
     for claim in claims(report):
         yield f"{claim.mark} {claim.sentence}", claim.tone
         for note in claim.notes:
-            yield f"  {note}", "same"
+            if note not in said:  # the baseline's rounds are part of every claim
+                yield f"  {note}", "same"
+        said.update(claim.notes)
     if len(report.modes) == 1 and not report.comparisons:
         yield f"  {versus(report)}: name a second mode to compare it with", "same"
 

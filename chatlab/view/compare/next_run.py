@@ -14,6 +14,8 @@ from chatlab.bench.report import Comparison, Report
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 
 ROUNDS_MAX = 1_000
+ROUNDS_TO_GIVE_UP = 3
+"""Without one that counts: fewer may have met a busy moment of the machine."""
 
 
 def valid_pairs(comparison: Comparison, report: Report) -> int:
@@ -36,7 +38,7 @@ def command(comparison: Comparison, report: Report) -> str:
     rounds = min(ROUNDS_MAX, ceil(ROUNDS_FOR_A_CLAIM * done / pairs)) if pairs else report.rounds
     # The usual number need not be named.
     words += ["--rounds", str(rounds)] if rounds > ROUNDS_FOR_A_CLAIM else []
-    if not pairs:
+    if not pairs and done >= ROUNDS_TO_GIVE_UP:
         words = _without(words, {"--rate": 1, "--rate-end": 1, "--in-flight": 1})
         words += ["--rate", f"{_lighter_per_s(report):g}"]
     return shlex.join(words)
