@@ -81,7 +81,7 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
 
 def test_a_lab_is_written_as_a_page_with_real_headings_tables_and_colours(tmp_path: Path) -> None:
     made = screen.table("mode", "lost")
-    made.add_row("naive <b>", Text("3", "bold red"))
+    made.add_row("naive <b>", Text("3", "bold strike red"))
     bars = screen.chart([("a", 8.0, "8"), ("b", 2.0, "2")], 8)
     lab = MadeUp()
     parts: list[RenderableType] = [screen.title("What is lost", complete=True), made]
@@ -97,7 +97,7 @@ def test_a_lab_is_written_as_a_page_with_real_headings_tables_and_colours(tmp_pa
     ]
     assert '<th scope="col" class="">lost</th>' in page
     assert '<th scope="row" class="left">naive &lt;b&gt;</th>' in page
-    assert '<td class=""><span class="bad strong">3</span></td>' in page
+    assert '<td class=""><span class="bad strong gone">3</span></td>' in page
     assert [float(one) for one in re.findall(r"width:([\d.]+)ch", page)] == [8, 2]
     assert '<p><span class="soft">Counted.</span></p>' in page
     assert "<pre>  x    1 of 2<br>  yy  13 of 2</pre>" in page

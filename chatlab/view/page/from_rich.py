@@ -127,6 +127,7 @@ def _classes(style: Style | None) -> str:
         return ""
     found = [COLOURS.get(style.color.name, "")] if style.color else []
     found += ["strong"] * bool(style.bold) + ["soft"] * bool(style.dim)
+    found += ["gone"] * bool(style.strike)
     return " ".join(filter(None, found))
 
 
