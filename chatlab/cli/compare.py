@@ -22,12 +22,15 @@ from chatlab.cli.options import (
     DISK,
     FAULT,
     JSON,
+    OUTPUT,
     SCENARIO,
     SEED,
+    THE_LOAD,
     argument,
     asks_for_mine,
     check_modes,
     command_line,
+    complete_mode,
     flag,
     option,
     with_groups,
@@ -45,10 +48,15 @@ from chatlab.view.compare.terminal import render
 @with_groups
 def compare(
     modes: list[str] | None = argument(
-        None, "MODES", "Line-ups to race; the first is the baseline. \\[default: naive optimized]"
+        None,
+        "MODES",
+        "Line-ups to race; the first is the baseline. \\[default: naive optimized]",
+        autocompletion=complete_mode,
     ),
     scenario: Scenario = SCENARIO,
-    history: int | None = option(None, "N", "Messages in the data folder before the start.", min=0),
+    history: int | None = option(
+        None, "N", "Messages in the data folder before the start.", min=0, **THE_LOAD
+    ),
     rounds: int | None = option(
         None,
         "N",
@@ -75,17 +83,19 @@ def compare(
         "planned", "CLOCK", "planned, or send: also show what the clock that hides delay says."
     ),
     race: bool = flag("--race", "Run all modes at once, one round: to watch, not to measure."),
-    full: bool = flag("--full", "Show each file, each count of the audit, and a chart."),
-    no_live: bool = flag("--no-live", "A plain progress bar instead of the live view."),
-    explain: bool = flag("--explain", "Explain every row of the table, and measure nothing."),
+    full: bool = flag("--full", "Show each file, each count of the audit, and a chart.", **OUTPUT),
+    no_live: bool = flag("--no-live", "A plain progress bar instead of the live view.", **OUTPUT),
+    explain: bool = flag(
+        "--explain", "Explain every row of the table, and measure nothing.", **OUTPUT
+    ),
     fail_if: list[str] | None = option(
         None, "TEST", "Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable."
     ),
     strict: bool = flag("--strict", "Exit with 98 if a check of the instrument failed."),
     json: Path | None = JSON,
-    csv: Path | None = option(None, "FILE", "A row for each round."),
-    markdown: Path | None = option(None, "FILE", "The result as Markdown."),
-    html: Path | None = option(None, "FILE", "A page with charts."),
+    csv: Path | None = option(None, "FILE", "A row for each round.", **OUTPUT),
+    markdown: Path | None = option(None, "FILE", "The result as Markdown.", **OUTPUT),
+    html: Path | None = option(None, "FILE", "A page with charts.", **OUTPUT),
 ) -> None:
     """Race modes side by side, and audit that none cheated.
 

@@ -18,7 +18,7 @@ import typer
 
 from chatlab.bench.documents import Documents
 from chatlab.cli.app import LABS
-from chatlab.cli.options import HTML, JSON, check_modes, finite
+from chatlab.cli.options import HTML, JSON, check_modes, complete_mode, finite
 from chatlab.errors import UsageError
 from chatlab.labs.base import Lab, Option, carry_out
 
@@ -54,7 +54,8 @@ class Declared(NamedTuple):
             if self.many:
                 settings["help"] += f"  \\[default: {' '.join(default) or 'all'}]"
                 kind, default = list[str] | None, None
-            info = typer.Argument(**settings)
+            complete = complete_mode if option.kind == "modes" else None
+            info = typer.Argument(**settings, autocompletion=complete)
         elif self.many:
             kind, default = str, ",".join(f"{number:g}" for number in default)
             info = typer.Option(**settings)
@@ -86,7 +87,7 @@ def command_of(name: str) -> Callable[..., None]:
 
     def command(json: Path | None, html: Path | None, **given: Any) -> None:
         documents = Documents({"--json": json, "--html": html})
-        _run(lab, documents, {one: one.value(given[one.name]) for one in options})
+        _run(name, documents, {one: one.value(given[one.name]) for one in options})
 
     parameters = [one.parameter() for one in options]
     where = Parameter.KEYWORD_ONLY
@@ -149,7 +150,8 @@ def numbers(
     return tuple(sorted(found))
 
 
-def _run(lab: type[Lab], documents: Documents, values: dict[Declared, Any]) -> None:
+def _run(name: str, documents: Documents, values: dict[Declared, Any]) -> None:
+    lab = load(name)
     modes = [value for one, value in values.items() if one.option.kind == "modes"]
     line_ups = check_modes(*(modes[0] if modes and isinstance(modes[0], tuple) else modes))
     if lab.runs_parts and any(one.user_parts for one in line_ups):
@@ -159,7 +161,7 @@ def _run(lab: type[Lab], documents: Documents, values: dict[Declared, Any]) -> N
             sys.exit(user_parts.run_in_child())
     made = lab(**{one.name: value for one, value in values.items()})
     try:
-        code = carry_out(made, documents)
+        code = carry_out(made, documents, LABS[name])
     except SystemExit as error:  # a part of the user's own called it
         from chatlab.cli.user_parts import explain_exit
 

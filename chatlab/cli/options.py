@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, read_address
-from chatlab.bench.scenario import load, override
+from chatlab.bench.scenario import load, names, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
 
@@ -39,6 +39,20 @@ def finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is not a finite number")
     return value
+
+
+def complete_mode(typed: str) -> list[str]:
+    """What a shell offers for the start of a mode: names; behind a `+`, parts and their choices."""
+    from chatlab.chat.modes import MODES, PARTS
+
+    before, plus, _ = typed.rpartition("+")
+    swaps = [f"{before}+{role}={name}" for role, choices in PARTS.items() for name in choices]
+    return [one for one in (swaps if plus else [*MODES, MINE]) if one.startswith(typed)]
+
+
+def complete_scenario(typed: str) -> list[str]:
+    """What a shell offers for the start of a scenario's name."""
+    return [name for name in names() if name.startswith(typed)]
 
 
 def option(default: Any, metavar: str, words: str, *flags: str, **more: Any) -> Any:
@@ -58,9 +72,9 @@ def argument(default: Any, metavar: str, words: str, **more: Any) -> Any:
     return typer.Argument(default, metavar=metavar, help=words, **more)
 
 
-def flag(name: str, words: str) -> Any:
+def flag(name: str, words: str, **more: Any) -> Any:
     """An option without a value: False where it is left out."""
-    return typer.Option(False, name, help=words)
+    return typer.Option(False, name, help=words, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +127,14 @@ def _knob_option(knob: Knob) -> inspect.Parameter:
     words = f"{knob.help} A number {knob.bounds}."
     name = f"--{knob.name}"
     return _option(
-        knob.field, float, knob.default, name, parser=knob.value, metavar=metavar, help=words
+        knob.field,
+        float,
+        knob.default,
+        name,
+        parser=knob.value,
+        metavar=metavar,
+        help=words,
+        rich_help_panel="Settings of its parts",
     )
 
 
@@ -132,15 +153,21 @@ _LOAD: list[tuple[str, str, Any, float, float | None, str]] = [
 """A field of a scenario, the option that overrides it, its type, its bounds, its help."""
 
 
+THE_LOAD: Any = {"rich_help_panel": "The load"}
+OUTPUT: Any = {"rich_help_panel": "What is written and shown"}
+TROUBLE: Any = {"rich_help_panel": "A worse disk"}
+
+
 def _load_options() -> Iterator[inspect.Parameter]:
     words = (
         "The load: midnight, class (50 people in the room general), steady, ramp, rooms, crowd, "
         "slow-readers, or a .toml file."
     )
-    yield _option("scenario", str, "midnight", "--scenario", metavar="NAME", help=words)
+    more = {"metavar": "NAME", "help": words, "autocompletion": complete_scenario}
+    yield _option("scenario", str, "midnight", "--scenario", **THE_LOAD, **more)
     for name, flag, kind, low, high, words in _LOAD:
         bounds = {"min": low, "max": high, "callback": finite if kind is float else None}
-        yield _option(name, kind | None, None, flag, metavar="N", help=words, **bounds)
+        yield _option(name, kind | None, None, flag, metavar="N", help=words, **bounds, **THE_LOAD)
 
 
 SCENARIO: Any = _Group(
@@ -170,16 +197,17 @@ SERVER: Any = _Group(
 )
 """The running server that a command talks to: an address that `read_address` made."""
 
-SEED: Any = option(1, "N", "The same seed gives the same messages.")
-JSON: Any = option(None, "FILE", "Everything measured, written to FILE; - is standard output.")
-HTML: Any = option(None, "FILE", "The result as one page, written to FILE; - is standard output.")
+SEED: Any = option(1, "N", "The same seed gives the same messages.", **THE_LOAD)
+JSON: Any = option(None, "FILE", "Everything measured; - is standard output.", **OUTPUT)
+HTML: Any = option(None, "FILE", "The result as one page; - is standard output.", **OUTPUT)
 FAULT: Any = option(
     None,
     "PLAN",
     "Let the disk fail: ERROR@N for the N-th write, ERROR@OPERATION:N+COUNT, or slow=20ms; several "
     "with commas. See the README.",
+    **TROUBLE,
 )
-DISK: Any = option(None, "NAME", "Simulate a slower disk: hdd or network.")
+DISK: Any = option(None, "NAME", "Simulate a slower disk: hdd or network.", **TROUBLE)
 COURSE: Any = option(
     None, "DIR", "The folder with exercises/ in it.  \\[default: the nearest around this one]"
 )

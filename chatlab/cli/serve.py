@@ -22,6 +22,7 @@ from chatlab.cli.options import (
     FAULT,
     SETTINGS,
     check_modes,
+    complete_mode,
     flag,
     option,
     with_groups,
@@ -39,6 +40,7 @@ def serve(
         "NAME, NAME+PART=IMPL or NAME+KNOB=VALUE; see chatlab modes.",
         "--mode",
         "-m",
+        autocompletion=complete_mode,
     ),
     host: str = option(
         "127.0.0.1", "ADDRESS", "Address to listen on. 0.0.0.0 opens it to your network."

@@ -168,7 +168,7 @@ class Lab:
             self.narrator.show(row)
 
 
-def carry_out(lab: Lab, documents: Documents | None = None) -> int:
+def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> int:
     """Print an estimate, measure, show the result, and write it; returns the exit code.
 
     Ctrl-C ends a lab early, with its servers stopped; so does a server or load generator that
@@ -176,6 +176,7 @@ def carry_out(lab: Lab, documents: Documents | None = None) -> int:
 
     Args:
         documents: where to write the report.
+        what: a sentence about what the lab does.
 
     Raises:
         UsageError: as `Lab.measure`.
@@ -187,7 +188,8 @@ def carry_out(lab: Lab, documents: Documents | None = None) -> int:
         console.print(shown)
         return ExitCode.OK
     seconds, amount = lab.estimate()
-    print(f"about {about(seconds)}: {amount}", file=sys.stderr, flush=True)
+    plan = f"{what} About {about(seconds)}: {amount}.".lstrip()
+    print(f"{plan} Ctrl-C stops early and shows what there is.", file=sys.stderr, flush=True)
     with Narrator(console) as lab.narrator:
         try:
             asyncio.run(lab.run())
