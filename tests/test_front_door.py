@@ -141,6 +141,25 @@ def test_the_help_of_a_command_ends_with_examples_that_can_be_typed(
             entry.make_context(name, words)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("comp", ["compare", "compression"]),
+        ("compare jour", ["journal"]),
+        ("serve -m naive+reader=t", ["naive+reader=ttl"]),
+        ("crash naive opt", ["optimized"]),
+        ("load --scenario cl", ["class"]),
+    ],
+)
+def test_a_shell_completes_commands_modes_and_scenarios(
+    typed: str, offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_CHATLAB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"chatlab {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    assert run_here().out.split() == offered
+
+
 def test_the_guide_and_the_help_list_every_exit_code() -> None:
     rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
     guide = (Path(cli.__path__[0]).parent / "bench" / "README.md").read_text("utf-8")

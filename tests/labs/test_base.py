@@ -71,11 +71,9 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
     assert carry_out(MadeUp(error=error), Documents({"--json": path}), "It tries.") == 130
 
     out, err = capsys.readouterr()
-    assert err.splitlines() == [
-        "It tries. About 2 minutes: 2 rounds. Ctrl-C stops early and shows what there is.",
-        "round 1",
-        said,
-    ]
+    plan, *then = err.splitlines()
+    assert plan.startswith("It tries. About 2 minutes: 2 rounds. Ctrl-C stops early")
+    assert then == ["round 1", said]
     assert "1 measured" in out
     report = msgspec.json.decode(path.read_bytes())
     assert (report["rounds"], report["complete"]) == (1, False)
