@@ -56,17 +56,21 @@ class _Chat:
         self._talk.enter(self._talk.room)
         typing = asyncio.ensure_future(self._read_lines())
         closed = asyncio.ensure_future(self._connection.closed.wait())
+        gone = asyncio.ensure_future(self._screen.gone.wait())
         try:
             with self._screen.during():
-                await asyncio.wait([typing, closed], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([typing, closed, gone], return_when=asyncio.FIRST_COMPLETED)
                 self._screen.close()
         finally:
             typing.cancel()
             await asyncio.wait([typing])
             closed.cancel()
+            gone.cancel()
             ended_by_server = self._connection.closed.is_set()
             await self._connection.close()
         complaint = self._why_it_ended() if ended_by_server else self._what_is_missing()
+        if self._screen.gone.is_set():
+            return ExitCode.OK
         if complaint:
             print(f"chatlab: {complaint}", file=sys.stderr)
         return ExitCode.of(not complaint)
@@ -92,7 +96,7 @@ class _Chat:
 
     async def _read_lines(self) -> None:
         """Hand each typed line on, until the end of the input."""
-        typed = sys.stdin.isatty()
+        typed = self._screen.has_prompt
         lines = typed_lines(lambda: self._talk.room) if typed else piped_lines()
         async for line in lines:
             if not self._talk.on_line(line.strip()):

@@ -57,9 +57,16 @@ class Crowd:
 
 
 class ChatScreen:
-    """Prints lines; holds them back for a moment while an own message waits for its trace."""
+    """Prints lines; holds them back for a moment while an own message waits for its trace.
+
+    Attributes:
+        has_prompt: whether lines are typed at a prompt below what is shown.
+        gone: set when nobody reads what is shown any more.
+    """
 
     def __init__(self) -> None:
+        self.has_prompt = sys.stdin.isatty() and sys.stdout.isatty()
+        self.gone = asyncio.Event()
         term = os.environ.get("TERM", "dumb")
         plain = term == "dumb" or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
         self._styled = not plain
@@ -80,14 +87,14 @@ class ChatScreen:
 
     def during(self) -> AbstractContextManager[None]:
         """Keeps the line that is being typed below what is printed."""
-        return patch_stdout(raw=True) if sys.stdin.isatty() else nullcontext()
+        return patch_stdout(raw=True) if self.has_prompt else nullcontext()
 
     def show(self, text: str) -> None:
         """Print a line, or several."""
         if self._waiting:
             self._held.append(text)
         else:
-            print(text, flush=True)
+            self._print(text)
 
     def show_other(self, text: str) -> None:
         """Print a message of somebody else's, unless there are too many for a terminal."""
@@ -126,7 +133,15 @@ class ChatScreen:
     def _forget(self, ref: Ref) -> None:
         if self._waiting.pop(ref, None) is not None and not self._waiting:
             held, self._held = self._held, []
-            print("\n".join(held), flush=True)
+            self._print("\n".join(held))
+
+    def _print(self, text: str) -> None:
+        if self.gone.is_set():
+            return
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # such as `| head`
+            self.gone.set()
 
 
 async def typed_lines(room: Callable[[], str]) -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from chatlab.chat.server.app import ChatServer
 from tests.support.chat_client import WAIT_S, new_contents, running
-from tests.support.command_line import command, ended, run, until
+from tests.support.command_line import command, ended, needs_signals, run, until
 
 
 async def test_the_last_line_before_the_end_of_the_input_is_said(tmp_path: Path) -> None:
@@ -108,3 +108,13 @@ async def test_a_connection_that_the_server_ends_is_explained_at_once(tmp_path: 
         async with asyncio.timeout(WAIT_S / 2):
             assert await first.wait() == 1
         assert "the server is stopping" in await until(first.stderr, "stopping")
+
+
+@pytest.mark.real
+@needs_signals
+async def test_a_reader_that_has_gone_ends_the_chat_in_silence(tmp_path: Path) -> None:
+    async with running("naive", tmp_path) as server, talking(server, "alice") as alice:
+        alice.stdout._transport.close()
+        alice.stdin.write(b"/help\n")
+        async with asyncio.timeout(WAIT_S):
+            assert (await alice.wait(), await alice.stderr.read()) == (0, b"")
