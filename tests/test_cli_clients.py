@@ -105,15 +105,16 @@ async def test_the_exit_code_says_whether_the_audit_is_clean(behaviour, expected
 
 @pytest.mark.real
 @needs_signals
-@pytest.mark.parametrize("by_ctrl_c", [True, False], ids=["Ctrl-C", "the server dies"])
-async def test_a_load_that_is_cut_off_keeps_what_was_measured(by_ctrl_c: bool, tmp_path) -> None:
+@pytest.mark.parametrize("by", ["Ctrl-C", "the server's death", "its deadline"])
+async def test_a_load_that_is_cut_off_keeps_what_was_measured(by: str, tmp_path) -> None:
     file = tmp_path / "result.json"
     server = await ServerProcess("naive", tmp_path / "data").__aenter__()
-    async with command("load", server.url, *LONG, "--json", str(file)) as process:
+    end = ["--deadline", "1"] if by == "its deadline" else []
+    async with command("load", server.url, *LONG, "--json", str(file), *end) as process:
         await until_accepted(server.url, 10)
-        if by_ctrl_c:
+        if by == "Ctrl-C":
             process.send_signal(signal.SIGINT)
-        else:
+        elif by == "the server's death":
             await server.kill()
         code, out, errors = await ended(process)
     await server.kill()
@@ -121,7 +122,8 @@ async def test_a_load_that_is_cut_off_keeps_what_was_measured(by_ctrl_c: bool, t
     assert "PARTIAL" in out, errors
     assert "Traceback" not in errors
     found = json.loads(file.read_bytes())
-    assert (found["complete"], found["interrupted"]) == (False, by_ctrl_c)
+    assert (found["complete"], found["interrupted"]) == (False, by != "the server's death")
+    assert found["at_deadline"] == (by == "its deadline")
     assert 1 <= found["audit"]["acked"] <= found["audit"]["sent"] < 10_000
 
 

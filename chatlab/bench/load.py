@@ -68,7 +68,7 @@ class Load:
             so that the server can count from there, too.
 
     Attributes:
-        let_in: set once the server has accepted a connection.
+        let_in: set once the first user is in its room.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class Load:
         # The answer that the set-up waits for: there is one at a time.
         self._answer: asyncio.Future[None] | None = None
         self._rooms_there: list[str] = []
+        self._joined = 0
         self._start = 0.0
         self.result = LoadResult(
             plan=list(plan),
@@ -163,12 +164,13 @@ class Load:
                 self.listener(user),
             )
             (self.connections if user < users else self._slow).append(connection)
-            self.let_in.set()
             await self._until_set_up(connection)
             room_id = self._room_id(user % rooms)
             if user < rooms and self.scenario.room is None:
                 await self._request(connection, CreateRoom(room_id=room_id, ref=SETUP))
             await self._request(connection, JoinRoom(room_id=room_id, ref=SETUP))
+            self._joined += 1
+            self.let_in.set()
 
     async def _measure(self) -> None:
         # A collection in the middle of a run would count as the server's delay.
@@ -296,7 +298,7 @@ class Load:
         if self.scenario.room is not None and not self.result.complete:
             with suppress(TimeoutError, UsageError):
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await self._leave_again(len(everyone))
+                    await self._leave_again(self._joined)
 
     async def _leave_again(self, users: int) -> None:
         """Take our users off a room that is not ours.
@@ -347,7 +349,9 @@ class Load:
                 case ErrorFrame() as frame:
                     self._on_error(frame, now_s)
                 case Welcome() as frame:
-                    self._rooms_there = [room.id for room in frame.rooms[:ROOMS_SHOWN_MAX]]
+                    # Those of other loads are not for people.
+                    rooms = [room.id for room in frame.rooms if not room.id.startswith("load-")]
+                    self._rooms_there = rooms[:ROOMS_SHOWN_MAX]
                     self._set_up()
 
         return on_frame

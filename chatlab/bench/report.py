@@ -191,8 +191,8 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         oldest_s: how long the oldest of them had waited.
         still_listed: users that could not be taken off the room that they had joined.
         recent: the latencies of the last ten seconds.
-        server_recent: the server's own figures for them; from the planned send if messages carry
-            it, else from their arrival.
+        server_recent: the server's own figures of its last ten seconds: from the planned send, or
+            from the arrival in a closed loop, which has none.
         io: what the server's files cost from the first message to the last; empty if unknown.
         audit: what became of the messages; `saved` is None: the server's files are not ours.
         refusals: error codes, and how often each came.
@@ -269,7 +269,7 @@ def load_report(
         oldest_s=result.oldest_s,
         still_listed=result.still_listed,
         recent=result.recent,
-        server_recent=_server_recent(result.after),
+        server_recent=_server_recent(result.after, scenario),
         io=result.io,
         audit=audit(result, run_id, None),
         refusals={code: codes.count(code) for code in sorted(set(codes))},
@@ -280,10 +280,10 @@ def load_report(
     )
 
 
-def _server_recent(server: Snapshot | None) -> RecentLatency:
+def _server_recent(server: Snapshot | None, scenario: Scenario) -> RecentLatency:
     """What a server says of its last ten seconds."""
     if server is None:
         return RecentLatency()
-    if server.ack_from_due_ms.n:
+    if scenario.in_flight is None:
         return RecentLatency(server.ack_from_due_ms, server.delivery_from_due_ms)
     return RecentLatency(server.ack_ms, server.delivery_ms)

@@ -52,7 +52,7 @@ def load(
     deadline: float | None = option(
         None,
         "SECONDS",
-        "Stop then, whatever is unanswered.  \\[default: four times the plan, at least 30 s more]",
+        "Stop then, whatever is missing.  \\[default: four times the plan, at least 30 s more]",
         min=1,
         callback=finite,
     ),

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.report import LoadReport
+from chatlab.chat.metrics import SAMPLE_AGE_MAX_S
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
 from chatlab.view.load_verdict import ending, next_steps, verdict
@@ -83,7 +84,9 @@ def _last_seconds(report: LoadReport) -> Iterator[tuple[str, str]]:
         ("ack", ours.ack_ms, theirs.ack_ms),
         ("delivery", ours.delivery_ms, theirs.delivery_ms),
     ):
-        if here.p50 is not None:
+        # A shorter run shares the server's last ten seconds with whatever came before it.
+        alone = report.ended_s >= SAMPLE_AGE_MAX_S or here.n == there.n
+        if here.p50 is not None and alone:
             yield label, f"{name} {_both(here)}, server: {_both(there)}"
             label = ""
 

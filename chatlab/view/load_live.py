@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, shown
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import LoadProgress, RecentLatency
-from chatlab.bench.scenario import Scenario
 from chatlab.view import words
 from chatlab.view.load import PROGRESS_S
 
@@ -23,8 +23,9 @@ PLAIN_LINE_S = 5.0
 RATES_OVER_S = 3.0
 
 
-def introduction(scenario: Scenario, deadline_s: float | None) -> str:
-    """What a load will do, and for how long."""
+def introduction(load: Load) -> str:
+    """What a load will do, for how long, and how to meet its users."""
+    scenario, deadline_s = load.scenario, load.deadline_s
     rates = [rate for rate in (scenario.rate_per_s, scenario.rate_end_per_s) if rate]
     rate = " at " + " to ".join(f"{rate:,.0f}" for rate in rates) + " a second" if rates else ""
     where = f"the room {scenario.room!r}" if scenario.room else words.many(scenario.rooms, "room")
@@ -32,7 +33,9 @@ def introduction(scenario: Scenario, deadline_s: float | None) -> str:
     if 0 < scenario.planned_s < (deadline_s or math.inf):
         lasts = f"about {scenario.planned_s:,.0f} s, {lasts}"
     if scenario.room:
-        lasts += f"; join them: chatlab chat --room {scenario.room}"
+        server = shown(load.url).removeprefix(f"ws://{LOCAL_HOST}")
+        to = "" if server == f":{DEFAULT_PORT}" else f" {server}"
+        lasts += f"; join them: chatlab chat{to} --room {scenario.room}"
     return (
         f"{words.printable(scenario.name)}: {words.many(scenario.messages, 'message')}{rate} "
         f"from {words.many(scenario.users, 'user')} in {words.printable(where)}\n"
@@ -81,7 +84,7 @@ class LoadLine:
 async def follow_load(load: Load) -> None:
     """Show one load's progress until cancelled, once the server has let somebody in."""
     await load.let_in.wait()
-    print(introduction(load.scenario, load.deadline_s), file=sys.stderr, flush=True)
+    print(introduction(load), file=sys.stderr, flush=True)
     console = Console(stderr=True)
     line = LoadLine(load.deadline_s)
     if not console.is_terminal:

@@ -69,8 +69,8 @@ def ending(report: LoadReport) -> Iterator[str]:
     if report.still_listed:
         users = words.many(report.still_listed, "user")
         yield (
-            f"{users} of the load could not leave the room in time: the server was too busy. Its "
-            "file lists them still; that does no harm."
+            f"{users} could not leave the room: the server is still busy with what it had taken. "
+            "Its file lists them on, which does no harm."
         )
 
 
