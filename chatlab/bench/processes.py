@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -187,13 +188,19 @@ class ServerProcess(ListeningProcess):
 
 
 class LoadJob(msgspec.Struct, frozen=True):
-    """What the generator is to do: see `Load`, and `EchoLoad` if `echo` is set."""
+    """What the generator is to do: see `Load`, and `EchoLoad` if `echo` is set.
+
+    Attributes:
+        stamped: whether messages carry when they are due.
+    """
 
     url: str
     scenario: Scenario
     seed: int
     run_id: str
     echo: bool = False
+    deadline_s: float | None = None
+    stamped: bool = False
 
 
 class LoadUnderWay(msgspec.Struct, frozen=True, tag=True):
@@ -266,7 +273,14 @@ async def _do(job: LoadJob) -> None:
     from chatlab.bench.load import EchoLoad, Load
 
     kind = EchoLoad if job.echo else Load
-    load = kind(job.url, job.scenario, plan(job.scenario, job.seed), run_id=job.run_id)
+    load = kind(
+        job.url,
+        job.scenario,
+        plan(job.scenario, job.seed),
+        run_id=job.run_id,
+        deadline_s=job.deadline_s,
+        since_1970=time.time if job.stamped else None,
+    )
     running = asyncio.create_task(load.run())
     when_stdin_ends(running.cancel)
     while not (await asyncio.wait([running], timeout=PROGRESS_INTERVAL_S))[0]:

@@ -6,6 +6,7 @@ save. Delivery always waits for the save, so that nobody reads a message that a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from chatlab.chat.metrics import Metrics
@@ -50,18 +51,13 @@ class Dispatcher:
         self._tracer.saved(batch)
         for entry in batch:
             entry.sender.release()
-        if not self._on_queueing:
-            await self._ack_all(batch)
-        try:
-            frames = await self._delivery.deliver([entry.message for entry in batch])
-        except Exception as error:  # a bug in a part: the messages are saved, so go on
-            self._tracer.give_up(batch)
-            self._metrics.note(
-                f"delivery failed: {type(error).__name__}: {error}{user_line(error)}"
-            )
-        else:
-            self._metrics.delivered(batch, frames)
-            self._tracer.delivered(batch)
+        acked_together = [] if self._on_queueing else await self._ack_all(batch)
+        # Where each message has its own frames, each is delivered at its own time.
+        in_one = self._delivery.frames == "batch"
+        for part in [batch] if in_one else [[entry] for entry in batch]:
+            await self._deliver(part)
+        if acked_together:
+            self._metrics.acked(acked_together)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
         self._metrics.note(
@@ -77,15 +73,31 @@ class Dispatcher:
             entry.sender.release()
         await self._tell(batch, "storage_failed", f"not saved: {error}; send it again later")
 
+    async def _deliver(self, batch: Sequence[Entry]) -> None:
+        try:
+            frames = await self._delivery.deliver([entry.message for entry in batch])
+        except Exception as error:  # a bug in a part: the messages are saved, so go on
+            self._tracer.give_up(batch)
+            self._metrics.note(
+                f"delivery failed: {type(error).__name__}: {error}{user_line(error)}"
+            )
+            return
+        if self._delivery.frames == "batch":
+            # What was pushed goes to the sockets in the next turn of the event loop, not before.
+            await asyncio.sleep(0)
+        self._metrics.delivered(batch, frames)
+        self._tracer.delivered(batch)
+
     async def _ack(self, entry: Entry) -> None:
         await entry.sender.send(encode(Ack(ref=entry.ref, means=self._ack_means)))
         self._metrics.acked([entry])
         self._tracer.acked(entry)
 
-    async def _ack_all(self, batch: Sequence[Entry]) -> None:
+    async def _ack_all(self, batch: Sequence[Entry]) -> list[Entry]:
         """One ack for each message, or one cumulative ack to a sender that takes batches.
 
         Such a sender's refs increase and its messages are saved in order: the last covers them all.
+        Returns the messages with cumulative acks, which go out with the messages themselves.
         """
         latest: dict[Client, Ref] = {}
         for entry in batch:
@@ -97,8 +109,7 @@ class Dispatcher:
         for sender, ref in latest.items():
             assert isinstance(ref, int)
             sender.push(encode(Ack(up_to=ref, means=self._ack_means)))
-        if latest:
-            self._metrics.acked([one for one in batch if one.sender in latest])
+        return [one for one in batch if one.sender in latest] if latest else []
 
     async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
         for entry in batch:
