@@ -55,6 +55,7 @@ LABS = {
     "capacity": "Find the highest steady rate that a mode keeps up with.",
     "growth": "See what a long history does to the price of a message.",
     "tune": "Find a good batch size and flush interval.",
+    "typist": "Feel what one person feels while a class chats.",
     "plug": "Kill a server under load, and see what it acked and lost.",
     "pitfalls": "Make five famous mistakes, and cure each by one flag.",
     "crash": "Kill servers, cut their power, and audit what they had acked.",
@@ -66,7 +67,7 @@ LABS = {
 }
 """What one sees in each lab: a sentence by the name of its folder."""
 
-_MEASURING_LABS = {"capacity", "growth", "tune"}
+_MEASURING_LABS = {"capacity", "growth", "tune", "typist"}
 """Those that measure modes; the others look inside."""
 
 _STYLE: dict[str, Any] = {

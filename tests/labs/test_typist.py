@@ -1,0 +1,73 @@
+"""The typist lab: what is compared with what; and on real servers, that all who measure agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chatlab.bench.scenario import load
+from chatlab.labs.typist.measure import TypistMode, TypistReport, TypistRound
+from chatlab.labs.typist.view import render
+from tests.labs.support import printed, report_of, run_for_json
+
+ROUND = TypistRound(
+    echoes_ms=[90.0, 100.0, 900.0],
+    traces_ms=[85.0, 98.0, 890.0],
+    load_ack_ms=1_000.0,
+    load_delivery_ms=1_000.0,
+    server_ack_ms=990.0,
+    server_delivery_ms=990.0,
+    due_ack_ms=995.0,
+    due_delivery_ms=995.0,
+)
+
+
+def test_figures_are_medians_of_rounds() -> None:
+    other = msgspec.structs.replace(ROUND, echoes_ms=[200.0], load_ack_ms=None)
+    mode = TypistMode([ROUND, other])
+
+    assert mode.of("echoes_ms") == 150
+    assert mode.of("load_ack_ms") == 1_000
+    assert TypistMode([]).of("load_ack_ms") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "agrees"),
+    [
+        ({}, True),
+        ({"due_ack_ms": 901.0}, True),
+        ({"due_ack_ms": 899.0}, False),
+        ({"due_delivery_ms": 1_101.0}, False),
+        ({"traces_ms": [80.0]}, False),
+        ({"due_ack_ms": 2.9, "load_ack_ms": 0.0001}, True),  # too near to tell apart
+        ({"due_ack_ms": 5.0, "load_ack_ms": 0.5}, False),
+        ({"due_ack_ms": None}, True),  # nothing to compare
+    ],
+    ids=str,
+)
+def test_accounts_agree_within_a_tenth_or_a_few_milliseconds(changes, agrees: bool) -> None:
+    fine = TypistMode([ROUND])
+    mode = TypistMode([msgspec.structs.replace(ROUND, **changes)])
+    report = report_of(
+        TypistReport, scenario=load("class"), history=0, modes={"a": fine, "b": mode}, ratio={}
+    )
+
+    assert report.passed is agrees
+    shown = printed(render(report), width=80)
+    assert ("do NOT agree: b: " in shown) is not agrees
+    assert ("Server and clients agree" in shown) is agrees
+
+
+@pytest.mark.real
+async def test_server_load_and_typist_agree_in_each_mode(tmp_path: Path) -> None:
+    """Of naive, a longer history: it must fall behind, so that most of the wait is outside."""
+    words = ("--rounds", "1", "--messages", "700", "--history", "4000")
+    report, _ = await run_for_json(tmp_path, "typist", "naive", "optimized", "journal", *words)
+
+    modes = msgspec.convert(report["modes"], dict[str, TypistMode])
+    assert modes.keys() == {"naive", "optimized", "journal"}
+    for mode in modes.values():
+        assert mode.agrees("due_delivery_ms", "load_delivery_ms") is True
+        assert mode.agrees("traces_ms", "echoes_ms") is True
