@@ -63,6 +63,7 @@ LESS_TO_DO = {
     "compression": "--rounds 1 --messages 100",
     "generator": "optimized --rounds 1 --messages 2000",
     "watching": "--rounds 1 --messages 200",
+    "typist": "--rounds 1 --messages 200",
     "load": "--messages 40",
     "serve": "--port 0 --no-dashboard --stop-with-stdin --data data",
 }

@@ -84,6 +84,7 @@ EXAMPLES = {
         "chatlab data export --to - > messages.json": "all its messages",
         "chatlab data explain --help": "more about a command of it",
     },
+    "typist": {"chatlab typist naive journal --rounds 6": "six rounds of ten seconds for each"},
     "plug": {"chatlab plug": "kill -9 under load: what was acked, and is gone"},
     "pitfalls": {"chatlab pitfalls": "all five; a name runs one"},
     "crash": {"chatlab crash naive journal --trials 5": "five kills of each"},
