@@ -44,7 +44,7 @@ async def run_for_json(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
     path = folder / "result.json"
     done = await run(*words, "--json", str(path))
     assert done.code == 0, done.err
-    assert done.err.startswith("about "), "the estimate is the first line"
+    assert " About " in done.err.splitlines()[0], "the estimate is in the first line"
     report = json.loads(path.read_text("utf-8"))
     assert report["schema"] == f"chatlab.{words[0]}/1"
     assert report["complete"] is True
