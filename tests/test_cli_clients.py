@@ -64,10 +64,13 @@ async def test_a_secret_is_typed_or_in_the_environment_and_in_no_report(tmp_path
             assert "that is not this server's secret: give it with --token SECRET" in errors
             written = ("--token", "hush hush", "--json", str(file))
             assert (await run("load", *few, *written))[0] == 0
+            assert "hush" not in file.read_text()
+            in_the_address = ("load", f"{server.url}?token=hush%20hush", *few, *written[2:])
+            assert (await run(*in_the_address))[0] == 0
+            assert "hush" not in file.read_text()
             patch.setitem(ENVIRONMENT, "CHATLAB_URL", server.url)
             patch.setitem(ENVIRONMENT, "CHATLAB_TOKEN", "hush hush")
             assert (await run("load", *few))[0] == 0
-    assert "hush" not in file.read_text()
 
 
 @pytest.mark.real
