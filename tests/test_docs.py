@@ -57,6 +57,7 @@ LESS_TO_DO = {
     "growth": "--history 0,50 --rounds 1",
     "tune": "--batch-sizes 10 --flush-intervals 20 --burst 100 --steady 200 --rate 1000",
     "pitfalls": "list",
+    "xray": "--messages 2 --history 100",
     "plug": "journal --messages 10",
     "crash": "journal --trials 1 --only kill",
     "rungs": "--rounds 1 --history 100 --messages 60",

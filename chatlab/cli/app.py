@@ -56,6 +56,7 @@ LABS = {
     "growth": "See what a long history does to the price of a message.",
     "tune": "Find a good batch size and flush interval.",
     "typist": "Feel what one person feels while a class chats.",
+    "xray": "See one message's life, step by step, in two modes.",
     "plug": "Kill a server under load, and see what it acked and lost.",
     "pitfalls": "Make five famous mistakes, and cure each by one flag.",
     "crash": "Kill servers, cut their power, and audit what they had acked.",

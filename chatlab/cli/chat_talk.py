@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from chatlab.bench.own_messages import OwnMessages
 from chatlab.chat import protocol
-from chatlab.cli.own_messages import OwnMessages
 from chatlab.cli.terminal import ChatScreen
 from chatlab.data.records import Message
 from chatlab.view import chat as view

@@ -85,6 +85,10 @@ EXAMPLES = {
         "chatlab data explain --help": "more about a command of it",
     },
     "typist": {"chatlab typist naive journal --rounds 6": "six rounds of ten seconds for each"},
+    "xray": {
+        "chatlab xray": "naive beside journal",
+        "chatlab xray naive cached batched --rate 20": "any modes, any load",
+    },
     "plug": {"chatlab plug": "kill -9 under load: what was acked, and is gone"},
     "pitfalls": {"chatlab pitfalls": "all five; a name runs one"},
     "crash": {"chatlab crash naive journal --trials 5": "five kills of each"},

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from rich.cells import cell_len
 from rich.text import Text
 
+from chatlab.bench.own_messages import steps_ms
 from chatlab.chat.protocol import (
     HISTORY_LIMIT_MAX,
     MembersFrame,
@@ -81,22 +82,16 @@ def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width:
 
 
 def where_it_went(trace: TraceFrame, back_ms: float, width: int) -> str:
-    """The parts of the time until a message came back, in milliseconds, as they add up to it.
-
-    What the server does not account for went to the network and this program. The server's delivery
-    ends with the last member of the room; what came after our own copy is left out.
+    """The parts of the time until a message came back, in milliseconds: see `steps_ms`.
 
     Args:
         width: of the terminal, in columns; a narrow one gets shorter names.
     """
-    server = [
-        trace.waiting_ms,
-        trace.check_ms + trace.save_ms,
-        trace.queue_ms,
-        trace.delivery_ms,
-    ]
+    step = steps_ms(trace, back_ms)
+    files = step["check"] + step["save"]
     digits = _digits(back_ms)
-    parts = _rounded([*_cut(server, back_ms), max(0.0, back_ms - sum(server))], back_ms, digits)
+    parts = [step["waiting"], files, step["queue"], step["delivery"], step["network"]]
+    parts = _rounded(parts, back_ms, digits)
     for names in (_STEPS, _SHORT_STEPS):
         line = " + ".join(
             f"{_ms(part, digits)} {name}" for part, name in zip(parts, names, strict=True)
@@ -186,15 +181,6 @@ def _room_line(room: RoomInfo, columns: int, width: int) -> str:
     text = Text(line + (f" ({', '.join(notes)})" if notes else ""))
     text.truncate(width - 1, overflow="ellipsis")
     return text.plain
-
-
-def _cut(parts: list[float], limit: float) -> list[float]:
-    """The parts up to a limit of their sum: the last ones lose what is too much."""
-    kept = []
-    for part in parts:
-        kept.append(min(max(part, 0.0), limit))
-        limit -= kept[-1]
-    return kept
 
 
 def _rounded(parts: list[float], total: float, digits: int) -> list[float]:

@@ -1,11 +1,36 @@
-"""The messages of one person that are on their way: when each was acked, and when it came back."""
+"""The messages of one person that are on their way: when each was acked, when it came back, and
+where that time went."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from chatlab.chat.protocol import Ack, MessageFrame, Ref
+from chatlab.chat.protocol import Ack, MessageFrame, Ref, TraceFrame
+
+STEPS = ("waiting", "check", "queue", "save", "delivery", "network")
+"""The steps of a message's way, in their order; the last is that to the server and back, and this
+program."""
+
+
+def steps_ms(trace: TraceFrame, back_ms: float) -> dict[str, float]:
+    """The parts of the time until a message came back, in milliseconds; they add up to it.
+
+    What the server does not account for went to the network and this program. The server's delivery
+    ends with the last member of the room; what came after our own copy is left out.
+    """
+    server = (
+        trace.waiting_ms,
+        trace.check_ms,
+        trace.queue_ms,
+        trace.save_ms,
+        trace.delivery_ms,
+    )
+    parts, left = [], back_ms
+    for part in server:
+        parts.append(min(max(part, 0.0), left))
+        left -= parts[-1]
+    return dict(zip(STEPS, [*parts, left], strict=True))
 
 
 @dataclass

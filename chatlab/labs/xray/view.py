@@ -1,0 +1,113 @@
+"""The xray lab's screen: a strip for each mode, one letter for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from chatlab.bench.own_messages import STEPS
+from chatlab.labs import screen
+from chatlab.labs.xray.measure import Life, XrayReport
+from chatlab.view.words import QUIET, many
+
+NARROW = 12
+"""Columns; a strip of fewer is drawn once more, larger."""
+WORDS = {
+    "waiting": ("waiting to be read", "color(30)"),
+    "check": ("room check: may the sender speak here?", "color(130)"),
+    "queue": ("queue: until its save begins", "color(28)"),
+    "save": ("save: lock and files", "color(160)"),
+    "delivery": ("delivery to the room", "color(92)"),
+    "network": ("network, and the client", "color(243)"),
+}
+"""Of each step: what it is, and its colour on light and dark. Its letter is the first of its name,
+so that a strip can be read without colours."""
+
+
+def render(report: XrayReport) -> RenderableType:
+    """All strips, and their figures."""
+    if not report.modes:
+        return screen.nothing()
+    return Group(*_lines(report))
+
+
+class Strip:
+    """One message's life, drawn as wide as the terminal allows.
+
+    Args:
+        steps_ms: by step, in order.
+        whole_ms: what the whole width stands for; None: this life.
+    """
+
+    def __init__(self, steps_ms: Mapping[str, float], whole_ms: float | None = None) -> None:
+        self._steps_ms = steps_ms
+        self._whole_ms = whole_ms or sum(steps_ms.values())
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width - 1
+        strip = self.drawn(width)
+        yield strip
+        if self._whole_ms > sum(self._steps_ms.values()) and len(strip) < NARROW:
+            larger = Strip(self._steps_ms)
+            yield Text(f"the same, {self._whole_ms / larger._whole_ms:,.0f} x larger:", QUIET)
+            yield larger.drawn(width)
+
+    def drawn(self, width: int) -> Text:
+        """The strip. Ends of steps are rounded, not their lengths: so nothing adds up wrongly."""
+        strip, passed_ms = Text(), 0.0
+        for step, ms in self._steps_ms.items():
+            passed_ms += ms
+            columns = round(width * passed_ms / self._whole_ms) - len(strip)
+            strip.append(step[0] * columns, f"{WORDS[step][1]} reverse")
+        return strip or Text("|")
+
+
+def _lines(report: XrayReport) -> Iterator[RenderableType]:
+    lives = {mode: seen.typical for mode, seen in report.modes.items()}
+    whole_ms = max(life.back_ms for life in lives.values())
+    around = f"{many(report.users, 'user')} who send {report.rate_per_s:g} messages a second"
+    yield screen.title(
+        f"One message's life among {around}, history {report.history:,}:",
+        complete=report.complete,
+    )
+    for mode, life in lives.items():
+        ack = f"ack ({report.modes[mode].ack_means}) after {_shown(life.ack_ms)}"
+        yield Text(f"\n{mode}: back after {_shown(life.back_ms)}; {ack}", "bold")
+        yield Strip(life.steps_ms, whole_ms)
+    yield ""
+    yield _figures(lives)
+    yield ""
+    for mode, life in lives.items():
+        yield _sentence(mode, life, report.modes[mode].fell_behind)
+    yield Text(
+        "Each is the median one of "
+        + ", ".join(f"{len(seen.lives)} ({mode})" for mode, seen in report.modes.items())
+        + " traced messages. All others were not traced: a trace costs time.",
+        QUIET,
+    )
+
+
+def _figures(lives: Mapping[str, Life]) -> RenderableType:
+    table = screen.table("", "step", *lives, left=2)
+    for step in STEPS:
+        words, colour = WORDS[step]
+        figures = [_shown(life.steps_ms[step]) for life in lives.values()]
+        table.add_row(Text(step[0], f"{colour} reverse"), words, *figures)
+    table.add_row("", "together", *(_shown(life.back_ms) for life in lives.values()), style="bold")
+    return table
+
+
+def _sentence(mode: str, life: Life, fell_behind: bool) -> Text:
+    longest = max(life.steps_ms, key=lambda step: life.steps_ms[step])
+    share = life.steps_ms[longest] / life.back_ms
+    name = WORDS[longest][0].partition(":")[0]
+    text = f"{mode}: {share:.0%} of its time went to: {name}."
+    if fell_behind:
+        text += " It fell behind: its last messages took far longer than its first."
+    return Text(text)
+
+
+def _shown(ms: float) -> str:
+    return f"{ms:,.2f} ms" if ms < 10 else f"{ms:,.1f} ms"

@@ -1,0 +1,75 @@
+"""The xray lab: strips that are true to scale, and one real run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlab.bench.own_messages import STEPS
+from chatlab.labs.xray.measure import Life, Xray, XrayedMode, XrayReport
+from chatlab.labs.xray.view import Strip
+from tests.labs.support import names_in, printed, report_of, run_for_json
+
+
+def life(*steps_ms: float) -> Life:
+    return Life(sum(steps_ms), 0.0, dict(zip(STEPS, steps_ms, strict=True)))
+
+
+def screen(width: int = 80, **modes: XrayedMode) -> list[str]:
+    found = {"rate_per_s": 50.0, "users": 10, "history": 0, "modes": modes}
+    return printed(Xray().render(report_of(XrayReport, **found)), width).splitlines()
+
+
+@given(st.lists(st.floats(0, 1_000), min_size=6, max_size=6), st.floats(1.0, 10.0))
+def test_a_strip_is_as_long_as_its_time_and_each_step_within_a_column(steps_ms, times) -> None:
+    one = life(*steps_ms)
+    if not one.back_ms:
+        return
+    strip = Strip(one.steps_ms, times * one.back_ms).drawn(79).plain
+    assert len(strip) == pytest.approx(79 / times, abs=1)
+    for step, ms in one.steps_ms.items():
+        assert strip.count(step[0]) == pytest.approx(79 / times * ms / one.back_ms, abs=1)
+    assert list(strip) == sorted(strip, key="wcqsdn|".index)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_what_would_be_invisible_is_drawn_once_more_and_larger(width: int) -> None:
+    slow, fast = life(50, 10, 0, 930, 10, 0), life(0.2, 0, 1, 0.6, 0.2, 0)
+    lines = screen(width, naive=XrayedMode("written", [slow]), journal=XrayedMode("synced", [fast]))
+
+    assert max(map(len, lines)) < width
+    strips = [line for line in lines if re.fullmatch("w*c*q*s*d*n*[|]?", line) and line]
+    assert [len(one) for one in strips] == [width - 1, 1, width - 1]
+    assert "the same, 500 x larger:" in lines
+    assert "naive: 93% of its time went to: save." in lines
+
+
+def test_the_life_that_is_shown_is_a_real_one_and_falling_behind_is_told() -> None:
+    lives = [life(n, 0, 0, 0, 0, 0) for n in (1, 1, 9, 2, 5, 3, 7, 9)]
+    seen = XrayedMode("written", lives)
+    assert seen.typical == lives[5]
+    assert seen.fell_behind
+    assert not XrayedMode("written", lives[::-1]).fell_behind
+    assert any("It fell behind" in line for line in screen(naive=seen))
+
+
+@pytest.mark.real
+async def test_real_messages_are_traced_and_their_steps_add_up(tmp_path: Path) -> None:
+    options = ("--messages", "2", "--history", "10", "--work", str(tmp_path))
+    report, text = await run_for_json(tmp_path, "xray", "naive", "optimized", *options)
+
+    for mode, means in (("naive", "written"), ("optimized", "queued")):
+        seen = report["modes"][mode]
+        assert seen["ack_means"] == means
+        assert len(seen["lives"]) == 2
+        for one in seen["lives"]:
+            assert list(one["steps_ms"]) == list(STEPS)
+            assert sum(one["steps_ms"].values()) == pytest.approx(one["back_ms"])
+            assert one["steps_ms"]["save"] > 0
+    assert report["modes"]["optimized"]["lives"][0]["steps_ms"]["queue"] > 0
+    assert "One message's life among 10 users who send 50 messages a second" in text
+    assert names_in(tmp_path) == ["result.json"]
