@@ -31,7 +31,8 @@ class TypingPerson:
 
     Attributes:
         echoes_ms: from each send to the moment at which the message was back.
-        traces_ms: the server's account of the same messages, the steps added up.
+        saved_ms, traces_ms: the server's account of the same messages, its steps added up: until
+            the message was saved, and until it was sent to the last one in the room.
     """
 
     def __init__(self, url: str, room: str, clock: Clock = time.perf_counter) -> None:
@@ -43,6 +44,7 @@ class TypingPerson:
         self._text = ""
         self._sent_at = self._back_at = 0.0
         self.echoes_ms: list[float] = []
+        self.saved_ms: list[float] = []
         self.traces_ms: list[float] = []
 
     async def __aenter__(self) -> TypingPerson:
@@ -79,13 +81,9 @@ class TypingPerson:
                 if text == self._text:
                     self._back_at = self._clock()
             case protocol.TraceFrame() as trace:
-                self.traces_ms.append(
-                    trace.waiting_ms
-                    + trace.check_ms
-                    + trace.queue_ms
-                    + trace.save_ms
-                    + trace.delivery_ms
-                )
+                saved_ms = trace.waiting_ms + trace.check_ms + trace.queue_ms + trace.save_ms
+                self.saved_ms.append(saved_ms)
+                self.traces_ms.append(saved_ms + trace.delivery_ms)
                 self._answered()
             case protocol.Ack(ref="join"):
                 self._answered()

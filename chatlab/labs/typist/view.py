@@ -13,7 +13,7 @@ from chatlab.view import words
 
 ROWS = {
     "one who types: echo": "echoes_ms",
-    "... the server's trace of it": "traces_ms",
+    "... the server's trace, to the last one": "traces_ms",
     "load: ack, from when it was due": "load_ack_ms",
     "... /stats, from the same moment": "due_ack_ms",
     "... /stats, once it could be read": "server_ack_ms",
@@ -62,8 +62,8 @@ def _agreement(report: TypistReport) -> Iterator[Text]:
     apart = [
         f"{words.printable(name)}: {what}"
         for name, mode in report.modes.items()
-        for what, pair in ACCOUNTS.items()
-        if mode.agrees(*pair) is False
+        for what in ACCOUNTS
+        if mode.agrees(what) is False
     ]
     if apart:
         yield Text(f"Accounts that do NOT agree: {'; '.join(apart)}.", words.BAD)
