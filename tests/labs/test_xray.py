@@ -42,10 +42,11 @@ def test_what_would_be_invisible_is_drawn_once_more_and_larger(width: int) -> No
     lines = screen(width, naive=XrayedMode("written", [slow]), journal=XrayedMode("synced", [fast]))
 
     assert max(map(len, lines)) < width
-    strips = [line for line in lines if re.fullmatch("w*c*q*s*d*n*[|]?", line) and line]
-    assert [len(one) for one in strips] == [width - 1, 1, width - 1]
+    strips = [line for line in lines if re.fullmatch(" (w*c*q*s*d*n*|[|])", line)]
+    assert [len(one) for one in strips] == [width - 1, 2, width - 1]
     assert "the same, 500 x larger:" in lines
     assert "naive: 93% of its time went to: save." in lines
+    assert max(map(len, screen(10_000, naive=XrayedMode("written", [slow]))[:4])) < 100, "a page"
 
 
 def test_the_life_that_is_shown_is_a_real_one_and_falling_behind_is_told() -> None:

@@ -12,6 +12,8 @@ from chatlab.labs import screen
 from chatlab.labs.xray.measure import Life, XrayReport
 from chatlab.view.words import QUIET, many
 
+NO_TERMINAL, PAGE_WIDTH = 1_000, 80
+"""Columns: what is wider is no terminal but a page, which gets strips of this width."""
 NARROW = 12
 """Columns; a strip of fewer is drawn once more, larger."""
 WORDS = {
@@ -46,13 +48,13 @@ class Strip:
         self._whole_ms = whole_ms or sum(steps_ms.values())
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width - 1
+        width = options.max_width - 2 if options.max_width < NO_TERMINAL else PAGE_WIDTH
         strip = self.drawn(width)
-        yield strip
+        yield Text(" ") + strip  # laid out by spaces: so a page keeps it in one line
         if self._whole_ms > sum(self._steps_ms.values()) and len(strip) < NARROW:
             larger = Strip(self._steps_ms)
             yield Text(f"the same, {self._whole_ms / larger._whole_ms:,.0f} x larger:", QUIET)
-            yield larger.drawn(width)
+            yield Text(" ") + larger.drawn(width)
 
     def drawn(self, width: int) -> Text:
         """The strip. Ends of steps are rounded, not their lengths: so nothing adds up wrongly."""
