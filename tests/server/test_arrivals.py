@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlab.chat.parts.store.rewrite import RewriteStore
+from chatlab.chat.parts.store.journal import JournalStore
 from chatlab.chat.server.app import ChatServer
 from chatlab.chat.server.arrivals import (
     MARKS_MAX,
@@ -135,19 +135,22 @@ async def test_no_frame_waits_for_others_to_fill_a_packet(tmp_path: Path) -> Non
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-@pytest.mark.parametrize("mode", ["naive", "naive+transport=bulk"])
+# A journal, because what is said here is much: rewriting it each time would take seconds.
+@pytest.mark.parametrize("mode", ["naive+store=journal", "naive+store=journal+transport=bulk"])
 async def test_what_waits_is_counted_wherever_it_waits(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()
-    save = RewriteStore.save
+    gate.set()  # its start saves, too
+    save = JournalStore.save
 
     async def held_up(self, batch) -> None:
         await gate.wait()
         await save(self, batch)
 
-    monkeypatch.setattr(RewriteStore, "save", held_up)
+    monkeypatch.setattr(JournalStore, "save", held_up)
     async with chatting(mode, tmp_path, "alice", "bob") as (server, alice, bob):
+        gate.clear()
         for n in range(1, 4):
             await alice.shout(f"{n}")
         await eventually(lambda: server.snapshot().waiting.messages == 2, "two wait outside")
@@ -156,18 +159,23 @@ async def test_what_waits_is_counted_wherever_it_waits(
         assert before.bytes == 0
         assert server.snapshot().waiting.oldest_s > before.oldest_s > 0
 
-        for _ in range(300):
-            await bob.shout("x" * 3_000)
+        flooding = asyncio.create_task(_flood(bob, 300))
         await eventually(lambda: _held(server) > 10_000, "bytes wait in bob's socket")
         text = (await get(server.url, "/metrics")).body
         assert "chatlab_waiting_messages" in text
         assert "chatlab_waiting_bytes" in text
 
         gate.set()
+        await flooding
         await alice.until(lambda: len(alice.heard()) == 303, "all of it")
         after = server.snapshot().waiting
         assert (after.messages, after.bytes, after.oldest_s) == (0, 0, 0)
         assert server.snapshot().delivery_ms.n == 303
+
+
+async def _flood(client: ChatClient, count: int) -> None:
+    for _ in range(count):
+        await client.shout("x" * 3_000)
 
 
 def _held(server: ChatServer) -> int:
