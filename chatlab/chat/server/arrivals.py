@@ -59,6 +59,7 @@ class StampedSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data, stamps, _, _ = self.recvmsg(size, _STAMP_SPACE, flags)
+        self.received_at = 0.0  # the first packets after the stamps were asked for may have none
         for _, kind, stamp in stamps:
             if kind == SO_TIMESTAMPNS and len(stamp) == _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack(stamp)
@@ -179,7 +180,8 @@ class LoggingConnection(ServerConnection):
     def data_received(self, data: bytes) -> None:
         before = self.transport_part.waiting(self)
         super().data_received(data)
-        age_s = time.time() - self._stamped.received_at if self._stamped else 0.0
+        received_at = self._stamped.received_at if self._stamped else 0.0
+        age_s = time.time() - received_at if received_at else 0.0
         self.arrivals.read(len(data), self.transport_part.waiting(self) - before, age_s)
 
     def taken_at(self) -> float:
