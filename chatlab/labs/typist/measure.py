@@ -119,7 +119,7 @@ class Typist(Lab):
         "optimized",
     )
     rounds: Rounds = 10
-    messages: Annotated[int, Option("N", "Messages of the class in a round.", 100, 100_000)] = 2_000
+    messages: Annotated[int, Option("N", "Messages of the class in a round.", 100, 100_000)] = 4_000
     rate: Annotated[float, Option("N", "Messages per second of the class.", 1, 10_000)] = 250.0
     history: History = 5_000
     seed: Seed = 1
