@@ -246,3 +246,18 @@ def test_one_module_starts_child_processes() -> None:
         "course/verify.py",  # runs the commands of the lessons
         "labs/watching/measure.py",  # the child has a pseudo-terminal
     }
+
+
+def test_no_style_names_a_colour_that_the_terminal_chooses() -> None:
+    """Its yellow and cyan cannot be read on white, its grey not on black: see `view/words.py`."""
+    colours = "red|green|yellow|blue|magenta|cyan|white|black"
+    style = re.compile(rf"(\w+ )*(bright_)?({colours})")
+    found = {
+        f"{name_of(path)}:{node.lineno}: {node.value}"
+        for path in MODULES
+        for node in nodes(path)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and style.fullmatch(node.value)
+    }
+    assert not found

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
+from chatlab.view import words
 from chatlab.view.dashboard.live import drawn_at_once
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -48,7 +49,7 @@ def chart(rows: Sequence[tuple[str, float, str]], width: int, **labels: Any) -> 
     """
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, **labels)
-    grid.add_column(no_wrap=True, min_width=width, style="cyan")
+    grid.add_column(no_wrap=True, min_width=width, style=words.CHART)
     grid.add_column(no_wrap=True, justify="right")
     highest = max(value for _, value, _ in rows)
     for label, value, figure in rows:

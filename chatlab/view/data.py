@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -37,10 +38,10 @@ def render(contents: Contents) -> RenderableType:
     if not contents.stores:
         blocks += [Text(), Text("No messages. A server fills the folder when it starts.")]
     if not contents.damage:
-        return Group(*blocks, Text(), Text("Nothing is damaged.", style="green"))
-    blocks += [Text(), Text("Damaged:", style="bold red")]
+        return Group(*blocks, Text(), Text("Nothing is damaged.", style=words.GOOD))
+    blocks += [Text(), Text("Damaged:", style=words.BAD)]
     for file, what in contents.damage.items():
-        blocks.append(_indented(f"{words.printable(file)}: {what}", "red"))
+        blocks.append(_indented(f"{words.printable(file)}: {what}", words.BAD))
     return Group(*blocks)
 
 
@@ -58,14 +59,14 @@ def _store(store: StoreContents) -> Iterator[RenderableType]:
     modes = [name for name, mode in MODES.items() if mode.parts["store"] == PART[store.kind]]
     name = READERS[store.kind].words.removeprefix("the ")
     title = f"{name}, {words.size(store.bytes)}; used by --mode {', '.join(modes)}"
-    yield Text(title, style="bold cyan")
+    yield Text(title, style=words.DIFFERENT)
     summary = f"{store.messages:,} {'message' if store.messages == 1 else 'messages'}"
     if store.first is not None and store.last is not None:
         first, last = (one[:19].replace("T", " ") for one in (store.first, store.last))
         summary = words.printable(f"{summary}, from {first} to {last}")
     yield _indented(summary)
     if store.unfinished:
-        yield _indented("The first start was interrupted: the next one begins anew.", "yellow")
+        yield _indented("The first start was interrupted: the next one begins anew.", words.WARNING)
     if store.rooms:
         yield _indented(_rooms(store))
     if store.segments:
@@ -76,7 +77,7 @@ def _store(store: StoreContents) -> Iterator[RenderableType]:
                 f"Segment {segment.number} ends with a torn tail of {segment.torn_bytes:,} bytes: "
                 "an unfinished save, which nobody was told is safe. The next start cuts it off. "
                 "(Or a server is writing it at this moment.)",
-                "yellow",
+                words.WARNING,
             )
 
 
@@ -108,32 +109,32 @@ def _segments(segments: list[Segment]) -> Table:
     return table
 
 
-def _state(segment: Segment) -> tuple[str, str]:
+def _state(segment: Segment) -> tuple[str, Style]:
     """What to say of a segment, and the style."""
     if segment.damage:
         at = "" if segment.damaged_at is None else f" at byte {segment.damaged_at:,}"
-        return f"damaged{at}", "bold red"
+        return f"damaged{at}", words.BAD
     if segment.torn_bytes:
-        return f"torn tail of {segment.torn_bytes:,} bytes", "yellow"
+        return f"torn tail of {segment.torn_bytes:,} bytes", words.WARNING
     compressed = f", compressed to {words.size(segment.file_bytes)}" if segment.compressed else ""
-    return f"whole{compressed}", "green"
+    return f"whole{compressed}", words.GOOD
 
 
-def _line(line: JournalLine) -> Iterator[tuple[str, str]]:
-    yield f"at position {line.position:x}, {line.bytes:,} bytes", "cyan"
+def _line(line: JournalLine) -> Iterator[tuple[str, Style]]:
+    yield f"at position {line.position:x}, {line.bytes:,} bytes", words.CHART
     text = words.printable(line.text)
     if not line.whole:
-        yield f"  {_what_is_wrong(line)}", "bold red"
-        yield f"  {text}", ""
+        yield f"  {_what_is_wrong(line)}", words.BAD
+        yield f"  {text}", words.PLAIN
         return
-    yield f"  {line.checksum}  the CRC-32 of the rest of the line: right", ""
-    yield f"  {line.mark:<8}  {_MARKS[line.mark]}", ""
+    yield f"  {line.checksum}  the CRC-32 of the rest of the line: right", words.PLAIN
+    yield f"  {line.mark:<8}  {_MARKS[line.mark]}", words.PLAIN
     room = words.printable(line.room)
     if line.link is not None:
-        yield f"  {line.link:<8x}  where the message before it in {room} begins", ""
+        yield f"  {line.link:<8x}  where the message before it in {room} begins", words.PLAIN
     elif line.mark.encode() != form.HEADER:
-        yield f"  {'-':<8}  the first message of the room {room}", ""
-    yield f"  {text}", ""
+        yield f"  {'-':<8}  the first message of the room {room}", words.PLAIN
+    yield f"  {text}", words.PLAIN
 
 
 def _what_is_wrong(line: JournalLine) -> str:
@@ -155,6 +156,6 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _indented(what: RenderableType, style: str = "") -> Padding:
+def _indented(what: RenderableType, style: Style = words.PLAIN) -> Padding:
     shown = Text(what, style) if isinstance(what, str) else what
     return Padding(shown, (0, 0, 0, 2), expand=False)

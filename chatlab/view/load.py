@@ -48,7 +48,7 @@ def render(report: LoadReport) -> RenderableType:
 def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     audit = report.audit
     if report.simulated:
-        yield "simulated", Text(words.printable("; ".join(report.simulated)), style="yellow")
+        yield "simulated", Text(words.printable("; ".join(report.simulated)), style=words.WARNING)
     yield "delivered per second", f"{report.throughput_per_s:,.0f}"
     yield "ack p50 / p95 / p99", _all_three(report.ack_ms)
     yield "delivery p50 / p95 / p99", _all_three(report.delivery_ms)
@@ -67,7 +67,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
     if report.interrupted:
         yield "in flight at the stop", f"{audit.lost + audit.unanswered:,}: not judged"
         audit = msgspec.structs.replace(audit, lost=0, unanswered=0)
-    yield "audit", Text(audit.faults or "clean", style="green" if audit.clean else "bold red")
+    yield "audit", Text(audit.faults or "clean", style=words.GOOD if audit.clean else words.BAD)
     yield "", Text("(chatlab compare audits the server's disk, too)", style="dim")
     yield (
         "load generator",

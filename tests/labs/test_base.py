@@ -83,7 +83,7 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
 
 def test_a_lab_is_written_as_a_page_with_real_headings_tables_and_colours(tmp_path: Path) -> None:
     made = screen.table("mode", "lost")
-    made.add_row("naive <b>", Text("3", "bold strike red"))
+    made.add_row("naive <b>", Text("3", "bold strike color(160)"))
     bars = screen.chart([("a", 8.0, "8"), ("b", 2.0, "2")], 8)
     lab = MadeUp()
     parts: list[RenderableType] = [screen.title("What is lost", complete=True), made]

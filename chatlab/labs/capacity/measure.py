@@ -27,7 +27,7 @@ USERS = 10
 PROBES_EXPECTED = 12
 BAR_WIDTH = 20
 OVER_WIDTH = 5
-VERDICTS = {"kept": "green", "failed": "red", "generator": "yellow"}
+VERDICTS = {"kept": words.GOOD, "failed": words.BAD, "generator": words.WARNING}
 
 
 class CapacityReport(LabReport, frozen=True, kw_only=True):

@@ -75,7 +75,7 @@ def _verdicts(report: CompressionReport) -> Iterator[Text]:
     if report.disk is not None:
         yield Text("Segments: ", style="bold").append(Text(_disk(report.disk), style="not bold"))
     if report.wire is None or report.disk is None:
-        yield Text("! Too short for a verdict: use more --messages.", "yellow")
+        yield Text("! Too short for a verdict: use more --messages.", words.WARNING)
 
 
 def _wire(choice: Choice) -> str:
@@ -104,7 +104,7 @@ def _costs(choice: Choice) -> str:
 
 def _explanation(report: CompressionReport) -> Iterator[Text]:
     if not report.passed:
-        yield Text("! Something was lost, doubled or out of order: no figure counts.", "bold red")
+        yield Text("! Something was lost, doubled or out of order: no figure counts.", words.BAD)
     yield Text(
         "\nWire: all that passed the sockets, both ways, for one message that was said. A message "
         "is compressed again for each receiver, and each connection keeps a window of its own, so "
@@ -116,7 +116,7 @@ def _explanation(report: CompressionReport) -> Iterator[Text]:
         style="dim",
     )
     if report.rounds < 6:
-        yield Text("! Fewer than six rounds: no interval, and nothing to claim.", "yellow")
+        yield Text("! Fewer than six rounds: no interval, and nothing to claim.", words.WARNING)
 
 
 def _median(

@@ -83,7 +83,7 @@ def _kills(report: CrashReport) -> Iterator[RenderableType]:
     yield table
     for name, _, kill in killed:
         if kill.wrong:
-            yield Text(f"! {name}: {kill.wrong} messages are stored twice or changed.", "red")
+            yield Text(f"! {name}: {kill.wrong} messages are stored twice or changed.", words.BAD)
 
 
 def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
@@ -112,7 +112,7 @@ def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
     for name, _, power in cut:
         if power.wrong:
             text = f"! {name}: {power.wrong:,} states show messages twice, changed or astray."
-            yield Text(text, "red")
+            yield Text(text, words.BAD)
         if power.capped_cuts:
             where = f"{name}: at {power.capped_cuts} of {power.cuts} moments"
             yield Text(f"{where} there are more states than were tried.", style="dim")
@@ -143,29 +143,29 @@ def _verdict(report: CrashReport) -> Iterator[Text]:
     for name, mode in report.modes.items():
         if mode.broken:
             text = f"{name} acked as synced, and lost or damaged what it had acked."
-            yield Text(f"BROKEN PROMISE: {text}", style="bold red")
+            yield Text(f"BROKEN PROMISE: {text}", style=words.BAD)
         elif mode.ack_means == "synced":
-            yield Text(f"{name}: every message acked as synced was there, each time.", "green")
+            yield Text(f"{name}: every message acked as synced was there, each time.", words.GOOD)
 
 
 def _judged(mode: ModeCrashes, power: PowerResult) -> Text:
     if not (power.losing or power.corrupt or power.wrong):
-        return Text("nothing lost", "green")
-    style = "bold red" if mode.ack_means == "synced" else "yellow"
+        return Text("nothing lost", words.GOOD)
+    style = words.BAD if mode.ack_means == "synced" else words.WARNING
     if power.corrupt and mode.ack_means != "synced":
         return Text("tears its file", style)
     return Text(ALLOWED[mode.ack_means], style)
 
 
 def _bad(value: int, mode: ModeCrashes) -> Text:
-    """A count of losses: red if they were promised away, yellow if the promise allows them."""
+    """A count of losses: bad if they were promised away, a warning if the promise allows them."""
     if not value:
-        return Text("0", "green")
-    return Text(words.count(value), "bold red" if mode.ack_means == "synced" else "yellow")
+        return Text("0", words.GOOD)
+    return Text(words.count(value), words.BAD if mode.ack_means == "synced" else words.WARNING)
 
 
 def _corrupt(value: int) -> Text:
-    return Text(words.count(value), "bold red" if value else "green")
+    return Text(words.count(value), words.BAD if value else words.GOOD)
 
 
 def _recovery(kill: KillResult) -> str:

@@ -45,7 +45,7 @@ def _table(report: GrowthReport) -> Table:
                 words.size(point.bytes_per_message)
                 if point.bytes_per_message is not None
                 else words.DASH,
-                Text("clean", "green") if point.audit.clean else Text("NOT CLEAN", "bold red"),
+                Text("clean", words.GOOD) if point.audit.clean else Text("NOT CLEAN", words.BAD),
             )
     return table
 
@@ -114,9 +114,13 @@ def _warnings(report: GrowthReport) -> Iterator[Text]:
         for point in mode.points:
             where = f"{name} at {point.history:,}"
             for reason in point.invalid:
-                yield Text(f"! {where}: in one round {reason}; its speed is not sure.", "yellow")
+                yield Text(
+                    f"! {where}: in one round {reason}; its speed is not sure.", words.WARNING
+                )
             if not point.audit.clean:
-                yield Text(f"! {where} lost or damaged messages: its speed proves nothing.", "red")
+                yield Text(
+                    f"! {where} lost or damaged messages: its speed proves nothing.", words.BAD
+                )
 
 
 def _messages(point: GrowthPoint) -> int:

@@ -209,8 +209,8 @@ def is_clear(wrong: Figure, cured: Figure) -> bool:
 
 def _one(found: PitfallResult) -> Iterator[RenderableType]:
     yield Text(f"\n{found.name}: {found.title}", style="bold")
-    yield Text(f"  wrong  {_short(found.wrong)}", style="red")
-    yield Text(f"  cured  {_short(found.cured)}", style="green")
+    yield Text(f"  wrong  {_short(found.wrong)}", style=words.BAD)
+    yield Text(f"  cured  {_short(found.cured)}", style=words.GOOD)
     yield _table(found)
     yield _chart(found)
     if any(f.value is None and f.unit != "s" for pair in found.figures for f in pair):
@@ -223,7 +223,7 @@ def _one(found: PitfallResult) -> Iterator[RenderableType]:
             f"This run did not show it: {found.proof} is not clearly worse. A busy machine can "
             f"hide it; run it again alone: chatlab pitfalls {found.name}"
         )
-        yield Text(text, style="yellow")
+        yield Text(text, style=words.WARNING)
 
 
 def _table(found: PitfallResult) -> Table:
@@ -241,7 +241,7 @@ def _chart(found: PitfallResult) -> Table:
     grid = Table.grid(padding=(0, 1))
     if any(figure.value is None for figure in pair):
         highest = max(highest, PATIENCE_S)
-    for side, figure, style in zip(("wrong", "cured"), pair, ("red", "green"), strict=True):
+    for side, figure, style in zip(("wrong", "cured"), pair, (words.BAD, words.GOOD), strict=True):
         bar = screen.bar(highest if figure.value is None else figure.value, highest, BAR_WIDTH)
         grid.add_row(f"  {side}", Text(bar or "·", style), _figure(figure))
     return grid

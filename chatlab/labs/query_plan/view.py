@@ -28,7 +28,7 @@ def render(report: PlanReport) -> RenderableType:
         screen.title(heading, complete=report.complete),
         Text(_source(report), style="dim"),
         Text(),
-        Padding(Text(report.query, style="cyan"), (0, 0, 0, 2)),
+        Padding(Text(report.query, style=words.CHART), (0, 0, 0, 2)),
     ]
     for one in report.rooms:
         parts += [Text(), *_room(one)]
@@ -56,7 +56,7 @@ def _room(one: RoomLook) -> Iterator[RenderableType]:
     grid = Table.grid(padding=(0, 2))
     for label, look in zip(WITH_AND_WITHOUT, (one.indexed, one.scanned), strict=True):
         for number, line in enumerate(look.plan):
-            grid.add_row("" if number else label, Text(words.printable(line), style="cyan"))
+            grid.add_row("" if number else label, Text(words.printable(line), style=words.CHART))
     yield grid
     table = screen.table("", "rows read", "reads", "bytes read", "time", "low - high")
     for label, look in zip(WITH_AND_WITHOUT, (one.indexed, one.scanned), strict=True):

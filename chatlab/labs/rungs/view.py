@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from chatlab.labs import screen
 from chatlab.labs.rungs.measure import HISTORY, Promise, RungsReport, Verdict
+from chatlab.view import words
 
-_STYLES: dict[Verdict, str] = {"met": "green", "missed": "bold red", "not clear": "yellow"}
+_STYLES: dict[Verdict, Style] = {"met": words.GOOD, "missed": words.BAD, "not clear": words.WARNING}
 
 
 def render(report: RungsReport) -> RenderableType:
@@ -59,17 +61,17 @@ def _promised(promise: Promise) -> str:
 def _rest(report: RungsReport) -> Iterator[Text]:
     yield Text()
     if report.audit.clean:
-        yield Text(f"Audit: clean, over {report.audit.sent:,} messages.", "green")
+        yield Text(f"Audit: clean, over {report.audit.sent:,} messages.", words.GOOD)
     else:
-        yield Text("Audit: NOT CLEAN. Whatever the speed, something was lost.", "bold red")
+        yield Text("Audit: NOT CLEAN. Whatever the speed, something was lost.", words.BAD)
     if report.history != HISTORY:
         yield Text(
             f"! The promises are made for {HISTORY:,} messages of history (and for a tenth of it, "
             f"against optimized); this run had {report.history:,}.",
-            "yellow",
+            words.WARNING,
         )
     for line in report.invalid:
-        yield Text(f"! not counted: {line}", "yellow")
+        yield Text(f"! not counted: {line}", words.WARNING)
     yield Text(
         "Six rounds are the fewest for an interval. A promise is met if the whole interval keeps "
         "it, missed if the whole interval breaks it. Every journal and sqlite ack came after the "

@@ -58,7 +58,7 @@ def _table(report: TuneReport) -> Table:
     )
     for column in (4, 6):
         table.columns[column].justify = "left"
-        table.columns[column].style = "cyan"
+        table.columns[column].style = words.CHART
     for column in (2, 3, 5):
         table.columns[column].min_width = 0
     table.padding = (0, 1, 0, 0)
@@ -100,7 +100,7 @@ def _map(report: TuneReport) -> Iterator[RenderableType]:
     yield Text("\ndelivered/s against delivery p95: best is at the top left", style="bold")
     for number, row in enumerate(rows):
         label = f"{fastest:,.0f}" if number == 0 else "0" if number == MAP_HEIGHT - 1 else ""
-        yield Text(f"{label:>8} │").append(Text("".join(row), style="cyan"))
+        yield Text(f"{label:>8} │").append(Text("".join(row), style=words.CHART))
     low, high = words.milliseconds(min(p95s)), words.milliseconds(max(p95s))
     yield Text(" " * 9 + "└" + "─" * MAP_WIDTH)
     yield Text(" " * 10 + low + high.rjust(MAP_WIDTH - len(low)))
@@ -119,9 +119,9 @@ def _explanation(report: TuneReport) -> Iterator[Text]:
     cells = [one for one in report.cells if one.delivery_ms.p95]
     for one in report.cells:
         if not one.audit.clean:
-            yield Text(f"! {_name(one)} lost or damaged messages: it is no choice.", "bold red")
+            yield Text(f"! {_name(one)} lost or damaged messages: it is no choice.", words.BAD)
         for reason in one.invalid:
-            yield Text(f"! {_name(one)}: in one round {reason}; not sure.", "yellow")
+            yield Text(f"! {_name(one)}: in one round {reason}; not sure.", words.WARNING)
     if report.recommended is None:
         yield Text("Too little was measured to recommend a pair.")
         return

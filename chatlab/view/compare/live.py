@@ -25,7 +25,7 @@ from chatlab.view.words import QUIET, STRONG, Line, Page, beside, cut, line
 SIDE_BY_SIDE_MIN = 100
 GAP = 2
 CHART_ROWS_MAX = 8
-ALARM = Style.parse("bold reverse yellow")
+ALARM = Style.parse("bold reverse color(130)")
 _OTHER_ROWS = 4
 """The head, and up to three lines below the panels."""
 REDRAW_S = 0.25

@@ -26,11 +26,11 @@ LAID_OUT = re.compile(r"\S {2,}\S|^ ", re.MULTILINE)
 BLOCKS = re.compile(r"[█▉▊▋▌▍▎▏]+")
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 COLOURS = {
-    **dict.fromkeys(("red", "color(160)"), "bad"),
-    **dict.fromkeys(("green", "color(28)"), "good"),
-    **dict.fromkeys(("yellow", "color(130)"), "warn"),
-    **dict.fromkeys(("cyan", "color(30)"), "accent"),
-    **dict.fromkeys(("bright_black", "color(243)"), "soft"),
+    "color(160)": "bad",
+    "color(28)": "good",
+    "color(130)": "warn",
+    "color(30)": "accent",
+    "color(243)": "soft",
 }
 """A terminal's colours, and the classes of the page that are readable in both of its schemes."""
 _CONSOLE = Console(file=io.StringIO(), width=10_000, color_system="truecolor")
