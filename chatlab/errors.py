@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
         "it found something wrong: a failed check, an audit that is not clean, a promise broken, "
         "damage, unsaved messages, a connection that the server ended",
     )
-    USAGE = 2, "it cannot do what it was asked; one line on standard error says why"
+    USAGE = 2, "it cannot do what it was asked; standard error says why"
     # EX_SOFTWARE of sysexits.h.
     SOFTWARE = 70, "a part of your own ended or blocked the process"
     NOT_TRUSTED = 98, "with --strict: a check of the instrument failed; rely on no figure"

@@ -61,14 +61,17 @@ def test_a_mistake_is_one_clear_line_before_anything_starts(words, said, tmp_pat
     "wrong",
     [
         *("--no-such-option", "--rounds 0", "--messages many", "--rate nan"),
-        *("--work no/such/folder", "compair"),
+        *("--work no/such/folder", "--rounds", "compair", "help compair"),
     ],
 )
 def test_a_wrong_option_or_command_ends_with_code_2_and_is_named(wrong: str) -> None:
     name, *value = wrong.split()
     done = run_here(*["compare"] * name.startswith("--"), name, *value)
     assert done.code == 2
-    assert name in done.err
+    complaint, where_to_look = done.err.splitlines()
+    assert complaint.startswith("chatlab: ")
+    assert (value[0] if name == "help" else name) in complaint
+    assert "--help" in where_to_look
 
 
 async def test_the_module_is_the_command() -> None:

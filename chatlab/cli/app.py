@@ -11,6 +11,7 @@ import io
 import os
 import re
 import sys
+import textwrap
 from importlib import import_module
 from typing import Any
 
@@ -78,6 +79,9 @@ _STYLE: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
+MISTYPED: Any = typer.BadParameter.__mro__[1]
+"""What the command line raises of a wrong option, value or command."""
+
 
 class FrontDoor(TyperGroup):
     """`chatlab --help`: where to start, and every command on one line."""
@@ -105,18 +109,36 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         try:
-            app(prog_name="chatlab")
+            sys.exit(app(prog_name="chatlab", standalone_mode=False))
         finally:
             sys.stdout.flush()
+    except MISTYPED as error:
+        if said := error.format_message():  # nothing, if it has shown the help
+            _complain(said)
+            command = error.ctx.command_path if error.ctx else "chatlab"
+            print(f"`{command} --help` lists what it takes", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
+    except typer.Abort:
+        _complain("stopped, nothing was changed")
+        sys.exit(ExitCode.NOT_CLEAN)
     except ChatlabError as error:
-        print(f"chatlab: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(ExitCode.USAGE)
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
-        print(f"chatlab: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        _complain(f"cannot write to standard output: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more, at its end
         sys.exit(ExitCode.USAGE)
+
+
+def _complain(text: str) -> None:
+    """Say it on standard error: one line, which a terminal gets broken between words."""
+    said = f"chatlab: {text}"
+    if sys.stderr.isatty():
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        said = textwrap.fill(said, width or 80, break_long_words=False, break_on_hyphens=False)
+    print(said, file=sys.stderr)
 
 
 class LazyCommand(TyperCommand):

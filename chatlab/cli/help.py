@@ -123,7 +123,7 @@ def help_(
             _grid([(str(code.value), code.meaning) for code in ExitCode], "exit code", "meaning")
         )
     else:
-        app([*(words or ()), "--help"], prog_name="chatlab")
+        app([*(words or ()), "--help"], prog_name="chatlab", standalone_mode=False)
 
 
 def print_front_page(commands: Mapping[str, Any]) -> None:

@@ -189,7 +189,9 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
         return ExitCode.OK
     seconds, amount = lab.estimate()
     plan = f"{what} About {about(seconds)}: {amount}.".lstrip()
-    print(f"{plan} Ctrl-C stops early and shows what there is.", file=sys.stderr, flush=True)
+    errors = Console(stderr=True, highlight=False, markup=False)
+    plan += " Ctrl-C stops early and shows what there is."
+    errors.print(plan, soft_wrap=not sys.stderr.isatty())
     with Narrator(console) as lab.narrator:
         try:
             asyncio.run(lab.run())
