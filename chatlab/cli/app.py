@@ -157,8 +157,12 @@ class LazyCommand(TyperCommand):
             alone.command(self.name, cls=_ShownCommand)(found)
         return get_group(alone).commands[str(self.name)]  # type: ignore[return-value]
 
-    def make_context(self, *args: Any, **more: Any) -> Any:
-        return self.load().make_context(*args, **more)
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **more: Any) -> Any:
+        if not args or {"-h", "--help"}.intersection(args):
+            from chatlab.cli.help import colour_help
+
+            colour_help()
+        return self.load().make_context(info_name, args, *rest, **more)
 
 
 class _WithExamples:

@@ -126,6 +126,18 @@ def help_(
         app([*(words or ()), "--help"], prog_name="chatlab", standalone_mode=False)
 
 
+def colour_help() -> None:
+    """Give typer's help colours that can be read on light and dark, as every other screen has."""
+    from typer import rich_utils  # slow: not for the front page
+
+    from chatlab.view.words import DIFFERENT, QUIET
+
+    for name in ("OPTION", "SWITCH", "COMMANDS_TABLE_FIRST_COLUMN"):
+        setattr(rich_utils, f"STYLE_{name}", str(DIFFERENT))
+    for name in ("TYPES", "METAVAR", "USAGE", "OPTION_ENVVAR", "NEGATIVE_OPTION"):
+        setattr(rich_utils, f"STYLE_{name}", str(QUIET))
+
+
 def print_front_page(commands: Mapping[str, Any]) -> None:
     """Print where to start, then the commands by their panels, each with its first sentence."""
     console = Console(highlight=False)
