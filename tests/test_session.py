@@ -27,7 +27,7 @@ from chatlab.chat.protocol import (
 )
 from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import ROOM_TITLE_CHARS_MAX, check_user
-from chatlab.chat.session import Conversation
+from chatlab.chat.session import DUE_AGE_MAX_S, Conversation
 from chatlab.chat.settings import Settings
 from chatlab.chat.trace import Tracer
 from chatlab.data.records import CHATROOMS, Message, Room
@@ -263,6 +263,22 @@ async def test_messages_go_to_the_processor_in_order_and_have_no_ack_yet(talk: T
         assert (entry.ref, entry.sender, entry.accepted_at) == (n, talk.alice, talk.clock())
     assert len(talk.processor.entries) == talk.metrics.counts.accepted == 20
     assert (talk.alice.reserved, talk.alice.released) == (20, 0)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "due"),
+    [(2.5, -2.5), (0, 0), (DUE_AGE_MAX_S, -DUE_AGE_MAX_S), (-0.5, None), (DUE_AGE_MAX_S + 1, None)],
+)
+async def test_a_message_may_say_when_it_was_due_if_that_can_be(
+    talk: Talk, ago_s: float, due: float | None
+) -> None:
+    talk.alice.arrival = talk.clock() - 1
+    await talk.say(send() | {"dueAt": 1_000_000.0 + talk.clock() - ago_s}, send(ref=2))
+
+    told, silent = talk.processor.entries
+    assert told.due_at == (None if due is None else pytest.approx(talk.clock() + due))
+    assert silent.due_at is None
+    assert told.since == silent.since == talk.clock() - 1
 
 
 async def test_a_server_that_stops_takes_nothing_even_if_a_client_waited(talk: Talk) -> None:

@@ -17,6 +17,8 @@ from chatlab.chat.server.app import ChatServer
 from chatlab.chat.server.arrivals import (
     MARKS_MAX,
     ArrivalLog,
+    LoggingConnection,
+    StampedSocket,
     listening_socket,
     unread_bytes,
 )
@@ -128,6 +130,16 @@ def test_the_kernel_says_when_bytes_came_even_if_they_are_read_later(host: str) 
             assert before - 0.001 <= accepted.received_at <= seen
 
 
+@ON_LINUX
+def test_a_read_without_a_stamp_forgets_the_one_before() -> None:
+    ours, theirs = socket.socketpair()
+    with StampedSocket(fileno=ours.detach()) as stamped, theirs:
+        stamped.received_at = 1.0
+        theirs.sendall(b"no stamp was asked for")
+        assert stamped.recv(100)
+        assert stamped.received_at == 0.0
+
+
 async def test_no_frame_waits_for_others_to_fill_a_packet(tmp_path: Path) -> None:
     async with chatting("naive", tmp_path, "alice") as (server, _):
         (connection,) = server._connections
@@ -161,6 +173,8 @@ async def test_what_waits_is_counted_wherever_it_waits(
 
         flooding = asyncio.create_task(_flood(bob, 300))
         await eventually(lambda: _held(server) > 10_000, "bytes wait in bob's socket")
+        # Whoever is not read is looked at, all the time.
+        await eventually(lambda: any(_looked_at(one) for one in server._connections), "a look")
         text = (await get(server.url, "/metrics")).body
         assert "chatlab_waiting_messages" in text
         assert "chatlab_waiting_bytes" in text
@@ -176,6 +190,10 @@ async def test_what_waits_is_counted_wherever_it_waits(
 async def _flood(client: ChatClient, count: int) -> None:
     for _ in range(count):
         await client.shout("x" * 3_000)
+
+
+def _looked_at(connection: LoggingConnection) -> bool:
+    return not connection.transport.is_reading() and bool(connection.arrivals._marks)
 
 
 def _held(server: ChatServer) -> int:
