@@ -12,10 +12,11 @@ import typer
 
 from chatlab.bench.address import chat_url
 from chatlab.bench.client import connect
+from chatlab.chat.rules import check_user
 from chatlab.cli.chat_talk import Talk
 from chatlab.cli.options import SERVER, with_groups
 from chatlab.cli.terminal import HELD_S, ChatScreen, piped_lines, typed_lines
-from chatlab.errors import ExitCode
+from chatlab.errors import ExitCode, Refusal, UsageError
 from chatlab.view import chat as view
 
 ANSWER_TIMEOUT_S = 10.0
@@ -35,7 +36,11 @@ def chat(
     Open two terminals with two names and talk; then start `chatlab load --scenario class` in a
     third one and feel the lag. /help lists the commands.
     """
-    name = user or re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "guest"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "guest" if user is None else user
+    try:
+        check_user(name)
+    except Refusal as refusal:
+        raise UsageError(f"--user: {refusal.message}") from None
     try:
         sys.exit(asyncio.run(_Chat(server, name, room).run()))
     except KeyboardInterrupt:

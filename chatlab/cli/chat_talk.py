@@ -167,8 +167,8 @@ class Talk:
 
     def _on_welcome(self, frame: protocol.Welcome) -> None:
         self._note(
-            f"* hello {view.harmless(frame.name)}. Mode {frame.mode}, an ack means "
-            f"{frame.ack_means!r}. /help lists the commands."
+            f"* hello {view.harmless(frame.name)}. /help lists the commands.\n"
+            f"* the server runs {frame.mode}; its ack means {frame.ack_means!r}"
         )
 
     def _on_message(self, frame: protocol.MessageFrame) -> None:
