@@ -31,7 +31,7 @@ async def test_the_last_line_before_the_end_of_the_input_is_said(tmp_path: Path)
 async def test_a_name_that_no_server_takes_is_refused_before_anything_is_asked(name: str) -> None:
     done = await run("chat", ":9", "--user", name)
     assert (done.code, done.out) == (2, "")
-    assert done.complaint.startswith(f"--user: user {name!r} is not a name")
+    assert done.complaint.startswith(f"chatlab: --user: user {name!r} is not a name")
 
 
 @asynccontextmanager
