@@ -35,7 +35,8 @@ def introduction(load: Load) -> str:
     if scenario.room:
         server = shown(load.url).removeprefix(f"ws://{LOCAL_HOST}")
         to = "" if server == f":{DEFAULT_PORT}" else f" {server}"
-        lasts += f"; join them: chatlab chat{to} --room {scenario.room}"
+        room = "" if scenario.room == "general" else f" --room {scenario.room}"  # the usual one
+        lasts += f"; join them: chatlab chat{to}{room}"
     return (
         f"{words.printable(scenario.name)}: {words.many(scenario.messages, 'message')}{rate} "
         f"from {words.many(scenario.users, 'user')} in {words.printable(where)}\n"
