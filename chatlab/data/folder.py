@@ -117,7 +117,7 @@ class DataFolder:
         if self._history and not fresh:
             raise UsageError(
                 f"--history fills a fresh data folder only, and {self.path} has messages "
-                "already: choose another folder with --data"
+                "already: leave it out to go on with them, or choose another folder with --data"
             )
         source = Disk(starting_data())
         for file in (USERS, CHATROOMS):

@@ -47,10 +47,12 @@ Type a message and press Enter; //text says "/text". Commands:
   /join ROOM             enter a room          /create ROOM    open a new one
   /invite USER           let somebody in       /history [N]    the last messages
   /leave                 leave the room        /quit           go (or Ctrl-D)
-Behind your own message: when its ack came, and when the message came back. Below
-it, where that time went: waiting to be read (it had arrived, the server was busy),
-lock and files (room check and save), queue, delivery, network (and this program).
-To feel a lag, give it a load in another terminal: chatlab load --scenario class"""
+Behind your own message: when its ack came, and when the message came back.
+Below it, where that time went: waiting to be read (it had arrived, the server
+was busy), lock and files (your save, and the wait for those of others), queue,
+delivery, network (and this program). You wait less than the users of a load:
+they send on without waiting, and queue behind themselves.
+To feel a lag, from another terminal: chatlab load --scenario class"""
 
 # Control characters, line and paragraph separators, and those that change the writing direction of
 # what follows: no message may command this terminal, or change the look of our own words.

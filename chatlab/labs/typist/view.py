@@ -42,6 +42,8 @@ def render(report: TypistReport) -> RenderableType:
         ),
         *_felt(report),
         *_agreement(report),
+        "The load waits longer than a person: its users send on without waiting.",
+        "Next: chatlab xray   where a message's time goes, step by step",
         "",
         table,
     )
