@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chatlab.bench.scenario import load
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.labs.typist.measure import ACCOUNTS, TypistMode, TypistReport, TypistRound
 from chatlab.labs.typist.view import render
 from tests.labs.support import printed, report_of, run_for_json
@@ -22,6 +23,7 @@ ROUND = TypistRound(
     server_delivery_ms=990.0,
     due_ack_ms=995.0,
     due_delivery_ms=995.0,
+    late_p99_ms=1.0,
 )
 
 
@@ -46,13 +48,14 @@ def test_figures_are_medians_of_rounds() -> None:
         ({"saved_ms": [111.0], "traces_ms": [500.0]}, False),  # back before it was saved
         ({"due_ack_ms": 2.9, "load_ack_ms": 0.0001}, True),  # too near to tell apart
         ({"due_ack_ms": 5.0, "load_ack_ms": 0.5}, False),
+        ({"due_ack_ms": 5.0, "load_ack_ms": 0.5, "late_p99_ms": 5.0}, True),  # a busy load
         ({"due_ack_ms": None}, True),  # nothing to compare
     ],
     ids=str,
 )
 def test_accounts_agree_within_a_tenth_or_a_few_milliseconds(changes, agrees: bool) -> None:
-    fine = TypistMode([ROUND])
-    mode = TypistMode([msgspec.structs.replace(ROUND, **changes)])
+    fine = TypistMode([ROUND] * ROUNDS_FOR_A_CLAIM)
+    mode = TypistMode([msgspec.structs.replace(ROUND, **changes)] * ROUNDS_FOR_A_CLAIM)
     report = report_of(
         TypistReport, scenario=load("class"), history=0, modes={"a": fine, "b": mode}, ratio={}
     )
@@ -61,6 +64,17 @@ def test_accounts_agree_within_a_tenth_or_a_few_milliseconds(changes, agrees: bo
     shown = printed(render(report), width=80)
     assert ("do NOT agree: b: " in shown) is not agrees
     assert ("Server and clients agree" in shown) is agrees
+
+
+def test_a_few_rounds_accuse_nobody() -> None:
+    apart = TypistMode([msgspec.structs.replace(ROUND, due_ack_ms=500.0)] * 5)
+    report = report_of(
+        TypistReport, scenario=load("class"), history=0, modes={"a": apart}, ratio={}
+    )
+
+    assert report.passed
+    assert "Accounts apart: a: ack" in (shown := printed(render(report), width=80))
+    assert "Too few rounds" in shown
 
 
 @pytest.mark.real

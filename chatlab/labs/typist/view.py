@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.labs import screen
-from chatlab.labs.typist.measure import ACCOUNTS, AGREE_WITHIN, TypistReport
+from chatlab.labs.typist.measure import AGREE_WITHIN, TypistReport
 from chatlab.view import words
 
 ROWS = {
-    "one who types: echo": "echoes_ms",
-    "... the server's trace, to the last one": "traces_ms",
-    "load: ack, from when it was due": "load_ack_ms",
-    "... /stats, from the same moment": "due_ack_ms",
-    "... /stats, once it could be read": "server_ack_ms",
-    "load: delivery, from when it was due": "load_delivery_ms",
-    "... /stats, from the same moment ": "due_delivery_ms",
-    "... /stats, once it could be read ": "server_delivery_ms",
+    "a person: the message is back after": "echoes_ms",
+    "  by the server, the last one has it": "traces_ms",
+    "the class: acked, since it was due": "load_ack_ms",
+    "  by the server, since it was due": "due_ack_ms",
+    "  by the dashboard, since it arrived": "server_ack_ms",
+    "the class: delivered, since it was due": "load_delivery_ms",
+    "  by the server, since it was due ": "due_delivery_ms",
+    "  by the dashboard, since it arrived ": "server_delivery_ms",
 }
 """A row of the table, and the figure in it."""
 
@@ -61,15 +62,18 @@ def _felt(report: TypistReport) -> Iterator[Text]:
 
 
 def _agreement(report: TypistReport) -> Iterator[Text]:
-    apart = [
-        f"{words.printable(name)}: {what}"
-        for name, mode in report.modes.items()
-        for what in ACCOUNTS
-        if mode.agrees(what) is False
-    ]
-    if apart:
-        yield Text(f"Accounts that do NOT agree: {'; '.join(apart)}.", words.BAD)
+    apart = "; ".join(map(words.printable, report.apart))
+    if not apart:
+        margin_ms = max(mode.margin_ms for mode in report.modes.values())
+        yield Text(
+            f"Server and clients agree on it: within {AGREE_WITHIN:.0%}, or {margin_ms:.2g} ms.",
+            words.GOOD,
+        )
+    elif report.enough:
+        yield Text(f"Accounts that do NOT agree: {apart}.", words.BAD)
     else:
         yield Text(
-            f"Server and clients agree on it: within {AGREE_WITHIN:.0%}, or 3 ms.", words.GOOD
+            f"Accounts apart: {apart}. Too few rounds to make anything of it: run "
+            f"{ROUNDS_FOR_A_CLAIM}.",
+            words.WARNING,
         )
