@@ -109,7 +109,7 @@ print(*(name for name in sys.modules if name.startswith("chatlab.")), file=sys.s
 """
 
 
-def test_the_front_page_fits_a_screen_and_imports_no_command() -> None:
+def test_the_whole_list_has_a_line_for_each_command_and_imports_none() -> None:
     words = [sys.executable, "-c", PRINT_IMPORTED]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=WIDE_AS_USUAL)
     used = ("chatlab.cli", "chatlab.cli.app", "chatlab.cli.help", "chatlab.errors")
@@ -121,8 +121,21 @@ def test_the_front_page_fits_a_screen_and_imports_no_command() -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_chatlab_alone_and_chatlab_help_show_the_front_page() -> None:
-    assert run_here() == run_here("help") == run_here("--help")
+def test_chatlab_alone_fits_24_rows_and_names_every_command_and_what_explains_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run_here()
+    lines = done.out.splitlines()
+    assert (done.code, lines[2], len(lines) <= 23) == (0, "Start here", True)
+    assert max(map(len, lines)) <= 80
+    assert [name for name in set(LISTED) - {"help"} if f" {name}" not in done.out] == []
+    assert "chatlab --help " in done.out
+    assert "chatlab help COMMAND " in done.out
+
+
+def test_chatlab_help_lists_all() -> None:
+    assert run_here("help") == run_here("--help")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -216,4 +216,7 @@ def _root(
         print(f"chatlab {__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        from chatlab.cli.help import print_first_page
+
+        front_door: Any = ctx.command
+        print_first_page(front_door.commands)

@@ -1,5 +1,5 @@
-"""`chatlab --help` and `chatlab help`: where to start, every command on one line, examples, and
-what an exit code means.
+"""`chatlab`, `chatlab --help` and `chatlab help`: where to start, every command on one line,
+examples, and what an exit code means.
 
 The help of one command is typer's; its examples, at the end of it, stand here.
 """
@@ -138,24 +138,46 @@ def colour_help() -> None:
         setattr(rich_utils, f"STYLE_{name}", str(QUIET))
 
 
+def print_first_page(commands: Mapping[str, Any]) -> None:
+    """Print where to start, and the names of the commands: 24 rows have room for it."""
+    console = Console(highlight=False)
+    _print_start(console)
+    panels = [(panel, " ".join(listed)) for panel, listed in _by_panel(commands).items()]
+    _print_rows(console, "\nCommands", panels)
+    footer = {
+        "chatlab --help": "says of each command what it does",
+        "chatlab help COMMAND": "explains one, with examples",
+    }
+    _print_rows(console, "\nMore", list(footer.items()))
+
+
 def print_front_page(commands: Mapping[str, Any]) -> None:
     """Print where to start, then the commands by their panels, each with its first sentence."""
     console = Console(highlight=False)
-    console.print("chatlab: see, do and prove what makes a server fast without making it wrong")
-    _print_rows(console, "\nStart here", list(START_HERE.items()))
-    for panel in COMMANDS:
-        listed = [
-            (name, first_sentence(command.help))
-            for name, command in commands.items()
-            if command.rich_help_panel == panel
-        ]
-        _print_rows(console, panel, listed)
+    _print_start(console)
+    for panel, listed in _by_panel(commands).items():
+        _print_rows(console, panel, list(listed.items()))
     footer = {
+        "chatlab": "where to start, on one screen",
         "chatlab help COMMAND": "explains a command, with examples",
         f"chatlab help {CODES_TOPIC}": "lists what a script can rely on",
         "--install-completion": "teaches your shell to complete commands and modes",
     }
     _print_rows(console, "More", list(footer.items()))
+
+
+def _print_start(console: Console) -> None:
+    console.print("chatlab: see, do and prove what makes a server fast without making it wrong")
+    _print_rows(console, "\nStart here", list(START_HERE.items()))
+
+
+def _by_panel(commands: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The first sentence of each command, by panel and name."""
+    panels: dict[str, dict[str, str]] = {panel: {} for panel in COMMANDS}
+    for name, command in commands.items():
+        if command.rich_help_panel in panels:
+            panels[command.rich_help_panel][name] = first_sentence(command.help)
+    return panels
 
 
 def print_examples(name: str) -> None:
