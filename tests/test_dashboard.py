@@ -32,7 +32,7 @@ from chatlab.view.dashboard import live, measures
 from chatlab.view.dashboard.live import show
 from chatlab.view.dashboard.screen import VIEWS, ViewChoice, after, render
 from chatlab.view.dashboard.summary import plain_line, print_summary
-from chatlab.view.modes import print_modes
+from chatlab.view.modes import print_knobs, print_modes, print_parts
 from tests.support.snapshots import COLOUR, a_snapshot, dashboard, printed
 
 SIZES = [(80, 24), (140, 40), (40, 12), (78, 20), (100, 30), (240, 60), (20, 5), (1, 1)]
@@ -463,27 +463,34 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
     assert "\x1b" not in text + "".join(printed(print_modes, force_terminal=None))
 
 
+@pytest.mark.parametrize("page", [print_modes, print_parts, print_knobs])
+def test_each_page_about_modes_fits_24_rows_of_80_columns(page) -> None:
+    lines = printed(page)
+    assert (len(lines) <= 23, max(map(cell_len, lines)) <= 80) == (True, True)
+
+
 @pytest.mark.parametrize("width", [80, 140])
-def test_modes_stand_in_one_row_each_with_what_differs_marked(width: int) -> None:
-    lines = printed(print_modes, width)
+def test_parts_stand_in_one_row_a_mode_with_what_differs_marked(width: int) -> None:
+    lines = printed(print_parts, width)
     assert max(map(len, lines)) <= width
-    _, *cut = re.split(rf"^({'|'.join(MODES)}) ", "\n".join(lines), flags=re.MULTILINE)
-    words_of = {
-        name: " ".join(text.split()) for name, text in zip(cut[::2], cut[1::2], strict=True)
-    }
     for name, mode in MODES.items():
         row = next(line for line in lines if line.startswith(f"{name} "))
         for role, choice in mode.parts.items():
             differs = choice != MODES["naive"].parts[role]
             in_a_sentence = {"monitor", "lock"} if width == 80 else {"monitor"}
             assert role in in_a_sentence or (f"+{choice}" if differs else f" {choice}") in row
-        assert f"(ack: {ack_means(parse(name))})" in words_of[name]
-    assert "every mode has monitor window" in " ".join(" ".join(lines).split())
+    assert ("lock is per-file (not in racy)" in "\n".join(lines)) == (width == 80)
+    assert "monitor is window" in "\n".join(lines)
 
 
-def test_modes_list_every_part_every_promise_and_the_way_to_swap() -> None:
-    text = "\n".join(printed(print_modes))
-    ways = ("--mode NAME+PART=IMPL", "naive+reader=ttl", "--mode NAME+KNOB=VALUE")
-    knobs = (said for name, knob in KNOBS.items() for said in (name, knob.words))
-    for said in (*map(" | ".join, PARTS.values()), *words.ACK_WORDS.values(), *ways, *knobs):
+def test_modes_tell_each_mode_every_promise_and_the_pages_that_list_parts_and_knobs() -> None:
+    text = "\n".join(printed(print_modes, 100))
+    modes = (f"{n:<11}{ack_means(parse(n)):<9}{mode.words}\n" for n, mode in MODES.items())
+    for said in (*modes, "\nmine ", *words.ACK_WORDS.values(), "modes --parts", "modes --knobs"):
         assert said in text
+    parts, knobs = ("\n".join(printed(page)) for page in (print_parts, print_knobs))
+    for said in (*map(" | ".join, PARTS.values()), "NAME+PART=IMPL", "naive+reader=ttl"):
+        assert said in parts
+    each = (said for name, knob in KNOBS.items() for said in (name, knob.words, knob.help))
+    for said in (*each, "NAME+KNOB=VALUE"):
+        assert said in knobs

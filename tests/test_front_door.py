@@ -138,6 +138,13 @@ def test_chatlab_help_lists_all() -> None:
     assert run_here("help") == run_here("--help")
 
 
+def test_modes_prints_the_pages_that_it_is_asked_for() -> None:
+    said = {"": "in memory: a crash loses it", "--parts": "each | broadcast", "--knobs": "it takes"}
+    for typed in ("", "--parts", "--knobs", "--parts --knobs"):
+        out = run_here("modes", *typed.split()).out
+        assert [flag for flag, text in said.items() if text in out] == (typed.split() or [""])
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_ends_with_examples_that_can_be_typed(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,7 @@
 A knob is a setting that users turn. It is declared here, once: its name, default, bounds, unit and
 help. From that come the option of `chatlab serve`, the knob in a mode's name
 (`optimized+batch-size=10`, so that two settings can be compared like two modes), the list that
-`chatlab modes` prints, and a server child's job. `modes.py` reads the names.
+`chatlab modes --knobs` prints, and a server child's job. `modes.py` reads the names.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ solution     course:solution        Show a solution, why it works and what it co
 reset        course:reset           Restore the starter of an exercise.
 """,
     "Look inside": """
-modes        serve:modes            Print every mode's line-up of parts, and what an ack means.
+modes        serve:modes            Print what each mode does, and what its ack means.
 data         data:app               Look into a data folder, and move messages in and out.
 """,
     "Teach": """

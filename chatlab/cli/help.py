@@ -78,7 +78,10 @@ EXAMPLES = {
     "replay": {"chatlab replay 02": "what happened, step by step"},
     "solution": {"chatlab solution 02": "once 02 has passed"},
     "reset": {"chatlab reset 02": "from the beginning; your file is kept"},
-    "modes": {"chatlab modes": "the table that --mode takes names from"},
+    "modes": {
+        "chatlab modes": "the names that --mode takes",
+        "chatlab modes --parts": "what each is made of",
+    },
     "data": {
         "chatlab data inspect": "what `chatlab serve` kept",
         "chatlab data export --to - > messages.json": "all its messages",

@@ -87,11 +87,19 @@ def serve(
     sys.exit(asyncio.run(serving(job, stop_with_stdin, not no_dashboard, keys)))
 
 
-def modes() -> None:
-    """Print every mode's line-up of parts, and what an ack means."""
-    from chatlab.view.modes import print_modes
+def modes(
+    parts: bool = flag("--parts", "Print what each mode is made of, and how to swap a part."),
+    knobs: bool = flag("--knobs", "Print the numbers that a mode's name can set."),
+) -> None:
+    """Print what each mode does, and what its ack means."""
+    from chatlab.view.modes import print_knobs, print_modes, print_parts
 
-    print_modes()
+    if parts:
+        print_parts()
+    if knobs:
+        print_knobs()
+    if not (parts or knobs):
+        print_modes()
 
 
 async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool, keys: Keys | None) -> int:
