@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from chatlab.chat.metrics import Metrics, Samples
+from chatlab.chat.modes import parse, storage
 from chatlab.chat.outcome import Dispatcher
 from chatlab.chat.parts.message_seams import Delivery, Entry
 from chatlab.chat.protocol import FrameStyle, TraceFrame
+from chatlab.chat.settings import Settings
 from chatlab.chat.trace import TRACED_MAX, Tracer
-from chatlab.data.records import Message
-from tests.support.parts import DISK_FULL, FakeClient, FakeClock, entry
+from chatlab.data.records import MESSAGES, Message
+from tests.support.parts import DISK_FULL, FakeClient, FakeClock, InlineFiles, entry, fill
 
 
 class SlowDelivery(Delivery):
@@ -79,8 +82,8 @@ async def test_a_trace_adds_up_and_is_told_once_to_who_asked() -> None:
 
     (trace,) = scene.traces()
     assert (trace.ref, trace.id) == (0, asked.message.id)
-    steps = (trace.waiting_ms, trace.check_ms, trace.queue_ms, trace.save_ms, trace.delivery_ms)
-    assert steps == (0, 0, 2_000, 0, 1_000)
+    steps = (trace.waiting_ms, trace.check_ms, trace.queue_ms, trace.lock_ms, trace.save_ms)
+    assert (*steps, trace.delivery_ms) == (0, 0, 2_000, 0, 0, 1_000)
     assert trace.ack_ms == 2_000
 
 
@@ -95,3 +98,24 @@ async def test_a_message_that_fails_is_traced_no_longer_and_leaves_room_for_othe
     for n in range(2 * TRACED_MAX):  # more than it traces at once
         scene.tracer.begin(f"m{n}")
     assert len(scene.tracer._traces) == TRACED_MAX
+
+
+async def test_the_wait_for_the_lock_is_told_apart_from_the_work_behind_it(tmp_path: Path) -> None:
+    scene = Scene()
+    clock, settings = scene.clock, Settings()
+    files = InlineFiles(fill(tmp_path))
+    files.fail = lambda _operation, _name: clock.advance(1)  # type: ignore[func-returns-value]
+    _, _, lock, store = storage(parse("naive"), files, settings, clock)
+    scene.tracer.watch(store, lock)
+    asked = scene.batch[0]
+    clock.advance(1)
+    scene.tracer.begin(asked.message.id)
+    async with lock.hold(MESSAGES.name):
+        saving = asyncio.ensure_future(store.save([asked.message]))
+        await asyncio.sleep(0)
+        clock.advance(6)
+    await saving
+    await scene.dispatcher.saved([asked])
+
+    (trace,) = scene.traces()  # a save reads, and writes
+    assert (trace.queue_ms, trace.lock_ms, trace.save_ms) == (0, 6_000, 2_000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chatlab.chat.protocol import Ack, MessageFrame, Ref, TraceFrame
 
-STEPS = ("waiting", "check", "queue", "save", "delivery", "network")
+STEPS = ("waiting", "check", "queue", "lock", "save", "delivery", "network")
 """The steps of a message's way, in their order; the last is that to the server and back, and this
 program."""
 
@@ -23,6 +23,7 @@ def steps_ms(trace: TraceFrame, back_ms: float) -> dict[str, float]:
         trace.waiting_ms,
         trace.check_ms,
         trace.queue_ms,
+        trace.lock_ms,
         trace.save_ms,
         trace.delivery_ms,
     )

@@ -287,7 +287,7 @@ def assemble(
     monitor = metrics.monitor = make["monitor"](clock)
     reader, writer, lock, store = storage(line_up, files, settings, clock)
     tracer = tracer or Tracer(clock)
-    tracer.watch(store)
+    tracer.watch(store, lock)
     ack_means = _ack_means(line_up, store, ack)
     delivery = make["delivery"](members)
     on_queueing = ack_means == "queued" and make["processor"].acks_queued  # type: ignore[attr-defined]

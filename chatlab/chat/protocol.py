@@ -192,16 +192,16 @@ class MembersFrame(_Outgoing, frozen=True, tag="members", kw_only=True):
 class TraceFrame(_Outgoing, frozen=True, tag="trace", kw_only=True):
     """Where one message's time went in the server, in milliseconds: the answer to `trace`.
 
-    The five steps follow each other, from the moment at which the message could be read to the last
-    send to its room. The ack came during or after the queue or the save.
+    Six steps, one after another, from when it could be read to the last send to its room.
 
     Attributes:
         waiting_ms: until the server took it from its connection.
         check_ms: the check of its room and sender: for the naive parts, a lock and a file.
         queue_ms: in the processor, until its save began.
-        save_ms: its save: for the naive parts, a lock and two file operations.
+        lock_ms: until it had the lock, behind others; 0 with a store that never asks for it.
+        save_ms: its save: for the naive parts, two file operations.
         delivery_ms: the sends to its room.
-        ack_ms: from the same beginning to its ack.
+        ack_ms: from the same beginning to its ack, which came during or after the queue or save.
     """
 
     ref: Ref
@@ -209,6 +209,7 @@ class TraceFrame(_Outgoing, frozen=True, tag="trace", kw_only=True):
     waiting_ms: float
     check_ms: float
     queue_ms: float
+    lock_ms: float
     save_ms: float
     delivery_ms: float
     ack_ms: float

@@ -5,7 +5,9 @@ A trace costs time, so only messages whose sender asks are traced, and only so m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from chatlab.chat.protocol import TraceFrame, encode
 from chatlab.chat.settings import Clock
 
 if TYPE_CHECKING:
-    from chatlab.chat.parts.storage_seams import Store
+    from chatlab.chat.parts.storage_seams import Lock, Store
     from chatlab.data.records import Message
 
 TRACED_MAX = 100
@@ -27,8 +29,13 @@ class _Trace:
 
     submitted_at: float
     save_began_at: float = 0.0
+    lock_held_at: float = 0.0
     saved_at: float = 0.0
     acked_at: float = 0.0
+
+
+_in_this_save: ContextVar[Sequence[_Trace]] = ContextVar("_in_this_save", default=())
+"""The traced messages that the current task saves."""
 
 
 class Tracer:
@@ -46,11 +53,6 @@ class Tracer:
         """Trace a message that is handed to the processor now."""
         if len(self._traces) < TRACED_MAX:
             self._traces[message_id] = _Trace(self._clock())
-
-    def _save_begins(self, batch: Sequence[Message]) -> None:
-        """A batch is handed to the store, perhaps once more."""
-        for trace in self._of([message.id for message in batch]):
-            trace.save_began_at = trace.save_began_at or self._clock()
 
     def saved(self, batch: Sequence[Entry]) -> None:
         """A batch is saved."""
@@ -75,15 +77,40 @@ class Tracer:
         for entry in batch:
             self._traces.pop(entry.message.id, None)
 
-    def watch(self, store: Store) -> None:
-        """Hear when a save of this store begins."""
-        save = store.save
+    def watch(self, store: Store, lock: Lock) -> None:
+        """Hear when a save of this store begins, and when it has got this lock, if it asks for it.
+
+        Of a save that is tried again, the first time counts.
+        """
+        save, hold = store.save, lock.hold
 
         async def watched_save(batch: Sequence[Message]) -> None:
-            self._save_begins(batch)
-            await save(batch)
+            traces = self._of([message.id for message in batch])
+            if not traces:
+                return await save(batch)
+            for trace in traces:
+                trace.save_began_at = trace.save_began_at or self._clock()
+            token = _in_this_save.set(traces)
+            try:
+                await save(batch)
+            finally:
+                _in_this_save.reset(token)
+
+        def watched_hold(name: str) -> AbstractAsyncContextManager[None]:
+            traces = _in_this_save.get()
+            return self._held(hold(name), traces) if traces else hold(name)
 
         store.save = watched_save  # type: ignore[method-assign]
+        lock.hold = watched_hold  # type: ignore[method-assign]
+
+    @asynccontextmanager
+    async def _held(
+        self, held: AbstractAsyncContextManager[None], traces: Sequence[_Trace]
+    ) -> AsyncIterator[None]:
+        async with held:
+            for trace in traces:
+                trace.lock_held_at = trace.lock_held_at or self._clock()
+            yield
 
     def _of(self, ids: list[str]) -> list[_Trace]:
         return [self._traces[one] for one in ids if one in self._traces] if self._traces else []
@@ -95,10 +122,11 @@ class Tracer:
             entry.accepted_at,
             trace.submitted_at,
             began_at,
+            trace.lock_held_at or began_at,  # a store may use another lock, or none
             trace.saved_at,
             self._clock(),
         )
-        waiting, check, queue, save, delivery = (
+        waiting, check, queue, lock, save, delivery = (
             (after - before) * 1000 for before, after in pairwise(steps)
         )
         return TraceFrame(
@@ -107,6 +135,7 @@ class Tracer:
             waiting_ms=waiting,
             check_ms=check,
             queue_ms=queue,
+            lock_ms=lock,
             save_ms=save,
             delivery_ms=delivery,
             ack_ms=(trace.acked_at - entry.since) * 1000,

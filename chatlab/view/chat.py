@@ -49,9 +49,9 @@ Type a message and press Enter; //text says "/text". Commands:
   /leave                 leave the room        /quit           go (or Ctrl-D)
 Behind your own message: when its ack came, and when the message came back.
 Below it, where that time went: waiting to be read (it had arrived, the server
-was busy), lock and files (your save, and the wait for those of others), queue,
-delivery, network (and this program). You wait less than the users of a load:
-they send on without waiting, and queue behind themselves.
+was busy), in the queue (until its batch is saved), behind the saves of others (who
+hold the lock), own work with files, delivery, network (and this program). You
+wait less than the users of a load: they send on, and queue behind themselves.
 To feel a lag, from another terminal: chatlab load --scenario class"""
 
 # Control characters, line and paragraph separators, and those that change the writing direction of
@@ -61,8 +61,15 @@ _FOR_PEOPLE = {
     "send join_room first": "/join it first",
     "create it with create_room": "/create opens it, /rooms lists those there are",
 }
-_STEPS = ("waiting to be read", "lock and files", "queue", "delivery", "network and here")
-_SHORT_STEPS = ("waiting", "lock/files", "queue", "delivery", "network/here")
+_PARTS = {
+    ("waiting",): ("waiting to be read", "waiting"),
+    ("queue",): ("in the queue", "queue"),
+    ("lock",): ("behind others' saves", "behind others"),
+    ("check", "save"): ("own work with files", "files"),
+    ("delivery",): ("delivery", "delivery"),
+    ("network",): ("network and here", "network/here"),
+}
+"""What the line below an own message tells apart: steps, their name, and a short one."""
 
 
 def harmless(text: str) -> str:
@@ -84,23 +91,21 @@ def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width:
 
 
 def where_it_went(trace: TraceFrame, back_ms: float, width: int) -> str:
-    """The parts of the time until a message came back, in milliseconds: see `steps_ms`.
+    """The parts of the time until a message came back, in milliseconds: see `steps_ms`. Those that
+    would be shown as 0 are left out.
 
     Args:
-        width: of the terminal, in columns; a narrow one gets shorter names.
+        width: of the terminal, in columns; a narrow one gets shorter names, then several lines.
     """
-    step = steps_ms(trace, back_ms)
-    files = step["check"] + step["save"]
-    digits = _digits(back_ms)
-    parts = [step["waiting"], files, step["queue"], step["delivery"], step["network"]]
+    step_ms, digits = steps_ms(trace, back_ms), _digits(back_ms)
+    parts = [sum(step_ms[step] for step in steps) for steps in _PARTS]
     parts = _rounded(parts, back_ms, digits)
-    for names in (_STEPS, _SHORT_STEPS):
-        line = " + ".join(
-            f"{_ms(part, digits)} {name}" for part, name in zip(parts, names, strict=True)
-        )
+    for names in zip(*_PARTS.values(), strict=True):
+        named = [f"{_ms(ms, digits)} {name}" for ms, name in zip(parts, names, strict=True) if ms]
+        line = " + ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in named)
         if len(line) + 2 < width:
             break
-    return f"  {line}"
+    return textwrap.indent(wrapped(line, width - 2), "  ").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def rooms_text(frame: RoomsFrame, width: int) -> str:

@@ -24,7 +24,7 @@ def screen(width: int = 80, **modes: XrayedMode) -> list[str]:
     return printed(Xray().render(report_of(XrayReport, **found)), width).splitlines()
 
 
-@given(st.lists(st.floats(0, 1_000), min_size=6, max_size=6), st.floats(1.0, 10.0))
+@given(st.lists(st.floats(0, 1_000), min_size=7, max_size=7), st.floats(1.0, 10.0))
 def test_a_strip_is_as_long_as_its_time_and_each_step_within_a_column(steps_ms, times) -> None:
     one = life(*steps_ms)
     if not one.back_ms:
@@ -33,16 +33,16 @@ def test_a_strip_is_as_long_as_its_time_and_each_step_within_a_column(steps_ms, 
     assert len(strip) == pytest.approx(79 / times, abs=1)
     for step, ms in one.steps_ms.items():
         assert strip.count(step[0]) == pytest.approx(79 / times * ms / one.back_ms, abs=1)
-    assert list(strip) == sorted(strip, key="wcqsdn|".index)
+    assert list(strip) == sorted(strip, key="wcqlsdn|".index)
 
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_what_would_be_invisible_is_drawn_once_more_and_larger(width: int) -> None:
-    slow, fast = life(50, 10, 0, 930, 10, 0), life(0.2, 0, 1, 0.6, 0.2, 0)
+    slow, fast = life(50, 10, 0, 0, 930, 10, 0), life(0.2, 0, 1, 0, 0.6, 0.2, 0)
     lines = screen(width, naive=XrayedMode("written", [slow]), journal=XrayedMode("synced", [fast]))
 
     assert max(map(len, lines)) < width
-    strips = [line for line in lines if re.fullmatch(" (w*c*q*s*d*n*|[|])", line)]
+    strips = [line for line in lines if re.fullmatch(" (w*c*q*l*s*d*n*|[|])", line)]
     assert [len(one) for one in strips] == [width - 1, 2, width - 1]
     assert "the same, 500 x larger:" in lines
     assert "naive: 93% of its time went to: save." in lines
@@ -50,7 +50,7 @@ def test_what_would_be_invisible_is_drawn_once_more_and_larger(width: int) -> No
 
 
 def test_the_life_that_is_shown_is_a_real_one_and_falling_behind_is_told() -> None:
-    lives = [life(n, 0, 0, 0, 0, 0) for n in (1, 1, 9, 2, 5, 3, 7, 9)]
+    lives = [life(n, 0, 0, 0, 0, 0, 0) for n in (1, 1, 9, 2, 5, 3, 7, 9)]
     seen = XrayedMode("written", lives)
     assert seen.typical == lives[5]
     assert seen.fell_behind

@@ -81,7 +81,8 @@ class TypingPerson:
                 if text == self._text:
                     self._back_at = self._clock()
             case protocol.TraceFrame() as trace:
-                saved_ms = trace.waiting_ms + trace.check_ms + trace.queue_ms + trace.save_ms
+                queued_ms = trace.waiting_ms + trace.check_ms + trace.queue_ms
+                saved_ms = queued_ms + trace.lock_ms + trace.save_ms
                 self.saved_ms.append(saved_ms)
                 self.traces_ms.append(saved_ms + trace.delivery_ms)
                 self._answered()

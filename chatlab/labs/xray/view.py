@@ -20,7 +20,8 @@ WORDS = {
     "waiting": ("waiting to be read", "color(30)"),
     "check": ("room check: may the sender speak here?", "color(130)"),
     "queue": ("queue: until its save begins", "color(28)"),
-    "save": ("save: lock and files", "color(160)"),
+    "lock": ("lock: behind others at the same file", "color(25)"),
+    "save": ("save: its own work with files", "color(160)"),
     "delivery": ("delivery to the room", "color(92)"),
     "network": ("network, and the client", "color(243)"),
 }
