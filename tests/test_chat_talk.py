@@ -21,6 +21,7 @@ from chatlab.chat.protocol import (
     RoomsFrame,
     SendMessage,
     TraceFrame,
+    Welcome,
     decode_request,
     encode,
 )
@@ -218,6 +219,14 @@ def test_many_rooms_and_people_are_cut_and_counted() -> None:
 
 
 # Lines.
+
+
+def test_the_greeting_and_what_the_server_runs_are_a_line_each(alice: Person) -> None:
+    alice.hears(Welcome("alice", "Alice", "optimized", "queued", []))
+    assert alice.shown() == [
+        "* hello Alice. /help lists the commands.",
+        "* the server runs optimized; its ack means 'queued'",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.support.command_line import run, run_here
 from tests.support.commands import COMMANDS, LISTED
 
 NOWHERE = "ws://127.0.0.1:1"
-NO_SERVER = f"no server answers at {NOWHERE}"
+NO_SERVER = "nothing listens on 127.0.0.1:1: "
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ NO_SERVER = f"no server answers at {NOWHERE}"
         (["compare", "--race", "--rounds", "3"], "Leave out --rounds, or leave out --race"),
         (["compare", "--fail-if", "naiv.cpu_s > 1"], "did you mean 'naive'"),
         (["load", NOWHERE], NO_SERVER),
-        (["load", ":1"], "start one with `chatlab serve --port 1`, or check the address"),
+        (["load", ":1"], "start it with `chatlab serve --port 1`, or check the address"),
         (["load", "http://127.0.0.1:1"], NO_SERVER),
         (["load", "ftp://127.0.0.1"], "write :8765, localhost:8765 or ws://127.0.0.1:8765"),
         (["load", NOWHERE, "--scenario", "noon"], "unknown scenario 'noon'"),
         (["load", NOWHERE, "--json", "no/such/folder/x.json"], "no/such/folder"),
         (["top", NOWHERE], NO_SERVER),
         (["top", NOWHERE + "/"], NO_SERVER),
-        (["top", ":1?token=hush"], f"{NO_SERVER} ("),
+        (["top", ":1?token=hush"], f"{NO_SERVER}start"),
         (["chat", "1"], NO_SERVER),
         (["chat", "no sense"], "'no sense' is not a server address"),
         (["serve", "-m", "mine"], "`chatlab learn init"),

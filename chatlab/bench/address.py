@@ -15,6 +15,7 @@ from chatlab.errors import UsageError
 
 DEFAULT_PORT = 8765
 LOCAL_HOST = "127.0.0.1"
+_THIS_MACHINE = (LOCAL_HOST, "localhost", "::1")
 EXAMPLES = f":{DEFAULT_PORT}, localhost:{DEFAULT_PORT} or ws://{LOCAL_HOST}:{DEFAULT_PORT}"
 
 _SCHEMES = {"ws": ("ws", 80), "http": ("ws", 80), "wss": ("wss", 443), "https": ("wss", 443)}
@@ -76,16 +77,23 @@ def snapshot_url(url: str) -> str:
     return _page(url, "/stats").replace("ws", "http", 1)
 
 
+def start_command(url: str, mode: str = "") -> str:
+    """The command that starts a server at `url`, in a mode if one is given."""
+    parts = urlsplit(url)
+    host = "" if parts.hostname in _THIS_MACHINE else " --host 0.0.0.0"
+    port = "" if parts.port == DEFAULT_PORT else f" --port {parts.port}"
+    return f"chatlab serve{f' --mode {mode}' if mode else ''}{host}{port}"
+
+
 def how_to_start(url: str) -> str:
     """What to do where no server answers: a sentence without its full stop."""
     parts = urlsplit(url)
-    port = "" if parts.port == DEFAULT_PORT else f" --port {parts.port}"
     if parts.scheme == "wss":
         return "a chatlab server itself speaks ws://; wss:// needs a proxy in front of it"
-    if parts.hostname in (LOCAL_HOST, "localhost", "::1"):
-        return f"start one with `chatlab serve{port}`, or check the address"
-    there = f"chatlab serve --host 0.0.0.0{port}"
-    return f"check the address; the server there must be started with `{there}`"
+    if parts.hostname not in _THIS_MACHINE:
+        return f"check the address; the server there must be started with `{start_command(url)}`"
+    check = "" if parts.port == DEFAULT_PORT else ", or check the address"
+    return f"start it with `{start_command(url)}`{check}"
 
 
 def _with_host(text: str) -> str:

@@ -8,11 +8,14 @@ measuring, not on frames. A callback gets each frame, in the event loop, as it a
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -25,6 +28,7 @@ from chatlab.errors import UsageError
 HTTP_TIMEOUT_S = 10.0
 TEXT_FRAME, MASKED = 0x81, 0x80
 SHORT, LONG = 125, 0xFFFF
+_ERROR_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\] ?")
 OnFrame = Callable[[bytes], None]
 
 
@@ -125,9 +129,10 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
     except WSError as error:
         raise UsageError(f"{shown(url)} refused the connection: {_words(error)}") from error
     except (OSError, TimeoutError) as error:
-        raise UsageError(
-            f"no server answers at {shown(url)} ({_why(error)}): {how_to_start(url)}"
-        ) from error
+        nobody = f"no server answers at {shown(url)} ({_why(error)})"
+        if _is_refused(error):
+            nobody = f"nothing listens on {urlsplit(url).netloc}"
+        raise UsageError(f"{nobody}: {how_to_start(url)}") from error
     assert isinstance(connection, Connection)
     return connection
 
@@ -152,9 +157,19 @@ def _get(address: str) -> bytes:
     return data
 
 
+def _is_refused(error: OSError) -> bool:
+    """Whether no process listens there; of a name with several addresses, at none of them."""
+    numbers = {int(number) for number in _ERROR_NUMBER.findall(str(error))}
+    return isinstance(error, ConnectionRefusedError) or numbers == {errno.ECONNREFUSED}
+
+
 def _why(error: OSError) -> str:
-    late = isinstance(error, TimeoutError)
-    return str(error) or ("it took too long" if late else type(error).__name__)
+    """The system's words, without numbers and brackets."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if error.errno and (error.strerror or "").startswith("Connect call failed"):
+        return os.strerror(error.errno)
+    return _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
 
 
 def _words(error: WSError) -> str:

@@ -10,7 +10,7 @@ import time
 
 import typer
 
-from chatlab.bench.address import chat_url
+from chatlab.bench.address import chat_url, start_command
 from chatlab.bench.client import connect
 from chatlab.chat.rules import check_user
 from chatlab.cli.chat_talk import Talk
@@ -77,7 +77,7 @@ class _Chat:
         if self._screen.gone.is_set():
             return ExitCode.OK
         if complaint:
-            print(f"chatlab: {complaint}", file=sys.stderr)
+            print(view.wrapped(f"chatlab: {complaint}", self._screen.width), file=sys.stderr)
         return ExitCode.of(not complaint)
 
     def _why_it_ended(self) -> str:
@@ -85,7 +85,8 @@ class _Chat:
             return f"the server refuses you: {self._talk.turned_away}"
         reason = view.harmless(self._connection.close_reason) or GONE
         gone = reason in (GONE, STOPPING)
-        cure = f"{'Start it again (`chatlab serve`), then c' if gone else 'C'}ome back."
+        start = f"Start it again with `{start_command(self._url, self._talk.mode)}`, then c"
+        cure = f"{start if gone else 'C'}ome back."
         return f"the server ended the connection: {reason}. {self._not_back()}{cure}"
 
     def _what_is_missing(self) -> str:

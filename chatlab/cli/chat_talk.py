@@ -41,6 +41,7 @@ class Talk:
     Attributes:
         room: in which the person is; empty if in none.
         own: the person's messages that have not come back.
+        mode: of the server; empty until it has said so.
         turned_away: why the server does not take this person; empty if it does.
     """
 
@@ -50,6 +51,7 @@ class Talk:
         self.room = room
         self._screen = screen
         self.own = OwnMessages()
+        self.mode = ""
         self.turned_away = ""
         self._user = user
         self._send = send
@@ -166,10 +168,9 @@ class Talk:
                 self._asked.pop(ref).done(frame)
 
     def _on_welcome(self, frame: protocol.Welcome) -> None:
-        self._note(
-            f"* hello {view.harmless(frame.name)}. /help lists the commands.\n"
-            f"* the server runs {frame.mode}; its ack means {frame.ack_means!r}"
-        )
+        self.mode = view.harmless(frame.mode)
+        self._note(f"* hello {view.harmless(frame.name)}. /help lists the commands.")
+        self._note(f"* the server runs {self.mode}; its ack means {frame.ack_means!r}")
 
     def _on_message(self, frame: protocol.MessageFrame) -> None:
         if frame.id in self._seen:

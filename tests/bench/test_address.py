@@ -85,8 +85,8 @@ def test_an_option_comes_before_the_address_and_the_address_before_the_default()
 @pytest.mark.parametrize(
     ("address", "cure"),
     [
-        ("localhost", "start one with `chatlab serve`,"),
-        (":9000", "start one with `chatlab serve --port 9000`,"),
+        ("localhost", "start it with `chatlab serve`"),
+        (":9000", "start it with `chatlab serve --port 9000`, or check"),
         ("lab.example:9000", "`chatlab serve --host 0.0.0.0 --port 9000`"),
         ("https://lab.example", "needs a proxy"),
     ],

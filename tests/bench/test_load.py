@@ -308,7 +308,7 @@ async def test_no_server_or_one_that_lets_nobody_in_is_said_in_one_sentence(
         absent = f"ws://127.0.0.1:{unused_tcp_port}"
         for url, said in (
             (server.url, "that name is taken"),
-            (absent, f"no server answers at {absent}"),
+            (absent, f"nothing listens on 127.0.0.1:{unused_tcp_port}: start it"),
         ):
             with pytest.raises(UsageError, match=said):
                 await a_load(url, a_scenario()).run()

@@ -8,6 +8,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -114,7 +115,9 @@ async def test_a_connection_that_the_server_ends_is_explained_at_once(tmp_path: 
         await server.stop()
         async with asyncio.timeout(WAIT_S / 2):
             assert await first.wait() == 1
-        assert "the server is stopping" in await until(first.stderr, "stopping")
+        said = await until(first.stderr, "come back")
+        assert "the server is stopping" in said
+        assert f"`chatlab serve --mode naive --port {urlsplit(server.url).port}`" in said
 
 
 @pytest.mark.real
