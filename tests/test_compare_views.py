@@ -170,17 +170,20 @@ ALL_SPOILED = [a_round(n, invalid=["the sender used 97% of a core"]) for n in ra
 TOO_FEW: dict[str, tuple[dict[str, Any], list[str]]] = {
     "few asked for": (
         {"rounds": [a_round(1)], "command": "chatlab compare --rounds=1 naive optimized"},
-        ["1 pair of rounds counts, and a claim needs 6", "help: chatlab compare naive optimized "],
+        [
+            "1 of 6 pairs of rounds counts, and a claim needs 6",
+            "help: chatlab compare naive optimized ",
+        ],
     ),
     "all at once": (
         {"rounds": ALL_SPOILED[:1], "command": "chatlab compare --race", "measurement": False},
-        ["0 pairs of rounds count", "help: chatlab compare "],
+        ["0 of 6 pairs of rounds count", "help: chatlab compare "],
     ),
     "half invalid": (
         {"rounds": SPOILED, "of_naive": [a_round()] * 4, "command": ASKED},
         [
-            "2 pairs of rounds count, and",
-            "2 of 4 rounds of optimized invalid: round 2, the sender was 31 ms late (p99); round 2",
+            "2 of 6 pairs of rounds count, and",
+            "2 of 4 rounds of optimized do not count: round 2, the sender was 31 ms late (p99)",
             "help: chatlab compare naive optimized --json out.json --rounds 12",
         ],
     ),
@@ -192,7 +195,7 @@ TOO_FEW: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"rounds": ALL_SPOILED, "ratio": None, "command": f"{ASKED} --rate 900 --in-flight 8"},
         [
             "no valid rounds to compare",
-            "5 of 5 rounds of naive invalid: round 1, the sender used 97% of a core; round 2",
+            "5 of 5 rounds of naive do not count: round 1, the sender used 97% of a core; round 2",
             "and 2 more",
             "help: chatlab compare naive optimized --json out.json --rate 100",
         ],
@@ -227,7 +230,7 @@ def test_what_holds_for_all_claims_is_said_once_on_the_terminal() -> None:
     unknown = [compared(name, "unknown", ratio=None, low=None) for name in names[1:]]
     shown = text(a_report(modes, comparisons=unknown))
     assert shown.count("no valid rounds to compare") == 2
-    assert shown.count("5 of 5 rounds of naive invalid") == shown.count("this would help") == 1
+    assert shown.count("5 of 5 rounds of naive do not count") == shown.count("this would help") == 1
 
 
 def verdict(name: str, **changes: Any) -> Report:
@@ -246,7 +249,7 @@ CLAIMS: list[tuple[Report, str]] = [
     (verdict("same", ratio=1.04, low=0.9), "~ optimized: no difference from naive to claim"),
     (
         verdict("unknown", low=None),
-        f"? {BETTER}, which proves nothing yet: 1 pair of rounds counts, and",
+        f"? {BETTER}, not proven: 1 of 6 pairs of rounds counts, and",
     ),
     (verdict("unknown", ratio=None, low=None), "? optimized against naive: no valid rounds"),
     *(
@@ -264,6 +267,36 @@ def test_each_verdict_has_its_mark_and_its_sentence(view: View, report: Report, 
     assert "1.04 x as" not in shown
     assert ("✓ optimized" in shown) is ("✓" in said)  # nobody is better who is not safe
     assert ("is NOT SAFE: 3" in shown) is ("is NOT SAFE: 3" in said)
+
+
+@pytest.mark.parametrize("view", [text, to_markdown], ids=["terminal", "markdown"])
+def test_the_speed_of_a_mode_that_is_not_safe_is_not_shown(view: View) -> None:
+    speed, wait = Estimate(9_876, 9_800, 9_900, []), Percentiles(1.23, 1.23, 1.23, 9)
+    quick = a_mode(throughput_per_s=speed, ack_ms=wait, delivery_ms=wait, shares={"echo": SHARE})
+    modes = {"naive": a_mode(), "racy": quick}
+    safe = a_report(modes, ceilings={"echo": SHARE})
+    wrong = msgspec.structs.replace(quick, audit=NOT_CLEAN)
+    unsafe = a_report(modes | {"racy": wrong}, ceilings={"echo": SHARE})
+    for figure in ("4.56 x", "9,876", "9,800 to", "1.23 ms", "0.5 (0.4 to"):
+        assert figure in view(safe)
+        assert figure not in view(unsafe)
+    assert "not comparable" in view(unsafe)
+
+
+INTERVALS = [
+    (6, [a_round(n) for n in range(1, 6)], "5 of 6 count"),  # stopped early
+    (6, [a_round(n, invalid=["late"] * (n == 1)) for n in range(1, 7)], "5 of 6 count"),
+    (5, [a_round(n, invalid=["late"] * (n == 1)) for n in range(1, 6)], "needs 6 rounds"),
+]
+
+
+@pytest.mark.parametrize(("asked", "rounds", "said"), INTERVALS)
+def test_an_interval_that_is_missing_says_what_it_lacks(asked, rounds, said) -> None:
+    few = Estimate(9.0, None, None, [9.0])
+    report = a_report({"naive": a_mode(rounds=rounds, throughput_per_s=few)}, rounds=asked)
+    assert row("95% interval", report) == [said]
+    reasons = sum(bool(one.invalid) for one in rounds)
+    assert text(report).count("of naive does not count: round 1, late") == reasons
 
 
 @pytest.mark.parametrize("view", [to_markdown, SHOWN["page"]], ids=["markdown", "page"])
@@ -323,7 +356,7 @@ def test_every_figure_stands_in_its_row_and_what_is_unknown_is_not_shown_as_one(
         **{"peak memory": "61.8 MB", "an ack means": "written", "audit": "clean"},
     }
     expected = {label: [shown, shown] for label, shown in both.items()} | {
-        **{"delivered per second": ["341", "9"], "95% interval": ["322 to 363", "needs 6 rounds"]},
+        **{"delivered per second": ["341", "9"], "95% interval": ["322 to 363", "1 of 6 count"]},
         "ack p50 / p99": ["11.1 ms / 13.3 ms", "– / –"],
         **{"chatrooms.json reads": ["1,111", "0"], "messages.json reads": ["1,234", "0"]},
         **{"messages.json writes": ["1,987", "0"], "messages.json fsyncs": ["77", "0"]},

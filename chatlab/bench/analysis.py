@@ -86,6 +86,9 @@ METRICS: dict[str, tuple[RoundFigure, bool]] = {
 def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[Comparison]:
     """Each mode against the first one, metric by metric, paired by round.
 
+    Where the audit of a side is not clean, there is nothing to compare: what it does fast, it does
+    wrong.
+
     Args:
         measured: the rounds of each mode; the first is the baseline.
         control: the name of the baseline's second run, if there was one: a difference no larger
@@ -94,12 +97,14 @@ def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[C
     if not measured:
         return []
     baseline, *others = measured
+    clean = {name: all(one.audit.clean for one in rounds) for name, rounds in measured.items()}
     found = []
     for metric, (figure, more_is_better) in METRICS.items():
         figures = {name: _valid(rounds, figure) for name, rounds in measured.items()}
         floor = _spread(_ratio(figures.get(control or "", ()), figures[baseline]))
         for mode in others:
-            ratio = _ratio(figures[mode], figures[baseline])
+            safe = clean[mode] and clean[baseline]
+            ratio = _ratio(figures[mode], figures[baseline]) if safe else None
             found.append(
                 Comparison(
                     baseline=baseline,

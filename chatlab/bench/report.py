@@ -123,7 +123,8 @@ class ModeReport(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one mode against the first mode's, paired by round.
 
-    `ratio`, `low` and `high` are the median and the 95% interval of mode / baseline.
+    `ratio`, `low` and `high` are the median and the 95% interval of mode / baseline; all None if
+    no pair of rounds counts, or if the audit of either is not clean.
     """
 
     baseline: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,16 @@ def test_no_verdict_rests_on_an_invalid_round() -> None:
     report = analysis.mode_report(spoiled)
     assert report.throughput_per_s.samples == pytest.approx([500.0] * 5)
     assert [bool(one.invalid) for one in report.rounds] == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("guilty", "ab")
+def test_nothing_is_better_where_an_audit_is_not_clean(guilty: str) -> None:
+    measured = {"a": rounds_at(100), "b": rounds_at(500)}
+    assert throughput(measured, "b").verdict == "better"
+    one = measured[guilty][3]
+    measured[guilty][3] = replace(one, audit=Audit(lost=1))
+    found = analysis.comparisons(measured, None)
+    assert {(each.verdict, each.ratio, each.low) for each in found} == {("unknown", None, None)}
 
 
 def test_a_round_far_from_the_others_is_flagged_and_still_counted() -> None:

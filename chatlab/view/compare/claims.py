@@ -143,7 +143,7 @@ def trust_line(check: TrustCheck) -> str:
 def ratio(comparison: Comparison) -> tuple[str, str]:
     """`2.5 x` and `2.4 to 2.7`: a ratio and its 95% interval, or what stands in their place."""
     if comparison.ratio is None:
-        return words.DASH, "nothing to compare"
+        return words.DASH, "not comparable"
     times = f"{comparison.ratio:.3g} x"
     if comparison.low is None or comparison.high is None:
         return f"? {times}", "too few rounds"
@@ -159,12 +159,12 @@ def _claim(comparison: Comparison, report: Report) -> Claim:
     promise = _promise(mode, base, name, base_name)
     tone: ClaimTone = comparison.verdict
     if not mode.audit.clean:
-        tone = "unsafe"
-        notes = [*_damages(mode), f"measured anyway: {sentence}", *notes]
-        sentence = unsafe(comparison.mode, mode.audit)
+        tone, sentence = "unsafe", unsafe(comparison.mode, mode.audit)
+        notes = [*_damages(mode), *notes]
     elif not base.audit.clean:
         tone = "unsafe"
-        notes = [f"the baseline {base_name} is NOT SAFE: a ratio to it means little", *notes]
+        sentence = f"{name} is not comparable: its baseline {base_name} is NOT SAFE"
+        notes.append("put a mode that is safe first")
     elif tone == "unknown":
         next_command = words.printable(next_run.command(comparison, report))
         notes.append(f"this would help: {next_command}")
@@ -178,7 +178,7 @@ def _speed(comparison: Comparison, name: str, base: str, report: Report) -> str:
     if comparison.low is None or comparison.high is None:
         pairs = next_run.valid_pairs(comparison, report)
         return (
-            f"{times}, which proves nothing yet: {words.many(pairs, 'pair')} of rounds "
+            f"{times}, not proven: {pairs} of {words.many(report.rounds, 'pair')} of rounds "
             f"count{'s' * (pairs == 1)}, and a claim needs {ROUNDS_FOR_A_CLAIM}"
         )
     interval = f"95% interval {comparison.low:.3g} to {comparison.high:.3g}"
@@ -204,20 +204,21 @@ def _notes(comparison: Comparison, report: Report) -> list[str]:
         base_name = words.printable(comparison.baseline)
         notes.append(f"{base_name} run again: it shows how much the same mode varies")
     for name in (comparison.mode, comparison.baseline):
-        notes += _invalid(words.printable(name), report.modes[name].rounds)
+        notes += uncounted(name, report.modes[name].rounds)
     return notes
 
 
-def _invalid(name: str, rounds: list[RoundReport]) -> list[str]:
+def uncounted(name: str, rounds: list[RoundReport]) -> list[str]:
     """How many rounds do not count, and why: the reasons of the first few."""
+    name = words.printable(name)
     invalid = [one for one in rounds if one.invalid]
     if not invalid:
         return []
     why = [f"round {one.number}, {' and '.join(one.invalid)}" for one in invalid[:REASONS_MAX]]
     if len(invalid) > REASONS_MAX:
         why.append(f"and {len(invalid) - REASONS_MAX} more")
-    counted = f"{len(invalid)} of {words.many(len(rounds), 'round')} of {name} invalid"
-    return [f"{counted}: {'; '.join(why)}"]
+    some = f"{len(invalid)} of {words.many(len(rounds), 'round')} of {name}"
+    return [f"{some} do{'es' * (len(invalid) == 1)} not count: {'; '.join(why)}"]
 
 
 def _damages(mode: ModeReport) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chatlab.bench.report import Report
 from chatlab.chat.protocol import ACK_LEVELS, AckLevel
 from chatlab.view import words
-from chatlab.view.compare.claims import ClaimTone, claims, trust_line, versus
+from chatlab.view.compare.claims import ClaimTone, claims, trust_line, uncounted, versus
 
 SURVIVES: dict[AckLevel, str] = {
     "queued": "a crash loses it",
@@ -63,6 +63,8 @@ def _verdicts(report: Report) -> _Lines:
         said.update(claim.notes)
     if len(report.modes) == 1 and not report.comparisons:
         yield f"  {versus(report)}: name a second mode to compare it with", "same"
+        for name, mode in report.modes.items():
+            yield from ((f"  {note}", "same") for note in uncounted(name, mode.rounds))
 
 
 def _promises(report: Report) -> _Lines:

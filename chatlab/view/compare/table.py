@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from chatlab.bench.audit import FAULTS, Audit
@@ -46,7 +47,8 @@ class TableRow:
         return not self.cells
 
 
-_Rows = Iterator[tuple[str, Callable[[ModeReport], str | TableCell]]]
+_Figure = Callable[[ModeReport], str | TableCell]
+_Rows = Iterator[tuple[str, _Figure]]
 """Labels, and what each makes of a mode."""
 
 
@@ -61,7 +63,7 @@ def rows(report: Report, *, both_clocks: bool = False, full: bool = True) -> lis
     """
     cost, truth = (_cost, _truth) if full else (_cost_in_short, _truth_in_short)
     return [
-        *_group("SPEED", _speed(report, both_clocks), report),
+        *_group("SPEED", _of_safe_modes(_speed(report, both_clocks)), report),
         *_group("COST of one round", cost(report), report),
         *_group("TRUTH, all rounds", truth(report), report),
     ]
@@ -87,7 +89,7 @@ def _group(heading: str, lines: _Rows, report: Report) -> list[TableRow]:
 
 def _speed(report: Report, both_clocks: bool) -> _Rows:
     yield "delivered per second", lambda mode: f"{mode.throughput_per_s.median:,.0f}"
-    yield "95% interval", _interval
+    yield "95% interval", lambda mode: _interval(mode, report.rounds)
     for ceiling in report.ceilings:
         yield CEILING_LABELS[ceiling], lambda mode, of=ceiling: _share(mode.shares.get(of))  # type: ignore[misc]
     yield "ack p50 / p99", lambda mode: _p50_p99(mode.ack_ms)
@@ -96,6 +98,18 @@ def _speed(report: Report, both_clocks: bool) -> _Rows:
     yield "delivery p50 / p99", lambda mode: _p50_p99(mode.delivery_ms)
     if both_clocks:
         yield "... from the real send", lambda mode: _p50_p99(mode.delivery_send_ms)
+
+
+def _of_safe_modes(lines: _Rows) -> _Rows:
+    """Speed without truth is not shown: the exports of raw figures have it, beside its audit."""
+    shown = "not comparable"
+    for label, figure in lines:
+        yield label, partial(_if_safe, figure, TableCell(shown, "bad"))
+        shown = words.DASH
+
+
+def _if_safe(figure: _Figure, otherwise: TableCell, mode: ModeReport) -> str | TableCell:
+    return figure(mode) if mode.audit.clean else otherwise
 
 
 def _cost(report: Report) -> _Rows:
@@ -164,10 +178,12 @@ def _group_of(file: str) -> str:
     return "database" if file.startswith(DATABASE) else file  # its log and its index, too
 
 
-def _interval(mode: ModeReport) -> str:
-    speed = mode.throughput_per_s
-    if speed.low is None or speed.high is None:
+def _interval(mode: ModeReport, asked: int) -> str:
+    speed, counted = mode.throughput_per_s, sum(not one.invalid for one in mode.rounds)
+    if asked < ROUNDS_FOR_A_CLAIM:
         return f"needs {ROUNDS_FOR_A_CLAIM} rounds"
+    if speed.low is None or speed.high is None or not counted:
+        return f"{counted} of {asked} count"
     return f"{speed.low:,.0f} to {speed.high:,.0f}"
 
 
