@@ -8,10 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from msgspec.structs import fields
 
 from chatlab.chat.modes import MODES, ack_means, parse
+from chatlab.chat.protocol import Outgoing, Request, RoomInfo
 from chatlab.course.workplace import make_course
 from chatlab.errors import ExitCode
 from tests.support.command_line import CHATLAB
@@ -25,7 +28,7 @@ TEXTS = [
 ]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "chatlab").rglob("README.md"))]
 """The texts whose commands readers type."""
-MODES_TABLE = (ROOT / "chatlab" / "chat" / "README.md").read_text(encoding="utf-8")
+SERVER_GUIDE = (ROOT / "chatlab" / "chat" / "README.md").read_text(encoding="utf-8")
 ELSEWHERE = re.compile("chatlab (top|capacity|data .*)")
 """Commands that have no quick end, or need a folder with something in it: their tests run them."""
 COURSE = {"learn", "list", "check", "hint", "replay", "reset", "solution", "course"}
@@ -131,7 +134,41 @@ def test_every_command_and_option_has_help(command: str) -> None:
 
 @pytest.mark.parametrize("name", MODES)
 def test_the_guide_says_of_each_mode_what_the_code_says(name: str) -> None:
-    assert f"| `{name}` | {MODES[name].words} | {ack_means(parse(name))} |" in MODES_TABLE
+    assert f"| `{name}` | {MODES[name].words} | {ack_means(parse(name))} |" in SERVER_GUIDE
+
+
+def fields_of(frames: Any) -> dict[str, set[str]]:
+    """The names that travel, by the type of a frame, for each kind in a union."""
+    return {
+        str(kind.__struct_config__.tag): {field.encode_name for field in fields(kind)}
+        for kind in get_args(frames)
+    }
+
+
+def wire_rows(heading: str) -> list[list[str]]:
+    """The two cells of each row of a table of frames."""
+    table = SERVER_GUIDE.partition(f"| {heading} |\n|---|---|\n")[2].partition("\n\n")[0]
+    return [row.split("|")[1:3] for row in table.splitlines()]
+
+
+def test_the_guide_lists_each_field_of_each_request() -> None:
+    listed = {
+        name: {"ref", *re.findall(r"`(\w+)`", said)}
+        for names, said in wire_rows("a client sends | with")
+        for name in re.findall(r"\w+", names)
+    }
+    assert listed == fields_of(Request)
+
+
+def test_the_guide_lists_each_field_of_each_frame_of_the_server() -> None:
+    listed: dict[str, set[str]] = {}
+    for frame, said in wire_rows("the server sends | meaning"):
+        name, *names = re.findall(r"\w+", frame)
+        listed.setdefault(name, set()).update(names)
+        if name == "rooms":
+            of_a_room = {field.encode_name for field in fields(RoomInfo)}
+            assert set(re.findall(r"`(\w+)`", said)) == {"total", *of_a_room}
+    assert listed == fields_of(Outgoing)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
