@@ -124,6 +124,35 @@ def test_80_by_24_says_what_an_ack_means_what_is_unknown_and_how_to_leave(change
     assert "None" not in text
 
 
+def a_rewriting(uptime_s: float, saves: int, *, batch: int = 1, mb: float = 1.2, **more: Any):
+    """A server's snapshot after some saves, each of which wrote the whole history."""
+    io = FileIO(saves, saves, 0, 0, int(saves * mb * 1_000_000))
+    counts = Counts(accepted=9_000, saved=saves * batch)
+    values = {"files": {"messages.json": io}, "counts": counts, "notes": []}
+    return a_snapshot(uptime_s, **values | more)
+
+
+@pytest.mark.parametrize(
+    ("history", "said"),
+    [
+        ([a_rewriting(9, 500)], "1.20 MB for 1 new message"),
+        ([a_rewriting(9, 100, batch=7)], "1.20 MB for 7 new messages"),
+        ([a_rewriting(9, 500), a_rewriting(10, 750)], "1.20 MB for 1 new message"),
+        ([a_rewriting(9, 500, mb=0.5), a_rewriting(10, 600, mb=1.5)], "6.50 MB for 1 new"),
+        ([a_rewriting(9, 500, batch=20)], ""),  # 60 kB for each message
+        ([a_rewriting(9, 500), a_rewriting(10, 500)], ""),  # no save meanwhile
+        ([a_rewriting(9, 500, waiting=Waiting(900, 0, 0.9))], ""),  # nobody waits long
+    ],
+)
+def test_messages_that_wait_for_rewrites_of_the_history_are_told_so(history, said: str) -> None:
+    for width, height in ((80, 24), (140, 40), (60, 60)):
+        text = "\n".join(dashboard(width, height, *history))
+        cause = f"each save rewrites all of messages.json: {said}"
+        assert (cause[: width - 5] in text) if said else ("rewrites" not in text)
+    at_the_end = printed(partial(print_summary, history[-1]))
+    assert any("rewrites" in line for line in at_the_end) is bool(said or len(history) > 1)
+
+
 def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_note() -> None:
     files = {f"file{n:02}": FileIO(reads=n + 1) for n in range(20)}
     first, *others = dashboard(80, 24, a_snapshot(mode=LONG_MODE, files=files))

@@ -38,7 +38,7 @@ def _with_large_charts(history: Sequence[Snapshot], width: int, height: int) -> 
     """All figures together, and below them two charts that share the time."""
     now = history[-1]
     lines = state.head(now, width) + _figures(history, width)
-    below = [*measures.files(now, width, height // 6), *state.notes(now, width)[:4]]
+    below = [*measures.files(now, width, height // 6), *state.notes(history, width)[:4]]
     rows = height - len(lines) - len(below) - 3
     lines += charts.delivered_chart(history, width, rows - rows // 2)
     lines += charts.latency_chart(history, width, rows // 2)
@@ -71,7 +71,7 @@ def _two_columns(history: Sequence[Snapshot], width: int, height: int) -> list[L
     lines += beside(
         waiting.block(history, left, rows), state.process(history, right, rows), left, GAP
     )
-    notes = state.notes(now, width)
+    notes = state.notes(history, width)
     note_rows = min(2 + (height >= TWO_NOTES_MIN), len(notes))
     lines += measures.files(now, width, max(1, height - len(lines) - 4 - note_rows))
     return lines + notes[: max(2, height - len(lines))]
@@ -86,7 +86,7 @@ def _one_column(history: Sequence[Snapshot], width: int) -> list[Line]:
         *measures.latencies(history, width),
         *state.process(history, width),
         *measures.files(now, width),
-        *state.notes(now, width),
+        *state.notes(history, width),
     ]
 
 

@@ -115,8 +115,8 @@ def _body(
             *explained[at],
         ][:height], f"page {at + 1} of {len(explained)}"
     lines = view.lines(history, width, height)
-    if len(lines) > height and history[-1].notes:
-        lines[height - 1] = state.notes(history[-1], width)[1]  # a warning is never cut off
+    if len(lines) > height and state.has_notes(history):
+        lines[height - 1] = state.notes(history, width)[1]  # a warning is never cut off
     return lines[:height], f"view {look.view + 1} of {len(VIEWS)}: {view.name}"
 
 
@@ -146,7 +146,7 @@ def _hint(look: ViewChoice, place: str, width: int) -> Line:
 
 def _latency(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
     """The latencies, what waits, and charts of all the rest of the room."""
-    lines = state.short_head(history[-1], width)
+    lines = state.short_head(history, width)
     if width >= TWO_COLUMNS_MIN:
         right = width - TEXT_WIDTH - GAP
         latencies = measures.latencies(history, TEXT_WIDTH)
@@ -163,7 +163,7 @@ def _latency(history: Sequence[Snapshot], width: int, height: int) -> list[Line]
 def _files(history: Sequence[Snapshot], width: int, height: int) -> list[Line]:
     """What every file has cost, and one chart of all the rest of the room."""
     now = history[-1]
-    lines = state.short_head(now, width)
+    lines = state.short_head(history, width)
     lines += measures.files(now, width, max(1, height // 2 - 4))
     rows = max(1, height - len(lines) - 2)
     values = measures.rates_per_s(history, attrgetter("io.operations"), charts.plot_width(width))

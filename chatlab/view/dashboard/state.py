@@ -14,8 +14,11 @@ from rich.style import Style
 from chatlab.bench.address import DEFAULT_PORT
 from chatlab.chat.modes import MODES
 from chatlab.chat.snapshot import Snapshot
+from chatlab.data.records import MESSAGES
+from chatlab.disk.counted import FileIO
 from chatlab.view import words
 from chatlab.view.dashboard import measures
+from chatlab.view.dashboard.waiting import LONG_S
 from chatlab.view.words import (
     BAD,
     DIFFERENT,
@@ -33,6 +36,10 @@ from chatlab.view.words import (
 HEAD_WIDTH = len("ack means ")
 NARROW = 60
 """Columns; below, labels that can be done without are."""
+REWRITTEN_MIN = 100_000
+"""Bytes written for each message saved, from which on it is the history that is written."""
+RECENT_SNAPSHOTS = 11
+"""Five seconds of a dashboard."""
 _ACK_STYLES: dict[str, Style] = {"queued": WARNING, "written": STRONG, "synced": GOOD}
 
 
@@ -53,10 +60,11 @@ def head(now: Snapshot, width: int) -> list[Line]:
     return [title(now, width), *line_up(now, width), *_simulated(now, width), ack(now, width)]
 
 
-def short_head(now: Snapshot, width: int) -> list[Line]:
-    """The head without the parts, and the latest note if there is one."""
-    latest = notes(now, width)[1:2] if now.notes else []
-    return [title(now, width), *_simulated(now, width), ack(now, width), *latest]
+def short_head(history: Sequence[Snapshot], width: int) -> list[Line]:
+    """The head without the parts, and the first note if there is one."""
+    now = history[-1]
+    first = notes(history, width)[1:2] if has_notes(history) else []
+    return [title(now, width), *_simulated(now, width), ack(now, width), *first]
 
 
 def head_rows(now: Snapshot, width: int, parts: bool = True) -> dict[str, Line]:
@@ -116,16 +124,44 @@ def refusals(now: Snapshot, width: int) -> Line:
     return line("refused".ljust(LABEL_WIDTH), (text, BAD))
 
 
-def notes(now: Snapshot, width: int) -> list[Line]:
-    """The latest events that a person should know of, newest first, below a heading."""
-    if not now.notes:
-        return [heading("notes: none", width)] if now.counts.accepted else _first_steps(now, width)
-    lines = [heading("notes, newest first", width)]
+def has_notes(history: Sequence[Snapshot]) -> bool:
+    """Whether there is something that a person should know of."""
+    return bool(history[-1].notes or _cause(history))
+
+
+def notes(history: Sequence[Snapshot], width: int) -> list[Line]:
+    """What a person should know of, below a heading: the latest events, newest first, and why
+    messages wait, if the figures of the files show it."""
+    now, texts = history[-1], []
     for note in reversed(now.notes):
         times = f" ({words.count(note.times)} times)" if note.times > 1 else ""
-        text = f"{words.duration(note.at_s)}  {words.printable(note.text)}{times}"
-        lines.append(line((words.shorten(text, width), WARNING)))
-    return lines
+        texts.append(f"{words.duration(note.at_s)}  {words.printable(note.text)}{times}")
+    title = "notes, newest first" if texts else "notes"
+    if cause := _cause(history):
+        texts.append(cause)
+    if not texts:
+        return [heading("notes: none", width)] if now.counts.accepted else _first_steps(now, width)
+    return [heading(title, width), *(line((words.shorten(one, width), WARNING)) for one in texts)]
+
+
+def _cause(history: Sequence[Snapshot]) -> str:
+    """Why messages wait long, if each save rewrites a long history; else empty.
+
+    Counted over the last seconds, or from the start if `history` is one snapshot.
+    """
+    now = history[-1]
+    io, saved = now.files.get(MESSAGES.name, FileIO()), now.counts.saved
+    if len(history) > 1:
+        before = history[-min(RECENT_SNAPSHOTS, len(history))]
+        io -= before.files.get(MESSAGES.name, FileIO())
+        saved -= before.counts.saved
+    wait_s = max(now.waiting.oldest_s, now.queue.oldest_s, (now.delivery_ms.p50 or 0.0) / 1_000)
+    if wait_s < LONG_S or not saved or io.bytes_written < REWRITTEN_MIN * saved:
+        return ""
+    each, batch = words.size(io.bytes_written / io.writes), max(1, round(saved / io.writes))
+    return (
+        f"each save rewrites all of {MESSAGES.name}: {each} for {words.many(batch, 'new message')}"
+    )
 
 
 def _first_steps(now: Snapshot, width: int) -> list[Line]:

@@ -58,7 +58,7 @@ def summary(now: Snapshot, width: int) -> list[Line]:
         *measures.files(now, width),
         *_latencies(now, width),
         *_process(now, width),
-        *(state.notes(now, width) if now.notes else []),
+        *(state.notes([now], width) if state.has_notes([now]) else []),
     ]
 
 
