@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 from chatlab.bench.audit import FAULTS, Audit
 from chatlab.bench.invalid_rounds import TrustCheck
@@ -29,7 +30,7 @@ from chatlab.view.compare import chart, charts_by_mode, charts_by_round, claims,
 from chatlab.view.compare.exports import CSV_COLUMNS, to_csv, to_markdown
 from chatlab.view.compare.headlines import headlines
 from chatlab.view.compare.html import CHARTS, to_html
-from chatlab.view.compare.terminal import render
+from chatlab.view.compare.terminal import BELOW, render
 from chatlab.view.page.drawing import drawn
 from chatlab.view.page.plot import Plot
 from tests.support.reports import NOT_CLEAN, a_mode, a_report, a_round, compared
@@ -138,13 +139,41 @@ def test_the_usual_screen_fits_a_small_terminal_and_begins_with_verdict_promise_
             "",
         ]
     )
-    # With the command, what it says before it starts, and the next prompt.
+    # With the command, what it says before it starts, and the next prompt; nothing is repeated.
     assert 1 + 1 + len(short) + 1 <= 24
+    assert len(short) + BELOW <= 24
     assert next(one.split() for one in short if one.startswith("audit")) == (
         ["audit"] + ["clean:", "all", "6,000"] * 2
     )
     assert "messages.json reads 1,234" in text(report)
     assert not [one for one in short if one.startswith(("messages.json", "sent", "lost"))]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+WRONG = a_report({"naive": a_mode(), "racy": a_mode(audit=Audit(**dict.fromkeys(FAULTS, 1)))})
+
+
+@pytest.mark.parametrize(
+    ("file", "height", "full", "verdicts"),
+    [
+        (Terminal, 24, False, 2),
+        (Terminal, 40, False, 1),
+        (Terminal, 40, True, 2),
+        (io.StringIO, 24, True, 1),  # a pipe, though colours are forced
+    ],
+)
+def test_the_last_screen_of_a_long_result_carries_its_verdict(file, height, full, verdicts) -> None:
+    console = Console(file=file(), width=80, height=height, force_terminal=True, color_system=None)
+    console.print(render(WRONG, full=full))
+    shown = [one.rstrip() for one in console.file.getvalue().splitlines()]
+    first = shown[: shown.index("")]
+    assert first[0].startswith("Verdict ! racy is NOT SAFE")
+    assert sum(one == first[0] for one in shown) == verdicts
+    assert (shown[-len(first) :] == first) is (verdicts == 2)
 
 
 @pytest.mark.parametrize("name", ["refused", "lost", "corrupt"])

@@ -1,7 +1,8 @@
 """A comparison on a terminal: verdict, promise and trust first, then the figures.
 
 The usual screen is short: with two modes it fits 80 columns and 24 lines, the prompt included. What
-is not as it should be is always shown; `--full` shows the rest.
+is not as it should be is always shown; `--full` shows the rest. Where that is too much for the
+terminal, the first lines are also the last: the screen that one is left with carries the verdict.
 
 Pure: a report goes in, something to print comes out. The rows are those of `table.py`, the
 sentences those of `claims.py`.
@@ -10,6 +11,7 @@ sentences those of `claims.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -24,6 +26,8 @@ from chatlab.view.compare.headlines import headlines
 from chatlab.view.compare.table import TableRow, rows
 
 BAR_WIDTH = 40
+BELOW = 3
+"""Lines left to what is said after a result, such as which file was written, and to the prompt."""
 LABEL_WIDTH = 28
 MODE_WIDTH = 21
 NOT_MESSAGES = {USERS.name, CHATROOMS.name, FOLDER}
@@ -43,13 +47,16 @@ def render(report: Report, *, both_clocks: bool = False, full: bool = False) -> 
     if not report.modes:
         return Text("Nothing was measured: stopped before the first round ended.")
     more = (Text(), _operations_chart(report)) if full else (Text(MORE, style=words.QUIET),)
-    return Group(
-        *_cautions(report),
-        _headlines(report),
-        Text(),
-        Text(claims.load(report), style="bold"),
-        _Tables(list(report.modes), rows(report, both_clocks=both_clocks, full=full), spaced=full),
-        *more,
+    return _Screens(
+        Group(*_cautions(report), _headlines(report)),
+        Group(
+            Text(),
+            Text(claims.load(report), style="bold"),
+            _Tables(
+                list(report.modes), rows(report, both_clocks=both_clocks, full=full), spaced=full
+            ),
+            *more,
+        ),
     )
 
 
@@ -67,6 +74,22 @@ def _headlines(report: Report) -> Table:
         style = _TONES.get(one.tone, words.PLAIN)
         table.add_row(one.label, Text(one.text[0], style=style), Text(one.text[2:], style=style))
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Screens:
+    """What matters, and what follows. A terminal too low for both shows what matters again below.
+    A file is read from its beginning: there nothing is repeated.
+    """
+
+    first: RenderableType
+    rest: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from (self.first, self.rest)
+        height = len(console.render_lines(Group(self.first, self.rest), options, pad=False))
+        if console.file.isatty() and height + BELOW > console.height:
+            yield from (Text(), self.first)
 
 
 class _Tables:
