@@ -29,6 +29,7 @@ from chatlab.errors import ExitCode, UsageError
 from chatlab.labs.screen import Narrator
 from chatlab.view.page.from_rich import sections
 from chatlab.view.page.shell import environment, page, repeat
+from chatlab.view.words import about
 
 ROUND_S = 1.2
 """Seconds that a round takes to start and stop its processes, roughly."""
@@ -205,17 +206,6 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
         {"--json": lambda: indented_json(report), "--html": lambda: lab.to_html(report)}
     )
     return ExitCode.of(report.passed, complete=report.complete)
-
-
-def about(seconds: float) -> str:
-    """`20 seconds`, `3 minutes`, `2 hours`: no more exact than an estimate is."""
-    if seconds < 90:
-        rounded, unit = max(5, 5 * round(seconds / 5)), "second"
-    elif seconds < 90 * 60:
-        rounded, unit = round(seconds / 60), "minute"
-    else:
-        rounded, unit = round(seconds / 3600), "hour"
-    return f"{rounded} {unit}{'s' * (rounded != 1)}"
 
 
 def most_at_risk(load: LoadResult) -> int:

@@ -18,7 +18,8 @@ from chatlab.cli.app import LABS
 from chatlab.cli.labs import declared, load
 from chatlab.errors import UsageError
 from chatlab.labs import screen
-from chatlab.labs.base import Lab, LabReport, Option, about, carry_out
+from chatlab.labs.base import Lab, LabReport, Option, carry_out
+from chatlab.view.words import about
 from tests.support.command_line import run_here
 
 
@@ -72,7 +73,7 @@ def test_what_was_measured_before_an_early_end_is_shown_and_written(
 
     out, err = capsys.readouterr()
     plan, *then = err.splitlines()
-    assert plan.startswith("It tries. About 2 minutes: 2 rounds. Ctrl-C stops early")
+    assert plan.startswith("It tries. About 2 min: 2 rounds. Ctrl-C stops early")
     assert then == ["round 1", said]
     assert "1 measured" in out
     report = msgspec.json.decode(path.read_bytes())
@@ -120,12 +121,13 @@ def test_the_exit_code_says_whether_what_was_measured_is_as_it_should_be(rounds,
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "5 seconds"),
-        (62, "60 seconds"),
-        (90, "2 minutes"),
-        (200, "3 minutes"),
-        (5_400, "2 hours"),
-        (3_600 * 30, "30 hours"),
+        (0, "1 s"),
+        (9, "9 s"),
+        (48, "50 s"),
+        (62, "1 min"),
+        (200, "3 min"),
+        (5_400, "2 h"),
+        (3_600 * 30, "30 h"),
     ],
 )
 def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
