@@ -13,7 +13,7 @@ import re
 import sys
 import textwrap
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -114,31 +114,35 @@ def main() -> None:
             sys.stdout.flush()
     except MISTYPED as error:
         if said := error.format_message():  # nothing, if it has shown the help
-            _complain(said)
+            tell(f"chatlab: {said}")
             command = error.ctx.command_path if error.ctx else "chatlab"
             print(f"`{command} --help` lists what it takes", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
     except typer.Abort:
-        _complain("stopped, nothing was changed")
+        tell("chatlab: stopped, nothing was changed")
         sys.exit(ExitCode.NOT_CLEAN)
     except ChatlabError as error:
-        _complain(str(error))
+        tell(f"chatlab: {error}")
         sys.exit(ExitCode.USAGE)
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
-        _complain(f"cannot write to standard output: {error.strerror}")
+        tell(f"chatlab: cannot write to standard output: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more, at its end
         sys.exit(ExitCode.USAGE)
 
 
-def _complain(text: str) -> None:
-    """Say it on standard error: one line, which a terminal gets broken between words."""
-    said = f"chatlab: {text}"
-    if sys.stderr.isatty():
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-        said = textwrap.fill(said, width or 80, break_long_words=False, break_on_hyphens=False)
-    print(said, file=sys.stderr)
+def tell(text: str, to: TextIO | None = None) -> None:
+    """Say it in one line, which a terminal gets broken between words.
+
+    Args:
+        to: where, if not to standard error.
+    """
+    to = to or sys.stderr
+    if to.isatty():
+        width = os.get_terminal_size(to.fileno()).columns
+        text = textwrap.fill(text, width or 80, break_long_words=False, break_on_hyphens=False)
+    print(text, file=to, flush=True)
 
 
 class LazyCommand(TyperCommand):

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from chatlab.bench.documents import Documents
+from chatlab.cli.app import tell
 from chatlab.cli.options import COURSE, EXERCISE, argument, flag, option
 from chatlab.course.answers import solution_text
 from chatlab.course.catalog import Exercise, find
@@ -66,9 +67,9 @@ class OpenCourse:
         return judged
 
     def say_notes(self) -> None:
-        """Print the notes about the progress file on standard error."""
-        for note in self.kept.notes:
-            print(f"note: {note}", file=sys.stderr)
+        """Print the notes about the folder and the progress file on standard error."""
+        for note in (*self.workplace.notes, *self.kept.notes):
+            tell(f"note: {note}")
 
 
 def open_course(folder: Path | None) -> OpenCourse:
@@ -112,17 +113,28 @@ def check(
 
 def reset(
     name: str = argument(..., "NAME", "02, cache or 02_cache."),
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")
+    ] = False,
     course: Path | None = COURSE,
 ) -> None:
-    """Restore the starter of an exercise. Your file is kept in .chatlab/backups."""
+    """Restore the starter of an exercise. Your file is kept in .chatlab/backups.
+
+    Asks first if you have changed it. In a pipe or a script, `--yes` must answer.
+    """
     opened = open_course(course)
     exercise = opened.exercise(name)
     file = shown_path(exercise.work)
     changed = exercise.work.exists() and (
         starter(opened.workplace, exercise) != exercise.work.read_bytes()
     )
-    if changed and not yes and sys.stdin.isatty():
+    if changed and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"you have changed {file}, and nobody is here to ask: "
+                f"`chatlab reset {exercise.name} --yes` restores the starter, and "
+                "keeps your file in .chatlab/backups"
+            )
         typer.confirm(f"Restore the starter in {file}? Your file is kept", abort=True)
     kept = restore_starter(opened.workplace, exercise)
     if kept is not None:

@@ -23,7 +23,7 @@ from chatlab.course.answers import read_text, solution_text
 from chatlab.course.catalog import SPEC, Exercise, find
 from chatlab.course.judge import judge
 from chatlab.course.learn.step import step
-from chatlab.course.progress import ProgressFile, moment
+from chatlab.course.progress import Progress, ProgressFile, moment
 from chatlab.course.workplace import Workplace, restore_starter
 from chatlab.errors import UsageError
 from chatlab.view.course.common import shown_path
@@ -72,7 +72,7 @@ class LearnSession:
         Raises:
             UsageError: there is no exercise of that name.
         """
-        self._do_event(learn.ProgressRead(self._kept.read(), tuple(self._kept.notes)))
+        self._do_event(self._progress_read(self._kept.read()))
         self._do_event(self._load())
         with self._terminal(self._pressed) as live:
             poll = asyncio.create_task(self._poll(live.console))
@@ -115,14 +115,16 @@ class LearnSession:
             case learn.CancelCheck():
                 self._cancel_check()
             case learn.KeepProgress(change):
-                progress = self._kept.update(change)
-                self._do_event(learn.ProgressRead(progress, tuple(self._kept.notes)))
+                self._do_event(self._progress_read(self._kept.update(change)))
             case learn.ReadText(page):
                 self._do_event(_text_of(self.state.exercise, page))
             case learn.RestoreStarter():
                 self._do_event(_restored(self._workplace, self.state.exercise))
             case learn.Quit():
                 self._going = False
+
+    def _progress_read(self, progress: Progress) -> learn.Event:
+        return learn.ProgressRead(progress, (*self._workplace.notes, *self._kept.notes))
 
     def _draw(self, live: Live) -> None:
         drawn = screen(self.state, live.console, *live.console.size)

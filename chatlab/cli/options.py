@@ -25,6 +25,7 @@ from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, read_address
 from chatlab.bench.scenario import load, names, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
+from chatlab.cli.app import tell
 
 if TYPE_CHECKING:
     from chatlab.chat.modes import Named
@@ -246,20 +247,18 @@ def _find_mine(*texts: str) -> None:
     from chatlab.course.workplace import find_workplace
 
     workplace = find_workplace()
-    found = asyncio.run(find_mine(workplace, lambda name: _say(f"mine: checking {name}")))
+    for note in workplace.notes:
+        tell(f"mine: {note}")
+    found = asyncio.run(find_mine(workplace, lambda name: tell(f"mine: checking {name}")))
     parts = found.user_parts
     set_user_parts(parts)
     if any(text.partition("+")[0] == MINE for text in texts):
         taken = [f"{parts.labels[role]} ({role})" for role in parts.solved]
         taken += [f"{knob} {value}" for knob, value in parts.knobs.items()]
-        _say(f"mine: {', '.join(taken) or 'no exercise passes yet: all parts are naive'}")
+        tell(f"mine: {', '.join(taken) or 'no exercise passes yet: all parts are naive'}")
         for name, why in found.not_passed.items():
-            _say(f"mine: not {name}: {why}")
+            tell(f"mine: not {name}: {why}")
     for role in dict.fromkeys(role for text in texts for role in _OF_A_PART.findall(text)):
         label = parts.labels.get(role)
         if label is not None and role not in parts.solved:
-            _say(f"{role}=mine: {label} does not pass its checks yet; it runs here all the same")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+            tell(f"{role}=mine: {label} does not pass its checks yet; it runs here all the same")

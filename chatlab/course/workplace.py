@@ -39,6 +39,20 @@ class Workplace:
         return self.root / STATE
 
     @property
+    def is_original(self) -> bool:
+        """Whether it is the course that came with chatlab, in its source, and no copy of it."""
+        original, here = packaged() / EXERCISES, self.root / EXERCISES
+        return original.is_dir() and here.is_dir() and original.samefile(here)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the learner should know of the folder."""
+        said = (
+            f"this is chatlab's own source, {self.root}: `chatlab learn init` makes a copy for you"
+        )
+        return (said,) if self.is_original else ()
+
+    @property
     def exercises(self) -> list[Exercise]:
         """All exercises, in order, read anew each time.
 
@@ -145,7 +159,7 @@ def starter(workplace: Workplace, exercise: Exercise) -> bytes:
     """
     original = packaged() / EXERCISES
     inside = exercise.work.relative_to(workplace.root).relative_to(EXERCISES)
-    if original.is_dir() and original.samefile(workplace.root / EXERCISES):
+    if workplace.is_original:
         return _committed(workplace.root, f"{EXERCISES}/{inside.as_posix()}")
     try:
         return (original / inside).read_bytes()

@@ -199,7 +199,10 @@ def test_a_reset_keeps_what_it_replaces_or_is_refused(course: Workplace, one: Ex
     backups = course.state / "backups"
     assert not backups.exists()
     save(one, RIGHT)
-    assert "your file is now .chatlab" in out("reset one")
+    asked = run("reset", "one")
+    assert (asked.code, one.work.read_text(), backups.exists()) == (2, RIGHT, False)
+    assert "`chatlab reset 01_one --yes`" in asked.err
+    assert "your file is now .chatlab" in out("reset one --yes")
     save(one, PARTLY)
     out("reset one --yes")
 
@@ -208,7 +211,7 @@ def test_a_reset_keeps_what_it_replaces_or_is_refused(course: Workplace, one: Ex
     shutil.rmtree(course.state)
     course.state.write_text("in the way")
     save(one, RIGHT)
-    refused = run("reset", "one")
+    refused = run("reset", "one", "--yes")
     assert (refused.code, one.work.read_text()) == (2, RIGHT)
     assert "was not reset" in refused.err
 
@@ -238,8 +241,10 @@ def test_in_a_checkout_the_starter_comes_out_of_git(
     for words in (("init", "-q"), ("add", "exercises"), (*who, "commit", "-qm", "a")):
         subprocess.run(["git", *words], check=True, cwd=tmp_path)
     save(one, RIGHT)
-    out("reset one")
+    reset = run("reset", "one", "--yes")
     assert one.work.read_text() == STARTER
+    assert "note: this is chatlab's own source" in reset.err
+    assert "`chatlab learn init` makes a copy" in reset.err
 
 
 # For teachers

@@ -293,6 +293,17 @@ async def test_the_pages_open_and_close_even_where_nothing_can_be_kept(course: W
         await at.until(lambda state: state.index == 1)
 
 
+async def test_the_screen_says_that_a_course_is_chatlabs_own_source(
+    course: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workplace, "packaged", lambda: course.root)
+    async with sitting(course) as at:
+        await at.until(is_checked)
+        at.type("l")
+        await at.until(lambda state: state.page == "list")
+        assert "`chatlab learn init` makes a copy" in at.state.kept_notes[0]
+
+
 async def test_a_reset_says_where_the_file_is_now(
     course: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

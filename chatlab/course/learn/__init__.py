@@ -40,7 +40,7 @@ class LearnState:
         saved: whether the file was saved since then.
         note: what the latest key did, in one sentence.
         trouble: why the course cannot be read; empty if it can.
-        kept_notes: notes about the progress file.
+        kept_notes: notes about the folder and the progress file.
     """
 
     exercises: tuple[Exercise, ...] = ()
