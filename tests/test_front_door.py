@@ -33,7 +33,6 @@ NO_SERVER = "nothing listens on 127.0.0.1:1: "
         (["compare", "--disk", "floppy"], "--disk 'floppy' is not known; there are: hdd, network"),
         (["compare", "--fault", "enospc"], "--fault 'enospc'"),
         (["compare", "--fault", "slow=fast"], "--fault 'slow=fast'"),
-        (["compare", "--clock", "wall"], "--clock 'wall'"),
         (["compare", "--race", "--rounds", "3"], "Leave out --rounds, or leave out --race"),
         (["compare", "--fail-if", "naiv.cpu_s > 1"], "did you mean 'naive'"),
         (["load", NOWHERE], NO_SERVER),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from rich.console import Console
@@ -54,40 +55,25 @@ def compare(
         autocompletion=complete_mode,
     ),
     scenario: Scenario = SCENARIO,
-    history: int | None = option(
-        None, "N", "Messages in the data folder before the start.", min=0, **THE_LOAD
-    ),
+    history: int | None = option(None, "N", "Messages saved before the start.", min=0, **THE_LOAD),
     rounds: int | None = option(
-        None,
-        "N",
-        "Rounds of each mode; no claim with fewer than 6. \\[default: 6]",
-        min=1,
-        max=1_000,
+        None, "N", "Of each mode; a claim needs 6. \\[default: 6]", min=1, max=1_000
     ),
     seed: int = SEED,
     work: Path | None = option(
-        None,
-        "FOLDER",
-        "Folder to make the data folders in, instead of the one for temporary files.",
-        file_okay=False,
-        exists=True,
+        None, "FOLDER", "Folder to work in, not the temporary one.", file_okay=False, exists=True
     ),
     control: bool = flag("--control", "Run the baseline twice: how different can the same look?"),
-    ceiling: bool = flag(
-        "--ceiling",
-        "Also measure an echo server, and the server without a disk: what is left to win?",
-    ),
+    ceiling: bool = flag("--ceiling", "Measure also servers without a disk: what is left to win?"),
     fault: list[str] | None = FAULT,
     disk: str | None = DISK,
-    clock: str = option(
+    clock: Literal["planned", "send"] = option(
         "planned", "CLOCK", "planned, or send: also show what the clock that hides delay says."
     ),
     race: bool = flag("--race", "Run all modes at once, one round: to watch, not to measure."),
     full: bool = flag("--full", "Show each file, each count of the audit, and a chart.", **OUTPUT),
     no_live: bool = flag("--no-live", "A plain progress bar instead of the live view.", **OUTPUT),
-    explain: bool = flag(
-        "--explain", "Explain every row of the table, and measure nothing.", **OUTPUT
-    ),
+    explain: bool = flag("--explain", "Explain every row, and measure nothing.", **OUTPUT),
     fail_if: list[str] | None = option(
         None, "TEST", "Exit with 99 if this holds, e.g. 'optimized.ack_ms.p99 > 50'; repeatable."
     ),
@@ -110,13 +96,8 @@ def compare(
         Console().print(explanations.render(explanations.comparison()))
         return
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
-    measuring = {"--rounds": rounds, "--control": control, "--ceiling": ceiling, "--strict": strict}
-    given = [name for name, value in measuring.items() if value]
-    if race and given:
-        raise UsageError(
-            f"--race runs every mode once, all at the same time: to watch, not to measure. "
-            f"Leave out {' and '.join(given)}, or leave out --race to measure"
-        )
+    if race:
+        _check_race(rounds=rounds, control=control, ceiling=ceiling, strict=strict)
     comparison = Compare(
         names,
         override(scenario, history=history),
@@ -128,8 +109,6 @@ def compare(
         options=ServerOptions(faults=tuple(fault or ()), disk=disk),
     )
     check_modes(*names)
-    if clock not in ("planned", "send"):
-        raise UsageError(f"--clock {clock!r}: choose planned or send")
     thresholds = [Threshold(text, comparison.entrants) for text in fail_if or ()]
     files = Documents({"--json": json, "--csv": csv, "--markdown": markdown, "--html": html})
     console = Console(file=files.people, highlight=False)
@@ -147,6 +126,16 @@ def compare(
         }
     )
     sys.exit(exit_code(report, thresholds, console, strict=strict))
+
+
+def _check_race(**measuring: object) -> None:
+    """Refuse options that only a measurement can obey."""
+    given = [f"--{name}" for name, value in measuring.items() if value]
+    if given:
+        raise UsageError(
+            f"--race runs every mode once, all at the same time: to watch, not to measure. "
+            f"Leave out {' and '.join(given)}, or leave out --race to measure"
+        )
 
 
 def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool) -> None:
