@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatlab.bench.own_messages import STEPS
-from chatlab.labs.xray.measure import Life, Xray, XrayedMode, XrayReport
+from chatlab.labs.xray.measure import Life, Xray, XrayedMode, XrayReport, flush_interval_s
 from chatlab.labs.xray.view import Strip
 from tests.labs.support import names_in, printed, report_of, run_for_json
 
@@ -58,6 +58,23 @@ def test_the_life_that_is_shown_is_a_real_one_and_falling_behind_is_told() -> No
     assert any("It fell behind" in line for line in screen(naive=seen))
 
 
+def test_a_mode_that_waits_for_its_batch_is_told_so_and_more_load_is_offered() -> None:
+    naive = XrayedMode("written", [life(0, 0, 0, 0, 12, 0, 0)])
+    slow = XrayedMode("queued", [life(0, 0, 23, 0, 16, 0, 0)], flush_interval_s("optimized"))
+    text = " ".join(screen(140, naive=naive, optimized=slow))
+    assert "queue. It waits until its batch is full, or 50 ms old; all else took 16.0 ms." in text
+    assert "Next: chatlab xray naive optimized --rate 500   does more load turn the order?" in text
+
+    assert [flush_interval_s(m) for m in ("batched+flush-interval=2", "journal")] == [2, None]
+    others = XrayedMode("queued", slow.lives)
+    behind = XrayedMode("written", [life(0, 0, 0, 251, 12, 0, 1)])
+    text = " ".join(screen(140, naive=behind, optimized=slow, mine=others))
+    assert "naive: 95% of its time went to: lock. The server saved the messages before it" in text
+    assert "mine: 59% of its time went to: queue. Each is" in text
+    assert "--rate" not in text, "it came first"
+    assert "an append-only log" in " ".join(screen(140, journal=others))
+
+
 @pytest.mark.real
 async def test_real_messages_are_traced_and_their_steps_add_up(tmp_path: Path) -> None:
     options = ("--messages", "2", "--history", "10", "--work", str(tmp_path))
@@ -72,5 +89,5 @@ async def test_real_messages_are_traced_and_their_steps_add_up(tmp_path: Path) -
             assert sum(one["steps_ms"].values()) == pytest.approx(one["back_ms"])
             assert one["steps_ms"]["save"] > 0
     assert report["modes"]["optimized"]["lives"][0]["steps_ms"]["queue"] > 0
-    assert "One message's life among 10 users who send 50 messages a second" in text
+    assert "One message's life among 50 messages a second of 10 users" in text
     assert names_in(tmp_path) == ["result.json"]

@@ -24,11 +24,13 @@ from chatlab.bench.client import Connection, connect
 from chatlab.bench.own_messages import OwnMessages, steps_ms
 from chatlab.bench.processes import LoadJob, LoadProcess, ServerFailed, ServerProcess
 from chatlab.bench.scenario import RUN_ID, Scenario
-from chatlab.chat import protocol
+from chatlab.chat import modes, protocol
 from chatlab.chat.protocol import AckLevel
+from chatlab.chat.settings import Settings
 from chatlab.labs.base import ROUND_S, History, Lab, LabReport, Option, Seed
 
 ROOM, USER = "general", "xray"
+RATE_MAX = 20_000
 TRACE_EACH_S = 0.2
 WARM_UP_S = 1.0
 PATIENCE_S = 10.0
@@ -50,6 +52,11 @@ class Life(msgspec.Struct, frozen=True):
     ack_ms: float
     steps_ms: dict[str, float]
 
+    @property
+    def longest(self) -> str:
+        """The step that took most of the time."""
+        return max(self.steps_ms, key=lambda step: self.steps_ms[step])
+
 
 class XrayedMode(msgspec.Struct, frozen=True):
     """What was seen of one mode.
@@ -57,10 +64,12 @@ class XrayedMode(msgspec.Struct, frozen=True):
     Attributes:
         ack_means: the server's own word for it.
         lives: of each traced message, in the order in which they came back.
+        flush_interval_s: how long a batch waits to fill, at most; None if none waits for that.
     """
 
     ack_means: AckLevel
     lives: list[Life]
+    flush_interval_s: float | None = None
 
     @property
     def typical(self) -> Life:
@@ -107,7 +116,7 @@ class Xray(Lab):
         "naive",
         "journal",
     )
-    rate: Annotated[float, Option("N", "Messages per second around it.", 1, 20_000)] = 50.0
+    rate: Annotated[float, Option("N", "Messages per second around it.", 1, RATE_MAX)] = 50.0
     users: Annotated[int, Option("N", "Who send them, in the same room.", 1, 1_000)] = 10
     messages: Annotated[int, Option("N", "Traced ones of each mode.", 1, 1_000)] = 20
     history: History = 10_000
@@ -125,7 +134,8 @@ class Xray(Lab):
                 server = ServerProcess(mode, Path(folder), self.history)
                 async with server:
                     async with self._load(server.url):
-                        self.seen[mode] = await _trace(server.url, self.messages)
+                        means, lives = await _trace(server.url, self.messages)
+                        self.seen[mode] = XrayedMode(means, lives, flush_interval_s(mode))
                     await server.kill()  # nobody needs what it has still to save
 
     def report(self) -> XrayReport:
@@ -155,7 +165,15 @@ class Xray(Lab):
                 await asyncio.wait([running])
 
 
-async def _trace(url: str, count: int) -> XrayedMode:
+def flush_interval_s(mode: str) -> float | None:
+    """That of the queueing processor, perhaps turned; None with any other."""
+    line_up = modes.named(mode)
+    if line_up.parts["processor"] != "queueing":
+        return None
+    return line_up.knobs.get("flush-interval", Settings().flush_interval_s)
+
+
+async def _trace(url: str, count: int) -> tuple[AckLevel, list[Life]]:
     """Send messages that ask for a trace, on time, however slow the server is.
 
     Raises:
@@ -169,7 +187,7 @@ async def _trace(url: str, count: int) -> XrayedMode:
         await connection.close()
     if not person.lives:
         raise ServerFailed(f"none of {count} messages came back with a trace")
-    return XrayedMode(person.ack_means, person.lives)
+    return person.ack_means, person.lives
 
 
 class _Traced:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from chatlab.bench.own_messages import STEPS
+from chatlab.chat.modes import MODES
 from chatlab.labs import screen
-from chatlab.labs.xray.measure import Life, XrayReport
+from chatlab.labs.xray.measure import RATE_MAX, Life, XrayedMode, XrayReport
 from chatlab.view.words import QUIET, many
 
 NO_TERMINAL, PAGE_WIDTH = 1_000, 80
@@ -27,6 +29,12 @@ WORDS = {
 }
 """Of each step: what it is, and its colour on light and dark. Its letter is the first of its name,
 so that a strip can be read without colours."""
+MEANINGS = {
+    "waiting": " It had arrived; the server was busy with others.",
+    "lock": " The server saved the messages before it, one by one.",
+}
+"""What it means that a step is the longest, where its name does not say so."""
+MORE_LOAD = 10
 
 
 def render(report: XrayReport) -> RenderableType:
@@ -70,26 +78,24 @@ class Strip:
 def _lines(report: XrayReport) -> Iterator[RenderableType]:
     lives = {mode: seen.typical for mode, seen in report.modes.items()}
     whole_ms = max(life.back_ms for life in lives.values())
-    around = f"{many(report.users, 'user')} who send {report.rate_per_s:g} messages a second"
+    around = f"{report.rate_per_s:g} messages a second of {many(report.users, 'user')}"
     yield screen.title(
-        f"One message's life among {around}, history {report.history:,}:",
-        complete=report.complete,
+        f"One message's life among {around}, history {report.history:,}", complete=report.complete
     )
     for mode, life in lives.items():
         ack = f"ack ({report.modes[mode].ack_means}) after {_shown(life.ack_ms)}"
-        yield Text(f"\n{mode}: back after {_shown(life.back_ms)}; {ack}", "bold")
+        yield Text(f"{mode}: back after {_shown(life.back_ms)}; {ack}", "bold")
+        if mode in MODES:
+            yield Text(MODES[mode].words, QUIET)
         yield Strip(life.steps_ms, whole_ms)
     yield ""
     yield _figures(lives)
     yield ""
-    for mode, life in lives.items():
-        yield _sentence(mode, life, report.modes[mode].fell_behind)
-    yield Text(
-        "Each is the median one of "
-        + ", ".join(f"{len(seen.lives)} ({mode})" for mode, seen in report.modes.items())
-        + " traced messages. All others were not traced: a trace costs time.",
-        QUIET,
-    )
+    for mode, seen in report.modes.items():
+        yield Text(f"{mode}: {_explained(seen)}")
+    traced = ", ".join(f"{len(seen.lives)} ({mode})" for mode, seen in report.modes.items())
+    yield Text(f"Each is the median one of the traced messages: {traced}.", QUIET)
+    yield Text(_next(report))
 
 
 def _figures(lives: Mapping[str, Life]) -> RenderableType:
@@ -98,18 +104,38 @@ def _figures(lives: Mapping[str, Life]) -> RenderableType:
         words, colour = WORDS[step]
         figures = [_shown(life.steps_ms[step]) for life in lives.values()]
         table.add_row(Text(step[0], f"{colour} reverse"), words, *figures)
-    table.add_row("", "together", *(_shown(life.back_ms) for life in lives.values()), style="bold")
     return table
 
 
-def _sentence(mode: str, life: Life, fell_behind: bool) -> Text:
-    longest = max(life.steps_ms, key=lambda step: life.steps_ms[step])
-    share = life.steps_ms[longest] / life.back_ms
-    name = WORDS[longest][0].partition(":")[0]
-    text = f"{mode}: {share:.0%} of its time went to: {name}."
-    if fell_behind:
+def _explained(seen: XrayedMode) -> str:
+    """Where most of the time went, and what that means."""
+    life = seen.typical
+    name = WORDS[life.longest][0].partition(":")[0]
+    text = f"{life.steps_ms[life.longest] / life.back_ms:.0%} of its time went to: {name}."
+    if _waits_for_batch(seen):
+        assert seen.flush_interval_s is not None
+        rest = _shown(life.back_ms - life.steps_ms["queue"])
+        age = f"{seen.flush_interval_s * 1000:g} ms"
+        text += f" It waits until its batch is full, or {age} old; all else took {rest}."
+    text += MEANINGS.get(life.longest, "")
+    if seen.fell_behind:
         text += " It fell behind: its last messages took far longer than its first."
-    return Text(text)
+    return text
+
+
+def _waits_for_batch(seen: XrayedMode) -> bool:
+    return seen.flush_interval_s is not None and seen.typical.longest == "queue"
+
+
+def _next(report: XrayReport) -> str:
+    """What to try: more load, where a mode came later and mostly waited for its batch to fill."""
+    steps = ["chatlab plug   kill -9: what an ack is worth"]
+    slowest = max(report.modes.values(), key=lambda seen: seen.typical.back_ms)
+    if len(report.modes) > 1 and _waits_for_batch(slowest):
+        rate = min(RATE_MAX, MORE_LOAD * report.rate_per_s)
+        again = f"chatlab xray {shlex.join(report.modes)} --rate {rate:g}"
+        steps.insert(0, f"{again}   does more load turn the order?")
+    return "Next: " + "\n      ".join(steps)
 
 
 def _shown(ms: float) -> str:
