@@ -127,6 +127,7 @@ async def test_a_load_that_is_cut_off_keeps_what_was_measured(by: str, tmp_path)
     found = json.loads(file.read_bytes())
     assert (found["complete"], found["interrupted"]) == (False, by != "the server's death")
     assert found["at_deadline"] == (by == "its deadline")
+    assert bool(found["io"]) == (by != "the server's death")  # a last look at the server's files
     assert 1 <= found["audit"]["acked"] <= found["audit"]["sent"] < 10_000
 
 

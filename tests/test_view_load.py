@@ -10,6 +10,7 @@ from chatlab.bench.audit import FAULTS, Audit
 from chatlab.bench.load_result import LoadProgress, RecentLatency
 from chatlab.bench.report import LoadReport
 from chatlab.chat.snapshot import Percentiles
+from chatlab.disk.counted import FileIO
 from chatlab.view.load import print_load
 from chatlab.view.load_live import LoadLine
 from chatlab.view.words import DASH
@@ -65,13 +66,16 @@ BEHIND = {"behind_s": 5.0, "throughput_per_s": 60.0}
     ("values", "said"),
     [
         ({}, "optimized kept up: asked for 200 messages/s, delivered as many; the median message "
-             "waited 640 ms. next: start the server with --mode naive"),
+             "waited 640 ms. next: chatlab serve --mode naive in its place;"),
         ({"behind_s": 1.1}, "did not keep up"),
         ({"scenario": a_scenario(messages=4_000, rate_per_s=100.0), "behind_s": 1.9}, "kept up"),
         ({"mode": "naive", "unsettled": 3, **BEHIND},
             "naive did not keep up: asked for 200 messages/s, delivered 60; the median message "
             "waited at least 640 ms."),
-        ({"mode": "naive", **BEHIND}, "next: start the server with --mode optimized"),
+        ({"mode": "naive", "url": "ws://127.0.0.1:9000", **BEHIND},
+            "next: chatlab serve --mode optimized --port 9000 in its place;"),
+        ({"io": {"messages.json": FileIO(20, 20, 0, 0, 2_000_000)}},
+            "The server keeps these 20 messages, and rewrites them all with each save: the next"),
         ({"scenario": RAMP}, "asked for 200 messages/s on average"),
         ({"scenario": BURST}, "delivered 20 of 20 messages, sent at once, in 200 ms;"),
         ({"scenario": CLOSED}, "delivered 100 messages/s with 2 in flight for each of 4 users;"),
@@ -89,12 +93,19 @@ def test_a_server_that_refuses_has_not_kept_up() -> None:
     assert "did not keep up: asked for 200 messages/s, delivered 100, refused 5 messages" in text
 
 
+STOPPED = {"the server is stopping": 4}
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ({"at_deadline": True, "interrupted": True}, "Stopped at its deadline after 12 s:"),
         ({"interrupted": True}, "Stopped by you after 12 s:"),
         ({"interrupted": False}, "Given up after 12 s:"),
+        (
+            {"interrupted": False, "disconnected": STOPPED},
+            "The server ended every connection after 12 s:",
+        ),
     ],
 )
 def test_a_run_that_was_cut_off_says_by_whom_and_what_was_missing(values, said) -> None:
@@ -102,6 +113,15 @@ def test_a_run_that_was_cut_off_says_by_whom_and_what_was_missing(values, said) 
     text = " ".join(shown(UNFINISHED, complete=False, **missing, **values).split())
     found = f"{said} 1,234 messages were still unanswered, the oldest for 34 s; 10 not sent yet."
     assert found in text
+
+
+def test_a_stopped_servers_refusals_add_up_with_what_the_load_heard() -> None:
+    stopped = Audit(sent=50, acked=20, saved=None, delivered=20, refused=7, unanswered=23)
+    flags = {"complete": False, "interrupted": False, "disconnected": STOPPED}
+    told = shown(stopped, **flags, refusals={"shutting_down": 7}, still_listed=4)
+    assert "it counts up to 7 + 23 = 30 refused." in " ".join(told.split())
+    assert "4 users could not leave the room: the server is gone." in " ".join(told.split())
+    assert "30 refused" not in shown(stopped, **flags, refusals={"overloaded": 7})
 
 
 def test_the_last_ten_seconds_stand_beside_what_the_server_says_of_them() -> None:

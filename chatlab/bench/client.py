@@ -137,22 +137,26 @@ async def connect(url: str, on_frame: OnFrame) -> Connection:
     return connection
 
 
-async def fetch_snapshot(url: str) -> Snapshot:
+async def fetch_snapshot(url: str, timeout_s: float = HTTP_TIMEOUT_S) -> Snapshot:
     """One snapshot of the server at `url`.
+
+    Args:
+        url: its address.
+        timeout_s: how long it may be silent.
 
     Raises:
         UsageError: the server does not give one.
     """
     try:
-        return snapshots.decode(await asyncio.to_thread(_get, snapshot_url(url)))
+        return snapshots.decode(await asyncio.to_thread(_get, snapshot_url(url), timeout_s))
     except (OSError, urllib.error.URLError, ValueError) as error:
         raise UsageError(f"no statistics from {shown(url)}: {error}") from error
 
 
-def _get(address: str) -> bytes:
+def _get(address: str, timeout_s: float) -> bytes:
     # No proxy: nothing but the address that the user named is ever contacted.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(address, timeout=HTTP_TIMEOUT_S) as answer:
+    with opener.open(address, timeout=timeout_s) as answer:
         data: bytes = answer.read()
     return data
 

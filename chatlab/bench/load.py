@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from chatlab.bench.address import chat_url, shown
-from chatlab.bench.client import Connection, connect, fetch_snapshot, framed
+from chatlab.bench.client import HTTP_TIMEOUT_S, Connection, connect, fetch_snapshot, framed
 from chatlab.bench.load_result import NEVER, LoadProgress, LoadResult, RecentLatency
 from chatlab.bench.load_tracker import LoadTracker
 from chatlab.bench.scenario import RUN_ID, PlannedSend, Scenario, members
@@ -45,6 +45,8 @@ SETUP = -1
 """The `ref` of requests that no message of the plan has."""
 ALONE_CHECK_S = 0.2
 ROOMS_SHOWN_MAX = 10
+LAST_LOOK_S = 1.0
+"""What a stopped run waits for the server's figures."""
 LEAVE_TIMEOUT_S = 15.0
 LEAVE_RETRY_S = 0.2
 ENCODED_TO_TRY = 1_000
@@ -126,16 +128,24 @@ class Load:
             # here stays valid.
             with suppress(UsageError):
                 self.result.before = await fetch_snapshot(self.url)
-            await self._measure()
-            with suppress(UsageError):
-                self.result.after = await fetch_snapshot(self.url)
-            self.result.recent = self.recent()
+            try:
+                await self._measure()
+            except asyncio.CancelledError:
+                await self._look_back(LAST_LOOK_S)
+                raise
+            await self._look_back()
         finally:
             try:
                 await self._hang_up()
             finally:
                 self.tracker.finish()
         return self.result
+
+    async def _look_back(self, timeout_s: float = HTTP_TIMEOUT_S) -> None:
+        """Ask the server for its figures at the end, and keep our own of the last seconds."""
+        self.result.recent = self.recent()
+        with suppress(UsageError):
+            self.result.after = await fetch_snapshot(self.url, timeout_s)
 
     def progress(self) -> LoadProgress:
         """How far the run is."""

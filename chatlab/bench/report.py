@@ -182,6 +182,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         ended_s: seconds after the start at which the run ended.
         scenario: the load.
         mode, ack_means: of the server; "unknown" if it could not be asked.
+        url: where the server itself says that it listens; empty if it could not be asked.
         simulated: the disk and faults that the server simulates; empty if none.
         throughput_per_s: messages delivered to their room per second.
         ack_ms, delivery_ms: from the planned send.
@@ -227,6 +228,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     disconnected: dict[str, int]
     sender_late_p99_ms: float
     sender_cpu_percent: float
+    url: str = ""
     simulated: list[str] = []
 
 
@@ -261,6 +263,7 @@ def load_report(
         scenario=scenario,
         mode=result.before.mode if result.before else "unknown",
         ack_means=result.before.ack_means if result.before else "unknown",
+        url=result.before.url if result.before else "",
         throughput_per_s=result.throughput_per_s,
         ack_ms=percentiles(result.ack_ms()),
         delivery_ms=percentiles(result.delivery_ms()),

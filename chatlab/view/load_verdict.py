@@ -5,8 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, start_command
 from chatlab.bench.report import LoadReport
+from chatlab.data.records import MESSAGES
+from chatlab.disk.counted import FileIO
 from chatlab.view import words
+from chatlab.view.dashboard.state import rewrites_history
 
 BEHIND_MAX_S = 1.0
 BEHIND_MAX_SHARE = 0.05
@@ -60,25 +64,46 @@ def ending(report: LoadReport) -> Iterator[str]:
     if unsent:
         unanswered += f"; {unsent:,} not sent yet"
     after = f"after {words.duration(report.ended_s)}: {unanswered}."
+    gone = sum(report.disconnected.values()) >= report.scenario.users
     if report.at_deadline:
         yield f"Stopped at its deadline {after} --deadline SECONDS gives it longer."
     elif report.interrupted:
         yield f"Stopped by you {after}"
     elif not report.complete:
-        yield f"Given up {after}"
+        yield f"{'The server ended every connection' if gone else 'Given up'} {after}"
+    if "shutting_down" in report.refusals:
+        yield _refused_unheard(report)
     if report.still_listed:
         users = words.many(report.still_listed, "user")
+        why = "is gone" if gone else "is still busy with what it had taken"
         yield (
-            f"{users} could not leave the room: the server is still busy with what it had taken. "
+            f"{users} could not leave the room: the server {why}. "
             "Its file lists them on, which does no harm."
         )
+    audit = report.audit
+    if rewrites_history(report.io.get(MESSAGES.name, FileIO()), audit.delivered):
+        yield (
+            f"The server keeps these {audit.delivered:,} messages, and rewrites them all with each "
+            "save: the next load will be slower. A fresh --data folder starts over."
+        )
+
+
+def _refused_unheard(report: LoadReport) -> str:
+    """Why a server that stopped counts more refusals than its clients."""
+    audit = report.audit
+    most = f"{audit.refused:,} + {audit.unanswered:,} = {audit.refused + audit.unanswered:,}"
+    return (
+        "As it stopped, the server refused what it still read, but some answers came too late: "
+        f"it counts up to {most} refused."
+    )
 
 
 def next_steps(report: LoadReport) -> Iterator[str]:
     """What to try, the best first."""
     mode = report.mode
     other = "optimized" if mode == "naive" else "naive"
-    yield f"start the server with --mode {other}, and feel this load again"
+    start = start_command(report.url or f"ws://{LOCAL_HOST}:{DEFAULT_PORT}", other)
+    yield f"{start}    in its place; load it again"
     pair = ["naive", mode if mode not in ("naive", "unknown") else "optimized"]
     yield f"chatlab compare {shlex.join(pair)}    measures both, and audits"
     if report.scenario.planned_s and kept_up(report):

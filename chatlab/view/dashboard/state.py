@@ -124,6 +124,11 @@ def refusals(now: Snapshot, width: int) -> Line:
     return line("refused".ljust(LABEL_WIDTH), (text, BAD))
 
 
+def rewrites_history(io: FileIO, saved: int) -> bool:
+    """Whether each save of some messages wrote a long history again, by what their file cost."""
+    return saved > 0 and io.bytes_written >= REWRITTEN_MIN * saved
+
+
 def has_notes(history: Sequence[Snapshot]) -> bool:
     """Whether there is something that a person should know of."""
     return bool(history[-1].notes or _cause(history))
@@ -156,7 +161,7 @@ def _cause(history: Sequence[Snapshot]) -> str:
         io -= before.files.get(MESSAGES.name, FileIO())
         saved -= before.counts.saved
     wait_s = max(now.waiting.oldest_s, now.queue.oldest_s, (now.delivery_ms.p50 or 0.0) / 1_000)
-    if wait_s < LONG_S or not saved or io.bytes_written < REWRITTEN_MIN * saved:
+    if wait_s < LONG_S or not rewrites_history(io, saved):
         return ""
     each, batch = words.size(io.bytes_written / io.writes), max(1, round(saved / io.writes))
     return (

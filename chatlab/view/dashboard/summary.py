@@ -64,6 +64,7 @@ def summary(now: Snapshot, width: int) -> list[Line]:
 
 def _messages(now: Snapshot, width: int) -> list[Line]:
     counts, batches = now.counts, now.batches
+    late = "; some were never told" if "shutting_down" in now.refusals else ""
     steps = ", ".join(f"{name} {words.count(getattr(counts, name))}" for name in STEPS)
     rows = [
         heading("messages", width),
@@ -75,7 +76,7 @@ def _messages(now: Snapshot, width: int) -> list[Line]:
             f"largest {words.count(batches.largest)}, mean {batches.mean:,.1f} messages"
         ),
         line(f"cache: {waiting.cache_words(now, width - 7)}"),
-        state.refusals(now, width),
+        state.refusals(now, width) + line(late),
     ]
     if now.queue.depth:
         rows.append(line((f"{words.count(now.queue.depth)} still queued", BAD)))
