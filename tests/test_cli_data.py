@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -452,6 +453,22 @@ def test_there_and_back_is_the_same(kind: StoreKind, messages: list[Message]) ->
         import_messages(Path(place) / "data", source, kind)
         export_messages(Path(place) / "data", target)
         assert target.read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        (MESSAGES.encode(SOME), 0, "imported 40 messages from standard input"),
+        (b"[{}", 2, "standard input is not a list of messages"),
+        (None, 2, "reads a pipe, and there is none"),
+    ],
+)
+def test_import_reads_a_pipe(chatlab_data, tmp_path, monkeypatch, typed, code, said) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed or b"")))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: typed is None, raising=False)
+    words = ("import", tmp_path / "d", "--from", "-", "--into", "journal")
+    assert said in chatlab_data(*words, code=code)
+    assert code or exported(tmp_path / "d") == SOME
 
 
 def test_import_into_the_journal_leaves_messages_json_out_of_it(tmp_path, source) -> None:

@@ -66,11 +66,12 @@ def export_messages(
         return reader.kind, write_json(target, reader.undamaged()), reader.torn_bytes
 
 
-def import_messages(folder: Path, source: Path, kind: StoreKind) -> int:
+def import_messages(folder: Path, source: Path | bytes, kind: StoreKind) -> int:
     """Fill an empty or absent store of a data folder from a file like `messages.json`.
 
     Args:
         folder: made if missing.
+        source: the file, or what standard input has in its place.
 
     Returns how many messages it holds now.
 
@@ -83,8 +84,8 @@ def import_messages(folder: Path, source: Path, kind: StoreKind) -> int:
     messages = _decoded(source)
     if kind == "sqlite" and len({message.id for message in messages}) < len(messages):
         raise UsageError(
-            f"{source} has several messages with the same id, which a database does not take: "
-            "import it --into journal"
+            f"{_name(source)} has several messages with the same id, which a database does not "
+            "take: import it --into journal"
         )
     with locked(folder):
         disk, workshop = Disk(folder), folder / _WORKSHOP
@@ -233,15 +234,22 @@ def _install(disk: Disk, made: list[str], kind: StoreKind) -> None:
         disk.fsync_folder()
 
 
-def _decoded(path: Path) -> list[Message]:
+def _decoded(source: Path | bytes) -> list[Message]:
+    name = _name(source)
     try:
-        return MESSAGES.decode(Disk(path.parent).read(path.name))
+        if isinstance(source, Path):
+            source = Disk(source.parent).read(source.name)
+        return MESSAGES.decode(source)
     except FileNotFoundError:
-        raise UsageError(f"there is no file {path}") from None
+        raise UsageError(f"there is no file {name}") from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
     except CorruptFile as error:
-        raise UsageError(f"{path} is not a list of messages: {error.finding}") from error
+        raise UsageError(f"{name} is not a list of messages: {error.finding}") from error
+
+
+def _name(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else "standard input"
 
 
 @contextmanager

@@ -10,11 +10,14 @@ import typer
 
 from chatlab.bench.documents import STANDARD_OUTPUT, Documents
 from chatlab.cli import labs
+from chatlab.cli.app import tell
 from chatlab.cli.options import flag, option
 from chatlab.data.folder import DEFAULT_FOLDER
 from chatlab.data.records import indented_json
-from chatlab.errors import ExitCode
+from chatlab.errors import ExitCode, UsageError
+from chatlab.view.words import many
 
+STANDARD_INPUT = Path("-")
 TAIL_DEFAULT = 5
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The data folder.")]
@@ -79,17 +82,19 @@ def export(
     target, people = (sys.stdout.buffer.write, sys.stderr) if piped else (to, sys.stdout)
     used, count, torn_bytes = export_messages(folder, target, kind, force=force)
     words = READERS[used].words
-    print(f"wrote {count:,} messages from {words} of {folder} to {to}", file=people)
+    goal = "standard output" if piped else to
+    tell(f"wrote {many(count, 'message')} from {words} of {folder} to {goal}", people)
     if torn_bytes:
-        left_out = f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}"
-        print(left_out, file=people)
+        tell(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}", people)
 
 
 @app.command("import")
 def import_(
     folder: Folder = DEFAULT_FOLDER,
     *,
-    source: Path = option(..., "FILE", "A file like messages.json.", "--from"),
+    source: Path = option(
+        ..., "FILE", "A file like messages.json; - reads standard input.", "--from"
+    ),
     kind: StoreName = option(..., "STORE", "journal, sqlite or json.", "--into"),
 ) -> None:
     """Fill an empty store of a data folder with the messages of a file.
@@ -101,8 +106,15 @@ def import_(
     from chatlab.chat.interchange import import_messages
     from chatlab.data.readers import READERS
 
-    count = import_messages(folder, source, kind)
-    print(f"imported {count:,} messages from {source} into {READERS[kind].words} of {folder}")
+    piped = source == STANDARD_INPUT
+    if piped and sys.stdin.isatty():
+        raise UsageError("--from - reads a pipe, and there is none: name a file, or pipe one in")
+    count = import_messages(folder, sys.stdin.buffer.read() if piped else source, kind)
+    origin = "standard input" if piped else source
+    tell(
+        f"imported {many(count, 'message')} from {origin} into {READERS[kind].words} of {folder}",
+        sys.stdout,
+    )
 
 
 app.command("explain")(labs.query_plan)

@@ -85,7 +85,7 @@ EXAMPLES = {
     "data": {
         "chatlab data inspect": "what `chatlab serve` kept",
         "chatlab data export --to - > messages.json": "all its messages",
-        "chatlab data explain --help": "more about a command of it",
+        "chatlab data import --help": "more about a command of it",
     },
     "typist": {"chatlab typist naive journal --rounds 6": "six rounds of ten seconds for each"},
     "xray": {
