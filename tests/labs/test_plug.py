@@ -117,6 +117,8 @@ def test_a_picture_fits_its_terminal_and_shows_the_first_that_is_gone(width, hei
     if height > 8:
         assert {"gone 400", "gone 401"} <= set(struck(picture(scene, width, height), width))
         assert lines[-4].startswith("kill -9 4711")
+    journal = printed(picture(Scene(mode="journal"), 80, 24)).splitlines()
+    assert journal[0].startswith("journal: an append-only log")
     kept_in_view = in_view(kept, 4, 2, moving=True)
     assert [line.number for line in kept_in_view] == list(range(392, 400))
 

@@ -12,6 +12,7 @@ from chatlab.labs.base import Lab, Option, Seed
 from chatlab.labs.plug.pull import RAMP, pull
 from chatlab.labs.plug.room import PlugReport, PulledMode
 from chatlab.labs.plug.view import stage
+from chatlab.view import words
 
 AROUND_S = 3.5
 """What a kill takes beside its load: two starts, and the time to look."""
@@ -43,8 +44,8 @@ class Plug(Lab):
 
     def estimate(self) -> tuple[float, str]:
         load_s = 2 * self.messages / (self.rate * (1 + RAMP))
-        names = ", ".join(self.modes)
-        return len(self.modes) * (AROUND_S + load_s), f"1 kill -9 of each mode: {names}"
+        kills = f"kill -9 once for each of {words.listed(self.modes)}"
+        return len(self.modes) * (AROUND_S + load_s), kills
 
     async def measure(self) -> None:
         with stage(self.narrator) as shown:

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.style import Style
 from rich.text import Text
 
+from chatlab.chat.modes import MODES
 from chatlab.labs import screen
 from chatlab.labs.plug.room import Line, PlugReport, PulledMode, Scene, Stage, State
 from chatlab.view import words
@@ -40,7 +41,7 @@ NAME_WIDTH = 24
 NEXT = """\
 kill -9 ends the server, not the operating system: what is written survives it.
 Next: chatlab crash --only power   a power cut is harder
-      chatlab crash --only kill    20 kills of each mode, at random moments"""
+      chatlab crash --only kill    20 random kills of each"""
 
 
 # While it runs
@@ -82,7 +83,7 @@ class LineStage(Stage):
     def show(self, scene: Scene) -> None:
         if not scene.lines:
             self._said = 0
-            self._narrator.say(f"{scene.mode}: the room fills")
+            self._narrator.say(f"{_introduced(scene.mode)}; the room fills")
         for event in scene.events[self._said :]:
             self._narrator.say(f"{scene.mode}: {event}")
         self._said = len(scene.events)
@@ -101,7 +102,7 @@ def picture(scene: Scene, width: int, height: int) -> RenderableType:
     each = (width + GAP) // columns - GAP
     shown = in_view(scene.lines, rows, columns, moving=scene.waiting is not None)
     lines = [
-        words.cut(words.line((f"chatlab plug {words.printable(scene.mode)}", STRONG)), width),
+        words.line((words.shorten(_introduced(scene.mode), width), STRONG)),
         words.cut(_promise(scene), width),
         words.heading(_standing(scene), width),
     ]
@@ -144,11 +145,16 @@ def message(line: Line, width: int) -> words.Line:
     return words.line((head, QUIET), (text, style), gap, (word, word_style))
 
 
+def _introduced(mode: str) -> str:
+    """`naive: reads and rewrites the files for every single message`."""
+    return f"{mode}: {MODES[mode].words}" if mode in MODES else words.printable(mode)
+
+
 def _promise(scene: Scene) -> words.Line:
     if scene.ack_means is None:
         return words.line(("starting the server", QUIET))
     meaning = words.ACK_WORDS[scene.ack_means]
-    return words.line("An ack says ", (scene.ack_means, STRONG), f": {meaning}.")
+    return words.line("An ack says ", (scene.ack_means, STRONG), f" ({meaning}).")
 
 
 def _standing(scene: Scene) -> str:
