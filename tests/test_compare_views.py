@@ -361,12 +361,25 @@ def test_the_page_shows_the_figures_of_the_terminal() -> None:
         assert shown.replace(" ", "") in on_page
 
 
+def test_three_modes_stand_in_one_table_on_a_small_terminal() -> None:
+    counts = Audit(sent=6_000, acked=6_000, saved=6_000, delivered=6_000)
+    slow = Percentiles(p50=534, p99=1_201)
+    modes = dict.fromkeys(("naive", "optimized", "journal"), a_mode(audit=counts, ack_ms=slow))
+    shown = [one.split() for one in lines(a_report(modes), full=False)]
+    assert ["SPEED", "naive", "optimized", "journal"] in shown
+    assert ["audit"] + ["clean:", "all", "6,000"] * 3 in shown
+    assert ["ack", "p50", "/", "p99"] + ["534", "ms", "/", "1.20", "s"] * 3 in shown
+    assert ["delivery", "p50", "/", "p99"] + ["14.4", "/", "16.6", "ms"] * 3 in shown
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("count", range(1, 8))
 def test_many_modes_or_long_names_fit_and_are_still_readable(width: int, count: int) -> None:
     long = ["naive", "optimized", "naive+reader=ttl+processor=queueing+writer=atomic"][:count]
     names = ["racy", "naive", "cached", "batched", "optimized", "journal", "sqlite"][:count]
-    assert max(map(cell_len, lines(a_report(dict.fromkeys(long, a_mode())), width))) <= width
+    shown = lines(a_report(dict.fromkeys(long, a_mode())), width)
+    assert max(map(cell_len, shown)) <= width
+    assert ("+processor=queueing" in map(str.strip, shown)) is (count >= 3)
     printed = "\n".join(lines(a_report(dict.fromkeys(names, a_mode())), width))
     for label in ("delivered per second", "reads + writes per message", "an ack means"):
         assert label in printed
@@ -381,12 +394,12 @@ def test_every_figure_stands_in_its_row_and_what_is_unknown_is_not_shown_as_one(
     bare = a_mode(throughput_per_s=rate, ack_ms=few, audit=Audit(saved=None), io=NO_IO)
     report = a_report({"naive": a_mode(), "other": bare})
     both = {
-        **{"delivery p50 / p99": "14.4 ms / 16.6 ms", "server CPU": "2.71 s"},
+        **{"delivery p50 / p99": "14.4 / 16.6 ms", "server CPU": "2.71 s"},
         **{"peak memory": "61.8 MB", "an ack means": "written", "audit": "clean"},
     }
     expected = {label: [shown, shown] for label, shown in both.items()} | {
         **{"delivered per second": ["341", "9"], "95% interval": ["322 to 363", "1 of 6 count"]},
-        "ack p50 / p99": ["11.1 ms / 13.3 ms", "– / –"],
+        "ack p50 / p99": ["11.1 / 13.3 ms", "– / –"],
         **{"chatrooms.json reads": ["1,111", "0"], "messages.json reads": ["1,234", "0"]},
         **{"messages.json writes": ["1,987", "0"], "messages.json fsyncs": ["77", "0"]},
         "reads + writes per message": ["4.332", "–"],

@@ -198,7 +198,9 @@ def _share(share: Estimate | None) -> str:
 
 
 def _p50_p99(latency_ms: Percentiles) -> str:
-    return f"{words.milliseconds(latency_ms.p50)} / {words.milliseconds(latency_ms.p99)}"
+    p50, p99 = words.milliseconds(latency_ms.p50), words.milliseconds(latency_ms.p99)
+    figure, _, unit = p50.partition(" ")
+    return f"{figure if p99.endswith(f' {unit}') else p50} / {p99}"
 
 
 def _count(value: int | None) -> str:

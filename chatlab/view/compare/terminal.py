@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -28,8 +29,8 @@ from chatlab.view.compare.table import TableRow, rows
 BAR_WIDTH = 40
 BELOW = 3
 """Lines left to what is said after a result, such as which file was written, and to the prompt."""
-LABEL_WIDTH = 28
-MODE_WIDTH = 21
+GAP = 2
+NAME_MAX = 19
 NOT_MESSAGES = {USERS.name, CHATROOMS.name, FOLDER}
 MORE = "--full opens the audit, each file and a chart; --explain says what each row is."
 _STYLES = {"plain": words.PLAIN, "good": words.GOOD, "bad": words.BAD}
@@ -102,23 +103,28 @@ class _Tables:
     """
 
     def __init__(self, names: list[str], figures: list[TableRow], *, spaced: bool) -> None:
-        self._names = names
+        self._names = [_in_lines(words.printable(name)) for name in names]
         self._rows = figures
         self._spaced = spaced
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        at_once = max(1, (options.max_width - LABEL_WIDTH) // MODE_WIDTH)
-        for first in range(0, len(self._names), at_once):
-            if first:
-                yield Text()
-            yield self._table(slice(first, first + at_once))
+        room = options.max_width - max(cell_len(row.label) for row in self._rows)
+        first, used = 0, 0
+        for place, name in enumerate(self._names):
+            cells = [row.cells[place].text for row in self._rows if not row.heading]
+            needed = GAP + max(map(cell_len, [*cells, *name.split("\n")]))
+            if used + needed > room and place > first:
+                yield from (self._table(slice(first, place)), Text())
+                first, used = place, 0
+            used += needed
+        yield self._table(slice(first, None))
 
     def _table(self, shown: slice) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         heading, *figures = self._rows
         table.add_column(heading.label, no_wrap=True, style=words.QUIET)
         for name in self._names[shown]:
-            table.add_column(words.printable(name), justify="right", overflow="fold")
+            table.add_column(name, justify="right", overflow="fold")
         for row in figures:
             if row.heading:
                 if self._spaced:
@@ -128,6 +134,11 @@ class _Tables:
                 cells = (Text(cell.text, _STYLES[cell.tone]) for cell in row.cells[shown])
                 table.add_row(row.label, *cells)
         return table
+
+
+def _in_lines(name: str) -> str:
+    """A long name, broken where its next part begins."""
+    return name if cell_len(name) <= NAME_MAX else name.replace("+", "\n+")
 
 
 def _operations_chart(report: Report) -> RenderableType:
