@@ -492,6 +492,15 @@ def test_summary_fits_and_has_the_totals(width: int) -> None:
     assert "\x1b" not in text + "".join(printed(print_modes, force_terminal=None))
 
 
+def test_a_summary_and_what_stands_around_it_fit_on_24_lines() -> None:
+    files = {f"file {n}.json": FileIO(n, n) for n in range(9)}
+    calm = {"queue": ProcessorStatistics(0, 10_000, 0.0, 47, 0), "waiting": Waiting()}
+    last = a_snapshot(files=files, notes=[ServerNote(1.0, "a note")], **calm)
+    lines = printed(lambda c: print_summary(last, c))
+    assert len(lines) <= 24 - len(["what was saved at the stop", "the prompt"])
+    assert "a note" in lines[-1]
+
+
 @pytest.mark.parametrize("page", [print_modes, print_parts, print_knobs])
 def test_each_page_about_modes_fits_24_rows_of_80_columns(page) -> None:
     lines = printed(page)

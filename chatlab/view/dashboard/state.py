@@ -60,11 +60,15 @@ def head(now: Snapshot, width: int) -> list[Line]:
     return [title(now, width), *line_up(now, width), *_simulated(now, width), ack(now, width)]
 
 
+def promise(now: Snapshot, width: int) -> list[Line]:
+    """Which server it is, what is simulated, and what an ack means: two lines or more."""
+    return [title(now, width), *_simulated(now, width), ack(now, width)]
+
+
 def short_head(history: Sequence[Snapshot], width: int) -> list[Line]:
     """The head without the parts, and the first note if there is one."""
-    now = history[-1]
     first = notes(history, width)[1:2] if has_notes(history) else []
-    return [title(now, width), *_simulated(now, width), ack(now, width), *first]
+    return [*promise(history[-1], width), *first]
 
 
 def head_rows(now: Snapshot, width: int, parts: bool = True) -> dict[str, Line]:

@@ -11,6 +11,8 @@ from chatlab.view.dashboard import measures, state, waiting
 from chatlab.view.words import BAD, TEXT_WIDTH, Line, Page, cut, heading, line
 
 SUMMARY_WIDTH_MAX = 100
+FILE_ROWS_MAX = 3
+"""With these, and one note, the summary and its command fit on 24 lines."""
 
 
 def plain_line(now: Snapshot) -> str:
@@ -51,11 +53,11 @@ def print_summary(snapshot: Snapshot, console: Console | None = None) -> None:
 
 
 def summary(now: Snapshot, width: int) -> list[Line]:
-    """The summary as lines of at most `width` columns."""
+    """The summary as lines of at most `width` columns; few enough for a small screen."""
     return [
-        *state.head(now, width),
+        *state.promise(now, width),
         *_messages(now, width),
-        *measures.files(now, width),
+        *measures.files(now, width, FILE_ROWS_MAX),
         *_latencies(now, width),
         *_process(now, width),
         *(state.notes([now], width) if state.has_notes([now]) else []),
@@ -63,21 +65,22 @@ def summary(now: Snapshot, width: int) -> list[Line]:
 
 
 def _messages(now: Snapshot, width: int) -> list[Line]:
-    counts, batches = now.counts, now.batches
+    counts, batches, failures = now.counts, now.batches, now.queue.failures
     late = "; some were never told" if "shutting_down" in now.refusals else ""
     steps = ", ".join(f"{name} {words.count(getattr(counts, name))}" for name in STEPS)
+    failed = f", {words.count(failures)} failed" if failures else ""
     rows = [
         heading("messages", width),
         line(steps),
-        line(f"delivered in {words.count(counts.frames)} frames, all receivers together"),
         line(
-            f"saved in {words.count(now.queue.flushes)} batches, "
-            f"{words.count(now.queue.failures)} failed, "
-            f"largest {words.count(batches.largest)}, mean {batches.mean:,.1f} messages"
+            f"saved in {words.count(now.queue.flushes)} batches{failed} "
+            f"(largest {words.count(batches.largest)}, mean {batches.mean:,.1f}); "
+            f"delivered in {words.many(counts.frames, 'frame')}"
         ),
-        line(f"cache: {waiting.cache_words(now, width - 7)}"),
         state.refusals(now, width) + line(late),
     ]
+    if now.cache.hits or now.cache.misses:
+        rows.append(line(f"cache: {waiting.cache_words(now, width - 7)}"))
     if now.queue.depth:
         rows.append(line((f"{words.count(now.queue.depth)} still queued", BAD)))
     if now.waiting.messages:
@@ -95,7 +98,5 @@ def _latencies(now: Snapshot, width: int) -> list[Line]:
 
 
 def _process(now: Snapshot, width: int) -> list[Line]:
-    text = (
-        f"{now.cpu_s:,.1f} s of processor time, at most {words.size(now.rss_peak_bytes)} of memory"
-    )
-    return [heading("process", width), cut(line(text), width)]
+    text = f"{now.cpu_s:,.1f} s, at most {words.size(now.rss_peak_bytes)} of memory"
+    return [cut(line(f"cpu      {text}"), width)]
