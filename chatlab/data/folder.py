@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count
 from pathlib import Path
@@ -60,17 +62,37 @@ def locked(folder: Path, else_choose: str = "another folder") -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UsageError(
-            f"another chatlab server uses the data folder {folder}: stop it, or choose "
-            f"{else_choose}"
+            f"another chatlab server uses the data folder {folder}{_holder(folder)}: stop it, or "
+            f"choose {else_choose}"
         ) from None
     except OSError as error:
         raise UsageError(
             f"cannot use the data folder {folder}: {error.strerror}; choose {else_choose}"
         ) from error
     try:
+        _sign(folder)
         yield
     finally:
         lock.release()
+
+
+def _holder(folder: Path) -> str:
+    """` (process N)`, which holds the lock, as it has written into it; empty where that cannot be
+    read, as on Windows."""
+    with suppress(OSError):
+        text = Disk(folder).read(LOCK_NAME).decode("ascii", "replace")
+        if re.fullmatch(r"process \d+", text):
+            return f" ({text})"
+    return ""
+
+
+def _sign(folder: Path) -> None:
+    """Write into the lock whose it is. It helps a person only, so it may fail; and what something
+    else has written into it stays."""
+    with suppress(OSError):
+        disk = Disk(folder)
+        if not disk.size(LOCK_NAME) or _holder(folder):
+            disk.write(LOCK_NAME, f"process {os.getpid()}".encode())
 
 
 class DataFolder:
