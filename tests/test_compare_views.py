@@ -310,6 +310,9 @@ def test_the_speed_of_a_mode_that_is_not_safe_is_not_shown(view: View) -> None:
         assert figure in view(safe)
         assert figure not in view(unsafe)
     assert "not comparable" in view(unsafe)
+    on_page = page(unsafe)
+    assert on_page.text.count("racy (NOT SAFE)") >= 6  # the charts of speed
+    assert "racy (NOT SAFE)" not in page(safe).text
 
 
 INTERVALS = [
@@ -335,6 +338,15 @@ def test_a_weaker_promise_is_said_beside_the_verdict(view: View) -> None:
     assert "its ack promises LESS: optimized queued (in memory: a crash loses it)" in shown
     assert "naive written (with the operating system" in shown
     assert "its ack promises" not in view(a_report())
+
+
+def test_the_page_begins_with_every_promise() -> None:
+    assert "an ack means written: survives a crash" in page(a_report()).text
+    levels = {"naive": "written", "optimized": "queued", "journal": "synced"}
+    report = a_report({name: a_mode(ack_means=level) for name, level in levels.items()})
+    first = page(report).text.partition("The verdict in full")[0]
+    assert "optimized promises LESS: queued" in first
+    assert "journal promises more: synced" in first
 
 
 @pytest.mark.parametrize("name", FAULTS)

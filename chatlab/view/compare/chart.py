@@ -52,7 +52,8 @@ class Chart:
     def alternative(self, report: Report) -> str:
         """The chart in words."""
         said = "; ".join(
-            f"{words.printable(name)} {self.said(mode)}" for name, mode in report.modes.items()
+            f"{words.printable(name)}{warning(mode)} {self.said(mode)}"
+            for name, mode in report.modes.items()
         )
         return f"Chart: {self.title}. {said}."
 
@@ -87,4 +88,12 @@ def full(name: str) -> str:
 
 def legend(report: Report) -> dict[str, str]:
     """The modes' names and colours."""
-    return {label(name): colour for name, colour in colours(report).items()}
+    return {
+        label(name) + warning(report.modes[name]): colour
+        for name, colour in colours(report).items()
+    }
+
+
+def warning(mode: ModeReport) -> str:
+    """What a chart says beside the name of a mode whose speed proves nothing."""
+    return "" if mode.audit.clean else " (NOT SAFE)"

@@ -8,7 +8,7 @@ from itertools import pairwise
 from chatlab.bench.report import ModeReport, Report, RoundReport
 from chatlab.bench.timeline import Series
 from chatlab.view import words
-from chatlab.view.compare.chart import Chart, colours, full, label, legend
+from chatlab.view.compare.chart import Chart, colours, full, label, legend, warning
 from chatlab.view.page.plot import Axis, Dot, Plot, PlotLine, axis
 
 FAINT_MAX = 20
@@ -93,7 +93,10 @@ def rounds(report: Report) -> Plot:
         title="",
         low=-0.5,
         high=len(report.modes) - 0.5,
-        fixed=[(place, label(name, 16)) for place, name in enumerate(report.modes)],
+        fixed=[
+            (place, label(name, 16) + warning(mode))
+            for place, (name, mode) in enumerate(report.modes.items())
+        ],
     )
     return Plot(
         x=names,

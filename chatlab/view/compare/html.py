@@ -38,11 +38,14 @@ def _lead(report: Report) -> Iterator[str]:
         yield "<p>Nothing was measured: stopped before the first round ended.</p>"
         return
     yield '<dl class="first">'
+    group = ""
     for line in headlines(report):
         if line.label:
-            yield f"<dt>{line.label}</dt>"
-        if not line.text.startswith(" "):  # what a verdict needs besides stands in its section
-            yield f'<dd class="{TONES.get(line.tone, "")}">{text(line.text)}</dd>'
+            group = line.label
+            yield f"<dt>{group}</dt>"
+        # What a verdict or a check has to say besides stands in its section; a promise has none.
+        if line.label or group == "Promise" or not line.text.startswith(" "):
+            yield f'<dd class="{TONES.get(line.tone, "")}">{text(line.text.strip())}</dd>'
     yield "</dl>"
 
 
