@@ -270,7 +270,7 @@ def test_inspect_of_an_unfinished_journal_and_of_nothing(chatlab_data: Run, tmp_
     assert "No messages" in chatlab_data("inspect", tmp_path / "empty")
     nowhere = tmp_path / "nowhere"
     said = chatlab_data("inspect", nowhere, code=2, raw=True)
-    assert said == f"chatlab: there is no data folder {nowhere}\n"
+    assert said == f"chatlab: there is no data folder {nowhere}; `chatlab serve` makes one\n"
 
 
 def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> None:

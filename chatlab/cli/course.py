@@ -138,8 +138,8 @@ def reset(
         typer.confirm(f"Restore the starter in {file}? Your file is kept", abort=True)
     kept = restore_starter(opened.workplace, exercise)
     if kept is not None:
-        print(f"your file is now {shown_path(kept)}")
-    print(f"{file} is the starter again")
+        tell(f"your file is now {shown_path(kept)}", sys.stdout)
+    tell(f"{file} is the starter again", sys.stdout)
     opened.say_notes()
 
 

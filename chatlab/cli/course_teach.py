@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from chatlab.bench.documents import Documents
+from chatlab.cli.app import tell
 from chatlab.cli.course import show
 from chatlab.cli.options import COURSE, JSON, argument, flag, option
 from chatlab.course import verify as verification
@@ -44,7 +45,7 @@ def verify(
     # Measured: two seconds and more for 200 seeds, some five for the commands that a text shows.
     guess_s = len(chosen) * (1 + seeds / 100 + (0 if no_commands else 5))
     plan = f"{many(len(chosen), 'exercise')}, each solution under {many(seeds, 'seed')}"
-    print(f"{plan}: about {about(guess_s)}", file=sys.stderr, flush=True)
+    tell(f"{plan}: about {about(guess_s)}")
     try:
         found = asyncio.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
@@ -86,9 +87,6 @@ def wrong(
 async def _verify(
     exercises: list[Exercise], seeds: int, commands: bool
 ) -> dict[str, list[CourseProblem]]:
-    def tell(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     verify = verification.verify
     return {one.name: await verify(one, seeds, tell, commands=commands) for one in exercises}
 

@@ -15,6 +15,7 @@ from prompt_toolkit.input import Input, create_input
 from rich.console import Console
 from rich.live import Live
 
+from chatlab.cli.app import tell
 from chatlab.cli.course import open_course, show
 from chatlab.cli.keys import CTRL_C, Pressed, typed
 from chatlab.cli.learn_loop import LearnSession
@@ -58,7 +59,7 @@ def init(
     exercises = Workplace(folder).exercises
     points = sum(one.points for one in exercises)
     where = shown_path(folder)
-    print(f"{where}: {many(len(exercises), 'exercise')}, {points} points in all")
+    tell(f"{where}: {many(len(exercises), 'exercise')}, {points} points in all", sys.stdout)
     print(f"{many(added, 'file')} added" if added else "nothing was missing, nothing was changed")
     print("\nNext:")
     if folder.resolve() != Path.cwd():

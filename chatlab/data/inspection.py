@@ -113,7 +113,9 @@ def names_in(disk: Disk) -> list[str]:
     try:
         return disk.names()
     except FileNotFoundError:
-        raise UsageError(f"there is no data folder {disk.folder}") from None
+        raise UsageError(
+            f"there is no data folder {disk.folder}; `chatlab serve` makes one"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot look into {disk.folder}: {error.strerror}") from error
 

@@ -19,7 +19,7 @@ from chatlab.course.answers import WrongAnswer
 from chatlab.course.catalog import Exercise
 from chatlab.course.verify import CourseProblem
 from chatlab.view import words
-from chatlab.view.course.common import plain, safe, shown_path
+from chatlab.view.course.common import indented, plain, safe, shown_path
 from chatlab.view.words import BAD, GOOD, HEADING, QUIET, STRONG, many
 
 INDENT = 2
@@ -47,13 +47,10 @@ class MarkdownText(Markdown):
 
 
 def wrong_answers(exercise: Exercise, all_of_them: Sequence[WrongAnswer]) -> RenderableType:
-    """A line for each wrong answer: its name, the check it fails, and what is wrong."""
-    table = _table("wrong answer", "fails")
-    table.add_column("what is wrong", overflow="fold")
-    for one in all_of_them:
-        table.add_row(plain(one.name), plain(one.check), plain(one.in_short))
+    """Each wrong answer: its name, the check it fails, and below, what is wrong."""
+    rows = [each for one in all_of_them for each in (_named(one), indented(plain(one.in_short)))]
     how = Text(f"Write one of them as a file: chatlab course wrong {exercise.name} NAME", HEADING)
-    return Group(table, Text(), how)
+    return Group(*rows, Text(), how)
 
 
 def wrong_answer(wrong: WrongAnswer) -> RenderableType:
@@ -61,8 +58,11 @@ def wrong_answer(wrong: WrongAnswer) -> RenderableType:
     diff = Syntax(
         safe(wrong.diff), "diff", theme="ansi_dark", background_color="default", word_wrap=True
     )
-    heading = Text.assemble((words.printable(wrong.name), STRONG), f" fails {wrong.check}")
-    return Group(heading, Text(), plain(wrong.reason), Text(), diff)
+    return Group(_named(wrong), Text(), plain(wrong.reason), Text(), diff)
+
+
+def _named(wrong: WrongAnswer) -> Text:
+    return Text.assemble((words.printable(wrong.name), STRONG), f" fails {wrong.check}")
 
 
 def verified(
