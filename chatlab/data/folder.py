@@ -57,12 +57,13 @@ def locked(folder: Path, else_choose: str = "another folder") -> Iterator[None]:
         UsageError: another server uses it, or it cannot be written to.
     """
     lock = FileLock(folder / LOCK_NAME, timeout=0)
+    holder = _holder(folder)  # now: older releases of filelock empty the file as they try
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise UsageError(
-            f"another chatlab server uses the data folder {folder}{_holder(folder)}: stop it, or "
+            f"another chatlab server uses the data folder {folder}{holder}: stop it, or "
             f"choose {else_choose}"
         ) from None
     except OSError as error:
