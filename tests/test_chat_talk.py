@@ -8,8 +8,9 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from chatlab.chat.protocol import (
     Ack,
@@ -259,5 +260,27 @@ async def test_two_slashes_say_one(alice: Person) -> None:
 
 def test_no_message_commands_the_terminal_or_turns_our_own_words_around() -> None:
     content = "a\x1b[2J\u202eb\u2067\u2028c שלום \N{WOMAN}\u200d\N{GIRL}"
-    line = view.message_line(delivered(1, content, "bob"), TODAY)
+    line = view.message_line(delivered(1, content, "bob"), TODAY, 80)
     assert line.endswith("bob: a�[2J�b��c שלום \N{WOMAN}\u200d\N{GIRL}")
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=300)
+
+
+@given(WORDS, st.integers(20, 100))
+@example("新年快乐 " * 20, 40)
+def test_a_message_is_broken_between_words_and_nothing_of_it_is_lost(content, width) -> None:
+    lines = view.message_line(delivered(1, content, "bob"), TODAY, width).split("\n")
+    whole = view.message_line(delivered(1, content, "bob"), TODAY, 10_000)
+    assert "".join(lines).replace(" ", "") == whole.replace(" ", "")
+    for line in lines:
+        assert cell_len(line) < width or " " not in line.removeprefix("  ").rstrip(" ")
+
+
+def test_a_long_line_is_broken_where_a_person_would_and_an_address_stays_whole() -> None:
+    address = "http://127.0.0.1:8765/" + "x" * 40
+    one = delivered(1, f"read all of {address} 新年快乐 to all", "bob")
+    first, *rest = view.message_line(one, TODAY, 40).split("\n")
+    assert first.endswith("bob: read all of")
+    assert rest == [f"  {address}", "  新年快乐 to all"]
+    assert view.own_line(f"{address}\n  ho", "", None, 3.0, 40).endswith("ho  [back 3.0 ms]")

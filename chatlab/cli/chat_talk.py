@@ -176,13 +176,13 @@ class Talk:
         if frame.id in self._seen:
             return
         self._seen.append(frame.id)
-        line = view.message_line(frame, date.today())
+        width = self._screen.width
+        line = view.message_line(frame, date.today(), width)
         own = self.own.back(frame) if frame.sender == self._user else None
         if own is None:
             self._screen.show_other(line)
             return
         self._traced[own.ref] = own.back_ms
-        width = self._screen.width
         line = view.own_line(line, own.means, own.ack_ms, own.back_ms, width)
         self._screen.show_until_traced(own.ref, line)
 
@@ -211,9 +211,9 @@ class Talk:
             self._note("* nothing was said here yet")
 
     def _show_history(self, messages: list[Message]) -> None:
-        today = date.today()
-        lines = [self._screen.dim(view.message_line(one, today)) for one in messages]
-        self._screen.show("\n".join(lines))
+        today, width = date.today(), self._screen.width
+        lines = [view.message_line(one, today, width) for one in messages]
+        self._screen.show(self._screen.dim("\n".join(lines)))
 
     def _on_rooms(self, frame: protocol.RoomsFrame) -> None:
         self._screen.show(view.rooms_text(frame, self._screen.width))

@@ -49,9 +49,9 @@ Type a message and press Enter; //text says "/text". Commands:
   /leave                 leave the room        /quit           go (or Ctrl-D)
 Behind your own message: when its ack came, and when the message came back.
 Below it, where that time went: waiting to be read (it had arrived, the server
-was busy), in the queue (until its batch is saved), behind the saves of others (who
-hold the lock), own work with files, delivery, network (and this program). You
-wait less than the users of a load: they send on, and queue behind themselves.
+was busy), in the queue (until its batch is saved), behind others' saves (they
+hold the lock), own work with files, delivery, network (and this program).
+You wait less than the users of a load: they send on without waiting for it.
 To feel a lag, from another terminal: chatlab load --scenario class"""
 
 # Control characters, line and paragraph separators, and those that change the writing direction of
@@ -77,9 +77,10 @@ def harmless(text: str) -> str:
     return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def message_line(message: MessageFrame | Message, today: date) -> str:
+def message_line(message: MessageFrame | Message, today: date, width: int) -> str:
     """One message, with its time on this machine's clock; with its date if that is not today."""
-    return f"{_clock(message.timestamp, today)} {message.sender}: {harmless(message.content)}"
+    at = _clock(message.timestamp, today)
+    return wrapped(f"{at} {message.sender}: {harmless(message.content)}", width)
 
 
 def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width: int) -> str:
@@ -87,7 +88,8 @@ def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width:
     came back."""
     ack = "" if ack_ms is None else f"{means} {_ms(ack_ms, _digits(ack_ms))} ms, "
     timing = f"  [{ack}back {_ms(back_ms, _digits(back_ms))} ms]"
-    return f"{line}{timing}" if cell_len(line + timing) < width else f"{line}\n{timing}"
+    fits = cell_len(line.rpartition("\n")[2] + timing) < width
+    return f"{line}{timing}" if fits else f"{line}\n{timing}"
 
 
 def where_it_went(trace: TraceFrame, back_ms: float, width: int) -> str:
@@ -166,8 +168,23 @@ def not_back(acks: Sequence[str]) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Our own words, broken between words."""
-    return textwrap.fill(text, max(width - 1, 20), subsequent_indent="  ", break_long_words=False)
+    """Text broken between words, further lines indented.
+
+    A word that fits into no line keeps one of its own, which the terminal breaks: so that an
+    address can be copied.
+    """
+    lines: list[str] = []
+    used = 0
+    for word in text.split(" "):
+        columns = cell_len(word)
+        if lines and used + 1 + columns < width:
+            lines[-1] += f" {word}"
+            used += 1 + columns
+        else:
+            indent = "  " if lines else ""
+            lines.append(indent + word)
+            used = len(indent) + columns
+    return "\n".join(lines)
 
 
 def _is_limit(text: str) -> bool:

@@ -44,7 +44,7 @@ class Plug(Lab):
 
     def estimate(self) -> tuple[float, str]:
         load_s = 2 * self.messages / (self.rate * (1 + RAMP))
-        kills = f"kill -9 once for each of {words.listed(self.modes)}"
+        kills = f"kill -9 of {words.listed(self.modes)}"
         return len(self.modes) * (AROUND_S + load_s), kills
 
     async def measure(self) -> None:
