@@ -340,6 +340,13 @@ def test_a_weaker_promise_is_said_beside_the_verdict(view: View) -> None:
     assert "its ack promises" not in view(a_report())
 
 
+def test_one_mode_alone_says_why_and_which_of_its_rounds_count() -> None:
+    assert "naive alone: name a second mode" in text(of_naive())
+    assert "; 1 round counts" in text(of_naive())
+    stopped = a_report({"naive": a_mode()}, complete=False)
+    assert "naive alone: no other ran yet" in text(stopped)
+
+
 def test_the_page_begins_with_every_promise() -> None:
     assert "an ack means written: survives a crash" in page(a_report()).text
     levels = {"naive": "written", "optimized": "queued", "journal": "synced"}

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +347,14 @@ def test_median_of_a_mode_without_a_side_is_never_cut_off() -> None:
     whole = "median so far: optimized 5,000/s, naive 1,000/s, batched 2,000/s"
     assert watched.screen(80, 23)[-1] == whole
     assert "optimized 5,000/s" in watched.screen(50, 23)[-1]
+
+
+def test_median_of_a_mode_that_lost_messages_is_not_praised() -> None:
+    watched = Watched("naive", "racy").ends("naive", 1, 1.0).ends("racy", 2, 0.2)
+    rounds = watched.compare.rounds_done["racy"]
+    rounds[0] = replace(rounds[0], audit=Audit(lost=1))
+    whole = "median so far: naive 1,000/s (1 round), racy NOT SAFE (1 round)"
+    assert watched.screen(80, 23)[-1] == whole
 
 
 def test_head_names_the_round_what_it_does_and_how_long_it_takes(monkeypatch) -> None:

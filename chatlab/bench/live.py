@@ -46,6 +46,7 @@ class LiveMode:
         numbered: whether the round's number says anything; in a demonstration there is only one.
         known: its rounds that the scale of charts must fit: the running and the last one.
         throughputs_per_s: of its finished rounds.
+        clean: whether none of their audits found a fault.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LiveMode:
     numbered: bool = True
     known: tuple[Timeline, ...] = ()
     throughputs_per_s: tuple[float, ...] = ()
+    clean: bool = True
 
     @property
     def median_per_s(self) -> float | None:
@@ -188,7 +190,9 @@ class LiveRecorder:
         role, timeline, t_s = self._shown(name)
         known = tuple(known[name] for known in (self._live, self._last) if name in known)
         throughputs = tuple(self._throughputs_per_s[name])
-        return LiveMode(name, role, timeline, t_s, self._compare.measurement, known, throughputs)
+        clean = all(done.audit.clean for done in self._compare.rounds_done[name])
+        numbered = self._compare.measurement
+        return LiveMode(name, role, timeline, t_s, numbered, known, throughputs, clean)
 
     def _shown(self, name: str) -> tuple[Role, Timeline | None, float]:
         """What a mode is now, its round to show, and at which moment."""

@@ -62,7 +62,8 @@ def _verdicts(report: Report) -> _Lines:
                 yield f"  {note}", "same"
         said.update(claim.notes)
     if len(report.modes) == 1 and not report.comparisons:
-        yield f"  {versus(report)}: name a second mode to compare it with", "same"
+        why = "name a second mode to compare it with" if report.complete else "no other ran yet"
+        yield f"  {versus(report)}: {why}", "same"
         for name, mode in report.modes.items():
             yield from ((f"  {note}", "same") for note in uncounted(name, mode.rounds))
 
@@ -90,8 +91,8 @@ def _trust(report: Report) -> _Lines:
         mark, said = "!", f"{len(failed)} of {words.many(checks, 'check')} of the instrument failed"
     rounds = [one for mode in report.modes.values() for one in mode.rounds]
     valid = sum(not one.invalid for one in rounds)
-    counted = "all" if valid == len(rounds) else f"{valid} of"
-    said += f"; {counted} {words.many(len(rounds), 'round')} count{'s' * (len(rounds) == 1)}"
+    counted = "all " * (len(rounds) > 1) if valid == len(rounds) else f"{valid} of "
+    said += f"; {counted}{words.many(len(rounds), 'round')} count{'s' * (len(rounds) == 1)}"
     noisy = sum(one.noisy for one in rounds)
     stray = f", {noisy} stand{'s' * (noisy == 1)} out" if noisy else ""
     tone: ClaimTone = "worse" if failed else "same"

@@ -171,7 +171,8 @@ def _medians(now: LiveSnapshot, width: int) -> str:
         if one.median_per_s is not None:
             rounds = len(one.throughputs_per_s)
             mode = words.shorten_middle(words.printable(one.name), 24)
-            short.append(f"{mode} {words.per_s(one.median_per_s)}")
+            speed = words.per_s(one.median_per_s) if one.clean else "NOT SAFE"
+            short.append(f"{mode} {speed}")
             full.append(f"{short[-1]} ({rounds} round{'s' * (rounds > 1)})")
     texts = [f"median so far: {', '.join(found)}" for found in (full, short)]
     return words.first_that_fits(width, *texts) if full else ""
