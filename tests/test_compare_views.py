@@ -399,6 +399,9 @@ def test_many_modes_or_long_names_fit_and_are_still_readable(width: int, count: 
     shown = lines(a_report(dict.fromkeys(long, a_mode())), width)
     assert max(map(cell_len, shown)) <= width
     assert ("+processor=queueing" in map(str.strip, shown)) is (count >= 3)
+    own = lines(a_report({"naive": a_mode(), "naive+store=my/own/store.py:Mine": a_mode()}), width)
+    assert {"naive", "+store=my/", "own/", "store.py"} <= set(map(str.strip, own))
+    assert ["SPEED", "naive", ":Mine"] in map(str.split, own)
     printed = "\n".join(lines(a_report(dict.fromkeys(names, a_mode())), width))
     for label in ("delivered per second", "reads + writes per message", "an ack means"):
         assert label in printed

@@ -10,6 +10,7 @@ sentences those of `claims.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -137,8 +138,13 @@ class _Tables:
 
 
 def _in_lines(name: str) -> str:
-    """A long name, broken where its next part begins."""
-    return name if cell_len(name) <= NAME_MAX else name.replace("+", "\n+")
+    """A long name, broken where its next part begins; of a long part, between folders."""
+    if cell_len(name) <= NAME_MAX:
+        return name
+    parts = name.replace("+", "\n+").split("\n")
+    return "\n".join(
+        re.sub("(?<=/)|(?=:)", "\n" * (cell_len(one) > NAME_MAX), one) for one in parts
+    )
 
 
 def _operations_chart(report: Report) -> RenderableType:
