@@ -9,7 +9,9 @@ import pytest
 
 from chatlab.bench.scenario import load
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
+from chatlab.chat.protocol import TraceFrame, encode
 from chatlab.labs.typist.measure import ACCOUNTS, TypistMode, TypistReport, TypistRound
+from chatlab.labs.typist.person import TypingPerson
 from chatlab.labs.typist.view import render
 from tests.labs.support import printed, report_of, run_for_json
 
@@ -75,6 +77,16 @@ def test_a_few_rounds_accuse_nobody() -> None:
     assert report.passed
     assert "Accounts apart: a: ack" in (shown := printed(render(report), width=80))
     assert "Too few rounds" in shown
+
+
+async def test_the_servers_account_of_a_message_is_the_sum_of_all_its_steps() -> None:
+    person = TypingPerson("ws://unused", "general")
+    steps = [one for one in TraceFrame.__struct_fields__ if one.endswith("_ms") and one != "ack_ms"]
+    powers = {step: 2.0**n for n, step in enumerate(steps)}
+    person._on_frame(encode(TraceFrame(ref=1, id="", ack_ms=0.0, **powers)))
+
+    assert person.traces_ms == [2 ** len(steps) - 1]
+    assert person.saved_ms == [2 ** len(steps) - 1 - powers["delivery_ms"]]
 
 
 @pytest.mark.real
