@@ -84,10 +84,7 @@ METRICS: dict[str, tuple[RoundFigure, bool]] = {
 
 
 def comparisons(measured: dict[str, list[Round]], control: str | None) -> list[Comparison]:
-    """Each mode against the first one, metric by metric, paired by round.
-
-    Where the audit of a side is not clean, there is nothing to compare: what it does fast, it does
-    wrong.
+    """Each mode against the first one, metric by metric, paired by round; if both audits are clean.
 
     Args:
         measured: the rounds of each mode; the first is the baseline.

@@ -130,8 +130,7 @@ def compare(
 
 def _check_race(**measuring: object) -> None:
     """Refuse options that only a measurement can obey."""
-    given = [f"--{name}" for name, value in measuring.items() if value]
-    if given:
+    if given := [f"--{name}" for name, value in measuring.items() if value]:
         raise UsageError(
             f"--race runs every mode once, all at the same time: to watch, not to measure. "
             f"Leave out {' and '.join(given)}, or leave out --race to measure"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 from chatlab.bench.audit import FAULTS, Audit
@@ -47,8 +46,7 @@ class TableRow:
         return not self.cells
 
 
-_Figure = Callable[[ModeReport], str | TableCell]
-_Rows = Iterator[tuple[str, _Figure]]
+_Rows = Iterator[tuple[str, Callable[[ModeReport], str | TableCell]]]
 """Labels, and what each makes of a mode."""
 
 
@@ -63,7 +61,7 @@ def rows(report: Report, *, both_clocks: bool = False, full: bool = True) -> lis
     """
     cost, truth = (_cost, _truth) if full else (_cost_in_short, _truth_in_short)
     return [
-        *_group("SPEED", _of_safe_modes(_speed(report, both_clocks)), report),
+        *_group("SPEED", _speed(report, both_clocks), report, speed=True),
         *_group("COST of one round", cost(report), report),
         *_group("TRUTH, all rounds", truth(report), report),
     ]
@@ -79,10 +77,15 @@ def per_message(value: float | None) -> str:
     return words.DASH if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def _group(heading: str, lines: _Rows, report: Report) -> list[TableRow]:
+def _group(heading: str, lines: _Rows, report: Report, *, speed: bool = False) -> list[TableRow]:
     found = [TableRow(heading, [])]
     for label, figure in lines:
-        cells = [figure(mode) for mode in report.modes.values()]
+        # Speed without truth is not shown: the raw figures have it, beside the audit.
+        unsafe = TableCell(words.DASH if found[1:] else "not comparable", "bad")
+        cells = [
+            unsafe if speed and not mode.audit.clean else figure(mode)
+            for mode in report.modes.values()
+        ]
         found.append(TableRow(label, [TableCell(c) if isinstance(c, str) else c for c in cells]))
     return found
 
@@ -98,18 +101,6 @@ def _speed(report: Report, both_clocks: bool) -> _Rows:
     yield "delivery p50 / p99", lambda mode: _p50_p99(mode.delivery_ms)
     if both_clocks:
         yield "... from the real send", lambda mode: _p50_p99(mode.delivery_send_ms)
-
-
-def _of_safe_modes(lines: _Rows) -> _Rows:
-    """Speed without truth is not shown: the exports of raw figures have it, beside its audit."""
-    shown = "not comparable"
-    for label, figure in lines:
-        yield label, partial(_if_safe, figure, TableCell(shown, "bad"))
-        shown = words.DASH
-
-
-def _if_safe(figure: _Figure, otherwise: TableCell, mode: ModeReport) -> str | TableCell:
-    return figure(mode) if mode.audit.clean else otherwise
 
 
 def _cost(report: Report) -> _Rows:
