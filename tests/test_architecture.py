@@ -249,8 +249,9 @@ def test_one_module_starts_child_processes() -> None:
 
 
 def test_no_style_names_a_colour_that_the_terminal_chooses() -> None:
-    """Its yellow and cyan cannot be read on white, its grey not on black: see `view/words.py`."""
-    colours = "red|green|yellow|blue|magenta|cyan|white|black"
+    """Its yellow and cyan cannot be read on white, its grey not on black: see `view/words.py`. And
+    how pale "dim" is, each terminal decides for itself."""
+    colours = "dim|red|green|yellow|blue|magenta|cyan|white|black"
     style = re.compile(rf"(\w+ )*(bright_)?({colours})")
     found = {
         f"{name_of(path)}:{node.lineno}: {node.value}"

@@ -123,7 +123,7 @@ class ChatScreen:
 
     def dim(self, text: str) -> str:
         """The text, paler than the rest where the terminal can do that."""
-        return f"\x1b[2m{text}\x1b[0m" if self._styled else text
+        return f"\x1b[38;5;243m{text}\x1b[0m" if self._styled else text
 
     def close(self) -> None:
         """Show what is held."""

@@ -149,7 +149,7 @@ def _what_is_wrong(line: JournalLine) -> str:
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=words.QUIET)
     table.add_column(first, justify="left")
     for title in others:
         table.add_column(title, justify="right", no_wrap=True)

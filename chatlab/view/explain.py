@@ -16,6 +16,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from chatlab.view import words
+
 _ENTRY = re.compile(r"(.+?)\n\n(.+?)\n\n- measured: (.+?)\n- fooled by: (.+)", re.DOTALL)
 
 
@@ -89,6 +91,6 @@ def _in_one_line(text: str) -> str:
 
 def _one(label: str, explanation: Explanation) -> RenderableType:
     text = Text(f"{explanation.what}\n")
-    text.append("measured: ", style="dim").append(f"{explanation.how}\n")
-    text.append("fooled by: ", style="dim").append(f"{explanation.fooled}\n")
+    text.append("measured: ", style=words.QUIET).append(f"{explanation.how}\n")
+    text.append("fooled by: ", style=words.QUIET).append(f"{explanation.fooled}\n")
     return Group(Text(label, style="bold"), Padding(text, (0, 0, 0, 2)))

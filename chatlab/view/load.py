@@ -31,7 +31,7 @@ def print_load(report: LoadReport, console: Console | None = None) -> None:
 def render(report: LoadReport) -> RenderableType:
     """A run's result."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
+    table.add_column(style=words.QUIET)
     table.add_column()
     for label, value in _rows(report):
         table.add_row(label, value)
@@ -39,7 +39,7 @@ def render(report: LoadReport) -> RenderableType:
     title = f"{done}load on a server in mode {report.mode}, whose acks mean {report.ack_means!r}"
     sentences = [Text(verdict(report), style="bold"), *map(Text, ending(report))]
     steps = [
-        Text.assemble(("or:   " if number else "next: ", "dim"), words.printable(step))
+        Text.assemble(("or:   " if number else "next: ", words.QUIET), words.printable(step))
         for number, step in enumerate(next_steps(report))
     ]
     return Group(*sentences, *steps, "", Text(title, style="bold"), table)
@@ -68,7 +68,7 @@ def _rows(report: LoadReport) -> Iterator[tuple[str, str | Text]]:
         yield "in flight at the stop", f"{audit.lost + audit.unanswered:,}: not judged"
         audit = msgspec.structs.replace(audit, lost=0, unanswered=0)
     yield "audit", Text(audit.faults or "clean", style=words.GOOD if audit.clean else words.BAD)
-    yield "", Text("(chatlab compare audits the server's disk, too)", style="dim")
+    yield "", Text("(chatlab compare audits the server's disk, too)", style=words.QUIET)
     yield (
         "load generator",
         f"late by {words.milliseconds(report.sender_late_p99_ms)} (p99), "

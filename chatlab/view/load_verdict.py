@@ -41,8 +41,10 @@ def verdict(report: LoadReport) -> str:
         return f"{mode} delivered {report.throughput_per_s:,.0f} messages/s {load}{end}"
     if not scenario.planned_s:
         delivered = f"{report.audit.delivered:,} of {scenario.messages:,} messages, sent at once,"
-        took_s = report.audit.delivered / report.throughput_per_s if report.throughput_per_s else 0
-        return f"{mode} delivered {delivered} in {words.milliseconds(took_s * 1000)}{end}"
+        if report.throughput_per_s:
+            took_s = report.audit.delivered / report.throughput_per_s
+            delivered += f" in {words.milliseconds(took_s * 1000)}"
+        return f"{mode} delivered {delivered.rstrip(',')}{end}"
     asked = f"asked for {scenario.messages / scenario.planned_s:,.0f} messages/s"
     if scenario.rate_end_per_s is not None:
         asked += " on average"

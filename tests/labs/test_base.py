@@ -19,7 +19,7 @@ from chatlab.cli.labs import declared, load
 from chatlab.errors import UsageError
 from chatlab.labs import screen
 from chatlab.labs.base import Lab, LabReport, Option, carry_out
-from chatlab.view.words import about
+from chatlab.view.words import QUIET, about
 from tests.support.command_line import run_here
 
 
@@ -88,7 +88,7 @@ def test_a_lab_is_written_as_a_page_with_real_headings_tables_and_colours(tmp_pa
     bars = screen.chart([("a", 8.0, "8"), ("b", 2.0, "2")], 8)
     lab = MadeUp()
     parts: list[RenderableType] = [screen.title("What is lost", complete=True), made]
-    parts += [Text("\nIn bars", style="bold"), bars, Text(), Text("Counted.", "dim")]
+    parts += [Text("\nIn bars", style="bold"), bars, Text(), Text("Counted.", QUIET)]
     lab.shown = [*parts, Text("  x    1 of 2"), Text("  yy  13 of 2")]
     path = tmp_path / "result.html"
     assert carry_out(lab, Documents({"--html": path})) == 0

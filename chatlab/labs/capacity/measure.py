@@ -182,7 +182,7 @@ def _why(report: CapacityReport, ceiling: float) -> str:
 def _remarks(report: CapacityReport) -> Iterator[Text]:
     if any(not probe.by_p95 for probe in report.probes):
         text = "* too few messages for a p95: the slowest of all was held against the limit."
-        yield Text(text, style="dim")
+        yield Text(text, style=words.QUIET)
     text = (
         "Kept: nothing lost, refused, unanswered or damaged, and p95 within the limit. Above its "
         "limit a server falls behind a little more every second, so that waiting times grow as "
@@ -192,4 +192,4 @@ def _remarks(report: CapacityReport) -> Iterator[Text]:
         text += f"Each probe began with {report.history:,} messages of history. "
     else:
         text += "Each probe began without history; try --history 10000. "
-    yield Text(text, style="dim")
+    yield Text(text, style=words.QUIET)

@@ -113,7 +113,7 @@ def _explanation(report: CompressionReport) -> Iterator[Text]:
         "read alone; the last segment stays as it is. The texts are eight sentences of small "
         "talk, told apart by numbers: real ones repeat less, and save less. The client here is "
         "slower than the load generator, which does not compress: rates are for this table alone.",
-        style="dim",
+        style=words.QUIET,
     )
     if report.rounds < 6:
         yield Text("! Fewer than six rounds: no interval, and nothing to claim.", words.WARNING)

@@ -107,7 +107,7 @@ def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
     yield Text(
         "Losing: states in which acked messages are missing; most: how many of "
         f"{max(power.acked for _, _, power in cut)} at most.",
-        style="dim",
+        style=words.QUIET,
     )
     for name, _, power in cut:
         if power.wrong:
@@ -115,7 +115,7 @@ def _power_cuts(report: CrashReport) -> Iterator[RenderableType]:
             yield Text(text, words.BAD)
         if power.capped_cuts:
             where = f"{name}: at {power.capped_cuts} of {power.cuts} moments"
-            yield Text(f"{where} there are more states than were tried.", style="dim")
+            yield Text(f"{where} there are more states than were tried.", style=words.QUIET)
 
 
 def _stories(name: str, mode: ModeCrashes) -> Iterator[RenderableType]:
@@ -133,10 +133,10 @@ def _story(title: str, lines: list[str]) -> Iterator[RenderableType]:
 
 def _explanation(report: CrashReport) -> Iterator[Text]:
     if any(mode.kill for mode in report.modes.values()):
-        yield Text(MODEL, style="dim")
+        yield Text(MODEL, style=words.QUIET)
     if any(mode.power for mode in report.modes.values()):
-        yield Text(POWER_MODEL, style="dim")
-        yield Text(LIMITS, style="dim")
+        yield Text(POWER_MODEL, style=words.QUIET)
+        yield Text(LIMITS, style=words.QUIET)
 
 
 def _verdict(report: CrashReport) -> Iterator[Text]:

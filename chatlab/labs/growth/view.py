@@ -70,12 +70,12 @@ def _explanation(report: GrowthReport) -> Iterator[Text]:
         "\nBytes are counted, time is measured. Bytes each: read and written, for one message. "
         "Low - high: the slowest and fastest round. The history grows during a round; the lines "
         "use its middle.",
-        style="dim",
+        style=words.QUIET,
     )
-    yield Text(f"The rule for the names: {report.rule}.", style="dim")
+    yield Text(f"The rule for the names: {report.rule}.", style=words.QUIET)
     if any(p.messages > least.messages for mode in report.modes.values() for p in mode.points):
         text = f"Slow rounds get fewer messages (down to {least.messages:,}), to end in time."
-        yield Text(text, style="dim")
+        yield Text(text, style=words.QUIET)
     yield from _warnings(report)
 
 

@@ -214,7 +214,7 @@ def _one(found: PitfallResult) -> Iterator[RenderableType]:
     yield _table(found)
     yield _chart(found)
     if any(f.value is None and f.unit != "s" for pair in found.figures for f in pair):
-        yield Text(f"{words.DASH} too few samples: a p95 takes {20 * BEYOND_MIN}.", "dim")
+        yield Text(f"{words.DASH} too few samples: a p95 takes {20 * BEYOND_MIN}.", words.QUIET)
     if found.shown:
         yield Text(found.happens)
         yield Text(found.cure)

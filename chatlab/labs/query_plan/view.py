@@ -26,7 +26,7 @@ def render(report: PlanReport) -> RenderableType:
     heading = f"How SQLite finds the last {report.limit} messages of a room"
     parts: list[RenderableType] = [
         screen.title(heading, complete=report.complete),
-        Text(_source(report), style="dim"),
+        Text(_source(report), style=words.QUIET),
         Text(),
         Padding(Text(report.query, style=words.CHART), (0, 0, 0, 2)),
     ]
@@ -34,7 +34,7 @@ def render(report: PlanReport) -> RenderableType:
         parts += [Text(), *_room(one)]
     parts += [*_cost(report), Text(), Text("In plain words", style="bold")]
     parts += [Text(f"- {sentence}") for sentence in _sentences(report)]
-    parts += [Text(), Text(_legend(report), style="dim")]
+    parts += [Text(), Text(_legend(report), style=words.QUIET)]
     return Group(*parts)
 
 

@@ -31,7 +31,7 @@ def render(report: TuneReport) -> RenderableType:
     return Group(
         screen.title(heading, complete=report.complete),
         _table(report),
-        Text(_legend(report), style="dim"),
+        Text(_legend(report), style=words.QUIET),
         *_map(report),
         Text(),
         *_explanation(report),
@@ -133,10 +133,10 @@ def _explanation(report: TuneReport) -> Iterator[Text]:
     )
     for sentence in (_too_small(cells), _too_large(cells, best), _too_long(cells)):
         yield Text(sentence)
-    yield Text(f"The rule: {RULE}.", style="dim")
+    yield Text(f"The rule: {RULE}.", style=words.QUIET)
     if report.rounds == 1:
         text = "One round a pair: pairs that lie close together may change places. See --rounds."
-        yield Text(text, style="dim")
+        yield Text(text, style=words.QUIET)
 
 
 def _too_small(cells: Sequence[Cell]) -> str:

@@ -91,7 +91,7 @@ def hint_page(exercise: Exercise, shown: int, after: str) -> RenderableType:
         Text(f"{exercise.number} {words.printable(exercise.spec.title)}", STRONG),
         Text(),
         hints(exercise, shown) if exercise.spec.hints else Text("It has no hints.\n"),
-        Text(after, style="dim"),
+        Text(after, style=words.QUIET),
     )
 
 
