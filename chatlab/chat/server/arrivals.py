@@ -53,9 +53,7 @@ class StampedSocket(socket.socket):
 
     def accept(self) -> tuple[StampedSocket, Any]:
         plain, address = super().accept()
-        accepted = StampedSocket(fileno=plain.detach())
-        accepted.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        return accepted, address
+        return StampedSocket(fileno=plain.detach()), address
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data, stamps, _, _ = self.recvmsg(size, _STAMP_SPACE, flags)
@@ -83,7 +81,11 @@ def listening_socket(host: str, port: int) -> StampedSocket | None:
     plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # Only with a file number does the socket ask the system which protocol it speaks; and asyncio
     # turns Nagle's algorithm off (TCP_NODELAY) only for a socket that says it speaks TCP.
-    return StampedSocket(fileno=plain.detach())
+    listening = StampedSocket(fileno=plain.detach())
+    # What it accepts inherits this. And the kernel, which begins to stamp a moment after the first
+    # socket asked, has begun before there is anything to stamp, and does not stop in between.
+    listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return listening
 
 
 class ArrivalLog:
