@@ -11,6 +11,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from chatlab.bench.documents import Documents
 from chatlab.cli.app import tell
@@ -33,6 +34,7 @@ from chatlab.course.workplace import Workplace, find_workplace, restore_starter,
 from chatlab.errors import ExitCode, UsageError
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import Readable, shown_path
+from chatlab.view.words import QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ def list_exercises(course: Path | None = COURSE) -> None:
     """List the exercises: points, what has passed, and what is next."""
     opened = open_course(course)
     show(listing.exercises(opened.exercises, opened.progress))
+    show(Text("Next: chatlab learn", QUIET))
     opened.say_notes()
 
 

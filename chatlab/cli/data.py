@@ -82,6 +82,8 @@ def export(
     target, people = (sys.stdout.buffer.write, sys.stderr) if piped else (to, sys.stdout)
     used, count, torn_bytes = export_messages(folder, target, kind, force=force)
     words = READERS[used].words
+    if piped and sys.stdout.isatty():
+        print()
     goal = "standard output" if piped else to
     tell(f"wrote {many(count, 'message')} from {words} of {folder} to {goal}", people)
     if torn_bytes:

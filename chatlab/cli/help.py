@@ -131,10 +131,16 @@ def help_(
 
 def colour_help() -> None:
     """Give typer's help colours that can be read on light and dark, as every other screen has."""
+    from rich.default_styles import DEFAULT_STYLES
+    from rich.style import Style
     from typer import rich_utils  # slow: not for the front page
 
     from chatlab.view.words import DIFFERENT, QUIET
 
+    DEFAULT_STYLES["markdown.code"] = DIFFERENT
+    for name, style in vars(rich_utils).copy().items():
+        if name.startswith("STYLE_") and isinstance(style, str) and Style.parse(style).dim:
+            setattr(rich_utils, name, str(QUIET))
     for name in ("OPTION", "SWITCH", "COMMANDS_TABLE_FIRST_COLUMN"):
         setattr(rich_utils, f"STYLE_{name}", str(DIFFERENT))
     for name in ("TYPES", "METAVAR", "USAGE", "OPTION_ENVVAR", "NEGATIVE_OPTION"):

@@ -183,7 +183,7 @@ def pitfall_list() -> RenderableType:
     table = screen.table("name", "the mistake", left=2)
     for name, pitfall in PITFALLS.items():
         table.add_row(name, pitfall.title)
-    return table
+    return Group(table, Text(), Text(f"Next: chatlab pitfalls {next(iter(PITFALLS))}", words.QUIET))
 
 
 def result(
