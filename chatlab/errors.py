@@ -12,6 +12,7 @@ The messages are part of the product: each says what was found, what was expecte
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import Self
 
@@ -130,3 +131,15 @@ class Refusal(ChatlabError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+_ADDED = re.compile(
+    r"\[(?:Errno|WinError) -?\d+\] ?"
+    r"| ?\(while attempting to bind .*\)|error while attempting to bind on address .*?\): "
+)
+"""What Python and asyncio add to the words of the system."""
+
+
+def system_words(error: OSError) -> str:
+    """Why something failed, in the system's words: no number, no brackets."""
+    return _ADDED.sub("", error.strerror or str(error)) or type(error).__name__

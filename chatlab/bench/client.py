@@ -23,7 +23,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTrans
 from chatlab.bench.address import how_to_start, shown, snapshot_url
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.snapshot import Snapshot
-from chatlab.errors import UsageError
+from chatlab.errors import UsageError, system_words
 
 HTTP_TIMEOUT_S = 10.0
 TEXT_FRAME, MASKED = 0x81, 0x80
@@ -173,7 +173,7 @@ def _why(error: OSError) -> str:
         return "it took too long"
     if error.errno and (error.strerror or "").startswith("Connect call failed"):
         return os.strerror(error.errno)
-    return _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+    return system_words(error)
 
 
 def _words(error: WSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_a_port_that_is_taken(used: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         line = failed_start(f"--port={port}", data=used)
-    assert f"cannot listen on 127.0.0.1:{port}" in line
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use;" in line or os.name == "nt"
     assert "--port" in line
 
 

@@ -54,7 +54,7 @@ from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
 from chatlab.disk.files import Files
 from chatlab.disk.simulated import Simulation
-from chatlab.errors import Refusal, StorageError, UsageError
+from chatlab.errors import Refusal, StorageError, UsageError, system_words
 
 CLOSE_TIMEOUT_S = 2.0
 NO_LIMIT = 2**62
@@ -195,7 +195,7 @@ class ChatServer:
             await self._parts.store.close()
             self._files.close()
             raise UsageError(
-                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}; "
+                f"cannot listen on {self._host}:{self._port}: {system_words(error)}; "
                 "choose another --port (0 picks a free one) or --host"
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
