@@ -73,6 +73,11 @@ def ending(report: LoadReport) -> Iterator[str]:
         yield f"Stopped by you {after}"
     elif not report.complete:
         yield f"{'The server ended every connection' if gone else 'Given up'} {after}"
+    if report.complete and report.scenario.planned_s and not kept_up(report):
+        yield (
+            "Whoever types waits less: these users send on without waiting. "
+            "`chatlab typist` measures both."
+        )
     if "shutting_down" in report.refusals:
         yield _refused_unheard(report)
     if report.still_listed:

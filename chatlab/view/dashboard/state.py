@@ -170,6 +170,7 @@ def _cause(history: Sequence[Snapshot]) -> str:
     each, batch = words.size(io.bytes_written / io.writes), max(1, round(saved / io.writes))
     return (
         f"each save rewrites all of {MESSAGES.name}: {each} for {words.many(batch, 'new message')}"
+        + (" (mean)" if len(history) == 1 else "")
     )
 
 
