@@ -12,6 +12,7 @@ The messages are part of the product: each says what was found, what was expecte
 
 from __future__ import annotations
 
+import os
 import re
 from enum import IntEnum
 from typing import Self
@@ -142,4 +143,6 @@ _ADDED = re.compile(
 
 def system_words(error: OSError) -> str:
     """Why something failed, in the system's words: no number, no brackets."""
+    if error.errno and (error.strerror or "").startswith("Connect call failed"):
+        return os.strerror(error.errno)  # asyncio has put its own words in their place
     return _ADDED.sub("", error.strerror or str(error)) or type(error).__name__

@@ -151,6 +151,7 @@ def test_messages_that_wait_for_rewrites_of_the_history_are_told_so(history, sai
         assert (cause[: width - 5] in text) if said else ("rewrites" not in text)
     at_the_end = printed(partial(print_summary, history[-1]))
     assert any("rewrites" in line for line in at_the_end) is bool(said or len(history) > 1)
+    assert all("(mean)" in line for line in at_the_end if "rewrites" in line)
 
 
 def test_what_does_not_fit_is_shortened_added_up_or_left_out_but_not_the_latest_note() -> None:

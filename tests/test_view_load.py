@@ -87,6 +87,28 @@ def test_a_load_ends_in_a_verdict_and_the_next_step(values: dict[str, Any], said
     assert said in " ".join(shown(ALL, complete=True, interrupted=False, **values).split())
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (BEHIND, True),
+        ({"complete": False, "at_deadline": True, **BEHIND}, True),
+        ({"complete": False, "interrupted": True, **BEHIND}, False),
+        ({"scenario": CLOSED, **BEHIND}, False),  # its users do wait
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_load_that_waits_long_says_that_a_typist_may_wait_less(values: Any, told: bool) -> None:
+    text = " ".join(shown(ALL, **{"complete": True, "interrupted": False} | values).split())
+    assert ("Someone who types, and waits, may feel less of it" in text) is told
+
+
+def test_a_burst_that_was_stopped_before_the_first_delivery_took_no_time() -> None:
+    none = Audit(sent=20, acked=0, saved=None, delivered=0)
+    values = {"complete": False, "interrupted": True, "throughput_per_s": 0.0, "scenario": BURST}
+    assert "delivered 0 of 20 messages, sent at once; the median" in shown(none, **values)
+
+
 def test_a_server_that_refuses_has_not_kept_up() -> None:
     refusing = Audit(sent=20, acked=15, saved=None, delivered=15, refused=5)
     text = shown(refusing, complete=True, interrupted=False)

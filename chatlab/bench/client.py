@@ -28,7 +28,7 @@ from chatlab.errors import UsageError, system_words
 HTTP_TIMEOUT_S = 10.0
 TEXT_FRAME, MASKED = 0x81, 0x80
 SHORT, LONG = 125, 0xFFFF
-_ERROR_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\] ?")
+_ERROR_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
 OnFrame = Callable[[bytes], None]
 
 
@@ -168,12 +168,7 @@ def _is_refused(error: OSError) -> bool:
 
 
 def _why(error: OSError) -> str:
-    """The system's words, without numbers and brackets."""
-    if isinstance(error, TimeoutError):
-        return "it took too long"
-    if error.errno and (error.strerror or "").startswith("Connect call failed"):
-        return os.strerror(error.errno)
-    return system_words(error)
+    return "it took too long" if isinstance(error, TimeoutError) else system_words(error)
 
 
 def _words(error: WSError) -> str:

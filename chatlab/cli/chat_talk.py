@@ -213,7 +213,7 @@ class Talk:
     def _show_history(self, messages: list[Message]) -> None:
         today, width = date.today(), self._screen.width
         lines = [view.message_line(one, today, width) for one in messages]
-        self._screen.show(self._screen.dim("\n".join(lines)))
+        self._screen.show(self._screen.quiet("\n".join(lines)))
 
     def _on_rooms(self, frame: protocol.RoomsFrame) -> None:
         self._screen.show(view.rooms_text(frame, self._screen.width))

@@ -131,13 +131,15 @@ def top(
             yield last
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as Ctrl-C
+    detached = False
     try:
         asyncio.run(show(remembered(), keys=terminal_keys()))
-        print(f"the server at {shown(server)} has stopped")
     except KeyboardInterrupt:
-        pass
+        detached = True
     if last is not None:
         print_summary(last)
+    if not detached:
+        print(f"the server at {shown(server)} has stopped; these were its last figures seen here")
 
 
 async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:

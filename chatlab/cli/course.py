@@ -193,7 +193,8 @@ def list_exercises(course: Path | None = COURSE) -> None:
     """List the exercises: points, what has passed, and what is next."""
     opened = open_course(course)
     show(listing.exercises(opened.exercises, opened.progress))
-    show(Text("Next: chatlab learn", QUIET))
+    if not all(opened.progress.of(one.name).passed for one in opened.exercises):
+        show(Text("Next: chatlab learn", QUIET))
     opened.say_notes()
 
 

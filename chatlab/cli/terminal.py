@@ -15,6 +15,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from chatlab.chat.protocol import Ref
+from chatlab.view.words import QUIET
 
 PIPED_LINES_MAX = 100
 NO_WIDTH = 10_000
@@ -107,7 +108,7 @@ class ChatScreen:
     def _tell_left_out(self) -> None:
         self._telling = False
         if self._crowd is not None and (count := self._crowd.left_out()):
-            self.show(self.dim(f"  ... and {count:,} more messages of others"))
+            self.show(self.quiet(f"  ... and {count:,} more messages of others"))
 
     def show_until_traced(self, ref: Ref, text: str) -> None:
         """Show an own message, and keep its place for its trace."""
@@ -118,12 +119,12 @@ class ChatScreen:
     def show_trace(self, ref: Ref, text: str) -> None:
         """Show a trace below its message, if that is not gone already."""
         if ref in self._waiting:
-            self._held[self._waiting[ref]] += f"\n{self.dim(text)}"
+            self._held[self._waiting[ref]] += f"\n{self.quiet(text)}"
             self._forget(ref)
 
-    def dim(self, text: str) -> str:
+    def quiet(self, text: str) -> str:
         """The text, paler than the rest where the terminal can do that."""
-        return f"\x1b[38;5;243m{text}\x1b[0m" if self._styled else text
+        return QUIET.render(text) if self._styled else text
 
     def close(self) -> None:
         """Show what is held."""

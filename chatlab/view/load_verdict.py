@@ -54,7 +54,7 @@ def verdict(report: LoadReport) -> str:
 
 
 def ending(report: LoadReport) -> Iterator[str]:
-    """How the run ended, if not by itself, and what was then missing."""
+    """How the run ended, if not by itself, what was then missing, and what its figures hide."""
     unanswered = "no message was unanswered"
     if report.unsettled:
         were = "was" if report.unsettled == 1 else "were"
@@ -73,10 +73,11 @@ def ending(report: LoadReport) -> Iterator[str]:
         yield f"Stopped by you {after}"
     elif not report.complete:
         yield f"{'The server ended every connection' if gone else 'Given up'} {after}"
-    if report.complete and report.scenario.planned_s and not kept_up(report):
+    ended = report.complete or report.at_deadline
+    if ended and not kept_up(report):
         yield (
-            "Whoever types waits less: these users send on without waiting. "
-            "`chatlab typist` measures both."
+            "These users send on without waiting. Someone who types, and waits, may feel less of "
+            "it: `chatlab typist` measures both."
         )
     if "shutting_down" in report.refusals:
         yield _refused_unheard(report)

@@ -194,5 +194,6 @@ def test_pitfalls_list_names_all_five() -> None:
 
     assert done.code == 0
     five = {"batch", "interval", "cache", "errors", "blocking"}
-    assert five < set(done.out.split())
-    assert "Next: chatlab pitfalls batch" in done.out
+    _, *names, blank, last = done.out.splitlines()
+    assert {line.split()[0] for line in names} == five
+    assert (blank, last) == ("", "Next: chatlab pitfalls batch")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -58,7 +57,8 @@ def test_a_port_that_is_taken(used: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         line = failed_start(f"--port={port}", data=used)
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use;" in line or os.name == "nt"
+    assert f"cannot listen on 127.0.0.1:{port}: " in line
+    assert "attempting" not in line  # which asyncio adds to the system's words
     assert "--port" in line
 
 

@@ -42,7 +42,7 @@ TEXT_WIDTH = 30
 OVER_MAX = 0.01
 """By how much a round may go on beyond the right end of its charts."""
 FRAME = len("──    ──")
-GHOST = Style(dim=True)  # also without colours
+GHOST = Style(dim=True)
 """Not a colour: it is left where colours are not wanted."""
 
 

@@ -126,8 +126,7 @@ def _classes(style: Style | None) -> str:
     if style is None:
         return ""
     found = [COLOURS.get(style.color.name, "")] if style.color else []
-    found += ["strong"] * bool(style.bold)
-    found += ["gone"] * bool(style.strike)
+    found += ["strong"] * bool(style.bold) + ["gone"] * bool(style.strike)
     return " ".join(filter(None, found))
 
 
