@@ -139,7 +139,7 @@ def top(
     if last is not None:
         print_summary(last)
     if not detached:
-        print(f"the server at {shown(server)} has stopped; these were its last figures seen here")
+        print(f"the server at {shown(server)} has stopped; its last figures are above")
 
 
 async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:

@@ -31,12 +31,12 @@ def introduction(load: Load) -> str:
     where = f"the room {scenario.room!r}" if scenario.room else words.many(scenario.rooms, "room")
     lasts = "no deadline" if deadline_s is None else f"at most {deadline_s:,.0f} s (--deadline)"
     if 0 < scenario.planned_s < (deadline_s or math.inf):
-        lasts = f"{scenario.planned_s:,.0f} s if the server keeps up, {lasts}"
+        lasts = f"{scenario.planned_s:,.0f} s planned, {lasts}"
     if scenario.room:
         server = shown(load.url).removeprefix(f"ws://{LOCAL_HOST}")
         to = "" if server == f":{DEFAULT_PORT}" else f" {server}"
         room = "" if scenario.room == "general" else f" --room {scenario.room}"  # the usual one
-        lasts += f"\njoin them: chatlab chat{to}{room}"
+        lasts += f"; join them: chatlab chat{to}{room}"
     return (
         f"{words.printable(scenario.name)}: {words.many(scenario.messages, 'message')}{rate} "
         f"from {words.many(scenario.users, 'user')} in {words.printable(where)}\n"
