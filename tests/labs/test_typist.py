@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,7 +12,7 @@ import pytest
 from chatlab.bench.scenario import load
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.chat.protocol import TraceFrame, encode
-from chatlab.labs.typist.measure import ACCOUNTS, TypistMode, TypistReport, TypistRound
+from chatlab.labs.typist.measure import ACCOUNTS, Typist, TypistMode, TypistReport, TypistRound
 from chatlab.labs.typist.person import TypingPerson
 from chatlab.labs.typist.view import render
 from tests.labs.support import printed, report_of, run_for_json
@@ -87,6 +89,28 @@ async def test_the_servers_account_of_a_message_is_the_sum_of_all_its_steps() ->
 
     assert person.traces_ms == [2 ** len(steps) - 1]
     assert person.saved_ms == [2 ** len(steps) - 1 - powers["delivery_ms"]]
+
+
+def test_what_was_not_measured_agrees_with_nothing() -> None:
+    nothing = msgspec.structs.replace(
+        ROUND, echoes_ms=[], traces_ms=[], saved_ms=[], due_ack_ms=None, due_delivery_ms=None
+    )
+    made = partial(report_of, TypistReport, scenario=load("class"), history=0, ratio={})
+
+    assert "agree" not in printed(render(made(modes={"a": TypistMode([nothing])})))
+    assert "Nothing was measured" in printed(render(made(modes={})))
+
+
+async def test_a_round_that_was_stopped_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stopped(*_: object) -> TypistRound:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Typist, "_round", stopped)
+    lab = Typist()
+    with pytest.raises(asyncio.CancelledError):
+        await lab.measure()
+
+    assert lab.found == {}
 
 
 @pytest.mark.real

@@ -160,7 +160,8 @@ class Typist(Lab):
         for number in range(1, self.rounds + 1):
             for mode in self.modes if number % 2 else reversed(self.modes):
                 self.say(f"round {number} of {self.rounds}: somebody types into {mode}")
-                self.found.setdefault(mode, []).append(await self._round(mode))
+                measured = await self._round(mode)
+                self.found.setdefault(mode, []).append(measured)
 
     def report(self) -> TypistReport:
         modes = {mode: TypistMode(self.found[mode]) for mode in self.modes if mode in self.found}

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from chatlab.bench.statistics import ROUNDS_FOR_A_CLAIM
 from chatlab.labs import screen
-from chatlab.labs.typist.measure import AGREE_WITHIN, TypistReport
+from chatlab.labs.typist.measure import ACCOUNTS, AGREE_WITHIN, TypistReport
 from chatlab.view import words
 
 ROWS = {
@@ -63,7 +63,9 @@ def _felt(report: TypistReport) -> Iterator[Text]:
 
 def _agreement(report: TypistReport) -> Iterator[Text]:
     apart = "; ".join(map(words.printable, report.apart))
-    if not apart:
+    if all(one.agrees(what) is None for one in report.modes.values() for what in ACCOUNTS):
+        yield Text("Nothing to compare: too few messages came back.", words.WARNING)
+    elif not apart:
         margin_ms = max(mode.margin_ms for mode in report.modes.values())
         yield Text(
             f"Server and clients agree on it: within {AGREE_WITHIN:.0%}, or {margin_ms:.2g} ms.",
