@@ -17,11 +17,12 @@ from chatlab.cli.app import LABS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
-GROUND = {"errors", "child_process"}
+GROUND = {"errors", "plain_text", "child_process"}
 FLOORS = ("disk", "data", "chat", "bench", "course", "view", "labs", "cli")
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
     **{floor: GROUND.union(FLOORS[:height]) for height, floor in enumerate(FLOORS)},
     "errors": set(),
+    "plain_text": set(),
     "child_process": {"errors"},
     "disk": {"errors"},
     "data": {"errors", "disk"},
@@ -246,6 +247,19 @@ def test_one_module_starts_child_processes() -> None:
         "course/verify.py",  # runs the commands of the lessons
         "labs/watching/measure.py",  # the child has a pseudo-terminal
     }
+
+
+def test_one_console_shows_every_text_and_none_of_it_is_markup() -> None:
+    """Rich's own reads `[red]` in a user's text as a command: see `view/console.py`."""
+    reading = {"from_markup", "Console", "TextColumn", "Status", "Spinner", "get_console"}
+    found = {
+        (name_of(path), name)
+        for path in MODULES
+        for call, node in calls(path)
+        if (name := call.split(".")[-1]) in reading
+        and not any(one.arg == "markup" for one in node.keywords)
+    }
+    assert not found
 
 
 def test_no_style_names_a_colour_that_the_terminal_chooses() -> None:

@@ -17,6 +17,7 @@ from chatlab.cli.chat_talk import Talk
 from chatlab.cli.options import SERVER, with_groups
 from chatlab.cli.terminal import HELD_S, ChatScreen, piped_lines, typed_lines
 from chatlab.errors import ExitCode, Refusal, UsageError
+from chatlab.plain_text import printable
 from chatlab.view import chat as view
 
 ANSWER_TIMEOUT_S = 10.0
@@ -77,13 +78,16 @@ class _Chat:
         if self._screen.gone.is_set():
             return ExitCode.OK
         if complaint:
-            print(view.wrapped(f"chatlab: {complaint}", self._screen.width), file=sys.stderr)
+            print(
+                view.wrapped(printable(f"chatlab: {complaint}"), self._screen.width),
+                file=sys.stderr,
+            )
         return ExitCode.of(not complaint)
 
     def _why_it_ended(self) -> str:
         if self._talk.turned_away:
             return f"the server refuses you: {self._talk.turned_away}"
-        reason = view.harmless(self._connection.close_reason) or GONE
+        reason = self._connection.close_reason or GONE
         gone = reason in (GONE, STOPPING)
         start = f"Start it again with `{start_command(self._url, self._talk.mode)}`, then c"
         cure = f"{start if gone else 'C'}ome back."

@@ -13,6 +13,7 @@ from chatlab.bench.own_messages import OwnMessages
 from chatlab.chat import protocol
 from chatlab.cli.terminal import ChatScreen
 from chatlab.data.records import Message
+from chatlab.plain_text import printable
 from chatlab.view import chat as view
 
 HISTORY_LINES = 10
@@ -138,7 +139,7 @@ class Talk:
 
     def _note(self, text: str) -> None:
         """Show words of our own."""
-        self._screen.show(view.wrapped(text, self._screen.width))
+        self._screen.show(view.wrapped(printable(text), self._screen.width))
 
     def _tell(self, text: str) -> Callable[[Any], None]:
         return lambda _: self._note(text)
@@ -168,8 +169,8 @@ class Talk:
                 self._asked.pop(ref).done(frame)
 
     def _on_welcome(self, frame: protocol.Welcome) -> None:
-        self.mode = view.harmless(frame.mode)
-        self._note(f"* hello {view.harmless(frame.name)}. /help lists the commands.")
+        self.mode = frame.mode
+        self._note(f"* hello {frame.name}. /help lists the commands.")
         self._note(f"* the server runs {self.mode}; its ack means {frame.ack_means!r}")
 
     def _on_message(self, frame: protocol.MessageFrame) -> None:

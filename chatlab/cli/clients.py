@@ -11,8 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from chatlab.bench.address import shown, stats_url
 from chatlab.bench.client import connect
 from chatlab.bench.documents import Documents
@@ -36,6 +34,7 @@ from chatlab.cli.options import (
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode
 from chatlab.view import explain as explanations
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.live import show
 from chatlab.view.dashboard.summary import print_summary
 from chatlab.view.load import print_load
@@ -90,7 +89,7 @@ def load(
         seed=seed,
         interrupted=interrupted,
     )
-    print_load(report, Console(file=documents.people))
+    print_load(report, TextConsole(file=documents.people))
     documents.write({"--json": lambda: indented_json(report)})
     server_is_gone = not report.complete and run.result.after is None
     complete = not (report.interrupted or server_is_gone)
@@ -121,7 +120,7 @@ def top(
 ) -> None:
     """Attach the live dashboard to a running server. q or Ctrl-C detaches; the server goes on."""
     if explain:
-        Console().print(explanations.render(explanations.dashboard()))
+        TextConsole().print(explanations.render(explanations.dashboard()))
         return
     last: Snapshot | None = None
 

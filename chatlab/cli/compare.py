@@ -44,6 +44,7 @@ from chatlab.view.compare.exports import to_csv, to_markdown
 from chatlab.view.compare.html import to_html
 from chatlab.view.compare.live import follow, follow_live
 from chatlab.view.compare.terminal import render
+from chatlab.view.console import TextConsole
 
 
 @with_groups
@@ -93,7 +94,7 @@ def compare(
     130 after Ctrl-C.
     """
     if explain:
-        Console().print(explanations.render(explanations.comparison()))
+        TextConsole().print(explanations.render(explanations.comparison()))
         return
     names = list(dict.fromkeys(modes or ["naive", "optimized"]))
     if race:
@@ -111,7 +112,7 @@ def compare(
     check_modes(*names)
     thresholds = [Threshold(text, comparison.entrants) for text in fail_if or ()]
     files = Documents({"--json": json, "--csv": csv, "--markdown": markdown, "--html": html})
-    console = Console(file=files.people, highlight=False)
+    console = TextConsole(file=files.people)
     _measure(comparison, console, at_once=race, live=not no_live)
     report = comparison.report(command_line())
     for note in remember(report):
@@ -139,7 +140,7 @@ def _check_race(**measuring: object) -> None:
 
 def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool) -> None:
     """Run the comparison in view; what it measured before a Ctrl-C or a failure stays."""
-    Console(stderr=True, highlight=False).print(_plan(comparison, at_once), style=words.QUIET)
+    TextConsole(stderr=True).print(_plan(comparison, at_once), style=words.QUIET)
     if comparison.simulated:
         console.print(f"simulated: {'; '.join(comparison.simulated)}", style=words.WARNING)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from chatlab.bench.documents import Documents
@@ -32,6 +32,7 @@ from chatlab.course.progress import (
 from chatlab.course.verdicts import Judged, encode
 from chatlab.course.workplace import Workplace, find_workplace, restore_starter, starter
 from chatlab.errors import ExitCode, UsageError
+from chatlab.view.console import TextConsole
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import Readable, shown_path
 from chatlab.view.words import QUIET
@@ -91,7 +92,7 @@ def show(content: RenderableType, to: TextIO | None = None) -> None:
     Args:
         to: where, if not to standard output.
     """
-    Console(file=to, highlight=False).print(Readable(content))
+    TextConsole(file=to).print(Readable(content))
 
 
 def check(

@@ -44,15 +44,15 @@ def inspect(
     and the next start cuts it off.
     """
     import msgspec
-    from rich.console import Console
 
     from chatlab.data import inspection
+    from chatlab.view.console import TextConsole
     from chatlab.view.data import render, render_lines
 
     documents = Documents({"--json": json})
     contents = inspection.inspect(folder)
     value, shown = msgspec.to_builtins(contents), render(contents)
-    console = Console(file=documents.people)
+    console = TextConsole(file=documents.people)
     if tail is not None or segment is not None:
         lines = inspection.read_lines(folder, tail or TAIL_DEFAULT, segment)
         value["lines"], shown = msgspec.to_builtins(lines), render_lines(lines, console.width)

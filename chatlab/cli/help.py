@@ -17,6 +17,7 @@ from rich.text import Text
 
 from chatlab.cli.app import COMMANDS, app
 from chatlab.errors import ExitCode
+from chatlab.view.console import TextConsole
 
 START_HERE = {
     "chatlab serve": "a chat server, and live what each message costs it",
@@ -122,7 +123,7 @@ def help_(
 ) -> None:
     """Explain a command, with examples. `exit-codes` lists what the shell gets."""
     if words == [CODES_TOPIC]:
-        Console(highlight=False).print(
+        TextConsole().print(
             _grid([(str(code.value), code.meaning) for code in ExitCode], "exit code", "meaning")
         )
     else:
@@ -149,7 +150,7 @@ def colour_help() -> None:
 
 def print_first_page(commands: Mapping[str, Any]) -> None:
     """Print where to start, and the names of the commands: 24 rows have room for it."""
-    console = Console(highlight=False)
+    console = TextConsole()
     _print_start(console)
     panels = [(panel, " ".join(listed)) for panel, listed in _by_panel(commands).items()]
     _print_rows(console, "\nCommands", panels)
@@ -162,7 +163,7 @@ def print_first_page(commands: Mapping[str, Any]) -> None:
 
 def print_front_page(commands: Mapping[str, Any]) -> None:
     """Print where to start, then the commands by their panels, each with its first sentence."""
-    console = Console(highlight=False)
+    console = TextConsole()
     _print_start(console)
     for panel, listed in _by_panel(commands).items():
         _print_rows(console, panel, list(listed.items()))
@@ -191,7 +192,7 @@ def _by_panel(commands: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def print_examples(name: str) -> None:
     """Print the examples of a command."""
-    _print_rows(Console(highlight=False), "Examples", list(EXAMPLES[name].items()))
+    _print_rows(TextConsole(), "Examples", list(EXAMPLES[name].items()))
 
 
 def first_sentence(text: str) -> str:

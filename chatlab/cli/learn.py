@@ -21,6 +21,7 @@ from chatlab.cli.keys import CTRL_C, Pressed, typed
 from chatlab.cli.learn_loop import LearnSession
 from chatlab.cli.options import COURSE, argument, option
 from chatlab.course.workplace import Workplace, find_workplace, make_course
+from chatlab.view.console import TextConsole
 from chatlab.view.course import feedback, listing
 from chatlab.view.course.common import shown_path
 from chatlab.view.dashboard.live import drawn_at_once
@@ -99,7 +100,7 @@ def terminal(
         console: to draw on; by default standard output.
         keys: their source; by default the terminal.
     """
-    screen = drawn_at_once(console or Console(highlight=False), full_screen=True)
+    screen = drawn_at_once(console or TextConsole(), full_screen=True)
     with screen as live, typed(keys or create_input(), pressed), _told_to_stop(pressed):
         yield live
 

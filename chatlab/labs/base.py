@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from chatlab.bench import machine
 from chatlab.bench.documents import Documents
@@ -27,6 +27,7 @@ from chatlab.bench.processes import GeneratorFailed, ServerFailed
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
 from chatlab.labs.screen import Narrator
+from chatlab.view.console import TextConsole
 from chatlab.view.page.from_rich import sections
 from chatlab.view.page.shell import environment, page, repeat
 from chatlab.view.words import about
@@ -184,13 +185,13 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
         StorageError: the report could not be written.
     """
     documents = documents or Documents({})
-    console = Console(file=documents.people, highlight=False)
+    console = TextConsole(file=documents.people)
     if (shown := lab.instead()) is not None:
         console.print(shown)
         return ExitCode.OK
     seconds, amount = lab.estimate()
     plan = f"{what} About {about(seconds)}: {amount}.".lstrip()
-    errors = Console(stderr=True, highlight=False, markup=False)
+    errors = TextConsole(stderr=True)
     plan += " Ctrl-C stops early and shows what there is."
     errors.print(plan, soft_wrap=not sys.stderr.isatty())
     with Narrator(console) as lab.narrator:

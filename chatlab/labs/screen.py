@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from chatlab.bench.statistics import Estimate
+from chatlab.plain_text import printable
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.live import drawn_at_once
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -90,7 +92,7 @@ class Narrator:
 
     def __init__(self, out: Console) -> None:
         self._out = out
-        self._console = Console(stderr=True)
+        self._console = TextConsole(stderr=True)
         self._status = self._console.status("", refresh_per_second=REFRESHES_PER_S)
 
     def __enter__(self) -> Self:
@@ -109,9 +111,9 @@ class Narrator:
     def say(self, line: str) -> None:
         """What is being done now."""
         if self._console.is_terminal:
-            self._status.update(line)
+            self._status.update(Text(printable(line)))
         else:
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
     def show(self, row: RenderableType) -> None:
         """A piece of the result, before the end."""

@@ -22,6 +22,7 @@ from chatlab.chat.protocol import (
     TraceFrame,
 )
 from chatlab.data.records import Message
+from chatlab.plain_text import printable
 
 ROOMS_SHOWN_MAX = 15
 NAMES_SHOWN_MAX = 8
@@ -54,9 +55,6 @@ hold the lock), own work with files, delivery, network (and this program).
 You wait less than the users of a load: they send on without waiting for it.
 To feel a lag, from another terminal: chatlab load --scenario class"""
 
-# Control characters, line and paragraph separators, and those that change the writing direction of
-# what follows: no message may command this terminal, or change the look of our own words.
-_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _FOR_PEOPLE = {
     "send join_room first": "/join it first",
     "create it with create_room": "/create opens it, /rooms lists those there are",
@@ -72,15 +70,10 @@ _PARTS = {
 """What the line below an own message tells apart: steps, their name, and a short one."""
 
 
-def harmless(text: str) -> str:
-    """Without characters that would command the terminal."""
-    return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def message_line(message: MessageFrame | Message, today: date, width: int) -> str:
     """One message, with its time on this machine's clock; with its date if that is not today."""
     at = _clock(message.timestamp, today)
-    return wrapped(f"{at} {message.sender}: {harmless(message.content)}", width)
+    return wrapped(f"{at} {printable(message.sender)}: {printable(message.content)}", width)
 
 
 def own_line(line: str, means: str, ack_ms: float | None, back_ms: float, width: int) -> str:
@@ -129,14 +122,14 @@ def members_text(frame: MembersFrame, user: str) -> str:
         shown.append(f"{rest:,} more")
     names = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]])) or "nobody"
     members = "1 member" if frame.participants == 1 else f"{frame.participants:,} members"
-    return f"* in {frame.room_id} now: {names} ({frame.live_count:,} of {members})"
+    return printable(f"* in {frame.room_id} now: {names} ({frame.live_count:,} of {members})")
 
 
 def refusal_text(code: str, message: str) -> str:
     """An error, in the words of this program's commands."""
     for wire, people in _FOR_PEOPLE.items():
         message = message.replace(wire, people)
-    return f"! {harmless(message)} ({code})"
+    return printable(f"! {message} ({code})")
 
 
 def complaint(word: str, rest: str, room: str) -> str:
@@ -144,13 +137,13 @@ def complaint(word: str, rest: str, room: str) -> str:
     if word not in COMMANDS:
         close = get_close_matches(word, COMMANDS, 1, 0.7)
         guess = f"did you mean {close[0]}? " if close else ""
-        return f"! unknown command {harmless(word)[:40]}: {guess}/help lists them"
+        return f"! unknown command {printable(word)[:40]}: {guess}/help lists them"
     if (needed := COMMANDS[word]) and not rest:
         return f"! {word} needs a {needed.lower()}: {word} {needed}"
     if word in IN_A_ROOM and not room:
         return NO_ROOM
     if word == "/history" and rest and not _is_limit(rest):
-        return f"! /history {harmless(rest)[:40]}: say a number from 1 to {HISTORY_LIMIT_MAX}"
+        return f"! /history {printable(rest)[:40]}: say a number from 1 to {HISTORY_LIMIT_MAX}"
     return ""
 
 
@@ -195,14 +188,14 @@ def _clock(timestamp: str, today: date) -> str:
     try:
         at = datetime.fromisoformat(timestamp).astimezone()
     except (ValueError, OverflowError, OSError):  # some other program wrote it
-        return harmless(timestamp[:19])
+        return printable(timestamp[:19])
     return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
 def _room_line(room: RoomInfo, columns: int, width: int) -> str:
     notes = ["you are a member"] * room.member + ["private"] * room.private
-    line = f"  {room.id:{columns}}  {room.live:>4,} here  {harmless(room.name)}"
-    text = Text(line + (f" ({', '.join(notes)})" if notes else ""))
+    line = f"  {room.id:{columns}}  {room.live:>4,} here  {room.name}"
+    text = Text(printable(line) + (f" ({', '.join(notes)})" if notes else ""))
     text.truncate(width - 1, overflow="ellipsis")
     return text.plain
 

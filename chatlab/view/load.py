@@ -17,6 +17,7 @@ from chatlab.bench.report import LoadReport
 from chatlab.chat.metrics import SAMPLE_AGE_MAX_S
 from chatlab.chat.snapshot import Percentiles
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.load_verdict import ending, next_steps, verdict
 
 PROGRESS_S = 0.5
@@ -25,7 +26,7 @@ PROGRESS_S = 0.5
 
 def print_load(report: LoadReport, console: Console | None = None) -> None:
     """Print a run's result."""
-    (console or Console()).print(render(report))
+    (console or TextConsole()).print(render(report))
 
 
 def render(report: LoadReport) -> RenderableType:
@@ -105,9 +106,9 @@ def _all_three(latency_ms: Percentiles) -> str:
 def progress_bar(console: Console, *, disable: bool = False) -> Progress:
     """A bar that is drawn when told, and leaves nothing behind."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.percentage:>3.0f}%", markup=False),
         TimeElapsedColumn(),
         console=console,
         auto_refresh=False,

@@ -8,7 +8,6 @@ import math
 import sys
 from collections import deque
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, shown
 from chatlab.bench.load import Load
 from chatlab.bench.load_result import LoadProgress, RecentLatency
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.load import PROGRESS_S
 
 PLAIN_LINE_S = 5.0
@@ -86,7 +86,7 @@ async def follow_load(load: Load) -> None:
     """Show one load's progress until cancelled, once the server has let somebody in."""
     await load.let_in.wait()
     print(introduction(load), file=sys.stderr, flush=True)
-    console = Console(stderr=True)
+    console = TextConsole(stderr=True)
     line = LoadLine(load.deadline_s)
     if not console.is_terminal:
         while True:

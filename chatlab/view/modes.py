@@ -11,6 +11,7 @@ from chatlab.chat.modes import MODES, PARTS, ack_means, parse
 from chatlab.chat.settings import KNOBS
 from chatlab.chat.user_parts import MINE
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.words import DIFFERENT, QUIET, STRONG, Line, Page, cut, heading, line
 
 WIDTH_MAX = 100
@@ -39,7 +40,7 @@ def print_knobs(console: Console | None = None) -> None:
 
 
 def _print(page: Callable[[int], list[Line]], console: Console | None) -> None:
-    console = console or Console()
+    console = console or TextConsole()
     width = min(WIDTH_MAX, console.width)
     console.print(Page(cut(each, width) for each in page(width)))
 

@@ -19,6 +19,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from chatlab.chat.protocol import AckLevel
+from chatlab.plain_text import printable as printable
 
 DASH = "–"
 """Where there is no figure: a percentile of too few samples, a ratio without a base."""
@@ -141,14 +142,6 @@ def size_ratio(value: float, of: float) -> str:
     if not of:
         return DASH
     return "<1 B" if 0 < value / of < 0.5 else size(value / of)
-
-
-def printable(text: str) -> str:
-    """Text in one line, without any character that controls a terminal.
-
-    File names, notes and modes can come from clients or from another server.
-    """
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def shorten(text: str, width: int) -> str:

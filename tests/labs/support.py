@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from chatlab.labs.base import LabReport
+from chatlab.view.console import TextConsole
 from tests.support.chat_client import WAIT_S
 from tests.support.command_line import Done, ended, run
 
@@ -21,7 +22,7 @@ R = TypeVar("R", bound=LabReport)
 
 def printed(what: RenderableType, width: int = 200) -> str:
     """What a terminal of this width shows."""
-    console = Console(width=width, highlight=False)
+    console = TextConsole(width=width)
     with console.capture() as capture:
         console.print(what)
     return capture.get()

@@ -6,13 +6,12 @@ import io
 import re
 from typing import Any
 
-from rich.console import Console
-
 from chatlab.chat.modes import MODES
 from chatlab.chat.parts.message_seams import ProcessorStatistics
 from chatlab.chat.parts.storage_seams import ReaderStatistics
 from chatlab.chat.snapshot import Batches, Counts, Percentiles, Rates, ServerNote, Snapshot, Waiting
 from chatlab.disk.counted import FileIO
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.screen import render
 
 COLOUR = re.compile(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d|10\d)")
@@ -58,7 +57,7 @@ def printed(
 ) -> list[str]:
     """What a console prints, as lines; a function gets the console instead."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
-    console = Console(file=file, width=width, **({"force_terminal": False} | options))
+    console = TextConsole(file=file, width=width, **({"force_terminal": False} | options))
     console.print(renderable) if not callable(renderable) else renderable(console)
     file.seek(0)
     return file.read().splitlines()

@@ -18,6 +18,7 @@ from chatlab.bench.compare import Compare
 from chatlab.bench.live import LiveMode, LiveRecorder, LiveSnapshot
 from chatlab.view import words
 from chatlab.view.compare.panel import PANEL_ROWS, Scale, panel
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.live import drawn_at_once
 from chatlab.view.load import PROGRESS_S, progress_bar
 from chatlab.view.words import QUIET, STRONG, Line, Page, beside, cut, line
@@ -39,7 +40,7 @@ async def follow_live(compare: Compare, console: Console | None = None) -> None:
         console: where to; by default the standard error, so that the result can be redirected.
     """
     # Rich takes FORCE_COLOR for a terminal; a pipe that shows colours is still no screen.
-    console = console or Console(stderr=True, force_terminal=sys.stderr.isatty())
+    console = console or TextConsole(stderr=True, force_terminal=sys.stderr.isatty())
     if console.is_terminal and not console.is_dumb_terminal:
         recorder = LiveRecorder(compare)
         async with asyncio.TaskGroup() as group:
@@ -54,7 +55,7 @@ async def follow_live(compare: Compare, console: Console | None = None) -> None:
 
 async def follow(compare: Compare) -> None:
     """Show a progress bar on a terminal, a line for each round elsewhere, until cancelled."""
-    console = Console(stderr=True)
+    console = TextConsole(stderr=True)
     messages, said = compare.scenario.messages, 0
     with progress_bar(console, disable=not console.is_terminal) as bar:
         task = bar.add_task("")
@@ -74,7 +75,7 @@ async def follow(compare: Compare) -> None:
                 left_s = compare.left_s
                 left = f", about {words.about(left_s)} left" if left_s is not None else ""
                 console.print(
-                    f"round {now.number} of {now.total}: {now.mode}{left}", highlight=False
+                    f"round {now.number} of {now.total}: {now.mode}{left}",
                 )
             await asyncio.sleep(PROGRESS_S)
 

@@ -30,6 +30,7 @@ from rich.live import Live
 
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.screen import ViewChoice, after, render
 from chatlab.view.dashboard.summary import plain_line
 
@@ -78,7 +79,7 @@ async def show(
         keys: of whoever looks at the dashboard. The key that leaves it does what Ctrl-C does.
     """
     # Rich takes FORCE_COLOR for a terminal; a pipe that shows colours is still no screen.
-    console = console or Console(force_terminal=sys.stdout.isatty())
+    console = console or TextConsole(force_terminal=sys.stdout.isatty())
     if console.is_terminal and not console.is_dumb_terminal:
         await _on_screen(snapshots, console, keys)
     else:

@@ -7,6 +7,7 @@ from rich.console import Console
 from chatlab.chat.metrics import SAMPLE_AGE_MAX_S, STEPS
 from chatlab.chat.snapshot import Snapshot
 from chatlab.view import words
+from chatlab.view.console import TextConsole
 from chatlab.view.dashboard import measures, state, waiting
 from chatlab.view.words import BAD, TEXT_WIDTH, Line, Page, cut, heading, line
 
@@ -48,7 +49,7 @@ def print_summary(snapshot: Snapshot, console: Console | None = None) -> None:
         snapshot: its last one.
         console: where to; by default the standard output.
     """
-    console = console or Console()
+    console = console or TextConsole()
     console.print(Page(summary(snapshot, min(SUMMARY_WIDTH_MAX, console.width))))
 
 

@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
+from chatlab.plain_text import printable_lines
+from chatlab.view.console import TextConsole
 from chatlab.view.page.shell import Section, section, text, wide
 
 FIRST = "Result"
@@ -33,7 +35,7 @@ COLOURS = {
     "color(243)": "soft",
 }
 """A terminal's colours, and the classes of the page that are readable in both of its schemes."""
-_CONSOLE = Console(file=io.StringIO(), width=10_000, color_system="truecolor")
+_CONSOLE = TextConsole(file=io.StringIO(), width=10_000, color_system="truecolor")
 
 
 def sections(shown: Iterable[RenderableType]) -> tuple[str, list[Section]]:
@@ -67,7 +69,7 @@ def _flat(shown: RenderableType) -> Iterator[Text | Table | Padding]:
     if isinstance(shown, Group):
         yield from chain.from_iterable(map(_flat, shown.renderables))
     elif isinstance(shown, str):
-        yield Text.from_markup(shown)
+        yield Text(printable_lines(shown))
     elif isinstance(shown, Text | Table | Padding):
         yield shown
     else:
