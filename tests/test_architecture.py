@@ -33,7 +33,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
         {"server"},
         {"interchange"},
         {"session"},
-        {"modes", "rooms", "process", "rules"},
+        {"modes", "rooms", "process", "rules", "secret"},
     ),
     *({"outcome"}, {"trace", "metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"user_parts"},

@@ -33,6 +33,7 @@ EXAMPLES = {
         "chatlab serve -m naive+reader=ttl": "naive, with one part changed",
         "chatlab serve -m journal --disk hdd": "on a simulated slow disk",
         "chatlab serve --host 0.0.0.0 --token SECRET": "for a class, by a secret",
+        "chatlab serve --token-file FILE": "by a secret that ps does not show",
     },
     "chat": {
         "chatlab chat": "as yourself, on the server here",

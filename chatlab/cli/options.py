@@ -11,12 +11,12 @@ import asyncio
 import functools
 import inspect
 import math
-import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +26,7 @@ from chatlab.bench.scenario import load, names, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
 from chatlab.chat.user_parts import MINE, current_user_parts, set_user_parts
 from chatlab.cli.app import tell
+from chatlab.cli.secret import given_secret, secret_of_environment
 
 if TYPE_CHECKING:
     from chatlab.chat.modes import Named
@@ -181,22 +182,37 @@ _URL = typer.Argument(
     metavar="ADDRESS",
     help="The server: PORT, HOST:PORT, ws://... or http://...",
 )
-_TOKEN = "What the server asks for, if it does.  \\[env var: CHATLAB_TOKEN]"
+_TOKEN = "The secret, if the server asks for one; ps shows it.  \\[env var: CHATLAB_TOKEN]"
+_TOKEN_FILE = "Read the secret from the first line of a file."
 
 
-def _server_address(url: str, token: str | None) -> str:
+def _token_options(words: str) -> list[inspect.Parameter]:
+    file = {"metavar": "FILE", "help": _TOKEN_FILE}
+    return [
+        _option("token", str | None, None, "--token", metavar="SECRET", help=words),
+        _option("token_file", Path | None, None, "--token-file", **file),
+    ]
+
+
+def _server_address(url: str, token: str | None, token_file: Path | None) -> str:
+    secret = given_secret(token, token_file)
     # typer would read the variable, too, but not say so: an address that was typed comes before it.
-    return read_address(url, token=token, default_token=os.environ.get("CHATLAB_TOKEN"))
+    return read_address(url, token=secret, default_token=secret or secret_of_environment())
+
+
+def _server_secret(token: str | None, token_file: Path | None) -> str | None:
+    return given_secret(token, token_file) or secret_of_environment()
 
 
 SERVER: Any = _Group(
-    [
-        _parameter("url", str, DEFAULT_URL, _URL),
-        _option("token", str | None, None, "--token", metavar="SECRET", help=_TOKEN),
-    ],
-    _server_address,
+    [_parameter("url", str, DEFAULT_URL, _URL), *_token_options(_TOKEN)], _server_address
 )
 """The running server that a command talks to: an address that `read_address` made."""
+TOKEN: Any = _Group(
+    _token_options("Secret that clients must show; ps shows it.  \\[env var: CHATLAB_TOKEN]"),
+    _server_secret,
+)
+"""The secret that a server asks for; None if it asks for none."""
 
 SEED: Any = option(1, "N", "The same seed gives the same messages.", **THE_LOAD)
 JSON: Any = option(None, "FILE", "Everything measured; - is standard output.", **OUTPUT)
@@ -219,8 +235,12 @@ EXERCISE: Any = argument(
 
 def command_line() -> str:
     """The command that runs, for a report: a secret in it is left out."""
-    words = shlex.join(["chatlab", *sys.argv[1:]])
-    return re.sub(r"(\s--token[= ]|[?&]token=)([^\s&']+|'[^']*')", r"\1...", words)
+    shown = ["chatlab"]
+    for word in sys.argv[1:]:
+        secret = shown[-1] == "--token"
+        hidden = re.sub(r"(?s)(^--token=).*|([?&]token=)[^&]*", r"\1\2...", word)
+        shown.append("..." if secret else hidden)
+    return shlex.join(shown)
 
 
 def check_modes(*texts: str) -> list[Named]:

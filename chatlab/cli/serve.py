@@ -21,6 +21,7 @@ from chatlab.cli.options import (
     DISK,
     FAULT,
     SETTINGS,
+    TOKEN,
     check_modes,
     complete_mode,
     flag,
@@ -60,7 +61,7 @@ def serve(
     compress_segments: bool = flag(
         "--compress-segments", "Journal only: compress each segment once the next one has started."
     ),
-    token: str | None = option(None, "SECRET", "Secret that clients must show as ?token=..."),
+    token: str | None = TOKEN,
     fault: list[str] | None = FAULT,
     disk: str | None = DISK,
     no_dashboard: bool = flag("--no-dashboard", "Serve without the live view."),

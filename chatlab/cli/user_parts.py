@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -62,7 +63,7 @@ class UserPartsServer:
             on_error=self._on_error,
             on_output=self._on_output,
         )
-        self._query = f"/?token={job.options.token}" if job.options.token else ""
+        self._query = f"/?token={quote(job.options.token, safe='')}" if job.options.token else ""
         self._dashboard = dashboard
         self._keys = keys
         self._on_screen = dashboard and sys.stdout.isatty()

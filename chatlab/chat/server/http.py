@@ -17,6 +17,7 @@ from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import ErrorFrame, encode
+from chatlab.chat.secret import HOW_TO_SHOW_A_SECRET, check_secret
 from chatlab.chat.snapshot import Snapshot
 
 STATS_INTERVAL_S = 1.0
@@ -26,11 +27,6 @@ LATENCIES = (
     "loop_lag_ms",
 )
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-HOW_TO_SHOW_A_SECRET = (
-    "give it with --token SECRET, or end the address with ?token=SECRET (&token=SECRET behind "
-    "another ?...)"
-)
 
 
 class HttpDesk:
@@ -46,7 +42,7 @@ class HttpDesk:
         self, snapshot: Callable[[], Snapshot], token: str | None, closed: Callable[[], str]
     ) -> None:
         self._snapshot = snapshot
-        self._token = token
+        self._token = None if token is None else check_secret(token)
         self._closed = closed
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:

@@ -30,6 +30,7 @@ from chatlab.bench.processes import (
 )
 from chatlab.bench.scenario import RUN_ID, Scenario, load, override
 from chatlab.bench.statistics import Estimate, estimate
+from chatlab.chat.secret import VARIABLE
 from chatlab.errors import UsageError
 from chatlab.labs import screen
 from chatlab.labs.base import ROUND_S, Lab, LabReport, Messages, Option, Rounds
@@ -154,13 +155,15 @@ async def _watched_server(mode: str, folder: Path) -> AsyncIterator[str]:
     pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(shown, "rb", buffering=0)
     )
+    # A secret that is meant for another server must not lock this lab out of its own.
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chatlab", "serve", "--mode", mode, "--port", "0"),
         *("--data", str(folder), "--stop-with-stdin"),
         stdin=subprocess.PIPE,
         stdout=terminal,
         stderr=terminal,
-        env={**os.environ, "TERM": "xterm-256color"},
+        env={**environment, "TERM": "xterm-256color"},
         start_new_session=True,
     )
     os.close(terminal)
