@@ -5,6 +5,7 @@
     ├── StorageError      a file could not be read, written or synced
     │   └── CorruptFile   it could be read, but does not hold what it should
     ├── Overloaded        a bounded queue is full
+    ├── NotWritten        a command did its work, but could not write a file about it
     └── Refusal           what a client gets back as an `error` frame
 
 The messages are part of the product: each says what was found, what was expected and what to do.
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Self
+from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
@@ -42,6 +44,12 @@ class ExitCode(IntEnum):
     USAGE = 2, "it cannot do what it was asked; standard error says why"
     # EX_SOFTWARE of sysexits.h.
     SOFTWARE = 70, "a part of your own ended or blocked the process"
+    # EX_CANTCREAT of sysexits.h. It hides a 1: who asked for a file must know that there is none.
+    NOT_WRITTEN = (
+        73,
+        "it did what it was asked and showed it, but could not write a file; standard error says "
+        "which, and all the others are written",
+    )
     NOT_TRUSTED = 98, "with --strict: a check of the instrument failed; rely on no figure"
     # The code that k6 uses, too.
     THRESHOLD_MISSED = 99, "a --fail-if holds, or its figure was not measured"
@@ -62,7 +70,13 @@ class ExitCode(IntEnum):
 
 
 class ChatlabError(Exception):
-    """The root: catching it catches everything that chatlab raises on purpose."""
+    """The root: catching it catches everything that chatlab raises on purpose.
+
+    Attributes:
+        exit_code: of a command that it ends.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
 
 class UsageError(ChatlabError):
@@ -118,6 +132,19 @@ class CorruptFile(StorageError):
 
 class Overloaded(ChatlabError):
     """A queue is at its limit and turns the newcomer away."""
+
+
+class NotWritten(ChatlabError):
+    """Files that a command was to write could not be written; everything else is done.
+
+    Args:
+        reasons: a sentence for each file.
+    """
+
+    exit_code = ExitCode.NOT_WRITTEN
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("\n".join(reasons))
 
 
 class Refusal(ChatlabError):

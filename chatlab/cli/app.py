@@ -122,8 +122,9 @@ def main() -> None:
         tell("chatlab: stopped, nothing was changed")
         sys.exit(ExitCode.NOT_CLEAN)
     except ChatlabError as error:
-        tell(f"chatlab: {error}")
-        sys.exit(ExitCode.USAGE)
+        for line in str(error).split("\n"):
+            tell(f"chatlab: {line}")
+        sys.exit(error.exit_code)
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise

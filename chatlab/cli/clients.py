@@ -89,8 +89,10 @@ def load(
         seed=seed,
         interrupted=interrupted,
     )
-    print_load(report, TextConsole(file=documents.people))
-    documents.write({"--json": lambda: indented_json(report)})
+    try:
+        print_load(report, TextConsole(file=documents.people))
+    finally:  # a screen that is gone costs no document
+        documents.write({"--json": lambda: indented_json(report)})
     server_is_gone = not report.complete and run.result.after is None
     complete = not (report.interrupted or server_is_gone)
     sys.exit(ExitCode.of(report.audit.clean, complete=complete))

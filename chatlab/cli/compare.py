@@ -90,8 +90,8 @@ def compare(
     sockets, and compares what came back with what was sent and what lies on disk.
 
     Exit code: 0; 1 when an audit found messages lost, duplicated, reordered or damaged; 2 for a
-    mistake; 98 when --strict does not trust the figures; 99 when a --fail-if holds or has no data;
-    130 after Ctrl-C.
+    mistake; 73 when a file could not be written; 98 when --strict does not trust the figures; 99
+    when a --fail-if holds or has no data; 130 after Ctrl-C.
     """
     if explain:
         TextConsole().print(explanations.render(explanations.comparison()))
@@ -117,16 +117,19 @@ def compare(
     report = comparison.report(command_line())
     for note in remember(report):
         console.print(note, style=words.QUIET)
-    console.print(render(report, both_clocks=clock == "send", full=full))
-    files.write(
-        {
-            "--json": lambda: indented_json(report),
-            "--csv": lambda: to_csv(report),
-            "--markdown": lambda: to_markdown(report),
-            "--html": lambda: to_html(report),
-        }
-    )
-    sys.exit(exit_code(report, thresholds, console, strict=strict))
+    try:
+        console.print(render(report, both_clocks=clock == "send", full=full))
+        code = exit_code(report, thresholds, console, strict=strict)
+    finally:  # a screen that is gone costs no document
+        files.write(
+            {
+                "--json": lambda: indented_json(report),
+                "--csv": lambda: to_csv(report),
+                "--markdown": lambda: to_markdown(report),
+                "--html": lambda: to_html(report),
+            }
+        )
+    sys.exit(code)
 
 
 def _check_race(**measuring: object) -> None:

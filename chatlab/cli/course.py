@@ -102,15 +102,18 @@ def check(
 ) -> None:
     """Check your file of an exercise, and show what to look at next.
 
-    Exit code: 0 if it passes, 1 if it does not, 2 for a mistake in the command.
+    Exit code: 0 if it passes, 1 if it does not, 2 for a mistake in the command, 73 if FILE could
+    not be written.
     """
     documents = Documents({"--json": json})
     opened = open_course(course)
     exercise = opened.exercise(name)
     judged = opened.check(exercise)
-    show(feedback.check(judged, exercise), documents.people)
-    documents.write({"--json": lambda: encode(judged, exercise)})
-    opened.say_notes()
+    try:
+        show(feedback.check(judged, exercise), documents.people)
+        opened.say_notes()
+    finally:  # a screen that is gone costs no document
+        documents.write({"--json": lambda: encode(judged, exercise)})
     sys.exit(ExitCode.of(judged.passed))
 
 

@@ -51,8 +51,10 @@ def verify(
     except KeyboardInterrupt:
         print("stopped before the end: no result", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
-    show(texts.verified(chosen, found, seeds), documents.people)
-    documents.write({"--json": lambda: _encode(chosen, found, seeds)})
+    try:
+        show(texts.verified(chosen, found, seeds), documents.people)
+    finally:  # a screen that is gone costs no document
+        documents.write({"--json": lambda: _encode(chosen, found, seeds)})
     sys.exit(ExitCode.of(not any(found.values())))
 
 
@@ -76,7 +78,7 @@ def wrong(
     answer = find_wrong(chosen, name)
     code = whole_file(answer, chosen)
     path = to or Path(f"{answer.name}.py")
-    documents = Documents({"--to": path})
+    documents = Documents({"--to": path}, spared=())
     if path.exists() and not force:
         raise UsageError(f"{path} exists: --force overwrites it, --to FILE writes another file")
     show(texts.wrong_answer(answer), documents.people)

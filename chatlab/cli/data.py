@@ -56,8 +56,10 @@ def inspect(
     if tail is not None or segment is not None:
         lines = inspection.read_lines(folder, tail or TAIL_DEFAULT, segment)
         value["lines"], shown = msgspec.to_builtins(lines), render_lines(lines, console.width)
-    console.print(shown)
-    documents.write({"--json": lambda: indented_json(value)})
+    try:
+        console.print(shown)
+    finally:  # a screen that is gone costs no document
+        documents.write({"--json": lambda: indented_json(value)})
     sys.exit(ExitCode.of(not contents.damage))
 
 

@@ -22,8 +22,13 @@ import msgspec
 
 from chatlab.data import journal_format as form
 from chatlab.data.folder import read_list
-from chatlab.data.journal_segments import SegmentFiles, is_compressed, segments_among
-from chatlab.data.records import CHATROOMS, MESSAGES, USERS, DataFile, Message
+from chatlab.data.journal_segments import (
+    SegmentFiles,
+    is_compressed,
+    is_of_a_journal,
+    segments_among,
+)
+from chatlab.data.records import ALL_FILES, CHATROOMS, MESSAGES, USERS, DataFile, Message
 from chatlab.data.sqlite_database import ALL, LOG, check, copy_database
 from chatlab.data.sqlite_database import NAME as DATABASE
 from chatlab.disk.counted import Disk
@@ -288,3 +293,9 @@ def damaged_lists(folder: Path) -> int:
         except StorageError:
             damaged += 1
     return damaged
+
+
+def is_data_file(name: str) -> bool:
+    """Whether a file of a data folder has this name."""
+    lists = {file.name for file in ALL_FILES}
+    return name in lists or name.startswith(DATABASE) or is_of_a_journal(name)

@@ -182,7 +182,7 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
 
     Raises:
         UsageError: as `Lab.measure`.
-        StorageError: the report could not be written.
+        NotWritten: the report could not be written.
     """
     documents = documents or Documents({})
     console = TextConsole(file=documents.people)
@@ -202,10 +202,12 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
         except (ServerFailed, GeneratorFailed) as error:
             print(f"stopped: {error}", file=sys.stderr)
     report = lab.report()
-    console.print(lab.render(report))
-    documents.write(
-        {"--json": lambda: indented_json(report), "--html": lambda: lab.to_html(report)}
-    )
+    try:
+        console.print(lab.render(report))
+    finally:  # a screen that is gone costs no document
+        documents.write(
+            {"--json": lambda: indented_json(report), "--html": lambda: lab.to_html(report)}
+        )
     return ExitCode.of(report.passed, complete=report.complete)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
 import sys
 import threading
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.bench.documents import Documents
-from chatlab.errors import StorageError, UsageError
+from chatlab.errors import NotWritten, UsageError
 from tests.support.command_line import needs_signals, run_here
 
 LONG = "new " * 1000
@@ -42,7 +45,7 @@ def disk_with_room_for(count: int) -> Iterator[None]:
 def test_a_full_disk_is_told_leaves_the_old_file_and_stops_no_other(tmp_path: Path) -> None:
     old, small = tmp_path / "old.json", tmp_path / "small.csv"
     old.write_text("old")
-    with disk_with_room_for(100), pytest.raises(StorageError, match=r"cannot write json .*old"):
+    with disk_with_room_for(100), pytest.raises(NotWritten, match=r"cannot write json .*old"):
         written(json=(old, LONG), csv=(small, "a,b"))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "old.json": "old",
@@ -75,6 +78,41 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_each_file_that_fails_is_told_and_a_bug_in_one_document_costs_no_other(
+    tmp_path: Path,
+) -> None:
+    gone, last = tmp_path / "gone", tmp_path / "last.csv"
+    gone.mkdir()
+    files = Documents({"--json": gone / "a", "--csv": gone / "b", "--html": last})
+    gone.rmdir()
+    documents = dict.fromkeys(("--json", "--csv", "--html"), "text".__str__)
+    with pytest.raises(NotWritten, match=r"write --json .*\n.*write --csv"):
+        files.write(documents)
+    assert last.read_text() == "text"
+    last.unlink()
+    with pytest.raises(ZeroDivisionError):
+        files.write(documents | {"--json": lambda: str(1 // 0)})
+    assert last.read_text() == "text"
+
+
+@needs_signals
+@pytest.mark.parametrize("screen", ["there", "full"])
+async def test_a_full_output_has_an_exit_code_of_its_own_and_costs_no_other(
+    screen: str, tmp_path: Path
+) -> None:
+    (tmp_path / "messages.json").write_text("[]")
+    to = "" if screen == "there" else " > /dev/full"
+    words = f"{sys.executable} -m chatlab data inspect . --json"
+    script = f"{words} /dev/full{to}; echo $? > code; {words} ok.json{to}"
+    process = await asyncio.create_subprocess_shell(script, stdout=PIPE, stderr=PIPE, cwd=tmp_path)
+    out, errors = await process.communicate()
+    assert json.loads((tmp_path / "ok.json").read_text())["users"] is None
+    if screen == "there":
+        assert (tmp_path / "code").read_text() == "73\n"
+        assert errors == b"chatlab: cannot write --json /dev/full: No space left on device\n"
+        assert b"messages.json" in out
+
+
 @pytest.mark.parametrize("again", ["same.json", "./same.json", "link.json"])
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there already"])
 def test_one_file_for_two_documents_is_refused(again: str, there: bool, tmp_path: Path) -> None:
@@ -85,7 +123,45 @@ def test_one_file_for_two_documents_is_refused(again: str, there: bool, tmp_path
     with pytest.raises(UsageError, match="--json and --csv both name"):
         Documents({"--json": file, "--csv": tmp_path / again})
     with pytest.raises(UsageError, match="both name -"):
-        Documents({"--json": Path("-"), "--html": Path("-")})
+        Documents({"--json": Path("-"), "--html": Path("/dev/stdout")})
+    assert file.exists() == there
+
+
+@pytest.mark.parametrize("name", ["load.TOML", "work.py", "messages.json", "messages.sqlite-wal"])
+def test_a_document_replaces_no_file_that_chatlab_reads(name: str, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / name)
+    Documents({"--json": tmp_path / name})  # there is none yet, and no trial leaves one behind
+    (tmp_path / name).touch()
+    for path in (tmp_path / name, tmp_path / "link.json"):
+        with pytest.raises(UsageError, match="is a file that chatlab reads"):
+            Documents({"--json": path})
+
+
+def test_a_trial_tells_of_every_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text("old")
+    with pytest.raises(UsageError, match=r"--csv .*: File name too long.*; --html .* no folder"):
+        Documents(
+            {
+                "--json": tmp_path / ("x" * 255),  # as long as a name may be
+                "--markdown": old,
+                "--csv": tmp_path / ("x" * 256),
+                "--html": tmp_path / "no" / "x",
+            }
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+    assert old.read_text() == "old"
+    written(json=(tmp_path / ("x" * 255), "new"))
+    assert (tmp_path / ("x" * 255)).read_text() == "new"
+
+
+def test_a_file_that_gets_what_a_command_prints_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "messages.json").write_text("[]")
+    command = [sys.executable, "-m", "chatlab", "data", "inspect", ".", "--json", "out.json"]
+    with (tmp_path / "out.json").open("w") as screen:
+        done = subprocess.run(command, check=False, stdout=screen, stderr=PIPE, cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "out.json").read_text()) == (2, "")
+    assert b"is where the command's own output goes" in done.stderr
 
 
 def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
