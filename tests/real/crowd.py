@@ -1,0 +1,162 @@
+"""Many clients in one process, which send valid messages as fast as they may, and read all.
+
+Messages are told apart by `TAG-CLIENT REF`, and what was acked is kept as ranges of refs.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import time
+from typing import Any
+
+from tests.real.child import Until
+from tests.real.frames import TEXT, Wire, frame
+
+BLOCK = 40
+"""Messages in one write."""
+LAST_ACKS_S = 10.0
+ACK = re.compile(rb'\{"type":"ack","ref":(\d+),')
+ERROR = re.compile(rb'\{"type":"error","code":"(\w+)"[^}]*?"ref":(\d+)\}')
+
+
+class Talker:
+    """One client of a crowd.
+
+    Attributes:
+        acked: ranges of refs, both ends included.
+        told: refs with an error, by its code.
+    """
+
+    def __init__(self, port: int, name: str, room: str, source: str = "") -> None:
+        self.name, self.room = name, room
+        self.wire = Wire(port, name, source=source)
+        self.wire.receive()
+        self.joined = self.wire.ask(type="join_room", roomId=room, ref="join").get("type") == "ack"
+        self.wire.socket.setblocking(False)
+        self.sent = self.answered = 0
+        self.acked: list[list[int]] = []
+        self.told: dict[str, int] = {}
+        self.open = True
+        self._out = memoryview(b"")
+        self._rest = b""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a part of the last block is still to be sent."""
+        return bool(self._out)
+
+    def write(self, count: int) -> None:
+        """Send what is left of the last block, or a block of so many messages."""
+        if not self._out:
+            self._out = memoryview(b"".join(self._message(self.sent + n) for n in range(count)))
+            self.sent += count
+        try:
+            self._out = self._out[self.wire.socket.send(self._out) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.open = False
+
+    def read(self) -> None:
+        """Read what there is, and note what was acked or refused."""
+        try:
+            data = self.wire.socket.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.open = False
+            return
+        data = self._rest + data
+        end = data.rfind(b"}") + 1
+        self._rest, data = data[end:], data[:end]
+        for ref in map(int, ACK.findall(data)):
+            self.answered += 1
+            if self.acked and self.acked[-1][1] == ref - 1:
+                self.acked[-1][1] = ref
+            else:
+                self.acked.append([ref, ref])
+        for code, _ in ERROR.findall(data):
+            self.answered += 1
+            self.told[code.decode()] = self.told.get(code.decode(), 0) + 1
+
+    def _message(self, ref: int) -> bytes:
+        return frame(
+            TEXT,
+            b'{"type":"send_message","roomId":"%s","content":"%s %d","ref":%d}'
+            % (self.room.encode(), self.name.encode(), ref, ref),
+        )
+
+
+def flood(
+    until: Until,
+    port: int,
+    clients: int,
+    tag: str = "flood",
+    room: str = "general",
+    in_flight: int = 0,
+    addresses: int = 1,
+    messages: int = 0,
+) -> dict[str, Any]:
+    """Send until told to end, then wait for the last acks.
+
+    Args:
+        in_flight: the most unanswered messages of a client; 0 for no limit.
+        addresses: how many addresses they come from, 127.0.0.1 and up.
+        messages: the most that each sends; 0 for no limit.
+    """
+    crowd = []
+    for n in range(clients):
+        source = f"127.0.0.{1 + n % addresses}" if addresses > 1 else ""
+        crowd.append(Talker(port, f"{tag}-{n}", room, source))
+    start = time.monotonic()
+    _talk(until, crowd, in_flight or 1 << 60, messages or 1 << 60)
+    for one in crowd:
+        one.wire.socket.close()
+    told: dict[str, int] = {}
+    for one in crowd:
+        for code, count in one.told.items():
+            told[code] = told.get(code, 0) + count
+    return {
+        "acked": {one.name: one.acked for one in crowd},
+        "sent": sum(one.sent for one in crowd),
+        "answered": sum(one.answered for one in crowd),
+        "told": told,
+        "seconds": time.monotonic() - start,
+        "shares": [one.answered for one in crowd] if clients <= 40 else [],
+    }
+
+
+def _talk(until: Until, crowd: list[Talker], in_flight: int, messages: int) -> None:
+    over_at = 0.0
+
+    def events(one: Talker) -> int:
+        wants = one.unfinished or (not over_at and _next(one, in_flight, messages) > 0)
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if wants else 0)
+
+    with selectors.DefaultSelector() as selector:
+        for one in crowd:
+            selector.register(one.wire.socket, events(one), one)
+        while any(one.open for one in crowd):
+            if not over_at and until.over():
+                over_at = time.monotonic()
+            finished = all(one.answered >= one.sent or not one.open for one in crowd)
+            if over_at and (finished or time.monotonic() > over_at + LAST_ACKS_S):
+                return
+            for key, ready in selector.select(0.05):
+                one = key.data
+                if ready & selectors.EVENT_READ:
+                    one.read()
+                if ready & selectors.EVENT_WRITE:
+                    one.write(_next(one, in_flight, messages))
+                if not one.open:
+                    selector.unregister(one.wire.socket)
+                elif (wanted := events(one)) != key.events:
+                    selector.modify(one.wire.socket, wanted, one)
+
+
+def _next(one: Talker, in_flight: int, messages: int) -> int:
+    """How many messages a client may send now."""
+    return min(BLOCK, in_flight - (one.sent - one.answered), messages - one.sent)
