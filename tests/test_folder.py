@@ -122,14 +122,10 @@ async def test_a_path_that_is_a_file_or_below_one_is_refused(tmp_path: Path, bel
 
 async def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch) -> None:
     # Permissions do not bind the superuser, so the system's refusal is played here.
-    true_open = Path.open
+    def read_only(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
 
-    def read_only(path: Path, mode: str = "r", *args, **kwargs):
-        if "w" in mode:
-            raise PermissionError(13, "Permission denied", str(path))
-        return true_open(path, mode, *args, **kwargs)
-
-    monkeypatch.setattr(Path, "open", read_only)
+    monkeypatch.setattr("chatlab.disk.replacement.create", read_only)
     assert "Permission denied" in await refusal(tmp_path)
 
 

@@ -9,8 +9,8 @@ device or a pipe can only be tried by writing to it, and is not.
 
 from __future__ import annotations
 
+import io
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
+from chatlab.disk import replacement
 from chatlab.errors import NotWritten, UsageError, system_words
 
 STANDARD_OUTPUT = Path("-")
@@ -184,13 +185,11 @@ def _write(path: Path, data: bytes) -> None:
         return
     temporary = path.with_name(f".chatlab-{os.getpid()}.tmp")  # no longer than a name may be
     try:
-        with temporary.open("wb") as file:
+        with io.BufferedWriter(replacement.create(temporary, path)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # some disks say only now that they are full
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
+        replacement.move(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

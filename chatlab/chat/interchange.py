@@ -95,7 +95,7 @@ def import_messages(folder: Path, source: Path | bytes, kind: StoreKind) -> int:
         try:
             with _storage_errors("make", _WORKSHOP):
                 shutil.rmtree(workshop, ignore_errors=True)
-                workshop.mkdir()
+                workshop.mkdir(0o700)  # what an empty store keeps to itself stays so
             asyncio.run(_make_store(workshop, kind, messages))
             with _storage_errors("move", READERS[kind].words):
                 _install(disk, sorted(path.name for path in workshop.iterdir()), kind)
@@ -109,10 +109,11 @@ def write_json(target: Path, messages: Iterable[Message]) -> int:
 
     Returns how many there were.
     """
+    target = target.resolve()  # a link stays a link
     disk, temporary = Disk(target.parent), f".chatlab-{target.name}{TEMPORARY_SUFFIX}"
     try:
         with _storage_errors("write", target.name):
-            disk.write(temporary, b"")
+            disk.write(temporary, b"", like=target.name)
             count = _write_pieces(lambda piece: disk.append(temporary, piece), messages)
             disk.append(temporary, b"", fsync=True)
             disk.rename(temporary, target.name)

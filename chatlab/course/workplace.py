@@ -186,7 +186,7 @@ def restore_starter(workplace: Workplace, exercise: Exercise) -> Path | None:
             folder = workplace.state / BACKUPS
             folder.mkdir(parents=True, exist_ok=True)
             kept = unused(folder / f"{exercise.name}-{stamp()}.py")
-            Disk(folder).replace(kept.name, found)
+            Disk(folder).replace(kept.name, found, like=exercise.work.absolute())
         if found != fresh:
             Disk(exercise.folder).replace(exercise.work.name, fresh)
     except OSError as error:

@@ -15,9 +15,10 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from chatlab.data.journal_format import FILLING, PATTERN
-from chatlab.data.records import CHATROOMS, MESSAGES, USERS, DataFile, Message, Room
+from chatlab.data.records import ALL_FILES, CHATROOMS, MESSAGES, USERS, DataFile, Message, Room
 from chatlab.disk.counted import Disk
 from chatlab.disk.files import to_the_end
+from chatlab.disk.replacement import plain_file
 from chatlab.errors import CorruptFile, StorageError, UsageError
 
 LOCK_NAME = ".chatlab.lock"
@@ -142,6 +143,8 @@ class DataFolder:
                 f"--history fills a fresh data folder only, and {self.path} has messages "
                 "already: leave it out to go on with them, or choose another folder with --data"
             )
+        for one in ALL_FILES:
+            self._require_plain(one.name)
         source = Disk(starting_data())
         for file in (USERS, CHATROOMS):
             if not (self.path / file.name).exists():
@@ -155,6 +158,13 @@ class DataFolder:
             if fresh:
                 self._install(MESSAGES.name, MESSAGES.encode(list(self.starting)))
             read_list(self._disk, MESSAGES)
+
+    def _require_plain(self, name: str) -> None:
+        """To read a pipe would wait for ever."""
+        try:
+            plain_file(self.path / name)
+        except OSError as error:
+            raise StorageError.from_os("read", name, error) from error
 
     def _is_fresh(self) -> bool:
         """Whether it holds no messages, or only the beginning of a journal's interrupted start.

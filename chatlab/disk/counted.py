@@ -24,8 +24,8 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol, Self, get_args
 
 import msgspec
 
-TEMPORARY_SUFFIX = ".tmp"
-"""A file with this ending is counted under the name of the file that it is about to replace."""
+from chatlab.disk import replacement
+from chatlab.disk.replacement import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
 
 FOLDER = "(folder)"
 """The name under which a sync of the data folder itself is counted."""
@@ -111,6 +111,7 @@ class Disk:
         self._conditions = tuple(conditions)
         self._counts: dict[str, FileIO] = {}
         self._counts_lock = threading.Lock()
+        self._renamed_in: set[Path] = set()  # other folders, which links lead to
 
     def statistics(self) -> dict[str, FileIO]:
         """What each file has cost since the start."""
@@ -136,10 +137,15 @@ class Disk:
         self.count(name, FileIO(reads=1, bytes_read=len(data)))
         return data
 
-    def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
-        """Make a file hold just `data`: opened, cut to nothing, written."""
+    def write(self, name: str, data: bytes, *, fsync: bool = False, like: str | Path = "") -> None:
+        """Make a file hold just `data`: opened, cut to nothing, written.
+
+        Args:
+            like: the file whose mode and owner a new one gets, if that exists. A temporary file is
+                like the one that it is about to replace.
+        """
         with self.doing(Operation("truncate", name)):
-            opened = self._open(name, cut=True)
+            opened = self._open(name, cut=True, like=like)
         with opened:
             opened.append(data)
             if fsync:
@@ -152,15 +158,18 @@ class Disk:
             if fsync:
                 opened.fsync()
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, like: str | Path = "") -> None:
         """Replace a file in one step; a crash leaves the old content or the new one, on the disk.
 
         Safe also when several processes replace the file at once. When it fails before the last
-        step, the old content is still there.
+        step, the old content is still there. What it keeps of the old file: `replacement.py`.
+
+        Args:
+            like: as for `write`.
         """
         temporary = f"{name}.{os.getpid()}{TEMPORARY_SUFFIX}"
         try:
-            self.write(temporary, data, fsync=True)
+            self.write(temporary, data, fsync=True, like=like)
             self.rename(temporary, name)
         except OSError:
             with suppress(OSError):  # the first error is the one to report
@@ -222,27 +231,38 @@ class Disk:
 
     def _read(self, name: str, offset: int, size: int | None) -> bytes:
         # Unbuffered: a buffer would read more than was asked for, and more than is counted.
-        with (self.folder / name).open("rb", buffering=0) as file:
+        with self._place(name).open("rb", buffering=0) as file:
             if offset:
                 file.seek(offset)
             return file.read() if size is None else file.read(size)
 
-    def _open(self, name: str, *, cut: bool = False) -> OpenFile:
-        file = (self.folder / name).open("wb" if cut else "ab", buffering=0)
+    def _open(self, name: str, *, cut: bool = False, like: str | Path = "") -> OpenFile:
+        path, replaced = self._place(name), replacement.replaced_by(name)
+        if cut and (like or replaced != name):
+            file = replacement.create(path, self.folder / (like or replaced))
+        else:
+            file = path.open("wb" if cut else "ab", buffering=0)
         return OpenFile(self, name, file, 0 if cut else file.tell())
 
     def _rename(self, source: str, target: str) -> None:
-        os.replace(self.folder / source, self.folder / target)  # noqa: PTH105
+        moved = replacement.move(self._place(source), self.folder / target)
+        if moved != self.folder / target:
+            self._renamed_in.add(moved.parent)
 
     def _remove(self, name: str) -> None:
-        (self.folder / name).unlink()
+        self._place(name).unlink()
 
     def _fsync_folder(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            full_sync(descriptor)
-        finally:
-            os.close(descriptor)
+        # What links point to may lie elsewhere, and was renamed there.
+        for folder in {self.folder, *self._renamed_in}:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                full_sync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _place(self, name: str) -> Path:
+        return replacement.place(self.folder, name)
 
 
 class OpenFile:

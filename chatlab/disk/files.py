@@ -56,12 +56,13 @@ class Files:
         """The whole content of a file."""
         return await self.work("read", name, self.disk.read, name)
 
-    async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
+    async def write(self, name: str, data: bytes, *, fsync: bool = False, like: str = "") -> None:
         """Make a file hold just `data`: opened, cut to nothing, written.
 
-        A crash half-way leaves a torn file. With `fsync`, the data are on the disk on return.
+        A crash half-way leaves a torn file. With `fsync`, the data are on the disk on return. A new
+        temporary file has the mode and the owner of `like`, or of the file that it will replace.
         """
-        await self.work("write", name, self.disk.write, name, data, fsync=fsync)
+        await self.work("write", name, self.disk.write, name, data, fsync=fsync, like=like)
 
     async def append(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Add `data` to the end of a file; with `fsync`, they are on the disk on return."""

@@ -67,7 +67,7 @@ class MemoryDisk(Disk):
     def _read(self, name: str, offset: int, size: int | None) -> bytes:
         return bytes(self._existing(name)[offset : None if size is None else offset + size])
 
-    def _open(self, name: str, *, cut: bool = False) -> OpenFile:
+    def _open(self, name: str, *, cut: bool = False, like: str | Path = "") -> OpenFile:  # noqa: ARG002
         content = self.content(name)
         if cut:
             content.clear()
@@ -158,9 +158,16 @@ class SimulatedFiles(Files):
         """What all files together have cost so far."""
         return sum(self.statistics().values(), FileIO())
 
-    async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
+    async def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        fsync: bool = False,
+        like: str = "",  # noqa: ARG002
+    ) -> None:
         """Replace a file in place; half-way through, half of the data is all there is."""
-        await self.work("write", name, self._tear, name, data, fsync)
+        await self.work("write", name, self._tear, name, data, fsync)  # all files are alike here
 
     async def perform(self, call: Callable[[], R]) -> R:
         return await to_the_end(self._take_time(call))

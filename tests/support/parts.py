@@ -113,11 +113,11 @@ class InlineFiles(Files):
         finally:
             self.under_way -= 1
 
-    async def write(self, name: str, data: bytes, *, fsync: bool = False) -> None:
+    async def write(self, name: str, data: bytes, *, fsync: bool = False, like: str = "") -> None:
         if not self.go_on.is_set():
             (self.folder / name).write_bytes(data[: len(data) // 2])
             await self.go_on.wait()
-        await super().write(name, data, fsync=fsync)
+        await super().write(name, data, fsync=fsync, like=like)
 
     async def perform(self, call: Callable[[], Any]) -> Any:
         result = call()

@@ -186,7 +186,9 @@ class JournalStore(Store):
         base = self._bases[-1] + self._good_size if self._bases else 0
         name = form.segment_name(base)
         header = form.Header(form.VERSION, base, self._messages, self._rooms)
-        await self.files.write(name + TEMPORARY_SUFFIX, form.encode_header(header), fsync=True)
+        header_line = form.encode_header(header)
+        like = form.segment_name(self._bases[-1]) if self._bases else ""
+        await self.files.write(name + TEMPORARY_SUFFIX, header_line, fsync=True, like=like)
         await self.files.rename(name + TEMPORARY_SUFFIX, name)
         await self.files.fsync_folder()
         log = await self.files.open_log(name)
@@ -232,7 +234,7 @@ class JournalStore(Store):
         plain, target = form.segment_name(base), packed.compressed_name(base)
         data = await self.files.read(plain)
         smaller = await self.files.work("compress", plain, packed.compress, base, data)
-        await self.files.write(target + TEMPORARY_SUFFIX, smaller, fsync=True)
+        await self.files.write(target + TEMPORARY_SUFFIX, smaller, fsync=True, like=plain)
         await self.files.rename(target + TEMPORARY_SUFFIX, target)
         await self.files.fsync_folder()
         await self.files.remove(plain)
