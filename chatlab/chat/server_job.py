@@ -14,7 +14,6 @@ import asyncio
 import gc
 import importlib
 import io
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +28,7 @@ from chatlab.chat.settings import Settings
 from chatlab.chat.user_parts import LOADED_FILES, exit_call
 from chatlab.child_process import read_job, when_stdin_ends
 from chatlab.errors import ChatlabError, ExitCode
+from chatlab.signals import Stop, ignore_signals
 
 if TYPE_CHECKING:
     from chatlab.chat.server.app import ChatServer, Farewell
@@ -72,14 +72,14 @@ class ServerJob(msgspec.Struct, frozen=True):
 
 async def serve(
     job: ServerJob,
-    stop: asyncio.Event,
-    watch: Callable[[ChatServer, asyncio.Event], Awaitable[Farewell]] | None = None,
+    stop: Stop,
+    watch: Callable[[ChatServer, Stop], Awaitable[Farewell]] | None = None,
 ) -> int:
     """Serve until `stop` is set; returns the exit code.
 
     Args:
         job: what to serve.
-        stop: tells to stop.
+        stop: tells to stop, and to hurry.
         watch: shows the server meanwhile, and stops it.
 
     Raises:
@@ -116,29 +116,29 @@ async def serve(
         print(f"listening on {server.url}", flush=True)
         if simulated := "; ".join(server.snapshot().simulated):
             print(f"simulated: {simulated}", flush=True)
+        hurry = asyncio.create_task(_hurry(server, stop))
         if watch is not None:
             farewell = await watch(server, stop)
         else:
-            await stop.wait()
+            await stop.asked.wait()
             farewell = await server.stop()
+    hurry.cancel()
     blocked.cancel()
     print(f"stopped: {farewell.saved:,} queued messages saved, {farewell.unsaved:,} unsaved")
     return ExitCode.of(not farewell.unsaved)
 
 
-def stop_event(with_stdin: bool) -> asyncio.Event:
-    """An event that is set by SIGINT, SIGTERM, Windows' Ctrl-Break, or the end of stdin."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def _hurry(server: ChatServer, stop: Stop) -> None:
+    await stop.hurry.wait()
+    server.hurry()
 
-    def set_stop(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
 
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), set_stop)
+def told_to_stop(with_stdin: bool) -> Stop:
+    """What signals ask for from now on, and the end of stdin."""
+    stop = Stop()
+    stop.on_signals()
     if with_stdin:
-        when_stdin_ends(stop.set)
+        when_stdin_ends(stop.ask)
     return stop
 
 
@@ -157,6 +157,7 @@ def main() -> None:
     except SystemExit as error:
         _complain(exit_call(error))
         code = ExitCode.SOFTWARE
+    ignore_signals()
     sys.exit(code)
 
 
@@ -176,7 +177,7 @@ def _import_when_used(name: str) -> None:
 
 
 async def _serve(job: ServerJob) -> int:
-    return await serve(job, stop_event(with_stdin=True))
+    return await serve(job, told_to_stop(with_stdin=True))
 
 
 async def _watch_for_blocking_calls() -> None:

@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from chatlab.errors import ChatlabError, ExitCode
+from chatlab.signals import interrupt_on_signals
 
 COMMANDS = {
     "Run": """
@@ -107,6 +108,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows a "?" in its place, rather than a traceback.
             stream.reconfigure(errors="replace")
+    interrupt_on_signals()
     try:
         try:
             sys.exit(app(prog_name="chatlab", standalone_mode=False))

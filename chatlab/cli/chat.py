@@ -10,6 +10,7 @@ import time
 
 import typer
 
+from chatlab import signals
 from chatlab.bench.address import chat_url, start_command
 from chatlab.bench.client import connect
 from chatlab.chat.rules import check_user
@@ -43,7 +44,7 @@ def chat(
     except Refusal as refusal:
         raise UsageError(f"--user: {refusal.message}") from None
     try:
-        sys.exit(asyncio.run(_Chat(server, name, room).run()))
+        sys.exit(signals.run(_Chat(server, name, room).run()))
     except KeyboardInterrupt:
         print("bye")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
+from chatlab import signals
 from chatlab.bench.address import shown, stats_url
 from chatlab.bench.client import connect
 from chatlab.bench.documents import Documents
@@ -78,7 +78,7 @@ def load(
     )
     interrupted = False
     try:
-        asyncio.run(while_drawing(follow_load(run), run.run()))
+        signals.run(while_drawing(follow_load(run), run.run()))
     except KeyboardInterrupt:
         interrupted = True
     report = load_report(
@@ -131,10 +131,9 @@ def top(
         async for last in stream(server, interval):
             yield last
 
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as Ctrl-C
     detached = False
     try:
-        asyncio.run(show(remembered(), keys=terminal_keys()))
+        signals.run(show(remembered(), keys=terminal_keys()))
     except KeyboardInterrupt:
         detached = True
     if last is not None:

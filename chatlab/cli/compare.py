@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import msgspec
 from rich.console import Console
 
+from chatlab import signals
 from chatlab.bench.compare import Compare
 from chatlab.bench.documents import Documents
 from chatlab.bench.processes import GeneratorFailed, ServerFailed
@@ -148,7 +148,7 @@ def _measure(comparison: Compare, console: Console, *, at_once: bool, live: bool
         console.print(f"simulated: {'; '.join(comparison.simulated)}", style=words.WARNING)
     try:
         view = follow_live(comparison) if live else follow(comparison)
-        asyncio.run(while_drawing(view, comparison.demonstrate() if at_once else comparison.run()))
+        signals.run(while_drawing(view, comparison.demonstrate() if at_once else comparison.run()))
     except KeyboardInterrupt:
         console.print("stopped: the unfinished round is not counted", style=words.WARNING)
     except (ServerFailed, GeneratorFailed) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from chatlab import signals
 from chatlab.bench.documents import Documents
 from chatlab.cli.app import tell
 from chatlab.cli.options import COURSE, EXERCISE, argument, flag, option
@@ -249,7 +249,7 @@ def solution(
 
 def _run(judging: Coroutine[Any, Any, Judged]) -> Judged:
     try:
-        return asyncio.run(judging)
+        return signals.run(judging)
     except KeyboardInterrupt:
         print("stopped: nothing was recorded", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)

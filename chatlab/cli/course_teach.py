@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 import typer
 
+from chatlab import signals
 from chatlab.bench.documents import Documents
 from chatlab.cli.app import tell
 from chatlab.cli.course import show
@@ -47,7 +47,7 @@ def verify(
     plan = f"{many(len(chosen), 'exercise')}, each solution under {many(seeds, 'seed')}"
     tell(f"{plan}: about {about(guess_s)}")
     try:
-        found = asyncio.run(_verify(chosen, seeds, not no_commands))
+        found = signals.run(_verify(chosen, seeds, not no_commands))
     except KeyboardInterrupt:
         print("stopped before the end: no result", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)

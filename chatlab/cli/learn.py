@@ -15,6 +15,7 @@ from prompt_toolkit.input import Input, create_input
 from rich.console import Console
 from rich.live import Live
 
+from chatlab import signals
 from chatlab.cli.app import tell
 from chatlab.cli.course import open_course, show
 from chatlab.cli.keys import CTRL_C, Pressed, typed
@@ -47,7 +48,7 @@ def learn(
     if context.invoked_subcommand is not None:
         return
     if _is_interactive():
-        sys.exit(asyncio.run(LearnSession(find_workplace(course), terminal, at).run()))
+        sys.exit(signals.run(LearnSession(find_workplace(course), terminal, at).run()))
     _check_once(course, at)
 
 

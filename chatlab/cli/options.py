@@ -7,7 +7,6 @@ are checked in child processes.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import math
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatlab import signals
 from chatlab.bench.address import DEFAULT_PORT, LOCAL_HOST, read_address
 from chatlab.bench.scenario import load, names, override
 from chatlab.chat.settings import KNOBS, Knob, Settings
@@ -269,7 +269,7 @@ def _find_mine(*texts: str) -> None:
     workplace = find_workplace()
     for note in workplace.notes:
         tell(f"mine: {note}")
-    found = asyncio.run(find_mine(workplace, lambda name: tell(f"mine: checking {name}")))
+    found = signals.run(find_mine(workplace, lambda name: tell(f"mine: checking {name}")))
     parts = found.user_parts
     set_user_parts(parts)
     if any(text.partition("+")[0] == MINE for text in texts):

@@ -13,7 +13,7 @@ import typer
 from chatlab.bench.address import DEFAULT_PORT
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.server.app import ChatServer, Farewell
-from chatlab.chat.server_job import ServerJob, ServerOptions, stop_event
+from chatlab.chat.server_job import ServerJob, ServerOptions, told_to_stop
 from chatlab.chat.server_job import serve as serve_job
 from chatlab.chat.settings import Settings
 from chatlab.cli.keys import terminal_keys
@@ -29,6 +29,7 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.folder import DEFAULT_FOLDER
+from chatlab.signals import Stop, ignore_signals
 from chatlab.view.dashboard.live import REFRESH_S, Keys, every, show
 from chatlab.view.dashboard.summary import print_summary
 
@@ -85,7 +86,9 @@ def serve(
     job = ServerJob(mode, str(data), history, options)
     serving = _serve_user_parts if named.user_parts else _serve
     keys = None if no_dashboard or stop_with_stdin else terminal_keys()
-    sys.exit(asyncio.run(serving(job, stop_with_stdin, not no_dashboard, keys)))
+    code = asyncio.run(serving(job, stop_with_stdin, not no_dashboard, keys))
+    ignore_signals()
+    sys.exit(code)
 
 
 def modes(
@@ -105,7 +108,7 @@ def modes(
 
 async def _serve(job: ServerJob, stop_with_stdin: bool, dashboard: bool, keys: Keys | None) -> int:
     watched = partial(_watched, keys) if dashboard else None
-    return await serve_job(job, stop_event(stop_with_stdin), watched)
+    return await serve_job(job, told_to_stop(stop_with_stdin), watched)
 
 
 async def _serve_user_parts(
@@ -113,13 +116,13 @@ async def _serve_user_parts(
 ) -> int:
     from chatlab.cli.user_parts import UserPartsServer
 
-    return await UserPartsServer(job, dashboard, keys).serve(stop_event(stop_with_stdin))
+    return await UserPartsServer(job, dashboard, keys).serve(told_to_stop(stop_with_stdin))
 
 
-async def _watched(keys: Keys | None, server: ChatServer, stop: asyncio.Event) -> Farewell:
+async def _watched(keys: Keys | None, server: ChatServer, stop: Stop) -> Farewell:
     """Serve under the dashboard until `stop` is set, and print a summary."""
     view = asyncio.create_task(show(every(REFRESH_S, server.snapshot), keys=keys))
-    stopped = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(stop.asked.wait())
     # If the view fails, stop and say so: a server that shows nothing must not look alive.
     await asyncio.wait([view, stopped], return_when=asyncio.FIRST_COMPLETED)
     farewell = await server.stop()  # in view: draining can take seconds

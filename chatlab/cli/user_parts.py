@@ -33,6 +33,7 @@ from chatlab.chat.user_parts import exit_call
 from chatlab.child_process import STOP_TIMEOUT_S, own_session, when_stdin_ends
 from chatlab.cli.clients import stream
 from chatlab.errors import ExitCode, UsageError
+from chatlab.signals import Stop
 from chatlab.view.dashboard.live import REFRESH_S, Keys, every, show
 from chatlab.view.dashboard.summary import print_summary
 
@@ -72,7 +73,7 @@ class UserPartsServer:
         self._complaints: deque[str] = deque(maxlen=COMPLAINTS_MAX)
         self._last: Snapshot | None = None
 
-    async def serve(self, stop: asyncio.Event) -> int:
+    async def serve(self, stop: Stop) -> int:
         """Serve until `stop` is set or the server ends by itself; returns the exit code.
 
         Raises:
@@ -97,9 +98,9 @@ class UserPartsServer:
             self._explain_end()
         return ExitCode.of(not gone)
 
-    async def _until_over(self, stop: asyncio.Event) -> bool:
+    async def _until_over(self, stop: Stop) -> bool:
         """Show it until `stop` is set (False) or it ends by itself (True)."""
-        stopped = asyncio.create_task(stop.wait())
+        stopped = asyncio.create_task(stop.asked.wait())
         ended = asyncio.create_task(self._server.ended())
         view = asyncio.create_task(self._show())
         try:
@@ -211,7 +212,6 @@ def main() -> None:
 
     is_child.set()
     ended = Path(sys.argv.pop(1))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored
     when_stdin_ends(_interrupt)
     code: object = ExitCode.OK
     try:

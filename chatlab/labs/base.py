@@ -7,7 +7,6 @@ command line is built from that in `cli/labs.py`; the lab's screen stands in its
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
 import sys
@@ -20,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 import msgspec
 from rich.console import RenderableType
 
+from chatlab import signals
 from chatlab.bench import machine
 from chatlab.bench.documents import Documents
 from chatlab.bench.load_result import NEVER, LoadResult
@@ -196,7 +196,7 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
     errors.print(plan, soft_wrap=not sys.stderr.isatty())
     with Narrator(console) as lab.narrator:
         try:
-            asyncio.run(lab.run())
+            signals.run(lab.run())
         except KeyboardInterrupt:
             print("stopped: the unfinished round does not count", file=sys.stderr)
         except (ServerFailed, GeneratorFailed) as error:
