@@ -17,13 +17,14 @@ from chatlab.cli.app import LABS
 ROOT = Path(chatlab.__file__).parent
 PARTS_FOLDER = ROOT / "chat" / "parts"
 MODULES = sorted(ROOT.rglob("*.py"))
-GROUND = {"errors", "plain_text", "child_process"}
+GROUND = {"errors", "plain_text", "child_process", "signals"}
 FLOORS = ("disk", "data", "chat", "bench", "course", "view", "labs", "cli")
 BELOW: dict[str, set[str]] = {  # what a floor of the house may use; each may use itself
     **{floor: GROUND.union(FLOORS[:height]) for height, floor in enumerate(FLOORS)},
     "errors": set(),
     "plain_text": set(),
     "child_process": {"errors"},
+    "signals": set(),
     "disk": {"errors"},
     "data": {"errors", "disk"},
 }
@@ -33,7 +34,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
         {"server"},
         {"interchange"},
         {"session"},
-        {"modes", "rooms", "process", "rules", "secret"},
+        {"modes", "rooms", "process", "rules", "secret", "turns"},
     ),
     *({"outcome"}, {"trace", "metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"user_parts"},

@@ -30,6 +30,7 @@ from chatlab.chat.rules import ROOM_TITLE_CHARS_MAX, check_user
 from chatlab.chat.session import DUE_AGE_MAX_S, Conversation
 from chatlab.chat.settings import Settings
 from chatlab.chat.trace import Tracer
+from chatlab.chat.turns import Turns
 from chatlab.data.records import CHATROOMS, Message, Room
 from chatlab.disk.counted import FileIO
 from chatlab.errors import Overloaded, Refusal
@@ -91,6 +92,7 @@ class Talk:
             new_message=self._new_message,
             since_1970=lambda: 1_000_000.0 + self.clock(),
             stopping=lambda: self.is_stopping,
+            turns=Turns(0, self.clock),
         )
 
     def _new_message(self, room_id: str, sender: str, content: str) -> Message:

@@ -7,10 +7,9 @@ client to answer to. A request that breaks a rule gets an `error`; the conversat
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable
-from typing import Protocol
 
 from chatlab.chat.metrics import Metrics
-from chatlab.chat.parts.message_seams import Client, Entry, Processor
+from chatlab.chat.parts.message_seams import Entry, Processor, Talker
 from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.protocol import (
     HISTORY_LIMIT_MAX,
@@ -36,6 +35,7 @@ from chatlab.chat.rooms import Presence, Rooms, members_frame, rooms_frame
 from chatlab.chat.rules import check_content, check_name, fitting, growing, new_room
 from chatlab.chat.settings import Clock
 from chatlab.chat.trace import Tracer
+from chatlab.chat.turns import Turns
 from chatlab.chat.user_parts import user_line
 from chatlab.data.records import Message
 from chatlab.errors import Overloaded, Refusal, StorageError
@@ -54,6 +54,7 @@ class Conversation:
         new_message: makes a message of (room, sender, content), with an id and a time.
         since_1970: tells seconds since 1970, in UTC.
         stopping: whether the server refuses new messages.
+        turns: who is heard when.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Conversation:
         new_message: Callable[[str, str, str], Message],
         since_1970: Clock,
         stopping: Callable[[], bool],
+        turns: Turns,
     ) -> None:
         self._rooms = rooms
         self._presence = presence
@@ -78,10 +80,11 @@ class Conversation:
         self._new_message = new_message
         self._since_1970 = since_1970
         self._stopping = stopping
+        self._turns = turns
 
     async def hold(self, client: Talker, frames: AsyncIterable[str | bytes]) -> None:
         """Answer each frame until the client leaves."""
-        async for frame in frames:
+        async for frame in self._turns.taken(frames, client.behind):
             arrived_at = client.arrived_at()
             try:
                 request = decode_request(frame)
@@ -91,7 +94,8 @@ class Conversation:
             try:
                 if isinstance(request, SendMessage):
                     await self._send_message(client, request, arrived_at)
-                else:
+                elif not client.gone():  # nobody waits for the answer
+                    self._check_going_on()
                     await client.send(encode(await self._answer(client, request)))
             except Refusal as refusal:
                 await self._refuse(client, refusal.code, refusal.message, request.ref)
@@ -139,9 +143,11 @@ class Conversation:
             await client.reserve()
         # No await between this check and the processor: else a message could slip in after the
         # drain, and its ack would be a lie.
-        if self._stopping():
+        try:
+            self._check_going_on()
+        except Refusal:
             client.release()
-            raise Refusal("shutting_down", "the server is stopping: connect again later")
+            raise
         message = self._new_message(request.room_id, client.user, request.content)
         due_at = None if request.due_at is None else self._on_our_clock(request.due_at)
         entry = Entry(message, request.ref, client, accepted_at, arrived_at, due_at)
@@ -158,6 +164,10 @@ class Conversation:
         except Exception:  # a bug in a processor: it will never report this message
             client.release()
             raise
+
+    def _check_going_on(self) -> None:
+        if self._stopping():
+            raise Refusal("shutting_down", "the server is stopping: connect again later")
 
     def _on_our_clock(self, due_at: float) -> float | None:
         """A time since 1970 on the server's clock; None if it is no time at which a message that is
@@ -179,23 +189,3 @@ class Conversation:
     async def _storage_failed(self, client: Talker, error: StorageError, ref: Ref) -> None:
         self._metrics.note(str(error))
         await self._refuse(client, "storage_failed", f"{error}; send it again later", ref)
-
-
-class Talker(Client, Protocol):
-    """A client that also sends: each message waits for the client's share of the queue.
-
-    Attributes:
-        latest_ref: of its messages, if it takes batches and so gets cumulative acks.
-    """
-
-    latest_ref: int
-
-    def arrived_at(self) -> float:
-        """When the frame that was just taken could be read: seconds, on the server's clock."""
-
-    def reserved_at_once(self) -> bool:
-        """Reserve if that needs no wait; returns whether it did."""
-
-    async def reserve(self) -> None:
-        """Wait until the client has fewer unsaved messages than `client_queue_limit`; count one
-        more."""

@@ -81,6 +81,8 @@ class Settings:
         queue_limit: messages; beyond it, a message is refused as `overloaded`.
         client_queue_limit: messages; the server stops reading from a client with this many
             unsaved ones, so that one flooding client cannot fill the queue for all.
+        turn_size: messages; a client with more to say waits for its next turn after so many, and
+            gets no more than its share of a batch. 0: first come, first served.
         cache_ttl_s: seconds; lifetime of a file in a TTL reader's cache.
         reads_at_once_max: concurrent reads of one file.
         retry_first_s, retry_max_s: seconds; a failed flush waits this long, doubling each time.
@@ -106,6 +108,10 @@ class Settings:
         "Queueing, group commit: refuse messages beyond this many as `overloaded`.",
     )
     client_queue_limit: int = 1_000
+    turn_size: int = _knob(
+        *(32, "turn-size", 0, 1_000_000, "messages"),
+        "What a client may say before others get a turn; 0: first come, first served.",
+    )
     cache_ttl_s: float = _knob(
         *(3.0, "cache-ttl", 0, 86_400, "seconds"),
         "Caching only: cache lifetime of a file.",

@@ -152,6 +152,12 @@ class FakeClient:
     def arrived_at(self) -> float:
         return self.arrival
 
+    def behind(self) -> bool:
+        return False
+
+    def gone(self) -> bool:
+        return False
+
     def reserved_at_once(self) -> bool:
         self.reserved += 1
         return True

@@ -7,6 +7,7 @@ these parts pass to each other: a message on its way, and those who send and rec
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -41,6 +42,32 @@ class Client(Protocol):
 
     def release(self) -> None:
         """One message of this client is saved or given up: it may send another one."""
+
+
+class Talker(Client, Protocol):
+    """A client that also sends: each message waits for the client's share of the queue.
+
+    Attributes:
+        latest_ref: of its messages, if it takes batches and so gets cumulative acks.
+    """
+
+    latest_ref: int
+
+    def arrived_at(self) -> float:
+        """When the frame that was just taken could be read: seconds, on the server's clock."""
+
+    def behind(self) -> bool:
+        """Whether more of its frames wait."""
+
+    def gone(self) -> bool:
+        """Whether its connection has ended, or is about to."""
+
+    def reserved_at_once(self) -> bool:
+        """Reserve if that needs no wait; returns whether it did."""
+
+    async def reserve(self) -> None:
+        """Wait until the client has fewer unsaved messages than `client_queue_limit`; count one
+        more."""
 
 
 class Members(Protocol):
@@ -150,10 +177,12 @@ class Processor(ABC):
     Args:
         store: where to.
         outcome: hears what happens.
-        settings: `batch_size_max`, `flush_interval_s`, `queue_limit` and the retry times.
+        settings: `batch_size_max`, `flush_interval_s`, `queue_limit`, `turn_size` and the retry
+            times.
         clock: seconds.
 
     Attributes:
+        hurry: set when a stop has no time: `drain` tries no longer.
         acks_queued: whether it takes a message before saving it, so that an ack can promise
             `queued`; otherwise acks come after the save.
     """
@@ -165,6 +194,7 @@ class Processor(ABC):
         self.outcome = outcome
         self.settings = settings
         self.clock = clock
+        self.hurry = asyncio.Event()
 
     @abstractmethod
     async def submit(self, entry: Entry) -> None:
@@ -178,8 +208,9 @@ class Processor(ABC):
     async def drain(self) -> Sequence[Entry]:
         """Save all submitted messages, and stop; no submission follows.
 
-        Tries for `drain_timeout_s`, then waits for a save in progress. Returns the messages that
-        could not be saved, after reporting each to `outcome.failed`.
+        Tries for `drain_timeout_s`, or until `hurry` is set, then waits for a save in progress.
+        Saves first, and delivers then: that may end before all is delivered. Returns the messages
+        that could not be saved, after reporting each to `outcome.failed`.
         """
 
     @abstractmethod

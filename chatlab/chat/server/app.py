@@ -48,6 +48,7 @@ from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.trace import Tracer
+from chatlab.chat.turns import Turns
 from chatlab.chat.user_parts import user_line
 from chatlab.data.folder import message_maker
 from chatlab.data.records import USERS, Message
@@ -141,6 +142,7 @@ class ChatServer:
         self._rooms = Rooms(self._parts.reader, self._parts.writer, self._parts.lock)
         self._starting = starting
         self._stopping = False
+        self._turns = Turns(self.settings.turn_size, clock)
         self._conversation = Conversation(
             rooms=self._rooms,
             presence=self._presence,
@@ -151,6 +153,7 @@ class ChatServer:
             new_message=message_maker(time.time),
             since_1970=time.time,
             stopping=lambda: self._stopping,
+            turns=self._turns,
         )
         self._desk = HttpDesk(self.snapshot, token, self._why_closed)
         self._server: Server | None = None
@@ -215,9 +218,11 @@ class ChatServer:
 
     async def stop(self) -> Farewell:
         """Refuse new messages, save those that were accepted, close every connection."""
-        saved_before = self._metrics.counts.saved
+        accepted = self._parts.processor.statistics().depth
         self._stopping = True
+        self._turns.halt()  # what is not read costs no time
         unsaved = await self._parts.processor.drain()
+        self._turns.go_on()
         if self._server is not None:
             self._server.close(reason="the server is stopping")
             await self._server.wait_closed()
@@ -228,7 +233,11 @@ class ChatServer:
         except StorageError as error:  # the senders have been told already
             self._metrics.note(str(error))
         self._files.close()
-        return Farewell(self._metrics.counts.saved - saved_before, len(unsaved))
+        return Farewell(accepted - len(unsaved), len(unsaved))
+
+    def hurry(self) -> None:
+        """Stop with what is saved by now, without another try or delivery."""
+        self._parts.processor.hurry.set()
 
     def snapshot(self) -> Snapshot:
         """Everything about the server, now."""

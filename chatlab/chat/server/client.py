@@ -42,6 +42,12 @@ class SocketClient:
     def arrived_at(self) -> float:
         return self.connection.taken_at()
 
+    def behind(self) -> bool:
+        return self.connection.transport_part.waiting(self.connection) > 0
+
+    def gone(self) -> bool:
+        return self.connection.state is not State.OPEN
+
     async def send(self, frame: bytes) -> None:
         self._hand_over()
         if self._may_send():

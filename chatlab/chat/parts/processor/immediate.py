@@ -39,11 +39,11 @@ class ImmediateProcessor(Processor):
                 self._idle.set()
 
     async def drain(self) -> Sequence[Entry]:
-        try:
-            async with asyncio.timeout(self.settings.drain_timeout_s):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+        ends = [asyncio.ensure_future(one.wait()) for one in (self._idle, self.hurry)]
+        timeout_s = self.settings.drain_timeout_s
+        await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
         unsaved = list(self._under_way)
         if unsaved:
             self._gave_up.update(unsaved)
