@@ -141,11 +141,17 @@ class Metrics:
         self._counts["refused"] += 1
         self._refusals[code] += 1
 
-    def note(self, text: str) -> None:
-        """Keep a sentence for people; a repeated one is counted."""
-        before = self._notes.pop(text, None)
+    def note(self, text: str, about: str = "") -> None:
+        """Keep a sentence for people; a repeated one is counted.
+
+        Args:
+            about: what sentences have in common that differ, e.g. in a name: only the last of them
+                is kept, so that a flood of them does not push out all others.
+        """
+        key = about or text
+        before = self._notes.pop(key, None)
         times = before.times + 1 if before else 1
-        self._notes[text] = ServerNote(self.clock() - self.started_at, text, times)
+        self._notes[key] = ServerNote(self.clock() - self.started_at, text, times)
         if len(self._notes) > NOTES_MAX:
             del self._notes[next(iter(self._notes))]
 

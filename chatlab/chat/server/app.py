@@ -185,7 +185,12 @@ class ChatServer:
                 # Costs more time than it saves, except on a slow network: see the lab.
                 compression="deflate" if self._compress else None,
                 max_size=FRAME_BYTES_MAX,
-                create_connection=logging_connection(self._parts.transport, self._metrics.clock),
+                create_connection=logging_connection(
+                    self._parts.transport,
+                    self._metrics.clock,
+                    self._metrics.note,
+                    self.settings.send_buffer_max,
+                ),
                 # No send waits for a slow client: `client.py` bounds its buffer.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,

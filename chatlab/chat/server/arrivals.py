@@ -26,9 +26,8 @@ from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
 from chatlab.chat.parts.message_seams import Transport
+from chatlab.chat.server.limits import LimitedConnection, Note
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Waiting
 
@@ -161,8 +160,8 @@ class ArrivalLog:
         return next((seen for held, seen in self._marks if held >= offset), otherwise)
 
 
-class LoggingConnection(ServerConnection):
-    """A connection, of any transport, that logs arrivals; see `logging_connection`.
+class LoggingConnection(LimitedConnection):
+    """A connection, of any transport, that is bounded and logs arrivals; see `logging_connection`.
 
     Attributes:
         arrivals: the log.
@@ -170,7 +169,6 @@ class LoggingConnection(ServerConnection):
 
     arrivals: ArrivalLog
     transport_part: Transport
-    clock: Clock
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.arrivals = ArrivalLog(self.clock)
@@ -196,9 +194,16 @@ class LoggingConnection(ServerConnection):
             self.arrivals.look(unread_bytes(self.transport) or 0)
 
 
-def logging_connection(part: Transport, clock: Clock) -> type[LoggingConnection]:
-    """The connection class of a transport, with a log of arrivals."""
-    body = {"transport_part": part, "clock": staticmethod(clock)}
+def logging_connection(
+    part: Transport, clock: Clock, note: Note, send_buffer_max: int
+) -> type[LoggingConnection]:
+    """The connection class of a transport, with limits and a log of arrivals."""
+    body = {
+        "transport_part": part,
+        "clock": staticmethod(clock),
+        "note": staticmethod(note),
+        "send_buffer_max": send_buffer_max,
+    }
     return type("LoggedConnection", (LoggingConnection, part.connection_class()), body)
 
 

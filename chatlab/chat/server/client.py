@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from websockets.asyncio.server import broadcast
@@ -12,6 +11,7 @@ from websockets.protocol import State
 
 from chatlab.chat.protocol import FrameStyle
 from chatlab.chat.server.arrivals import LoggingConnection
+from chatlab.chat.server.limits import Note
 from chatlab.chat.settings import Settings
 
 POLICY_VIOLATION = 1008
@@ -25,13 +25,14 @@ class SocketClient:
         connection: LoggingConnection,
         user: str,
         settings: Settings,
-        note: Callable[[str], None],
+        note: Note,
         frames: FrameStyle = "single",
     ) -> None:
         self.user = user
         self.frame_style: FrameStyle = frames
         self.latest_ref = -1
         self.connection = connection
+        connection.user = user
         self._send_buffer_max = settings.send_buffer_max
         self._note = note
         self._free = settings.client_queue_limit
@@ -97,7 +98,8 @@ class SocketClient:
         unread = self.connection.transport.get_write_buffer_size()
         if unread <= self._send_buffer_max:
             return True
-        self._note(f"{self.user} was disconnected: it left {unread:,} bytes unread")
+        told = f"it left {unread:,} bytes unread (last: {self.user})"
+        self._note(f"a client was disconnected: {told}", "unread")
         reason = f"too slow: {unread:,} bytes unread"
         self._closing = asyncio.create_task(self.connection.close(POLICY_VIOLATION, reason))
         return False
