@@ -47,14 +47,17 @@ class ExitCode(IntEnum):
     # EX_CANTCREAT of sysexits.h. It hides a 1: who asked for a file must know that there is none.
     NOT_WRITTEN = (
         73,
-        "it did what it was asked and showed it, but could not write a file; standard error says "
-        "which, and all the others are written",
+        "it did what it was asked, but could not write a file, or what it shows; standard error "
+        "says which, and all the others are written",
     )
     NOT_TRUSTED = 98, "with --strict: a check of the instrument failed; rely on no figure"
     # The code that k6 uses, too.
     THRESHOLD_MISSED = 99, "a --fail-if holds, or its figure was not measured"
     # 128 + SIGINT.
-    INTERRUPTED = 130, "it stopped before its end: Ctrl-C, its deadline, or a server that failed"
+    INTERRUPTED = (
+        130,
+        "it stopped before its end: Ctrl-C, its deadline, a failed server, a reader gone",
+    )
 
     @classmethod
     def of(cls, clean: bool, *, complete: bool = True) -> ExitCode:

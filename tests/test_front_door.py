@@ -111,7 +111,7 @@ print(*(name for name in sys.modules if name.startswith("chatlab.")), file=sys.s
 def test_the_whole_list_has_a_line_for_each_command_and_imports_none() -> None:
     words = [sys.executable, "-c", PRINT_IMPORTED]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=WIDE_AS_USUAL)
-    used = "cli cli.app cli.help errors plain_text view view.console"
+    used = "cli cli.app cli.help cli.streams errors plain_text signals view view.console"
     assert set(done.stderr.split()) == {f"chatlab.{name}" for name in used.split()}
     lines = done.stdout.splitlines()
     assert (len(lines) <= 45, lines[2]) == (True, "Start here")

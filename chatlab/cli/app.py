@@ -6,8 +6,6 @@ the module may import at its top whatever the command needs.
 
 from __future__ import annotations
 
-import errno
-import io
 import os
 import re
 import sys
@@ -19,7 +17,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from chatlab.cli.streams import flush_output, output_failed, take_standard_streams
 from chatlab.errors import ChatlabError, ExitCode
+from chatlab.plain_text import printable_lines
 from chatlab.signals import interrupt_on_signals
 
 COMMANDS = {
@@ -104,35 +104,39 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; a mistake of the user's is one clear line and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that lacks a character shows a "?" in its place, rather than a traceback.
-            stream.reconfigure(errors="replace")
     interrupt_on_signals()
+    code = _run()
+    at_the_end = flush_output()
+    sys.exit(code or at_the_end)
+
+
+def _run() -> str | int | None:
+    """Run a command; returns its exit code, as `sys.exit` takes it."""
     try:
-        try:
-            sys.exit(app(prog_name="chatlab", standalone_mode=False))
-        finally:
-            sys.stdout.flush()
+        take_standard_streams()
+        code: int | None = app(prog_name="chatlab", standalone_mode=False)
+        return code
     except MISTYPED as error:
         if said := error.format_message():  # nothing, if it has shown the help
             tell(f"chatlab: {said}")
             command = error.ctx.command_path if error.ctx else "chatlab"
             print(f"`{command} --help` lists what it takes", file=sys.stderr)
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except typer.Abort:
         tell("chatlab: stopped, nothing was changed")
-        sys.exit(ExitCode.NOT_CLEAN)
+        return ExitCode.NOT_CLEAN
     except ChatlabError as error:
         for line in str(error).split("\n"):
             tell(f"chatlab: {line}")
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        return error.exit_code
+    except (OSError, SystemExit) as error:
+        # Of a broken pipe, the library of the command line makes an exit code.
+        failure = error.__context__ if isinstance(error, SystemExit) else error
+        if (code := output_failed(failure)) is not None:
+            return code
+        if isinstance(error, OSError):
             raise
-        tell(f"chatlab: cannot write to standard output: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more, at its end
-        sys.exit(ExitCode.USAGE)
+        return error.code
 
 
 def tell(text: str, to: TextIO | None = None) -> None:
@@ -141,7 +145,7 @@ def tell(text: str, to: TextIO | None = None) -> None:
     Args:
         to: where, if not to standard error.
     """
-    to = to or sys.stderr
+    to, text = to or sys.stderr, printable_lines(text)
     if to.isatty():
         width = os.get_terminal_size(to.fileno()).columns
         text = textwrap.fill(text, width or 80, break_long_words=False, break_on_hyphens=False)
