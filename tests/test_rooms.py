@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from chatlab.chat.modes import MODES, PARTS
+from chatlab.chat.rates import OF_A_USER
 from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.settings import Settings
-from chatlab.data.records import CHATROOMS, Room
+from chatlab.data.records import CHATROOMS, USERS, Room, User
 from chatlab.errors import Refusal, StorageError
 from tests.support.parts import DISK_FULL, FakeClient, FakeClock, InlineFiles, fill
 from tests.support.virtual_clock import settle
@@ -23,15 +24,39 @@ def files(tmp_path: Path) -> InlineFiles:
     return InlineFiles(fill(tmp_path))
 
 
-def opened(files: InlineFiles, mode: str) -> Rooms:
-    make = {role: PARTS[role][choice] for role, choice in MODES[mode].parts.items()}
-    reader = make["reader"](files, Settings(), FakeClock())
-    return Rooms(reader, make["writer"](files), make["lock"]())
+@pytest.fixture
+def presence() -> Presence:
+    return Presence()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(params=["naive", "optimized"])
-def rooms(files: InlineFiles, request: pytest.FixtureRequest) -> Rooms:
-    return opened(files, request.param)
+def rooms(files: InlineFiles, presence: Presence, clock: FakeClock, request) -> Rooms:
+    return opened(files, request.param, presence, clock)
+
+
+def opened(
+    files: InlineFiles, mode: str, presence: Presence | None = None, clock: FakeClock | None = None
+) -> Rooms:
+    make = {role: PARTS[role][choice] for role, choice in MODES[mode].parts.items()}
+    reader = make["reader"](files, Settings(), FakeClock())
+    storage = reader, make["writer"](files), make["lock"]()
+    presence = Presence() if presence is None else presence  # an empty one is false
+    return Rooms(*storage, presence, clock or FakeClock())
+
+
+def connect(presence: Presence, *users: str) -> None:
+    for user in users:
+        presence.arrive(FakeClient(user))
+
+
+def know(files: InlineFiles, *users: str) -> None:
+    """Write them into `users.json`."""
+    (files.folder / USERS.name).write_bytes(USERS.encode([User(user, user) for user in users]))
 
 
 def on_disk(files: InlineFiles, room_id: str) -> tuple[str, ...]:
@@ -69,12 +94,17 @@ async def test_a_change_is_on_the_disk_and_no_change_writes_nothing(rooms, files
     assert on_disk(files, "general") == ("bob", "carol")
 
 
-async def test_a_private_room_is_for_those_invited_until_they_leave(rooms: Rooms, files) -> None:
+async def test_a_private_room_is_for_those_invited_until_they_leave(
+    rooms: Rooms, files, presence
+) -> None:
+    connect(presence, "bob", "carol")
     await rooms.join("staff", "alice")  # who is in already, may
-    with refused("not_a_member", "ask to be invited"):
+    with refused("no_such_room", "invite you"):
         await rooms.join("staff", "bob")
+    with refused("not_a_member", "may invite"):
+        await rooms.invite("general", "carol", "carol")
     for host in ("bob", "carol"):
-        with refused("not_a_member", "may invite"):
+        with refused("no_such_room"):
             await rooms.invite("staff", host, "carol")
     assert on_disk(files, "staff") == ("alice",)
 
@@ -84,21 +114,116 @@ async def test_a_private_room_is_for_those_invited_until_they_leave(rooms: Rooms
     await rooms.join("staff", "bob")
     assert on_disk(files, "staff") == ("alice", "bob", "carol")
     await rooms.leave("staff", "bob")
-    with refused("not_a_member"):
+    with refused("no_such_room"):
         await rooms.join("staff", "bob")
 
 
-async def test_rooms_and_participants_are_bounded(rooms: Rooms, monkeypatch) -> None:
-    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 4)
-    monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 2)
-    await rooms.create(Room("fourth", "Fourth"))
+# What strangers leave behind.
+
+
+async def test_only_users_of_record_and_those_who_are_here_can_be_invited(
+    rooms, files, presence
+) -> None:
+    know(files, "dave")
+    connect(presence, "erin")
+    with refused("no_such_user", "let them connect"):
+        await rooms.invite("staff", "alice", "frank")
+    for guest in ("alice", "dave", "erin"):
+        await rooms.invite("staff", "alice", guest)
+    assert on_disk(files, "staff") == ("alice", "dave", "erin")
+
+
+async def test_a_full_public_room_drops_who_was_in_it_longest_of_those_unknown_and_away(
+    rooms, files, presence, monkeypatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 4)
+    know(files, "alice")
+    connect(presence, "bob")
+    for name in ("s1", "s2", "s3"):
+        await rooms.join("general", name)
+    assert on_disk(files, "general") == ("alice", "bob", "s2", "s3")
+    await rooms.join("general", "alice")  # who is in already changes nothing
+    connect(presence, "s2", "s3")
+    with refused("room_full"):
+        await rooms.join("general", "s4")
+    assert on_disk(files, "general") == ("alice", "bob", "s2", "s3")
+
+
+async def test_nobody_makes_way_in_a_private_room(rooms, presence, monkeypatch) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 1)
+    connect(presence, "bob")
+    with refused("room_full"):
+        await rooms.invite("staff", "alice", "bob")
+
+
+async def test_among_too_many_rooms_the_oldest_that_is_left_to_strangers_makes_way(
+    rooms, files, presence, monkeypatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 5)
+    know(files, "alice", "bob")
+    carol = FakeClient("carol")
+    connect(presence, "dave")
+    presence.enter(carol, "carols")  # live, though her name is not connected any more
+    await rooms.create(Room("carols", "", ("carol",)), "carol")
+    await rooms.create(Room("daves", "", ("dave",)), "dave")
     with refused("too_many_rooms"):
-        await rooms.create(Room("fifth", "Fifth"))
-    with refused("room_full"):
-        await rooms.join("general", "carol")
-    with refused("room_full"):
-        await rooms.invite("general", "alice", "carol")
-    await rooms.join("general", "alice")  # who is in already, stays
+        await rooms.create(Room("sixth", "", ("s",)), "s")
+    presence.exit(carol, "carols")
+    await rooms.create(Room("sixth", "", ("s",)), "s")
+    assert ids_on_disk(files) == ["general", "other", "staff", "daves", "sixth"]
+
+    await rooms.leave("other", "alice")  # nobody is in it: it goes after those of strangers
+    await rooms.create(Room("seventh", "", ("alice",)), "alice")
+    assert ids_on_disk(files) == ["general", "other", "staff", "daves", "seventh"]
+    await rooms.create(Room("eighth", "", ("alice",)), "alice")
+    assert ids_on_disk(files) == ["general", "staff", "daves", "seventh", "eighth"]
+
+
+async def test_private_rooms_never_make_way_and_leave_half_of_the_places_to_others(
+    rooms, files, monkeypatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 4)
+    monkeypatch.setattr("chatlab.chat.rooms.PRIVATE_ROOMS_MAX", 2)
+    await rooms.create(Room("den", "", ("s",), private=True), "s")
+    with refused("too_many_rooms", "create a public one"):
+        await rooms.create(Room("den-2", "", ("s",), private=True), "s")
+    await rooms.create(Room("open", "", ("s",)), "s")
+    assert ids_on_disk(files) == ["other", "staff", "den", "open"]
+
+
+async def test_a_user_alone_in_many_rooms_gets_no_more(rooms, monkeypatch) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_ALONE_MAX", 2)
+    for name in ("a", "b"):
+        await rooms.create(Room(name, "", ("s",)), "s")
+    with refused("too_many_rooms", "alone in 2 rooms"):
+        await rooms.create(Room("c", "", ("s",)), "s")
+    await rooms.join("a", "t")
+    await rooms.create(Room("c", "", ("s",)), "s")
+
+
+async def test_changes_have_a_rate_and_what_changes_nothing_costs_nothing(
+    rooms, files, clock
+) -> None:
+    for _ in range(int(OF_A_USER.burst) // 2):
+        await rooms.join("general", "s")
+        await rooms.join("general", "s")
+        await rooms.leave("general", "s")
+        await rooms.leave("general", "s")
+    before = files.statistics()[CHATROOMS.name].writes
+    for change in (
+        lambda: rooms.join("general", "s"),
+        lambda: rooms.create(Room("new", "", ("s",)), "s"),
+    ):
+        with refused("slow_down", "in 1 s"):
+            await change()
+    assert files.statistics()[CHATROOMS.name].writes == before
+    await rooms.join("other", "t")  # others are not slowed down
+    clock.advance(1)
+    await rooms.join("general", "s")
+
+
+def ids_on_disk(files: InlineFiles) -> list[str]:
+    return [room.id for room in CHATROOMS.decode((files.folder / CHATROOMS.name).read_bytes())]
 
 
 async def test_changes_at_the_same_time_are_all_kept(rooms: Rooms, files) -> None:

@@ -81,7 +81,8 @@ class Talk:
         self.alice = FakeClient("alice")
         self.presence.arrive(self.alice)
         reader = DirectReader(self.files, Settings(), self.clock)
-        self.rooms = Rooms(reader, TruncateWriter(self.files), PerFileLock())
+        storage = reader, TruncateWriter(self.files), PerFileLock()
+        self.rooms = Rooms(*storage, self.presence, self.clock)
         self.conversation = Conversation(
             rooms=self.rooms,
             presence=self.presence,
@@ -162,6 +163,7 @@ async def test_the_creator_of_a_room_is_in_it_and_live(talk: Talk) -> None:
 
 async def test_an_invited_guest_may_join_and_is_not_live_before(talk: Talk) -> None:
     bob = FakeClient("bob")
+    talk.presence.arrive(bob)
     await talk.say(act("invite", "staff", user="bob"))
     assert list(talk.presence.members("staff")) == []
     assert isinstance(await talk.say(act("join_room", "staff"), by=bob), Ack)
@@ -224,8 +226,10 @@ async def test_long_lists_are_cut_and_say_how_long_they_are(talk: Talk) -> None:
         *((send(content), "invalid_field") for content in ("", " \n\t")),
         (send("x" * 4_001), "too_large"),
         *((act("history", limit=limit), "invalid_field") for limit in (0, -1, 501, 10**30)),
-        *((act(kind, "staff"), "not_a_member") for kind in ("join_room", "history", "who")),
+        *((act(kind, "staff"), "no_such_room") for kind in ("join_room", "history", "who")),
+        (act("invite", "staff", user="alice"), "no_such_room"),
         (send(), "not_a_member"),
+        *(({"type": "list_rooms", "limit": limit}, "invalid_field") for limit in (0, 1_001)),
         ("not json", "bad_json"),
         (b"{}", "binary_frame"),
     ],

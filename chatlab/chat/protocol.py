@@ -97,7 +97,13 @@ class GetHistory(_Incoming, frozen=True, tag="history"):
 
 
 class ListRooms(_Incoming, frozen=True, tag="list_rooms"):
-    """Ask for the rooms that the sender may see, as they are now."""
+    """Ask for rooms that the sender may see, as they are now: at most `limit` of them.
+
+    With `after`, a page in the order of ids: those behind that one; `""` gives the first page.
+    """
+
+    after: str | None = None
+    limit: int = ROOMS_LISTED_MAX
 
 
 class Who(_Incoming, frozen=True, tag="who"):
@@ -124,7 +130,7 @@ class RoomInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Welcome(_Outgoing, frozen=True, tag="welcome"):
-    """The first frame: who you are here, and what this server's acks promise."""
+    """The first frame: who you are here, what this server's acks promise, and some of its rooms."""
 
     user: str
     name: str
@@ -132,6 +138,7 @@ class Welcome(_Outgoing, frozen=True, tag="welcome"):
     ack_means: AckLevel
     rooms: list[RoomInfo]
     frames: FrameStyle = "single"
+    rooms_total: int = 0
 
 
 class Ack(_Outgoing, frozen=True, tag="ack", kw_only=True):

@@ -2,47 +2,61 @@
 (`Presence`, in memory).
 
 Every question to `Rooms` goes through the mode's reader, every change through its lock and writer:
-a membership check costs what the mode costs.
+a membership check costs what the mode costs. A private room answers those who are not in it as one
+that does not exist.
+
+What strangers leave behind makes way when there is no more room, so that they lock nobody out: see
+`_make_way_in` and `_make_way_among`. A stranger is someone neither in `users.json` nor connected.
+`room_lists.py` makes the lists that clients ask for; `rates.py` bounds the changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from itertools import islice
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from chatlab.chat.parts.message_seams import Client
 from chatlab.chat.parts.storage_seams import Lock, Reader, Writer
-from chatlab.chat.protocol import (
-    MEMBERS_LISTED_MAX,
-    ROOMS_LISTED_MAX,
-    AckLevel,
-    MembersFrame,
-    Ref,
-    RoomInfo,
-    RoomsFrame,
-)
-from chatlab.data.records import CHATROOMS, Room
+from chatlab.chat.protocol import AckLevel
+from chatlab.chat.rates import ChangeRates
+from chatlab.chat.settings import Clock
+from chatlab.data.records import CHATROOMS, USERS, Room
 from chatlab.errors import Refusal
 
 ROOMS_MAX = 10_000
+PRIVATE_ROOMS_MAX = 5_000
+"""Private rooms never make way: their history is nobody else's. So others keep the other half."""
+ROOMS_ALONE_MAX = 100
+"""Rooms in which one user is the only participant: no more of them for that user."""
 PARTICIPANTS_MAX = 10_000
 
 
 class Rooms:
     """The rooms of one server.
 
-    Each method raises `Refusal` when a rule forbids it, and `StorageError` when the disk fails.
+    Args:
+        reader, writer, lock: how `chatrooms.json` is read and changed.
+        presence: who is connected.
+        clock: seconds.
+
+    Each method raises `Refusal` when a rule forbids it, `slow_down` too for one that changes
+    something, and `StorageError` when the disk fails.
     """
 
-    def __init__(self, reader: Reader, writer: Writer, lock: Lock) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, lock: Lock, presence: Presence, clock: Clock
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._lock = lock
-        # Members that `surely_member` found in the list `_sure_of`; a change makes a new list.
-        self._sure: set[tuple[str, str]] = set()
+        self._presence = presence
+        self._pay = ChangeRates(clock, presence.peer).pay
+        # What is known of the list `_sure_of`; a change makes a new list.
         self._sure_of: list[Room] = []
+        self._by_id: dict[str, Room] = {}
+        self._sure: set[tuple[str, str]] = set()  # members that `surely_member` found
 
     @property
     def promise(self) -> AckLevel:
@@ -63,22 +77,21 @@ class Rooms:
         rooms = self._reader.at_hand(CHATROOMS)
         if rooms is None:
             return False
-        if rooms is not self._sure_of:
-            self._sure_of, self._sure = rooms, set()
-        if (room_id, user) not in self._sure:
-            room = next((room for room in rooms if room.id == room_id), None)
-            if room is None or user not in room.participants:
-                return False
-            self._sure.add((room_id, user))
+        if rooms is self._sure_of and (room_id, user) in self._sure:
+            return True
+        room = self._index(rooms).get(room_id)
+        if room is None or user not in room.participants:
+            return False
+        self._sure.add((room_id, user))
         return True
 
     async def require_member(self, room_id: str, user: str) -> Room:
         """The room, if `user` may speak in it.
 
         Raises:
-            Refusal: `no_such_room` or `not_a_member`.
+            Refusal: `no_such_room`, also if it is private, or `not_a_member`.
         """
-        room = _find(await self.all(), room_id)
+        room = self._open_to(user, await self.all(), room_id)
         if user not in room.participants:
             raise Refusal("not_a_member", f"you are not in {room_id!r}: send join_room first")
         return room
@@ -87,36 +100,39 @@ class Rooms:
         """Make `user` a participant of a public room, if it is not one already.
 
         Raises:
-            Refusal: `no_such_room`; `not_a_member` if it is private; `room_full`.
+            Refusal: `no_such_room`, also if it is private; `room_full`.
         """
 
-        def joined(room: Room) -> Room:
-            if room.private and user not in room.participants:
-                raise Refusal("not_a_member", f"{room_id!r} is private: ask to be invited")
-            return _with(room, user)
+        async def joined(room: Room) -> Room:
+            return await self._with(room, user)
 
-        await self._change(room_id, joined)
+        await self._change(room_id, user, joined)
 
     async def leave(self, room_id: str, user: str) -> None:
         """Remove `user` from the participants."""
 
-        def left(room: Room) -> Room:
-            others = tuple(name for name in room.participants if name != user)
-            return msgspec.structs.replace(room, participants=others)
+        async def left(room: Room) -> Room:
+            return _without(room, user) if user in room.participants else room
 
-        await self._change(room_id, left)
+        await self._change(room_id, user, left)
 
     async def invite(self, room_id: str, host: str, guest: str) -> None:
-        """Make `guest` a participant; `host` must be one."""
+        """Make `guest` a participant; `host` must be one.
 
-        def invited(room: Room) -> Room:
+        Raises:
+            Refusal: `no_such_room`, `not_a_member`, `room_full`; `no_such_user` for a stranger.
+        """
+
+        async def invited(room: Room) -> Room:
             if host not in room.participants:
                 raise Refusal("not_a_member", f"only those in {room_id!r} may invite")
-            return _with(room, guest)
+            if guest not in room.participants and (await self._is_stranger())(guest):
+                raise Refusal("no_such_user", f"nobody called {guest!r} is here: let them connect")
+            return await self._with(room, guest)
 
-        await self._change(room_id, invited)
+        await self._change(room_id, host, invited)
 
-    async def create(self, room: Room) -> None:
+    async def create(self, room: Room, creator: str) -> None:
         """Add a room.
 
         Raises:
@@ -124,23 +140,89 @@ class Rooms:
         """
         async with self._lock.hold(CHATROOMS.name):
             rooms = await self._reader.read(CHATROOMS)
-            if any(other.id == room.id for other in rooms):
-                raise Refusal("room_exists", f"there is a room {room.id!r} already: join it")
+            if room.id in self._index(rooms):
+                text = f"there is a room {room.id!r} already: join it, or choose another name"
+                raise Refusal("room_exists", text)
+            if sum(other.participants == (creator,) for other in rooms) >= ROOMS_ALONE_MAX:
+                text = f"you are alone in {ROOMS_ALONE_MAX} rooms: leave some of them first"
+                raise Refusal("too_many_rooms", text)
+            if room.private and sum(other.private for other in rooms) >= PRIVATE_ROOMS_MAX:
+                text = f"there are {PRIVATE_ROOMS_MAX:,} private rooms: create a public one"
+                raise Refusal("too_many_rooms", text)
             if len(rooms) >= ROOMS_MAX:
-                raise Refusal("too_many_rooms", f"there are {ROOMS_MAX:,} rooms: join one of them")
+                rooms = await self._make_way_among(rooms)
+            self._pay(creator)
             await self._write([*rooms, room])
 
-    async def _change(self, room_id: str, change: Callable[[Room], Room]) -> None:
+    async def _change(
+        self, room_id: str, user: str, change: Callable[[Room], Awaitable[Room]]
+    ) -> None:
         async with self._lock.hold(CHATROOMS.name):
             rooms = await self._reader.read(CHATROOMS)
-            before = _find(rooms, room_id)
-            after = change(before)
-            if after != before:
+            before = self._open_to(user, rooms, room_id)
+            after = await change(before)
+            if after is not before:
+                self._pay(user)
                 await self._write([after if room is before else room for room in rooms])
 
     async def _write(self, rooms: list[Room]) -> None:
         await self._writer.replace(CHATROOMS.name, CHATROOMS.encode(rooms))
         self._reader.written(CHATROOMS, rooms)
+
+    def _index(self, rooms: list[Room]) -> Mapping[str, Room]:
+        """The rooms by their ids; kept as long as the list is the same one."""
+        if rooms is not self._sure_of:
+            self._sure_of, self._sure = rooms, set()
+            # Of two with one id, the first counts.
+            self._by_id = {room.id: room for room in reversed(rooms)}
+        return self._by_id
+
+    def _open_to(self, user: str, rooms: list[Room], room_id: str) -> Room:
+        """The room, if `user` may know of it."""
+        room = self._index(rooms).get(room_id)
+        if room is None or (room.private and user not in room.participants):
+            raise Refusal(
+                "no_such_room",
+                f"there is no room {room_id[:64]!r} that you may enter: ask somebody in it to "
+                "invite you, or create it with create_room",
+            )
+        return room
+
+    async def _with(self, room: Room, user: str) -> Room:
+        if user in room.participants:
+            return room
+        if len(room.participants) >= PARTICIPANTS_MAX:
+            room = await self._make_way_in(room)
+        return msgspec.structs.replace(room, participants=(*room.participants, user))
+
+    async def _make_way_in(self, room: Room) -> Room:
+        """A full public room, without the stranger who has been in it longest: a stranger may join
+        again at any time. Who is in a private room is for its members to say."""
+        if not room.private:
+            stranger = next(filter(await self._is_stranger(), room.participants), None)
+            if stranger is not None:
+                return _without(room, stranger)
+        raise Refusal("room_full", f"{room.id!r} has {PARTICIPANTS_MAX:,} participants already")
+
+    async def _make_way_among(self, rooms: list[Room]) -> list[Room]:
+        """All rooms but the oldest public one that is left to strangers. Its messages stay in the
+        store: who creates it again finds them. Rooms that nobody has entered yet go last."""
+        is_stranger = await self._is_stranger()
+        left = [
+            room
+            for room in rooms
+            if not room.private
+            and not self._presence.members(room.id)
+            and all(map(is_stranger, room.participants))
+        ]
+        if not left:
+            raise Refusal("too_many_rooms", f"there are {ROOMS_MAX:,} rooms: join one of them")
+        gone = min(left, key=lambda room: not room.participants)
+        return [room for room in rooms if room is not gone]
+
+    async def _is_stranger(self) -> Callable[[str], bool]:
+        users = {user.id for user in await self._reader.read(USERS)}
+        return lambda name: name not in users and not self._presence.is_here(name)
 
 
 class Presence:
@@ -148,20 +230,35 @@ class Presence:
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
+        self._peers: dict[str, Any] = {}
         # Dicts rather than sets: members are served in the order in which they came.
         self._rooms: dict[str, dict[Client, None]] = {}
 
-    def arrive(self, client: Client) -> bool:
-        """Add a new connection; returns False, and adds nothing, if its user is connected."""
+    def arrive(self, client: Client, peer: Any = None) -> bool:
+        """Add a new connection; returns False, and adds nothing, if its user is connected.
+
+        Args:
+            peer: the other end of its socket: host, port and more, or None if that is not known.
+        """
         if client.user in self._clients:
             return False
         self._clients[client.user] = client
+        self._peers[client.user] = peer
         return True
+
+    def is_here(self, user: str) -> bool:
+        """Whether a user is connected."""
+        return user in self._clients
+
+    def peer(self, user: str) -> Any:
+        """The other end of a user's socket."""
+        return self._peers.get(user)
 
     def leave(self, client: Client) -> None:
         """Remove a connection, from every room."""
         if self._clients.get(client.user) is client:
             del self._clients[client.user]
+            del self._peers[client.user]
         for room_id in [room for room, members in self._rooms.items() if client in members]:
             self.exit(client, room_id)
 
@@ -180,6 +277,10 @@ class Presence:
         """The clients live in a room, in the order in which they came."""
         return self._rooms.get(room_id, {}).keys()
 
+    def rooms(self) -> Collection[str]:
+        """The rooms in which somebody is live."""
+        return self._rooms.keys()
+
     def clients(self) -> Iterable[Client]:
         """All connected clients."""
         return tuple(self._clients.values())
@@ -188,48 +289,6 @@ class Presence:
         return len(self._clients)
 
 
-def rooms_frame(
-    rooms: Iterable[Room], user: str, presence: Presence, ref: Ref = None
-) -> RoomsFrame:
-    """The rooms that `user` may see, the user's own first, then those with the most people in them;
-    at most `ROOMS_LISTED_MAX`."""
-    infos = [
-        RoomInfo(
-            id=room.id,
-            name=room.name,
-            private=room.private,
-            member=user in room.participants,
-            live=len(presence.members(room.id)),
-        )
-        for room in rooms
-        if not room.private or user in room.participants
-    ]
-    infos.sort(key=lambda room: (not room.member, -room.live))
-    return RoomsFrame(ref=ref, rooms=infos[:ROOMS_LISTED_MAX], total=len(infos))
-
-
-def members_frame(room: Room, presence: Presence, ref: Ref) -> MembersFrame:
-    """Who is in a room now, in the order in which they came; at most `MEMBERS_LISTED_MAX` names."""
-    live = presence.members(room.id)
-    return MembersFrame(
-        ref=ref,
-        room_id=room.id,
-        live=[client.user for client in islice(live, MEMBERS_LISTED_MAX)],
-        live_count=len(live),
-        participants=len(room.participants),
-    )
-
-
-def _find(rooms: list[Room], room_id: str) -> Room:
-    for room in rooms:
-        if room.id == room_id:
-            return room
-    raise Refusal("no_such_room", f"there is no room {room_id[:64]!r}: create it with create_room")
-
-
-def _with(room: Room, user: str) -> Room:
-    if user in room.participants:
-        return room
-    if len(room.participants) >= PARTICIPANTS_MAX:
-        raise Refusal("room_full", f"{room.id!r} has {PARTICIPANTS_MAX:,} participants already")
-    return msgspec.structs.replace(room, participants=(*room.participants, user))
+def _without(room: Room, user: str) -> Room:
+    others = tuple(name for name in room.participants if name != user)
+    return msgspec.structs.replace(room, participants=others)

@@ -31,7 +31,8 @@ from chatlab.chat.protocol import (
     encode,
     ref_of,
 )
-from chatlab.chat.rooms import Presence, Rooms, members_frame, rooms_frame
+from chatlab.chat.room_lists import members_frame, rooms_frame
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import check_content, check_name, fitting, growing, new_room
 from chatlab.chat.settings import Clock
 from chatlab.chat.trace import Tracer
@@ -112,7 +113,7 @@ class Conversation:
                 return await self._history(client, request)
             case ListRooms():
                 rooms = await self._rooms.all()
-                return rooms_frame(rooms, client.user, self._presence, request.ref)
+                return rooms_frame(rooms, client.user, self._presence, request)
             case Who():
                 room = await self._rooms.require_member(request.room_id, client.user)
                 return members_frame(room, self._presence, request.ref)
@@ -123,7 +124,7 @@ class Conversation:
                 await self._rooms.leave(room_id, client.user)
                 self._presence.exit(client, room_id)
             case CreateRoom(room_id=room_id):
-                await self._rooms.create(new_room(request, client.user))
+                await self._rooms.create(new_room(request, client.user), client.user)
                 self._presence.enter(client, room_id)
             case Invite(room_id=room_id, user=guest):
                 check_name("user", guest)

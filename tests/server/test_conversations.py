@@ -41,15 +41,14 @@ class Model:
         return "ack"
 
     def join_room(self, room: str, user: str) -> str:
-        refusal = self._stranger(room, user)
-        if refusal and (refusal == "no_such_room" or self.rooms[room]["private"]):
-            return refusal
+        if self._stranger(room, user) == "no_such_room":
+            return "no_such_room"
         self._add(room, user)
         self.live[room].add(user)
         return "ack"
 
     def leave_room(self, room: str, user: str) -> str:
-        if room not in self.rooms:
+        if self._stranger(room, user) == "no_such_room":
             return "no_such_room"
         if user in self.rooms[room]["participants"]:
             self.rooms[room]["participants"].remove(user)
@@ -74,9 +73,10 @@ class Model:
         return refusal or [m for m in self.messages if m[0] == room][-limit:]
 
     def _stranger(self, room: str, user: str) -> str:
-        if room not in self.rooms:
-            return "no_such_room"
-        return "" if user in self.rooms[room]["participants"] else "not_a_member"
+        there = self.rooms.get(room)
+        if there and user in there["participants"]:
+            return ""
+        return "not_a_member" if there and not there["private"] else "no_such_room"
 
     def _add(self, room: str, user: str) -> None:
         if user not in self.rooms[room]["participants"]:

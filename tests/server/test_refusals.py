@@ -36,7 +36,11 @@ BAD_FRAMES: dict[str, tuple[str | bytes, str]] = {
     "too much content": (frame("send_message", roomId="general", content="x" * 4_001), "too_large"),
     "a room of others": (frame("send_message", roomId="new-year", content="x"), "not_a_member"),
     "history of others": (frame("history", roomId="new-year"), "not_a_member"),
-    "inviting to a private room": (frame("invite", roomId="staff", user="zoe"), "not_a_member"),
+    "inviting to a private room": (frame("invite", roomId="staff", user="zoe"), "no_such_room"),
+    "inviting someone invented": (
+        frame("invite", roomId="general", user="nobody"),
+        "no_such_user",
+    ),
     "a room with a long title": (frame("create_room", roomId="r", name="x" * 101), "too_large"),
     "a binary frame": (frame("history", roomId="general").encode(), "binary_frame"),
 }
@@ -120,6 +124,51 @@ async def test_only_the_right_token_opens_the_chat_and_the_statistics(tmp_path: 
         async with await ChatClient.connect(server.url, "alice", "general", query=right) as alice:
             assert (await alice.say("in"))["type"] == "ack"
         assert (await get(server.url, f"/stats?v=1{right}")).status == 200
+
+
+async def test_strangers_under_many_names_lock_nobody_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 8)
+    monkeypatch.setattr("chatlab.chat.rooms.ROOMS_MAX", 8)
+    async with running("journal", tmp_path) as server:
+        for n in range(12):
+            async with await ChatClient.connect(server.url, f"zoe-{n}", "general") as zoe:
+                guest = await zoe.ask("invite", roomId="general", user=f"invented-{n}")
+                assert guest["code"] == "no_such_user"
+                assert (await zoe.ask("create_room", roomId=f"squat-{n}"))["type"] == "ack"
+            await eventually(lambda: server.snapshot().clients == 0, "zoe is gone")
+        async with await ChatClient.connect(server.url, "newcomer") as newcomer:
+            assert (await newcomer.ask("join_room", roomId="general"))["type"] == "ack"
+            assert (await newcomer.ask("create_room", roomId="mine"))["type"] == "ack"
+    general, *others = json.loads((tmp_path / "chatrooms.json").read_bytes())
+    known = ["alice", "bob", "carol", "dave", "erin"]
+    assert general["participants"] == [*known, "zoe-10", "zoe-11", "newcomer"]
+    assert [room["id"] for room in others[:2]] == ["new-year", "staff"]
+    assert len(others) == 7
+
+
+PROBES = {
+    "join_room": {},
+    "leave_room": {},
+    "history": {},
+    "who": {},
+    "send_message": {"content": "x"},
+    "invite": {"user": "bob"},
+}
+
+
+@pytest.mark.parametrize("mode", ["naive", "journal"])
+async def test_a_private_room_answers_others_as_one_that_does_not_exist(mode, tmp_path) -> None:
+    async with chatting(mode, tmp_path, "alice", "zoe") as (_, alice, zoe):
+        for kind, fields in PROBES.items():
+            there, none = [await zoe.ask(kind, roomId=r, **fields) for r in ("staff", "stuff")]
+            assert there["code"] == "no_such_room", kind
+            assert there["message"].replace("staff", "stuff") == none["message"], kind
+            assert there.keys() == none.keys()
+        listed = await zoe.ask("list_rooms", after="")
+        told = [*zoe.of("welcome")[0]["rooms"], *listed["rooms"]]
+        assert "staff" not in {room["id"] for room in told}
+        assert (await alice.ask("invite", roomId="staff", user="zoe"))["type"] == "ack"
+        assert (await zoe.ask("join_room", roomId="staff"))["type"] == "ack"
 
 
 async def test_an_unknown_path_gets_404_by_http_and_by_websocket(tmp_path: Path) -> None:

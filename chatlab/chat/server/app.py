@@ -34,7 +34,8 @@ from chatlab.chat.protocol import (
     Welcome,
     encode,
 )
-from chatlab.chat.rooms import Presence, Rooms, rooms_frame
+from chatlab.chat.room_lists import welcome_rooms
+from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import check_user
 from chatlab.chat.server.arrivals import (
     LoggingConnection,
@@ -139,7 +140,8 @@ class ChatServer:
             tracer=tracer,
             ack=ack,
         )
-        self._rooms = Rooms(self._parts.reader, self._parts.writer, self._parts.lock)
+        storage = self._parts.reader, self._parts.writer, self._parts.lock
+        self._rooms = Rooms(*storage, self._presence, clock)
         self._starting = starting
         self._stopping = False
         self._turns = Turns(self.settings.turn_size, clock)
@@ -309,7 +311,7 @@ class ChatServer:
         client = SocketClient(connection, user, self.settings, self._metrics.note, frames)
         try:
             check_user(user)
-            if not self._presence.arrive(client):
+            if not self._presence.arrive(client, connection.remote_address):
                 raise Refusal("user_taken", f"{user} is connected already: use another name")
         except Refusal as refusal:
             await self._turn_away(client, connection, refusal)
@@ -341,7 +343,7 @@ class ChatServer:
 
     async def _welcome(self, user: str, frames: FrameStyle) -> Welcome:
         names = {known.id: known.name for known in await self._parts.reader.read(USERS)}
-        rooms = rooms_frame(await self._rooms.all(), user, self._presence).rooms
-        name = names.get(user, user)
+        told = welcome_rooms(await self._rooms.all(), user, self._presence)
+        name, mode = names.get(user, user), self.line_up.name
         ack_means = self._parts.ack_means
-        return Welcome(user, name, self.line_up.name, ack_means, rooms, frames)
+        return Welcome(user, name, mode, ack_means, told.rooms, frames, told.total)
