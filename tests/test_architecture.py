@@ -39,6 +39,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
         {"rates"},
     ),
     *({"outcome"}, {"trace", "metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
+    {"bad_frames"},
     {"user_parts"},
 ]
 IMPLEMENTATIONS = {part.__module__ for choices in PARTS.values() for part in choices.values()}

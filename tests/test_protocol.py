@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chatlab.chat.bad_frames import ref_of
 from chatlab.chat.protocol import (
     CreateRoom,
     ErrorFrame,
@@ -21,7 +22,6 @@ from chatlab.chat.protocol import (
     decode_request,
     encode,
     encode_message,
-    ref_of,
 )
 from chatlab.data.records import Message
 from chatlab.errors import Refusal

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from chatlab.chat.bad_frames import explained
 from chatlab.data.records import Message
 from chatlab.errors import Refusal
 
@@ -239,10 +240,6 @@ _outgoing_decoder: msgspec.json.Decoder[Outgoing] = msgspec.json.Decoder(Outgoin
 _REQUEST_TYPES = {str(kind.__struct_config__.tag) for kind in get_args(Request)}
 
 
-class _RefOnly(msgspec.Struct):
-    ref: Ref = None
-
-
 def encode(frame: msgspec.Struct) -> bytes:
     """The UTF-8 JSON text of a frame."""
     return _encoder.encode(frame)
@@ -277,31 +274,4 @@ def decode_request(frame: str | bytes) -> Request:
     try:
         return _request_decoder.decode(frame)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise _explain(frame, error) from None
-
-
-def ref_of(frame: str | bytes) -> Ref:
-    """The `ref` of a refused frame, so that its sender knows which one it was."""
-    try:
-        return msgspec.json.decode(frame, type=_RefOnly).ref
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return None
-
-
-def _explain(frame: str, error: Exception) -> Refusal:
-    """What is wrong with a frame.
-
-    Decoding stops at the first fault, and a wrong field may stand before broken JSON. So this reads
-    the frame once more, as plain JSON.
-    """
-    try:
-        value = msgspec.json.decode(frame)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as broken:
-        return Refusal("bad_json", f"the frame is not valid JSON: {broken}")
-    if not isinstance(value, dict):
-        return Refusal("invalid_field", 'a frame is an object such as {"type": "join_room", ...}')
-    kind = value.get("type")
-    if not isinstance(kind, str) or kind not in _REQUEST_TYPES:
-        known = ", ".join(sorted(_REQUEST_TYPES))
-        return Refusal("unknown_type", f"unknown type {str(kind)[:40]!r}; known are: {known}")
-    return Refusal("invalid_field", f"{error}")
+        raise explained(frame, error, _REQUEST_TYPES) from None

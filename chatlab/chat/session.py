@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable
 
+from chatlab.chat.bad_frames import ref_of
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Entry, Processor, Talker
 from chatlab.chat.parts.storage_seams import Store
@@ -29,7 +30,6 @@ from chatlab.chat.protocol import (
     Who,
     decode_request,
     encode,
-    ref_of,
 )
 from chatlab.chat.room_lists import members_frame, rooms_frame
 from chatlab.chat.rooms import Presence, Rooms
