@@ -428,7 +428,7 @@ class EchoLoad(Load):
         self.result.receivers = [1] * len(self.result.plan)
         for user in range(self.scenario.users):
             url = chat_url(self.url, f"load-{user}")
-            self.connections.append(await connect(url, self.listener(user)))
+            self.connections.append(await connect(url, self.listener(user), understand=None))
 
     def listener(self, user: int) -> Callable[[bytes], None]:
         decoder = msgspec.json.Decoder(SendMessage)

@@ -59,7 +59,7 @@ class _Chat:
 
     async def run(self) -> int:
         """Talk until the person or the server ends it; returns the exit code."""
-        self._connection = await connect(self._url, self._talk.on_frame)
+        self._connection = await connect(self._url, self._talk.on_frame, timeout_s=ANSWER_TIMEOUT_S)
         self._talk.enter(self._talk.room)
         typing = asyncio.ensure_future(self._read_lines())
         closed = asyncio.ensure_future(self._connection.closed.wait())

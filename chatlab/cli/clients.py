@@ -32,7 +32,7 @@ from chatlab.cli.options import (
     with_groups,
 )
 from chatlab.data.records import indented_json
-from chatlab.errors import ExitCode
+from chatlab.errors import ExitCode, UsageError
 from chatlab.view import explain as explanations
 from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.live import show
@@ -145,19 +145,23 @@ def top(
 async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:
     """Snapshots of a server, until it closes."""
     # Only the latest matters: a slow viewer skips what it missed.
-    arrived: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+    arrived: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
 
-    def put(frame: bytes | None) -> None:
+    def put(snapshot: Snapshot | None) -> None:
         if arrived.full():
             arrived.get_nowait()
-        arrived.put_nowait(frame)
+        arrived.put_nowait(snapshot)
 
-    connection = await connect(stats_url(url, interval_s), put)
+    connection = await connect(
+        stats_url(url, interval_s), lambda frame: put(snapshots.decode(frame)), snapshots.decode
+    )
     closed = asyncio.ensure_future(connection.closed.wait())
     closed.add_done_callback(lambda _: put(None))
     try:
-        while (frame := await arrived.get()) is not None:
-            yield snapshots.decode(frame)
+        while (snapshot := await arrived.get()) is not None:
+            yield snapshot
+        if connection.stranger:
+            raise UsageError(f"{shown(url)} sent {connection.close_reason}")
     finally:
         closed.cancel()
         await connection.close()
