@@ -115,7 +115,7 @@ class StorageError(ChatlabError):
         """The same error; any other one (a bug in a part, say) becomes a failed save."""
         if isinstance(error, StorageError):
             return error
-        failed = cls("save", "the batch", f"{type(error).__name__}: {error}")
+        failed = cls("save", "the batch", f"{type(error).__name__}: {str(error)[:1_000]}")
         failed.__cause__ = error
         return failed
 

@@ -210,9 +210,14 @@ def test_many_rooms_and_people_are_cut_and_counted() -> None:
     rooms = [RoomInfo(f"room-{n}", "\x1b[2J" + "n" * 100, False, False, n) for n in range(1_000)]
     lines = view.rooms_text(RoomsFrame(ref=1, rooms=rooms, total=2_000), 60).splitlines()
     assert len(lines) == view.ROOMS_SHOWN_MAX + 2
-    assert lines[-1] == "  ... and 1,985 more"
+    assert lines[-1] == "  ... and 1,985 more; /rooms A lists those after A"
     assert max(map(len, lines)) < 60
     assert "\x1b" not in "".join(lines)
+
+    page = RoomsFrame(ref=1, rooms=rooms[:15], total=2_000)
+    assert view.rooms_text(page, 60, "a").endswith("  ... /rooms room-14 goes on, of 2,000")
+    nothing = RoomsFrame(ref=1, rooms=[], total=2_000)
+    assert view.rooms_text(nothing, 60, "z") == "* no room comes after z; /rooms shows the first"
 
     live = [f"user-{n}" for n in range(500)]
     here = MembersFrame(ref=1, room_id="a", live=live, live_count=700, participants=2_000)

@@ -24,6 +24,7 @@ from chatlab.chat.protocol import (
     ErrorFrame,
     HistoryFrame,
     MembersFrame,
+    encode,
 )
 from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import ROOM_TITLE_CHARS_MAX, check_user
@@ -307,6 +308,23 @@ async def test_the_history_is_sent_with_its_ref(talk: Talk) -> None:
     assert answer == HistoryFrame(ref=9, room_id="general", messages=[message(3), message(4)])
 
 
+@pytest.mark.parametrize(
+    ("one", "fit"),
+    [
+        (Message("m" * 64, "general", "s" * 64, "\x01" * 4_000, "t"), 25),
+        (Message("m" * 64, "general", "s" * 64, "x", "t"), HISTORY_LIMIT_MAX),
+        (Message("m" * 10_000, "general", "\x01" * 30_000, "x", "t"), 2),
+        (Message("m", "general", "s", "\x01" * 200_000, "t"), 0),
+    ],
+    ids=["long", "short", "long names from elsewhere", "longer than any answer"],
+)
+async def test_a_history_fits_into_a_usual_client(talk: Talk, one: Message, fit: int) -> None:
+    await talk.store.save([one] * HISTORY_LIMIT_MAX)
+    answer = await talk.say(act("history", limit=HISTORY_LIMIT_MAX))
+    assert len(answer.messages) == fit
+    assert len(encode(answer)) < 1024 * 1024
+
+
 # What goes wrong, and that it goes on.
 
 
@@ -339,6 +357,7 @@ async def test_a_failing_disk_is_told_noted_and_survived_and_makes_nobody_live(t
     [
         (Overloaded("10,000 messages wait to be saved"), "overloaded", "10,000"),
         (ZeroDivisionError("oops"), "internal_error", "ZeroDivisionError"),
+        (ValueError("all its data " * 100_000), "internal_error", "ValueError"),
     ],
 )
 async def test_an_error_in_the_processor_gives_the_share_back(talk, error, code, told) -> None:
@@ -346,6 +365,7 @@ async def test_an_error_in_the_processor_gives_the_share_back(talk, error, code,
     answer = await talk.say(send(ref=7))
     assert (answer.code, answer.ref) == (code, 7)
     assert told in answer.message
+    assert len(answer.message) < 2_000
     assert (talk.alice.reserved, talk.alice.released) == (1, 1)
     assert [told in note.text for note in talk.metrics.notes] == [True] * (code != "overloaded")
 

@@ -38,6 +38,8 @@ FRAME_BYTES_MAX = 64 * 1024
 FRAME_CHARS_MAX = 64 * 1024
 """Characters of text in one `messages` frame: a large batch of long messages must not overrun the
 buffer of a client that reads well."""
+FRAME_MESSAGES_MAX = 1_000
+"""... and messages: of short ones, the names and times are what is long."""
 CONTENT_CHARS_MAX = 4_000
 HISTORY_LIMIT_MAX = 500
 ROOMS_LISTED_MAX = 1_000

@@ -17,6 +17,8 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 ROOM_TITLE_CHARS_MAX = 100
 HISTORY_CHARS_MAX = 100_000
+BESIDE_CONTENT_CHARS = 250
+"""Of an ordinary message; they do not count."""
 
 
 def check_user(user: str) -> None:
@@ -55,9 +57,15 @@ def check_content(content: str) -> None:
 
 def fitting(messages: list[Message]) -> list[Message]:
     """The latest messages that fit into one answer, so that long ones do not overrun the client's
-    send buffer."""
-    chars = list(itertools.accumulate(len(message.content) for message in reversed(messages)))
+    send buffer, nor the 1 MiB of a usual client: a character takes up to six bytes in JSON."""
+    chars = list(itertools.accumulate(map(_chars, reversed(messages))))
     return messages[len(messages) - bisect_right(chars, HISTORY_CHARS_MAX) :]
+
+
+def _chars(message: Message) -> int:
+    """Of what may be long: the content; in an imported or damaged history, all the rest."""
+    beside = len(message.id) + len(message.room_id) + len(message.sender) + len(message.timestamp)
+    return len(message.content) + max(0, beside - BESIDE_CONTENT_CHARS)
 
 
 def new_room(request: CreateRoom, creator: str) -> Room:

@@ -37,7 +37,7 @@ from chatlab.chat.rules import check_content, check_name, fitting, growing, new_
 from chatlab.chat.settings import Clock
 from chatlab.chat.trace import Tracer
 from chatlab.chat.turns import Turns
-from chatlab.chat.user_parts import user_line
+from chatlab.chat.user_parts import bug_text
 from chatlab.data.records import Message
 from chatlab.errors import Overloaded, Refusal, StorageError
 
@@ -103,7 +103,7 @@ class Conversation:
             except StorageError as error:
                 await self._storage_failed(client, error, request.ref)
             except Exception as error:  # a bug in a part must not end the connection
-                text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
+                text = bug_text(error)
                 self._metrics.note(text)
                 await self._refuse(client, "internal_error", text, request.ref)
 

@@ -26,6 +26,7 @@ MINE = "mine"
 LOADED_FILES: set[str] = set()
 """The paths of the users' files that this process has run."""
 ENVIRONMENT = "CHATLAB_MINE"
+BUG_CHARS_MAX = 1_000
 
 
 class UserParts(msgspec.Struct, frozen=True):
@@ -69,6 +70,11 @@ def user_line(error: BaseException) -> str:
                 return f" ({Path(frame.filename).name}, line {frame.lineno})"
         seen = seen.__cause__
     return ""
+
+
+def bug_text(error: Exception) -> str:
+    """What to say of a bug in a part; a part may put all its data into its exception."""
+    return f"{type(error).__name__} in the server: {str(error)[:BUG_CHARS_MAX]}{user_line(error)}"
 
 
 def exit_call(error: SystemExit) -> str:

@@ -92,7 +92,10 @@ class Talk:
             case "/help":
                 self._screen.show(view.HELP)
             case "/rooms":
-                self._ask(protocol.ListRooms, self._on_rooms)
+                fields: dict[str, Any] = {"limit": view.ROOMS_SHOWN_MAX} | (
+                    {"after": rest} if rest else {}
+                )
+                self._ask(protocol.ListRooms, self._on_rooms(rest), **fields)
             case "/who":
                 self._ask(protocol.Who, self._on_members, room_id=self.room)
             case "/join":
@@ -216,8 +219,8 @@ class Talk:
         lines = [view.message_line(one, today, width) for one in messages]
         self._screen.show(self._screen.quiet("\n".join(lines)))
 
-    def _on_rooms(self, frame: protocol.RoomsFrame) -> None:
-        self._screen.show(view.rooms_text(frame, self._screen.width))
+    def _on_rooms(self, after: str) -> Callable[[protocol.RoomsFrame], None]:
+        return lambda frame: self._screen.show(view.rooms_text(frame, self._screen.width, after))
 
     def _on_members(self, frame: protocol.MembersFrame) -> None:
         self._note(view.members_text(frame, self._user))

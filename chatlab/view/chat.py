@@ -44,7 +44,7 @@ NO_ROOM = "! you are in no room: /join ROOM enters one, /rooms lists them"
 
 HELP = """\
 Type a message and press Enter; //text says "/text". Commands:
-  /rooms                 the rooms now         /who            who is here now
+  /rooms [AFTER]         the rooms now         /who            who is here now
   /join ROOM             enter a room          /create ROOM    open a new one
   /invite USER           let somebody in       /history [N]    the last messages
   /leave                 leave the room        /quit           go (or Ctrl-D)
@@ -103,13 +103,22 @@ def where_it_went(trace: TraceFrame, back_ms: float, width: int) -> str:
     return textwrap.indent(wrapped(line, width - 2), "  ").replace("\N{NO-BREAK SPACE}", " ")
 
 
-def rooms_text(frame: RoomsFrame, width: int) -> str:
-    """The rooms as they are now, one a line."""
+def rooms_text(frame: RoomsFrame, width: int, after: str = "") -> str:
+    """The rooms as they are now, one a line.
+
+    Args:
+        after: the room behind which this page begins, in the order of names; empty for the first
+            page, which has the user's own and the fullest.
+    """
     shown = frame.rooms[:ROOMS_SHOWN_MAX]
     columns = max((len(room.id) for room in shown), default=0)
     lines = [_room_line(room, columns, width) for room in shown]
-    if rest := frame.total - len(shown):
-        lines.append(f"  ... and {rest:,} more")
+    if not lines and after:
+        return wrapped(f"* no room comes after {printable(after)}; /rooms shows the first", width)
+    if after and len(shown) == ROOMS_SHOWN_MAX:
+        lines.append(f"  ... /rooms {printable(shown[-1].id)} goes on, of {frame.total:,}")
+    elif not after and (rest := frame.total - len(shown)):
+        lines.append(f"  ... and {rest:,} more; /rooms A lists those after A")
     return "\n".join(["* rooms now:", *lines] if lines else ["* there is no room; /create ROOM"])
 
 

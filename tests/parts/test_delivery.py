@@ -108,3 +108,17 @@ async def test_a_batch_of_long_messages_is_cut_into_frames_of_bounded_size() -> 
     assert [text for _, part in batches(alice) for text in part] == [one.content for one in long]
     assert max(len(frame) for frame in alice.frames) < 80_000
     assert len(alice.frames) == 3
+
+
+async def test_no_frame_of_a_batch_is_too_large_for_a_usual_client() -> None:
+    """1 MiB, also of short messages, and of characters that take six bytes in JSON."""
+    alice = FakeClient("alice", frames="batch")
+    name = "n" * 64
+    short = [message(n, name, name) for n in range(10_000)]
+    long = [replace(one, content="\x01" * 4_000) for one in short[:100]]
+    dense = [replace(one, content="\x01" * 65) for one in short[:3_000]]
+    for batch in (short, long, dense):
+        alice.frames.clear()
+        await BatchDelivery(live(**{name: [alice]}).members).deliver(batch)
+        assert [one for frame in alice.heard for one in frame.messages] == batch
+        assert max(map(len, alice.frames)) < 1024 * 1024

@@ -50,7 +50,7 @@ from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.trace import Tracer
 from chatlab.chat.turns import Turns
-from chatlab.chat.user_parts import user_line
+from chatlab.chat.user_parts import bug_text
 from chatlab.data.folder import message_maker
 from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
@@ -327,7 +327,7 @@ class ChatServer:
         except ConnectionClosed:
             pass  # the client went without a closing handshake
         except Exception as error:  # a bug in a part: this connection ends, and says why
-            text = f"{type(error).__name__} in the server: {error}{user_line(error)}"
+            text = bug_text(error)
             self._metrics.note(text)
             await self._turn_away(client, connection, Refusal("internal_error", text))
         finally:

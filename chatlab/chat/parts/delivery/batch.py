@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chatlab.chat.parts.message_seams import Client, Delivery
-from chatlab.chat.protocol import FRAME_CHARS_MAX, FrameStyle, MessagesFrame, encode, encode_message
+from chatlab.chat.protocol import (
+    FRAME_CHARS_MAX,
+    FRAME_MESSAGES_MAX,
+    FrameStyle,
+    MessagesFrame,
+    encode,
+    encode_message,
+)
 from chatlab.data.records import Message
 
 
@@ -52,13 +59,15 @@ def _parts(batch: Sequence[Message]) -> Iterator[list[Message]]:
     for message in batch:
         rooms.setdefault(message.room_id, []).append(message)
     for messages in rooms.values():
-        if sum(len(message.content) for message in messages) <= FRAME_CHARS_MAX:
+        chars = sum(len(message.content) for message in messages)
+        if chars <= FRAME_CHARS_MAX and len(messages) <= FRAME_MESSAGES_MAX:
             yield messages
             continue
         part: list[Message] = []
         chars = 0
         for message in messages:
-            if part and chars + len(message.content) > FRAME_CHARS_MAX:
+            full = len(part) == FRAME_MESSAGES_MAX
+            if part and (full or chars + len(message.content) > FRAME_CHARS_MAX):
                 yield part
                 part, chars = [], 0
             part.append(message)
