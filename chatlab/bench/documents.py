@@ -20,6 +20,7 @@ from typing import TextIO
 
 from chatlab.disk import replacement
 from chatlab.errors import NotWritten, UsageError, system_words
+from chatlab.plain_text import printable
 
 STANDARD_OUTPUT = Path("-")
 _ALSO_STANDARD_OUTPUT = {Path(name) for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")}
@@ -103,7 +104,7 @@ class Documents:
     def _tell_written(self, path: Path) -> None:
         if path != STANDARD_OUTPUT:
             with suppress(OSError):  # the screen is gone; the document is there
-                print(f"written to {path}", file=self.people)
+                print(f"written to {printable(str(path))}", file=self.people)
 
 
 def _try(path: Path, made: ExitStack, spared: tuple[str, ...]) -> None:

@@ -28,6 +28,7 @@ from chatlab.chat.settings import Settings
 from chatlab.chat.user_parts import LOADED_FILES, exit_call
 from chatlab.child_process import read_job, when_stdin_ends
 from chatlab.errors import ChatlabError, ExitCode
+from chatlab.plain_text import printable_lines
 from chatlab.signals import Stop, ignore_signals
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def serve(
         spare_the_garbage_collector()
         print(f"listening on {server.url}", flush=True)
         if simulated := "; ".join(server.snapshot().simulated):
-            print(f"simulated: {simulated}", flush=True)
+            print(f"simulated: {printable_lines(simulated)}", flush=True)
         hurry = asyncio.create_task(_hurry(server, stop))
         if watch is not None:
             farewell = await watch(server, stop)
@@ -189,7 +190,7 @@ async def _watch_for_blocking_calls() -> None:
 
 
 def _complain(words: str) -> None:
-    print(f"chatlab: {words}", file=sys.stderr, flush=True)
+    print(f"chatlab: {printable_lines(words)}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

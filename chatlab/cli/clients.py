@@ -33,6 +33,7 @@ from chatlab.cli.options import (
 )
 from chatlab.data.records import indented_json
 from chatlab.errors import ExitCode, UsageError
+from chatlab.plain_text import printable
 from chatlab.view import explain as explanations
 from chatlab.view.console import TextConsole
 from chatlab.view.dashboard.live import show
@@ -139,7 +140,7 @@ def top(
     if last is not None:
         print_summary(last)
     if not detached:
-        print(f"the server at {shown(server)} has stopped; its last figures are above")
+        print(f"the server at {printable(shown(server))} has stopped; its last figures are above")
 
 
 async def stream(url: str, interval_s: float) -> AsyncGenerator[Snapshot, None]:

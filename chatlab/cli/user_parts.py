@@ -31,8 +31,10 @@ from chatlab.chat.server_job import ServerJob
 from chatlab.chat.snapshot import ServerNote, Snapshot
 from chatlab.chat.user_parts import exit_call
 from chatlab.child_process import STOP_TIMEOUT_S, own_session, when_stdin_ends
+from chatlab.cli.app import tell
 from chatlab.cli.clients import stream
 from chatlab.errors import ExitCode, UsageError
+from chatlab.plain_text import printable
 from chatlab.signals import Stop
 from chatlab.view.dashboard.live import REFRESH_S, Keys, every, show
 from chatlab.view.dashboard.summary import print_summary
@@ -92,7 +94,7 @@ class UserPartsServer:
                         print(last_words)
         except ServerFailed as error:
             if not gone:
-                print(f"chatlab: {error}", file=sys.stderr)
+                tell(f"chatlab: {error}")
                 return ExitCode.NOT_CLEAN
         if gone:
             self._explain_end()
@@ -123,25 +125,25 @@ class UserPartsServer:
         if self._on_screen or not self._listens:
             self._printed.append(line)
         else:
-            print(line, flush=True)
+            print(printable(line), flush=True)
 
     def _print_from_now_on(self) -> None:
         """The address comes first, whatever a user's file prints when it is loaded."""
         self._listens = True
         if not self._on_screen:
             for line in self._printed:
-                print(line, flush=True)
+                print(printable(line), flush=True)
 
     def _on_error(self, words: str) -> None:
         self._complaints.append(words)
         if not self._on_screen:
-            print(f"chatlab: {words}", file=sys.stderr, flush=True)
+            tell(f"chatlab: {words}")
 
     def _explain_end(self) -> None:
         """Say what to make of a server that is gone."""
         if self._on_screen:
             for words in self._complaints:
-                print(f"chatlab: {words}", file=sys.stderr)
+                tell(f"chatlab: {words}")
         why = "" if self._complaints else ": a part of your own must have ended it"
         print(f"chatlab: the server has ended{why}. What was only queued is lost", file=sys.stderr)
 
@@ -227,7 +229,7 @@ def main() -> None:
 
 def explain_exit(error: SystemExit) -> int:
     """Say that a user's part has called `sys.exit`; returns an exit code."""
-    print(f"chatlab: {exit_call(error)}", file=sys.stderr)
+    tell(f"chatlab: {exit_call(error)}")
     return ExitCode.SOFTWARE
 
 

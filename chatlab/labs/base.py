@@ -200,7 +200,7 @@ def carry_out(lab: Lab, documents: Documents | None = None, what: str = "") -> i
         except KeyboardInterrupt:
             print("stopped: the unfinished round does not count", file=sys.stderr)
         except (ServerFailed, GeneratorFailed) as error:
-            print(f"stopped: {error}", file=sys.stderr)
+            errors.print(f"stopped: {error}")
     report = lab.report()
     try:
         console.print(lab.render(report))

@@ -26,7 +26,7 @@ def shell(script: str, folder: Path, **environment: str) -> Done:
         ["bash", "-c", f'chatlab() {{ {shlex.join(CHATLAB)} "$@"; }}; {script}'],
         check=False,
         cwd=folder,
-        env=ENVIRONMENT | {"PYTHONPATH": str(Path.cwd())} | environment,
+        env=ENVIRONMENT | {"PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": ""} | environment,
         capture_output=True,
         timeout=60,
     )

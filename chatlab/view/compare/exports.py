@@ -102,7 +102,11 @@ def _written(value: Value) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        text = words.printable(value)
+        # A spreadsheet would take these for the start of a formula.
+        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return repr(value)
 
 
 def _claims(report: Report) -> Iterator[str]:

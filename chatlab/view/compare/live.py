@@ -67,7 +67,9 @@ async def follow(compare: Compare) -> None:
                     task,
                     total=now.total * messages,
                     completed=(now.number - 1) * messages + delivered,
-                    description=f"round {now.number} of {now.total}: {now.step} {now.mode}",
+                    description=words.printable(
+                        f"round {now.number} of {now.total}: {now.step} {now.mode}"
+                    ),
                 )
                 bar.refresh()
             elif now is not None and now.number != said:
