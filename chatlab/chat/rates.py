@@ -82,4 +82,7 @@ def network(peer: Any) -> str:
         found = ip_address(host.partition("%")[0])
     except ValueError:  # such as the path of a local socket
         return host
-    return str(int(found) >> 64) if isinstance(found, IPv6Address) else host
+    if not isinstance(found, IPv6Address):
+        return host
+    # A socket for both versions shows an IPv4 address in the form ::ffff:10.1.2.3.
+    return str(found.ipv4_mapped or int(found) >> 64)

@@ -92,7 +92,10 @@ class Settings:
         log_pages_max: pages of 4 KiB; a log with this many is copied into the database before the
             next save.
         send_buffer_max: bytes; a client with more unread than this is disconnected.
-        clients_max: connections; beyond it, the server answers HTTP 503.
+        clients_max, watchers_max: connections to the chat, and to `/stats`; beyond them, the server
+            answers HTTP 503. The last tenth is kept for addresses that have few: see `door.py`.
+        silence_max_s: seconds; a client that shows no sign of life for so long is disconnected.
+        name_check_s: seconds; one that does not answer within them loses its name to a newcomer.
     """
 
     batch_size_max: int = _knob(
@@ -127,7 +130,10 @@ class Settings:
     compress_segments: bool = False
     log_pages_max: int = 2_000
     send_buffer_max: int = 1024 * 1024
-    clients_max: int = 1_000
+    clients_max: int = 1_200
+    watchers_max: int = 100
+    silence_max_s: float = 75.0
+    name_check_s: float = 2.0
 
 
 KNOBS: dict[str, Knob] = {

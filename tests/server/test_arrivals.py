@@ -19,9 +19,9 @@ from chatlab.chat.server.arrivals import (
     ArrivalLog,
     LoggingConnection,
     StampedSocket,
-    listening_socket,
     unread_bytes,
 )
+from chatlab.chat.server.listening import listening_socket
 from tests.support.chat_client import ChatClient, chatting, eventually, get
 from tests.support.parts import FakeClock
 
@@ -114,7 +114,7 @@ def test_the_looks_at_one_socket_are_bounded_and_keep_their_range() -> None:
 @ON_LINUX
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_kernel_says_when_bytes_came_even_if_they_are_read_later(host: str) -> None:
-    listening = listening_socket(host, 0)
+    listening = listening_socket(host, 0, print)
     assert listening is not None
     with listening, socket.create_connection(listening.getsockname()[:2]) as client:
         accepted, _ = listening.accept()

@@ -33,7 +33,7 @@ from chatlab.data.readers import read_saved
 WAIT_S = 10.0
 """How long a test waits for what must come; only a failing test ever waits so long."""
 
-OF_SERVER = {"ack", "token", "compress", "conditions"}
+OF_SERVER = {"ack", "token", "compress", "conditions", "clock"}
 Frame = dict[str, Any]
 
 

@@ -37,14 +37,12 @@ from chatlab.chat.protocol import (
 from chatlab.chat.room_lists import welcome_rooms
 from chatlab.chat.rooms import Presence, Rooms
 from chatlab.chat.rules import check_user
-from chatlab.chat.server.arrivals import (
-    LoggingConnection,
-    listening_socket,
-    logging_connection,
-    waiting_outside,
-)
+from chatlab.chat.server.arrivals import LoggingConnection, logging_connection, waiting_outside
 from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
+from chatlab.chat.server.door import Door
 from chatlab.chat.server.http import HttpDesk
+from chatlab.chat.server.life import NameKeeper, SilenceWatch
+from chatlab.chat.server.listening import listening_place, sockets_possible
 from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
@@ -58,6 +56,7 @@ from chatlab.disk.files import Files
 from chatlab.disk.simulated import Simulation
 from chatlab.errors import Refusal, StorageError, UsageError, system_words
 
+OPEN_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 NO_LIMIT = 2**62
 
@@ -157,7 +156,11 @@ class ChatServer:
             stopping=lambda: self._stopping,
             turns=self._turns,
         )
-        self._desk = HttpDesk(self.snapshot, token, self._why_closed)
+        note = self._metrics.note
+        self._door = Door(token, self.settings, sockets_possible, clock, note)
+        self._desk = HttpDesk(self.snapshot, self._door, clock, lambda: self._stopping)
+        self._silence = SilenceWatch(clock, self.settings.silence_max_s, note)
+        self._names = NameKeeper(self._presence, self.settings.name_check_s, note)
         self._server: Server | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -177,11 +180,9 @@ class ChatServer:
         for note in notes:
             self._metrics.note(note)
         try:
-            listening = listening_socket(self._host, self._port)
-            where = {"sock": listening} if listening else {"host": self._host, "port": self._port}
             self._server = await serve(
                 self._handle,
-                **where,
+                **listening_place(self._host, self._port, self._metrics.note),
                 process_request=self._desk.answer,
                 origins=[None, _LOCAL_PAGES],
                 # Costs more time than it saves, except on a slow network: see the lab.
@@ -192,12 +193,14 @@ class ChatServer:
                     self._metrics.clock,
                     self._metrics.note,
                     self.settings.send_buffer_max,
+                    self._door,
                 ),
+                open_timeout=OPEN_TIMEOUT_S,
                 # No send waits for a slow client: `client.py` bounds its buffer.
                 write_limit=NO_LIMIT,
                 close_timeout=CLOSE_TIMEOUT_S,
                 # A busy client's pong waits behind its own messages, so a missing pong does not
-                # mean that the client is gone. TCP reports those that are.
+                # mean that the client is gone: `life.py` asks more.
                 ping_timeout=None,
                 logger=_logger,
             )
@@ -285,13 +288,7 @@ class ChatServer:
         """Log what arrives at connections that are not read now."""
         for connection in self._connections:
             connection.look()
-
-    def _why_closed(self) -> str:
-        if self._stopping:
-            return "stopping"
-        if len(self._presence) >= self.settings.clients_max:
-            return "full: try again later"
-        return ""
+        self._silence.look(self._door.inside)
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
@@ -311,7 +308,7 @@ class ChatServer:
         client = SocketClient(connection, user, self.settings, self._metrics.note, frames)
         try:
             check_user(user)
-            if not self._presence.arrive(client, connection.remote_address):
+            if not await self._names.arrive(client):
                 raise Refusal("user_taken", f"{user} is connected already: use another name")
         except Refusal as refusal:
             await self._turn_away(client, connection, refusal)

@@ -19,14 +19,13 @@ import array
 import asyncio
 import socket
 import struct
-import sys
 import time
 from collections import deque
 from collections.abc import Collection
-from ipaddress import ip_address
-from typing import Any
 
 from chatlab.chat.parts.message_seams import Transport
+from chatlab.chat.rates import network
+from chatlab.chat.server.door import Door
 from chatlab.chat.server.limits import LimitedConnection, Note
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Waiting
@@ -38,7 +37,6 @@ _STAMP_SPACE = 64
 MARKS_MAX = 1_000
 """Looks at one socket that is not read: at one every 20 ms, these last for 20 seconds of arrivals.
 Then every second one is forgotten."""
-BACKLOG = 100
 
 
 class StampedSocket(socket.socket):
@@ -46,13 +44,11 @@ class StampedSocket(socket.socket):
 
     Attributes:
         received_at: seconds since 1970; 0.0 if the system does not say.
+        known: whether the server has counted it.
     """
 
     received_at = 0.0
-
-    def accept(self) -> tuple[StampedSocket, Any]:
-        plain, address = super().accept()
-        return StampedSocket(fileno=plain.detach()), address
+    known = False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data, stamps, _, _ = self.recvmsg(size, _STAMP_SPACE, flags)
@@ -64,42 +60,23 @@ class StampedSocket(socket.socket):
         return data
 
 
-def listening_socket(host: str, port: int) -> StampedSocket | None:
-    """A socket whose connections are stamped; None where that is not possible.
-
-    Raises:
-        OSError: it cannot listen there.
-    """
-    try:
-        version = ip_address(host).version
-    except ValueError:  # a name, which may stand for several addresses
-        return None
-    if sys.platform != "linux":
-        return None
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    # Only with a file number does the socket ask the system which protocol it speaks; and asyncio
-    # turns Nagle's algorithm off (TCP_NODELAY) only for a socket that says it speaks TCP.
-    listening = StampedSocket(fileno=plain.detach())
-    # What it accepts inherits this. And the kernel, which begins to stamp a moment after the first
-    # socket asked, has begun before there is anything to stamp, and does not stop in between.
-    listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    return listening
-
-
 class ArrivalLog:
     """The arrivals of one connection, oldest first.
 
     Args:
         clock: seconds.
+
+    Attributes:
+        read_at: when something was read last, or the log began.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.read_at = clock()
         # How many messages, and when they arrived. Bounded by what may wait in a connection.
         self._groups: deque[tuple[int, float]] = deque()
         self._logged = 0
-        self._latest = clock()
+        self._latest = self.read_at
         # While the socket is not read: how many bytes it held, and when.
         self._marks: list[tuple[int, float]] = []
 
@@ -111,7 +88,7 @@ class ArrivalLog:
             count: of the messages.
             age_s: seconds since the last of the bytes came.
         """
-        now = self._clock()
+        now = self.read_at = self._clock()
         # A clock of the system may be set: nothing arrived before what was read earlier.
         at = min(now, max(now - age_s, self._latest))
         if self._marks:
@@ -165,17 +142,36 @@ class LoggingConnection(LimitedConnection):
 
     Attributes:
         arrivals: the log.
+        address: what it counts for, at the door.
+        last_sign: of life: when something was read, and when a look found that; see `life.py`.
+        answered_at: when it last answered a check of its name; see there.
     """
 
     arrivals: ArrivalLog
     transport_part: Transport
+    door: Door
+    address: str
+    last_sign = (-1.0, 0.0)
+    answered_at = float("-inf")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.arrivals = ArrivalLog(self.clock)
         # The wrapper of asyncio does not show it otherwise; without it, nothing is stamped.
         inner = getattr(transport.get_extra_info("socket"), "_sock", None)
         self._stamped = inner if isinstance(inner, StampedSocket) else None
+        if self._stamped:
+            self._stamped.known = True
+        self.address = network(transport.get_extra_info("peername"))
         super().connection_made(transport)
+        self.door.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.door.closed(self)
+
+    def abort(self) -> None:
+        """Close it at once, without a word."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         before = self.transport_part.waiting(self)
@@ -193,16 +189,24 @@ class LoggingConnection(LimitedConnection):
         if not self.transport.is_reading():
             self.arrivals.look(unread_bytes(self.transport) or 0)
 
+    def holds_unread(self) -> bool:
+        """Whether something has arrived that nobody has looked at."""
+        unread = unread_bytes(self.transport)
+        if unread is None:  # the system does not say: assume so where nobody reads
+            unread = not self.transport.is_reading()
+        return bool(unread or self.transport_part.waiting(self))
+
 
 def logging_connection(
-    part: Transport, clock: Clock, note: Note, send_buffer_max: int
+    part: Transport, clock: Clock, note: Note, send_buffer_max: int, door: Door
 ) -> type[LoggingConnection]:
-    """The connection class of a transport, with limits and a log of arrivals."""
+    """The connection class of a transport, with limits, a log of arrivals, and a door."""
     body = {
         "transport_part": part,
         "clock": staticmethod(clock),
         "note": staticmethod(note),
         "send_buffer_max": send_buffer_max,
+        "door": door,
     }
     return type("LoggedConnection", (LoggingConnection, part.connection_class()), body)
 

@@ -4,11 +4,11 @@ metrics, and refused handshakes."""
 from __future__ import annotations
 
 import asyncio
-import hmac
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
@@ -17,11 +17,16 @@ from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import ErrorFrame, encode
-from chatlab.chat.secret import HOW_TO_SHOW_A_SECRET, check_secret
+from chatlab.chat.server.arrivals import LoggingConnection
+from chatlab.chat.server.door import Allowance, Door, NotAdmitted
+from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Snapshot
 
 STATS_INTERVAL_S = 1.0
 STATS_INTERVAL_MIN_S, STATS_INTERVAL_MAX_S = 0.05, 60.0
+SHARED_S = 0.04
+"""Seconds that one snapshot serves everybody who streams: less than the shortest interval."""
+FRESH_AT_ONCE, FRESH_EVERY_S = 20, 0.05
 LATENCIES = (
     *("ack_ms", "save_ms", "delivery_ms", "ack_from_due_ms", "delivery_from_due_ms"),
     "loop_lag_ms",
@@ -34,31 +39,39 @@ class HttpDesk:
 
     Args:
         snapshot: makes a snapshot of the server.
-        token: a secret that clients must show, if any.
-        closed: why the server lets no more clients in, e.g. because it is full; "" if it does.
+        door: decides who may come in.
+        clock: seconds.
+        stopping: whether nobody may come in any more.
     """
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], token: str | None, closed: Callable[[], str]
+        self,
+        snapshot: Callable[[], Snapshot],
+        door: Door,
+        clock: Clock,
+        stopping: Callable[[], bool],
     ) -> None:
-        self._snapshot = snapshot
-        self._token = None if token is None else check_secret(token)
-        self._closed = closed
+        self._snapshots = SharedSnapshots(snapshot, clock)
+        self._door = door
+        self._clock = clock
+        self._stopping = stopping
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request; None for a WebSocket handshake that may go on."""
+        assert isinstance(connection, LoggingConnection)  # else the door does not know it
         url = urlsplit(request.path)
         if url.path == "/health":
             return _json(connection, HTTPStatus.OK, self._health())
-        if wrong := self._wrong_token(url.query):
-            text = f"{wrong}: {HOW_TO_SHOW_A_SECRET}"
-            return _refuse(connection, HTTPStatus.UNAUTHORIZED, "bad_token", text)
+        if unknown := self._door.checked(connection, url.query):
+            return _not_admitted(connection, unknown)
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-        if upgrade and url.path in ("/", "/stats"):
-            if reason := self._closed():
-                return _refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "server_full", reason)
-            return None
-        return self._page(connection, url.path)
+        if not (upgrade and url.path in ("/", "/stats")):
+            return self._page(connection, url.path)
+        if self._stopping():
+            return _refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "server_full", "stopping")
+        places = self._door.chats if url.path == "/" else self._door.watchers
+        refused = self._door.admit(connection, places)
+        return _not_admitted(connection, refused) if refused else None
 
     async def stream_stats(
         self, connection: ServerConnection, push: Callable[[bytes], None], interval: str
@@ -68,43 +81,82 @@ class HttpDesk:
             interval_s = min(STATS_INTERVAL_MAX_S, max(STATS_INTERVAL_MIN_S, float(interval)))
         except ValueError:
             interval_s = STATS_INTERVAL_S
+        moment_s = self._clock()
         while connection.state is State.OPEN:
-            push(snapshots.encode(self._snapshot()))
+            push(self._snapshots.encoded())
+            # All who look at this interval wake together, at its multiples.
+            now = self._clock()
+            moment_s = math.ceil(max(moment_s + interval_s, now) / interval_s - 1e-6) * interval_s
             with suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
+                async with asyncio.timeout(moment_s - now):
                     await connection.wait_closed()
 
-    def _page(self, connection: ServerConnection, path: str) -> Response:
+    def _page(self, connection: LoggingConnection, path: str) -> Response:
         match path:
             case "/":
-                url = self._snapshot().url
+                url = self._snapshots.latest().url
                 hint = f"This is a chatlab server. Talk to it with: chatlab chat {url}\n"
                 return connection.respond(HTTPStatus.UPGRADE_REQUIRED, hint)
             case "/stats":
-                return _json(connection, HTTPStatus.OK, snapshots.encode(self._snapshot()))
+                return _json(connection, HTTPStatus.OK, self._snapshots.encoded(connection.address))
             case "/metrics":
-                text = metrics_text(self._snapshot())
+                text = metrics_text(self._snapshots.latest(connection.address))
                 return _typed(connection.respond(HTTPStatus.OK, text), METRICS_TYPE)
             case _:
                 known = "there are /, /health, /stats and /metrics"
                 return _refuse(connection, HTTPStatus.NOT_FOUND, "not_found", known)
 
     def _health(self) -> bytes:
-        reason = self._closed()
-        return msgspec.json.encode({"status": reason or "ok", "mode": self._snapshot().mode})
+        full = "full: try again later" if self._door.chats.all_taken else "ok"
+        status = "stopping" if self._stopping() else full
+        return msgspec.json.encode({"status": status, "mode": self._snapshots.latest().mode})
 
-    def _wrong_token(self, query: str) -> str:
-        """What is wrong with the secret that a client shows; "" if nothing is."""
-        if self._token is None:
-            return ""
-        shown = parse_qs(query).get("token", [""])[0]
-        if hmac.compare_digest(shown.encode(), self._token.encode()):
-            return ""
-        return "that is not this server's secret" if shown else "this server asks for a secret"
+
+class SharedSnapshots:
+    """Snapshots, made and encoded once for all who look at the same moment.
+
+    Args:
+        make: makes a snapshot of the server.
+        clock: seconds.
+    """
+
+    def __init__(self, make: Callable[[], Snapshot], clock: Clock) -> None:
+        self._make = make
+        self._clock = clock
+        self._made_at = float("-inf")
+        # Who asks now and then gets what is true now; who asks all the time, what was just true.
+        self._fresh = Allowance(clock, FRESH_AT_ONCE, FRESH_EVERY_S)
+
+    def latest(self, address: str | None = None) -> Snapshot:
+        """A snapshot that is not older than `SHARED_S`.
+
+        Args:
+            address: of who wants one that is made now, if its allowance lets it.
+        """
+        now = self._clock()
+        if address is not None and not self._fresh.wait_s(address):
+            self._fresh.spend(address)
+            self._made_at = float("-inf")
+        if now - self._made_at > SHARED_S:
+            self._snapshot, self._made_at, self._encoded = self._make(), now, b""
+        return self._snapshot
+
+    def encoded(self, address: str | None = None) -> bytes:
+        """Likewise, in JSON."""
+        snapshot = self.latest(address)
+        self._encoded = self._encoded or snapshots.encode(snapshot)
+        return self._encoded
 
 
 def _refuse(connection: ServerConnection, status: HTTPStatus, code: str, text: str) -> Response:
     return _json(connection, status, encode(ErrorFrame(code, text)))
+
+
+def _not_admitted(connection: ServerConnection, why: NotAdmitted) -> Response:
+    response = _refuse(connection, why.status, why.code, why.text)
+    if why.retry_after_s is not None:
+        response.headers["Retry-After"] = str(why.retry_after_s)
+    return response
 
 
 def _json(connection: ServerConnection, status: HTTPStatus, body: bytes) -> Response:

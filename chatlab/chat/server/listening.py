@@ -1,0 +1,174 @@
+"""Where a server listens, and how it keeps file descriptors for what matters more than one client.
+
+Every socket is a descriptor, and the system limits them (`ulimit -n`). A server that has used them
+all can neither begin the journal's next segment nor tell anybody why. So it opens fewer sockets
+than it may; and if the system still has none, it turns clients away one by one, and says so once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import psutil
+
+from chatlab.chat.server.arrivals import SO_TIMESTAMPNS, StampedSocket
+from chatlab.errors import system_words
+
+BACKLOG = 1_000
+"""Connections that the kernel keeps until they are accepted; it may keep fewer."""
+ACCEPTED_MAX = 16
+"""Connections that were accepted and are not yet known to the server: so few are not counted."""
+DESCRIPTORS_KEPT = 32
+"""For data files, for a look at this process itself, and for sockets that are not yet counted."""
+BACK_OFF_S = 0.5
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+ACCEPT_FAILED = "socket.accept() out of system resource"  # so does asyncio call it
+
+
+class ListeningSocket(StampedSocket):
+    """A socket that accepts a few connections at a time, and never complains loudly.
+
+    Attributes:
+        note: gets a sentence for people.
+    """
+
+    note: Callable[[str], None]
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._accepted: list[StampedSocket] = []
+        self._failed_at = float("-inf")
+        self._spare = os.dup(self.fileno())
+
+    def listen(self, backlog: int = BACKLOG) -> None:
+        """Let the kernel keep many; asyncio's number is how many it accepts in one turn."""
+        super().listen(max(backlog, BACKLOG))
+
+    def accept(self) -> tuple[StampedSocket, Any]:
+        self._accepted = [one for one in self._accepted if not one.known and one.fileno() >= 0]
+        # asyncio asks again and again within one turn, whatever the answer was.
+        if (
+            len(self._accepted) >= ACCEPTED_MAX
+            or time.monotonic() < self._failed_at + BACK_OFF_S / 2
+        ):
+            raise BlockingIOError
+        try:
+            plain, address = socket.socket.accept(self)
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self.note(exhausted(error))
+            if self._turned_one_away():
+                raise BlockingIOError from error
+            self._failed_at = time.monotonic()
+            raise  # asyncio does not listen for a second
+        stamped = StampedSocket(fileno=plain.detach())
+        self._accepted.append(stamped)
+        return stamped, address
+
+    def close(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+        super().close()
+
+    def _turned_one_away(self) -> bool:
+        """Close one connection that waits, so that it need not wait for ever."""
+        if self._spare < 0:
+            return False
+        os.close(self._spare)
+        self._spare = -1
+        try:
+            socket.socket.accept(self)[0].close()
+            self._spare = os.dup(self.fileno())
+        except OSError:
+            return False
+        return True
+
+
+def listening_place(host: str, port: int, note: Callable[[str], None]) -> dict[str, Any]:
+    """Where to listen, as arguments for a server; a failed accept becomes a note.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    note_failed_accepts(note)
+    listening = listening_socket(host, port, note)
+    if listening:
+        return {"sock": listening, "backlog": ACCEPTED_MAX}
+    return {"host": host, "port": port, "backlog": BACKLOG}
+
+
+def listening_socket(host: str, port: int, note: Callable[[str], None]) -> ListeningSocket | None:
+    """A socket whose connections are stamped; None where that is not possible.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    try:
+        version = ip_address(host).version
+    except ValueError:  # a name, which may stand for several addresses
+        return None
+    if sys.platform != "linux":
+        return None
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # Only with a file number does the socket ask the system which protocol it speaks; and asyncio
+    # turns Nagle's algorithm off (TCP_NODELAY) only for a socket that says it speaks TCP.
+    listening = ListeningSocket(fileno=plain.detach())
+    listening.note = note
+    # What it accepts inherits this. And the kernel, which begins to stamp a moment after the first
+    # socket asked, has begun before there is anything to stamp, and does not stop in between.
+    listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return listening
+
+
+def note_failed_accepts(note: Callable[[str], None]) -> None:
+    """Of the running event loop: a failed accept becomes a note, not a page for each attempt."""
+    loop = asyncio.get_running_loop()
+    otherwise = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if context.get("message") == ACCEPT_FAILED:
+            note(exhausted(context["exception"]))
+        elif otherwise:
+            otherwise(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+
+
+def exhausted(error: OSError) -> str:
+    """What a person reads of a failed accept."""
+    return f"new connections are turned away: {system_words(error)} (ulimit -n)"
+
+
+def sockets_possible(wanted: int) -> int | None:
+    """How many sockets this process may open, once its limit is raised for as many as are wanted.
+
+    Returns None where the system says nothing of a limit.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    used = psutil.Process().num_fds() + DESCRIPTORS_KEPT
+    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or limit >= used + wanted:
+        return None
+    raised = used + wanted if highest == resource.RLIM_INFINITY else min(used + wanted, highest)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, highest))
+        limit = raised
+    except (OSError, ValueError):  # macOS allows less than it says
+        pass
+    return max(0, limit - used)
