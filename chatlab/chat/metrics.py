@@ -22,6 +22,8 @@ STEPS = ("accepted", "acked", "saved", "delivered")
 SAMPLES_MAX = 4_096
 SAMPLE_AGE_MAX_S = 10.0
 NOTES_MAX = 8
+SAVE_FAILED_MAX_AGE_S = 30.0
+"""So long a save that failed, and was not tried again, says something about the disk."""
 BEYOND_MIN = 10
 """A percentile needs this many samples beyond it: with fewer, one odd sample decides it. So p50
 needs 20 samples, p95 200 and p99 1,000."""
@@ -108,6 +110,7 @@ class Metrics:
         self._notes: dict[str, ServerNote] = {}
         self._batches = Batches()
         self._batch_count = 0
+        self._save_failed: tuple[float, str] | None = None  # when and why, until one succeeds
 
     def accepted(self, count: int = 1) -> None:
         """A message passed every check; -1 takes one back that the processor refused."""
@@ -121,6 +124,7 @@ class Metrics:
     def saved(self, batch: Sequence[Entry]) -> None:
         """A batch was saved."""
         size = len(batch)
+        self._save_failed = None
         self._event("saved", size)
         self._add(batch, self.save_ms)
         self._batch_count += 1
@@ -129,6 +133,16 @@ class Metrics:
             largest=max(size, self._batches.largest),
             mean=self._batches.mean + (size - self._batches.mean) / self._batch_count,
         )
+
+    def save_failed(self, why: str) -> None:
+        """A batch was not saved; the processor may try again."""
+        self._save_failed = (self.clock(), why)
+
+    @property
+    def save_trouble(self) -> str:
+        """Why saving fails at present; empty if it does not, as far as is known."""
+        at, why = self._save_failed or (0.0, "")
+        return why if self.clock() - at < SAVE_FAILED_MAX_AGE_S else ""
 
     def delivered(self, batch: Sequence[Entry], frames: int) -> None:
         """A batch was sent to its rooms in `frames` frames."""

@@ -60,6 +60,7 @@ class Dispatcher:
             self._metrics.acked(acked_together)
 
     async def delayed(self, batch: Sequence[Entry], error: StorageError, retry_in_s: float) -> None:
+        self._metrics.save_failed(str(error))
         self._metrics.note(
             f"{error}{user_line(error)}; {len(batch)} messages wait and are tried again"
         )
@@ -67,6 +68,7 @@ class Dispatcher:
         await self._tell(batch, "storage_delayed", text)
 
     async def failed(self, batch: Sequence[Entry], error: StorageError) -> None:
+        self._metrics.save_failed(str(error))
         self._metrics.note(f"{error}{user_line(error)}; {len(batch)} messages were refused")
         self._tracer.give_up(batch)
         for entry in batch:

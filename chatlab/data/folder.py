@@ -18,6 +18,7 @@ from chatlab.data.journal_format import FILLING, PATTERN
 from chatlab.data.records import ALL_FILES, CHATROOMS, MESSAGES, USERS, DataFile, Message, Room
 from chatlab.disk.counted import Disk
 from chatlab.disk.files import to_the_end
+from chatlab.disk.kept import KeptFiles
 from chatlab.disk.replacement import plain_file
 from chatlab.errors import CorruptFile, StorageError, UsageError
 
@@ -45,6 +46,16 @@ def starting_data() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "_data"
     return installed if installed.is_dir() else package.parent / "data"
+
+
+def kept_files(folder: Path, kept_in: str) -> KeptFiles:
+    """What must stay as it is while a server has the lock.
+
+    Args:
+        kept_in: where the store keeps its messages; see `Store.kept_in`.
+    """
+    watched = [file.name for file in ALL_FILES if file is not MESSAGES or kept_in == file.name]
+    return KeptFiles(folder, LOCK_NAME, watched)
 
 
 @contextmanager

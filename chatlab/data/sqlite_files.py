@@ -51,12 +51,19 @@ class SqliteFiles(apsw.VFS):
             return apsw.VFSFile("", name, flags)  # a temporary file: not part of the data folder
         path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
         if path.exists():
-            return _DatabaseFile(self, path.name, name, flags)
-        with self.doing(Operation("truncate", path.name), apsw.SQLITE_CANTOPEN):
-            return _DatabaseFile(self, path.name, name, flags)
+            opened = _DatabaseFile(self, path.name, name, flags)
+        else:
+            with self.doing(Operation("truncate", path.name), apsw.SQLITE_CANTOPEN):
+                opened = _DatabaseFile(self, path.name, name, flags)
+        if flags[0] & (apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL):
+            self.disk.keep(path.name)
+        return opened
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        with self.doing(Operation("remove", Path(filename).name), apsw.SQLITE_IOERR_DELETE):
+        name = Path(filename).name
+        with self.doing(Operation("remove", name), apsw.SQLITE_IOERR_DELETE):
+            if self.disk.kept is not None:
+                self.disk.kept.forget(name)
             super().xDelete(filename, False)
         if syncdir:
             try:
@@ -74,6 +81,8 @@ class SqliteFiles(apsw.VFS):
             apsw.Error: with this code, if a condition refuses.
         """
         try:
+            if self.disk.kept is not None and operation.kind not in ("read", "write"):
+                self.disk.kept.check()  # a save syncs; a look before each page would cost too much
             operation = self.disk.asked(operation)
         except OSError as error:
             raise self.refusal(error, code) from error
@@ -122,6 +131,8 @@ class _DatabaseFile(apsw.VFSFile):
         asked = flags[0]
         creates = bool(asked & _JOURNALS and asked & apsw.SQLITE_OPEN_CREATE)
         self._folder_too = creates and _FOLDERS_SYNC
+        self._size = super().xFileSize()  # as far as this process knows
+        self._looked = False  # at the size, since the last sync
 
     def xRead(self, amount: int, offset: int) -> bytes:
         with self._files.doing(Operation("read", self._name), apsw.SQLITE_IOERR_READ):
@@ -135,8 +146,11 @@ class _DatabaseFile(apsw.VFSFile):
 
     def xWrite(self, data: bytes, offset: int) -> None:
         code = apsw.SQLITE_IOERR_WRITE
+        if not self._looked:
+            self._check_size()
         with self._files.doing(Operation("write", self._name, offset, data), code) as done:
             super().xWrite(done.data, offset)
+        self._size = max(self._size, offset + len(done.data))
         if len(done.data) < len(data):
             no_space = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise self._files.refusal(no_space, code)
@@ -149,7 +163,7 @@ class _DatabaseFile(apsw.VFSFile):
                 operation = Operation("fsync", name)
                 all_of_them.enter_context(self._files.doing(operation, apsw.SQLITE_IOERR_FSYNC))
             super().xSync(flags)
-        self._folder_too = False
+        self._folder_too, self._looked = False, False
         for name in names:
             self._disk.count(name, FileIO(fsyncs=1))
 
@@ -157,3 +171,14 @@ class _DatabaseFile(apsw.VFSFile):
         operation = Operation("truncate", self._name, newsize)
         with self._files.doing(operation, apsw.SQLITE_IOERR_TRUNCATE):
             super().xTruncate(newsize)
+        self._size = newsize
+
+    def _check_size(self) -> None:
+        """Another program may have cut it: what is written now would leave a hole before it."""
+        if self._disk.kept is not None:
+            found = min(super().xFileSize(), self._size)
+            try:
+                self._disk.kept.check_size(self._name, found, self._size)
+            except OSError as error:
+                raise self._files.refusal(error, apsw.SQLITE_IOERR_WRITE) from error
+        self._looked = True

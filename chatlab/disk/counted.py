@@ -25,6 +25,7 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol, Self, get_args
 import msgspec
 
 from chatlab.disk import replacement
+from chatlab.disk.kept import KeptFiles
 from chatlab.disk.replacement import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
 
 FOLDER = "(folder)"
@@ -102,12 +103,16 @@ class Disk:
     Args:
         folder: where they lie; must exist.
         conditions: what stands in between, the first asked first.
+        kept: what must stay as it is; looked at before every change. None where nobody minds.
 
     Every method raises `OSError` when the operating system, or a condition, says no.
     """
 
-    def __init__(self, folder: Path, conditions: Sequence[Condition] = ()) -> None:
+    def __init__(
+        self, folder: Path, conditions: Sequence[Condition] = (), kept: KeptFiles | None = None
+    ) -> None:
         self.folder = folder
+        self.kept = kept
         self._conditions = tuple(conditions)
         self._counts: dict[str, FileIO] = {}
         self._counts_lock = threading.Lock()
@@ -153,7 +158,7 @@ class Disk:
 
     def append(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Add `data` to the end of a file."""
-        with self.open(name) as opened:
+        with self._open(name) as opened:
             opened.append(data)
             if fsync:
                 opened.fsync()
@@ -178,17 +183,28 @@ class Disk:
         self.fsync_folder()
 
     def open(self, name: str) -> OpenFile:
-        """A file to append to, more than once; made if there is none."""
-        return self._open(name)
+        """A file to append to, more than once; made if there is none. It must stay: see `keep`."""
+        opened = self._open(name)
+        self.keep(name)
+        return opened
+
+    def keep(self, name: str) -> None:
+        """A file on which others depend: while it is missing, nothing can be changed."""
+        if self.kept is not None:
+            self.kept.keep(name)
 
     def rename(self, source: str, target: str) -> None:
         """Give a file another name, in place of the file that has it."""
         with self.doing(Operation("rename", source, target=target)):
+            kept = self._forget(source, target)
             self._rename(source, target)
+        if kept:
+            self.keep(target)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
         with self.doing(Operation("remove", name)):
+            self._forget(name)
             self._remove(name)
 
     def fsync_folder(self) -> None:
@@ -210,8 +226,15 @@ class Disk:
 
         Gives the operation to carry out; see `asked`.
         """
+        if self.kept is not None and operation.kind not in ("read", "fsync"):
+            self.kept.check()
         operation = self.asked(operation)
-        yield operation
+        try:
+            yield operation
+        except FileNotFoundError as error:
+            if self.kept is not None and (lost := self.kept.trouble()):
+                raise OSError(errno.ESTALE, lost) from error
+            raise
         self.after(operation)
 
     def asked(self, operation: Operation) -> Operation:
@@ -224,6 +247,11 @@ class Disk:
         """Tell every condition."""
         for condition in self._conditions:
             condition.after(operation)
+
+    def _forget(self, *names: str) -> bool:
+        """Whether any of these files had to stay; now they may go."""
+        had_to = [name for name in names if self.kept is not None and self.kept.forget(name)]
+        return bool(had_to)
 
     # The system calls, which a disk in memory replaces.
 
@@ -315,12 +343,17 @@ class OpenFile:
         self._disk.count(self.name, FileIO(fsyncs=1))
 
     def _sync(self, data_only: bool) -> None:
+        if self._disk.kept is not None:
+            self._disk.kept.check_open(self.name, self._file.fileno(), self.size)
         if data_only and hasattr(os, "fdatasync"):
             os.fdatasync(self._file.fileno())
         else:
             full_sync(self._file.fileno())
 
     def _truncate(self, size: int) -> None:
+        if self._disk.kept is not None:  # a file that another has cut must not be filled with zeros
+            found = os.fstat(self._file.fileno()).st_size
+            self._disk.kept.check_size(self.name, min(found, size), size)
         self._file.truncate(size)
 
     def _write(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from chatlab.disk.counted import FOLDER, Condition, Disk, FileIO, OpenFile
+from chatlab.disk.kept import KeptFiles
 from chatlab.errors import StorageError
 
 P = ParamSpec("P")
@@ -29,6 +30,7 @@ class Files:
         folder: where they lie; must exist.
         conditions: what stands between them and the disk; see `counted.py`.
         disk: another disk than the real one in that folder.
+        kept: as for `Disk`.
 
     Every method raises `StorageError` when the operating system says no. A caller that is
     cancelled still waits for its operation to end: otherwise it would release its lock while a
@@ -38,10 +40,15 @@ class Files:
     """
 
     def __init__(
-        self, folder: Path, conditions: Sequence[Condition] = (), *, disk: Disk | None = None
+        self,
+        folder: Path,
+        conditions: Sequence[Condition] = (),
+        *,
+        disk: Disk | None = None,
+        kept: KeptFiles | None = None,
     ) -> None:
         self.folder = folder
-        self.disk = disk or Disk(folder, conditions)
+        self.disk = disk or Disk(folder, conditions, kept)
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="chatlab-files")
 
     def statistics(self) -> dict[str, FileIO]:

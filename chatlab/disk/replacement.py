@@ -66,8 +66,12 @@ def create(path: Path, like: Path) -> io.FileIO:
     model = plain_file(like)
     mode = 0o666 if model is None else stat.S_IRUSR | stat.S_IWUSR
     file = io.FileIO(_new(path, mode), "wb")
-    if model is not None:
-        _liken(path, like, model, stat.S_IRUSR | stat.S_IWUSR)
+    try:
+        if model is not None:
+            _liken(path, like, model, stat.S_IRUSR | stat.S_IWUSR)
+    except BaseException:  # another writer has taken the name meanwhile, say
+        file.close()
+        raise
     return file
 
 

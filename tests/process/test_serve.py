@@ -20,7 +20,11 @@ async def test_the_first_lines_say_where_it_listens_and_what_is_simulated(tmp_pa
     options = (*simulated, "--history", "500", "--stop-with-stdin")
     async with serving_alice(tmp_path, *options) as (server, alice):
         assert re.fullmatch(r"listening on ws://127\.0\.0\.1:[1-9]\d*", server.first_line)
-        assert (await get(server.url, "/health")).json == {"status": "ok", "mode": "naive"}
+        assert (await get(server.url, "/health")).json == {
+            "status": "ok",
+            "mode": "naive",
+            "storage": "ok",
+        }
         history = await alice.ask("history", roomId="general", limit=500)
         assert len(history["messages"]) == 252  # every second one, and two that were there
         assert await server.end() == 0

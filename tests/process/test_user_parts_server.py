@@ -103,7 +103,11 @@ async def test_no_users_code_runs_in_the_process_of_the_command(
     server: ServeProcess, mode: str, tmp_path: Path
 ) -> None:
     assert server.first_line.startswith("listening on ")
-    assert (await get(server.url, "/health")).json == {"status": "ok", "mode": mode}
+    assert (await get(server.url, "/health")).json == {
+        "status": "ok",
+        "mode": mode,
+        "storage": "ok",
+    }
     [pid] = pids(tmp_path)
     assert psutil.Process(pid).ppid() == server.process.pid
     assert await server.end("SIGTERM") == 0

@@ -64,7 +64,7 @@ async def test_stats_and_metrics_count_each_step_of_each_message(mode: str, tmp_
     assert (seen.ack_ms.n, seen.save_ms.n, seen.delivery_ms.n) == (N, N, N)
     assert seen.ack_ms.p50 > 0
     assert seen.rss_peak_bytes >= seen.rss_bytes > 0
-    assert (health.status, health.json) == (200, {"status": "ok", "mode": mode})
+    assert (health.status, health.json) == (200, {"status": "ok", "mode": mode, "storage": "ok"})
 
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
     samples = parsed(answer.body)

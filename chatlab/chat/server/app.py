@@ -49,7 +49,7 @@ from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.trace import Tracer
 from chatlab.chat.turns import Turns
 from chatlab.chat.user_parts import bug_text
-from chatlab.data.folder import message_maker
+from chatlab.data.folder import kept_files, message_maker
 from chatlab.data.records import USERS, Message
 from chatlab.disk.counted import Condition, FileIO
 from chatlab.disk.files import Files
@@ -121,7 +121,8 @@ class ChatServer:
         self._host = host
         self._port = port
         self._compress = compress
-        self._files = Files(folder, conditions)
+        kept = kept_files(folder, line_up.classes["store"].kept_in)  # type: ignore[attr-defined]
+        self._files = Files(folder, conditions, kept=kept)
         self._simulations = [one for one in conditions if isinstance(one, Simulation)]
         self._io_at_start: dict[str, FileIO] = {}
         self._presence = Presence()
@@ -158,7 +159,10 @@ class ChatServer:
         )
         note = self._metrics.note
         self._door = Door(token, self.settings, sockets_possible, clock, note)
-        self._desk = HttpDesk(self.snapshot, self._door, clock, lambda: self._stopping)
+        self._desk = HttpDesk(
+            *(self.snapshot, self._door, clock, lambda: self._stopping),
+            storage=lambda: kept.trouble() or self._metrics.save_trouble,
+        )
         self._silence = SilenceWatch(clock, self.settings.silence_max_s, note)
         self._names = NameKeeper(self._presence, self.settings.name_check_s, note)
         self._server: Server | None = None

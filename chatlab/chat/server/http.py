@@ -42,6 +42,7 @@ class HttpDesk:
         door: decides who may come in.
         clock: seconds.
         stopping: whether nobody may come in any more.
+        storage: what is wrong with the files, or with saving into them; "" if nothing is.
     """
 
     def __init__(
@@ -50,18 +51,20 @@ class HttpDesk:
         door: Door,
         clock: Clock,
         stopping: Callable[[], bool],
+        storage: Callable[[], str],
     ) -> None:
         self._snapshots = SharedSnapshots(snapshot, clock)
         self._door = door
         self._clock = clock
         self._stopping = stopping
+        self._storage = storage
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request; None for a WebSocket handshake that may go on."""
         assert isinstance(connection, LoggingConnection)  # else the door does not know it
         url = urlsplit(request.path)
         if url.path == "/health":
-            return _json(connection, HTTPStatus.OK, self._health())
+            return self._health(connection)
         if unknown := self._door.checked(connection, url.query):
             return _not_admitted(connection, unknown)
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
@@ -106,10 +109,13 @@ class HttpDesk:
                 known = "there are /, /health, /stats and /metrics"
                 return _refuse(connection, HTTPStatus.NOT_FOUND, "not_found", known)
 
-    def _health(self) -> bytes:
+    def _health(self, connection: ServerConnection) -> Response:
         full = "full: try again later" if self._door.chats.all_taken else "ok"
         status = "stopping" if self._stopping() else full
-        return msgspec.json.encode({"status": status, "mode": self._snapshots.latest().mode})
+        wrong = self._storage()
+        body = {"status": status, "mode": self._snapshots.latest().mode, "storage": wrong or "ok"}
+        code = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
+        return _json(connection, code, msgspec.json.encode(body))
 
 
 class SharedSnapshots:

@@ -212,6 +212,8 @@ class JournalStore(Store):
     def _check_row(self, segments: list[str]) -> None:
         files = SegmentFiles(self.files.disk)
         form.check_row((name, files.size(name)) for name in segments)
+        for name in segments:  # without an older one, the later ones cannot be read either
+            self.files.disk.keep(name)
 
     def _compress_closed(self) -> None:
         """Compress closed segments in the background, one at a time."""
@@ -237,6 +239,7 @@ class JournalStore(Store):
         await self.files.write(target + TEMPORARY_SUFFIX, smaller, fsync=True, like=plain)
         await self.files.rename(target + TEMPORARY_SUFFIX, target)
         await self.files.fsync_folder()
+        await self.files.work("look at", target, self.files.disk.keep, target)
         await self.files.remove(plain)
 
     async def _end_compressing(self) -> None:
