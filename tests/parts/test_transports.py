@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.message_seams import Transport
 from chatlab.chat.parts.transport.bulk import BulkTransport
-from chatlab.chat.parts.transport.bulk_connection import end_of_frame, take_texts
+from chatlab.chat.parts.transport.bulk_connection import size_of_frame, size_of_text, take_texts
 from chatlab.chat.protocol import FRAME_BYTES_MAX
 from tests.support.chat_client import ChatClient, chatting, new_contents
 from tests.support.parts import every
@@ -55,9 +55,11 @@ def on_the_wire(*frames: Frame) -> bytes:
 
 
 class FakeSocket(asyncio.Transport):
-    """Keeps what is written, and knows whether it is read."""
+    """Keeps what is written, and knows whether it is read, and whether it said that it ends."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.ended = False
         self.written = b""
         self.paused = False
 
@@ -72,6 +74,21 @@ class FakeSocket(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        pass
 
 
 class FakeServer:
@@ -187,15 +204,49 @@ async def test_the_bulk_transport_spares_a_short_text_the_way_through_the_librar
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_a_frame_ends_where_it_ends_and_nowhere_before_it_is_whole(length: int) -> None:
-    frame = on_the_wire(Frame(Opcode.BINARY, b"x" * length))
-    unmasked = Frame(Opcode.BINARY, b"x" * length).serialize(mask=False)
-    before = b"..."
+async def test_so_it_does_after_another_frame_wherever_that_was_cut(length: int) -> None:
+    other = on_the_wire(Frame(Opcode.BINARY, b"x" * length))
+    text = on_the_wire(Frame(Opcode.TEXT, b"short"))
+    for cut in {*range(1, min(15, len(other))), len(other) - 1, len(other)}:
+        connection, _ = opened(BulkTransport)
+        connection.data_received(other[:cut])
+        connection.data_received(other[cut:] + text[:3])
+        given_to_it: list[bytes] = []
+        connection.protocol.receive_data = given_to_it.append  # type: ignore[method-assign, assignment]
+        connection.data_received(text[3:] + text)
+        assert given_to_it == [], cut
+        assert await what_came(BulkTransport, connection) == [b"x" * length, "short", "short"]
 
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("kind", [Opcode.TEXT, Opcode.BINARY])
+def test_a_frame_is_as_long_as_it_is_and_its_header_says_so_in_time(kind, length: int) -> None:
+    frame = on_the_wire(Frame(kind, b"x" * length))
+    unmasked = Frame(kind, b"x" * length).serialize(mask=False)
+    header = 2 if length < 126 else 4 if length < 2**16 else 10
     for whole in (frame, unmasked):
-        assert end_of_frame(before + whole + b"more", 3, FRAME_BYTES_MAX) == 3 + len(whole)
-        for size in {0, 1, 2, 3, 4, 9, 13, len(whole) - 1} - set(range(len(whole), 99)):
-            assert end_of_frame(before + whole[:size], 3, FRAME_BYTES_MAX) is None
+        sizes = [size_of_frame(whole[:size]) for size in range(header + 1)]
+        assert sizes == [None] * header + [len(whole)]
+        held = [size_of_text(b"..." + whole[:size], 3) for size in range(1, header + 1)]
+        if kind is Opcode.BINARY:
+            assert held == [0] * header
+        elif whole is unmasked or length == FRAME_BYTES_MAX:
+            assert held == [2] + [0] * (header - 1)
+        else:
+            assert held == ([2, len(whole)] if header == 2 else [2, 4, 4, len(whole)])
+
+
+async def test_a_text_that_comes_byte_by_byte_is_not_copied_for_each_byte() -> None:
+    """That would be two gigabytes for one text of 64 KiB."""
+    connection, _ = opened(BulkTransport)
+    stream = on_the_wire(Frame(Opcode.TEXT, b"x" * 60_000))
+    held: list[bytearray] = []
+    for at in range(len(stream)):
+        connection.data_received(stream[at : at + 1])
+        if not held or held[-1] is not connection._text:  # type: ignore[attr-defined]
+            held.append(connection._text)  # type: ignore[attr-defined]
+    assert len(held) < 9
+    assert await what_came(BulkTransport, connection) == ["x" * 60_000]
 
 
 def test_only_whole_texts_are_taken() -> None:

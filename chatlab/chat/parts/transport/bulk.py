@@ -41,5 +41,5 @@ class BulkTransport(Transport):
                 if inbox.closed:
                     return
                 await inbox.something()
-        except UnicodeDecodeError:
-            await connection.close(1007, "a text frame that is not UTF-8")
+        except UnicodeDecodeError as error:
+            await connection.refuse_text(error)

@@ -1,7 +1,8 @@
 """A connection that cuts short text messages out of the stream, and leaves the rest to the library.
 
 All else (fragments, binary frames, compression, pings, a close, anything broken) goes through the
-library frame by frame, so that its strictness stays. A frame (RFC 6455, section 5.2):
+library frame by frame, as soon as it comes, so that its strictness stays. A frame (RFC 6455,
+section 5.2):
 
     byte 0   1 for the last frame of a message, three bits for extensions, four for the kind
     byte 1   1 if the payload is masked (a client's always is), seven bits of its length
@@ -19,10 +20,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 
 # `apply_mask` is the library's compiled one, where there is one.
-from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
+from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import Event, State
-
-from chatlab.chat.protocol import FRAME_BYTES_MAX
 
 END_OF_HANDSHAKE = b"\r\n\r\n"
 WAITING_MAX = 64
@@ -34,6 +33,7 @@ WHOLE_TEXT = 0x81
 """Byte 0 of a text message in one frame, without any extension."""
 MASKED = 0x80
 TWO_BYTES = 126
+"""The length stands in two bytes: it is under `FRAME_BYTES_MAX` whatever they are."""
 MASK_SIZE = 4
 HEADER_MIN, HEADER_MAX = 2 + MASK_SIZE, 14
 
@@ -50,9 +50,15 @@ class BulkConnection(ServerConnection):
     def __init__(self, *args: Any, **options: Any) -> None:
         # The library's own queue has no bound: only what is also in the inbox ever waits there.
         super().__init__(*args, **options | {"max_queue": None})
-        self._at_a_frame = False  # whether the library waits for the first byte of a frame
+        self._at_a_frame = False  # whether the library waited for the first byte of a frame
         self._in_fragments = False  # whether the library has only a part of a message
-        self._rest = b""  # the beginning of a frame; bounded by `FRAME_BYTES_MAX`
+        # The beginning of a text, held back until it is whole: so many bytes, at least.
+        self._text = bytearray()
+        self._text_size = 0
+        # Of a frame that the library has begun: its header until its length is known, then how
+        # many bytes are still to come.
+        self._header = b""
+        self._to_come = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -70,19 +76,42 @@ class BulkConnection(ServerConnection):
         if not self._at_a_frame:
             super().data_received(data)
             return
-        if self._rest:
-            data, self._rest = self._rest + data, b""
-        begin = 0
-        while protocol.state is State.OPEN:
-            if not self._in_fragments:
-                begin = take_texts(data, begin, self.inbox.put)
-            end = end_of_frame(data, begin, FRAME_BYTES_MAX)
-            if end is None:
-                self._rest = data[begin:]
+        if self._text:
+            self._text += data
+            if len(self._text) < self._text_size:
                 return
-            super().data_received(data[begin:end])
-            begin = end
-        super().data_received(data[begin:])
+            data, self._text = bytes(self._text), bytearray()
+        begin = 0
+        while protocol.state is State.OPEN and begin < len(data):
+            if not (self._in_fragments or self._header or self._to_come):
+                begin = take_texts(data, begin, self.inbox.put)
+                self._text_size = size_of_text(data, begin)
+                if self._text_size:
+                    self._text += data[begin:]
+                    return
+                if begin == len(data):
+                    return
+            begin = self._pass_on(data, begin)
+        if begin < len(data):
+            super().data_received(data[begin:])
+
+    async def refuse_text(self, error: UnicodeDecodeError) -> None:
+        """Close the connection because of a text that is not UTF-8, as the library does."""
+        async with self.send_context():
+            self.protocol.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+
+    def _pass_on(self, data: bytes, begin: int) -> int:
+        """Give a frame to the library, or what there is of it; returns where it ends."""
+        if not self._to_come:
+            known = len(self._header)
+            self._header += data[begin : begin + HEADER_MAX]
+            size = size_of_frame(self._header)
+            if size is not None:
+                self._header, self._to_come = b"", size - known
+        end = min(len(data), begin + self._to_come) if self._to_come else len(data)
+        self._to_come -= min(self._to_come, end - begin)
+        super().data_received(data[begin:end])
+        return end
 
     # The library calls this for each frame that it was given, and for the handshake.
     def process_event(self, event: Event) -> None:
@@ -166,13 +195,27 @@ def take_texts(data: bytes, begin: int, take: Callable[[bytes], None]) -> int:
     return begin
 
 
-def end_of_frame(data: bytes, begin: int, size_max: int) -> int | None:
-    """Where the frame that begins at `begin` ends; None if more data must come first.
+def size_of_text(data: bytes, begin: int) -> int:
+    """The bytes, or as many as are sure, of the whole text that may begin at `begin`.
 
-    For a frame whose payload is larger than `size_max` bytes it is the end of the data: the
-    library refuses such a frame by its header, and nobody waits for the rest.
+    Returns 0 if nothing begins there, or something else. The library must see that at once: it
+    refuses a frame by its header, and a client may wait for that before it sends the rest.
     """
-    header = data[begin : begin + HEADER_MAX]
+    header = data[begin : begin + 4]
+    if not header or header[0] != WHOLE_TEXT:
+        return 0
+    if len(header) < 2:
+        return 2
+    length = header[1] - MASKED
+    if 0 <= length < TWO_BYTES:
+        return HEADER_MIN + length
+    if length != TWO_BYTES:
+        return 0
+    return 4 if len(header) < 4 else 4 + MASK_SIZE + int.from_bytes(header[2:])
+
+
+def size_of_frame(header: bytes) -> int | None:
+    """The bytes of the frame that begins with `header`; None if more of the header must come."""
     if len(header) < 2:
         return None
     length, start = header[1] & ~MASKED, 2
@@ -181,7 +224,4 @@ def end_of_frame(data: bytes, begin: int, size_max: int) -> int | None:
         if len(header) < start:
             return None
         length = int.from_bytes(header[2:start])
-    if length > size_max:
-        return len(data)
-    end = begin + start + (MASK_SIZE if header[1] & MASKED else 0) + length
-    return end if end <= len(data) else None
+    return start + (MASK_SIZE if header[1] & MASKED else 0) + length
