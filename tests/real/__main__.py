@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.real import on_load, on_wire  # noqa: F401  (each registers its attacks)
+from tests.real import on_door, on_files, on_load, on_rooms, on_signals, on_wire  # noqa: F401  (each registers its attacks)
 from tests.real.trial import ATTACKS, FACTOR_MAX, Attack, Result, run_trial
 
 COLUMNS = "{:20} {:9} {:>6} {:>11} {:>10} {:>6}  {}"

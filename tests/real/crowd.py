@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import selectors
 import time
+from contextlib import suppress
 from typing import Any
 
 from tests.real.child import Until
-from tests.real.frames import TEXT, Wire, frame
+from tests.real.frames import CLOSE, TEXT, Wire, frame
 
 BLOCK = 40
 """Messages in one write."""
+CLOSING = frame(CLOSE)[:1]
 LAST_ACKS_S = 10.0
 ACK = re.compile(rb'\{"type":"ack","ref":(\d+),')
 ERROR = re.compile(rb'\{"type":"error","code":"(\w+)"[^}]*?"ref":(\d+)\}')
@@ -72,6 +74,10 @@ class Talker:
         data = self._rest + data
         end = data.rfind(b"}") + 1
         self._rest, data = data[end:], data[:end]
+        if self._rest[:1] == CLOSING:
+            with suppress(OSError):
+                self.wire.close()
+            self.open = False
         for ref in map(int, ACK.findall(data)):
             self.answered += 1
             if self.acked and self.acked[-1][1] == ref - 1:

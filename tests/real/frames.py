@@ -78,10 +78,10 @@ class Wire:
         """Send one request."""
         self.socket.sendall(text(**request))
 
-    def ask(self, **request: Any) -> dict[str, Any]:
+    def ask(self, wait_s: float = WAIT_S, **request: Any) -> dict[str, Any]:
         """Send a request with a `ref`, and return the answer to it; {} if it closes instead."""
         self.send(**request)
-        while (got := self.receive()) is not None:
+        while (got := self.receive(wait_s)) is not None:
             answer: dict[str, Any] = json.loads(got)
             if answer.get("ref") == request["ref"]:
                 return answer

@@ -38,6 +38,7 @@ class Server:
         work: a folder for its data and for what it prints.
         mode: of the server.
         options: more for `chatlab serve`.
+        data: its data folder; default: a fresh one.
         descriptors: the most files and sockets that it may have open, if not the usual number.
 
     Attributes:
@@ -47,9 +48,14 @@ class Server:
     """
 
     def __init__(
-        self, work: Path, mode: str, options: tuple[str, ...] = (), descriptors: int = 0
+        self,
+        work: Path,
+        mode: str,
+        options: tuple[str, ...] = (),
+        descriptors: int = 0,
+        data: Path | None = None,
     ) -> None:
-        self.work, self.data, self.mode = work, work / "data", mode
+        self.work, self.data, self.mode = work, data or work / "data", mode
         self._words = ("serve", "--port=0", "--no-dashboard", "--stop-with-stdin")
         self._words += (f"--data={self.data}", f"--mode={mode}", *options)
         limit = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")
