@@ -87,7 +87,7 @@ def test_a_file_that_defines_the_name_somehow_is_taken(tmp_path: Path, code: str
         ("", "has no class Mine that extends chatlab.Reader"),
         ("class Other:\n    class Mine: pass", "has no class Mine"),
         ("class Mine(:", "cannot be loaded: SyntaxError: invalid syntax (work.py, line 1), line 1"),
-        ("x = '\0'", "cannot be loaded: "),
+        ("x = '\0'", "work.py is no text: byte 5 is zero"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_said_to_be_so(tmp_path: Path, code: str, said: str) -> None:

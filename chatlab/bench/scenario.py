@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from chatlab.data.folder import starting_data
+from chatlab.disk.text_files import read_text
 from chatlab.errors import UsageError
 
 RUN_ID = "0"
@@ -164,9 +165,9 @@ def load(name: str) -> Scenario:
             f"unknown scenario {name!r}; there are: {', '.join(names())}; or name a .toml file"
         )
     try:
-        described = tomllib.loads(path.read_text(encoding="utf-8"))
+        described = tomllib.loads(read_text(path))
         return _sensible(msgspec.convert(described, Scenario))
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise UsageError(f"{path} is not a scenario: {error}") from error
 
 

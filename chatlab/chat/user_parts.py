@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from chatlab.disk.text_files import NotText, check_source
 from chatlab.errors import UsageError
 
 MINE = "mine"
@@ -103,7 +104,10 @@ def find_class(role: str, choice: str, seam: str) -> tuple[Path, str]:
     except OSError as error:
         raise UsageError(f"{role}={choice}: cannot read {path}: {error.strerror}") from error
     try:
+        check_source(source)
         tree = ast.parse(source, str(path))
+    except NotText as error:
+        raise UsageError(f"{path} {error}") from error
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UsageError(

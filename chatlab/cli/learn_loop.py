@@ -19,12 +19,13 @@ from rich.live import Live
 
 from chatlab.cli.keys import Pressed
 from chatlab.course import learn
-from chatlab.course.answers import read_text, solution_text
+from chatlab.course.answers import solution_text
 from chatlab.course.catalog import SPEC, Exercise, find
 from chatlab.course.judge import judge
 from chatlab.course.learn.step import step
 from chatlab.course.progress import Progress, ProgressFile, moment
 from chatlab.course.workplace import Workplace, restore_starter
+from chatlab.disk.text_files import read_text
 from chatlab.errors import UsageError
 from chatlab.view.course.common import shown_path
 from chatlab.view.course.learn import screen

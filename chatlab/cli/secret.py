@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chatlab.chat.secret import VARIABLE, check_secret
 from chatlab.cli.app import tell
+from chatlab.disk.text_files import NotText, text_of
 from chatlab.errors import UsageError, system_words
 
 FILE_BYTES_MAX = 10_000
@@ -45,11 +46,13 @@ def _first_line(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            line = file.readline(FILE_BYTES_MAX).decode("utf-8-sig").strip()
+            line = file.readline(FILE_BYTES_MAX)
     except OSError as error:
         raise UsageError(f"cannot read the secret from {path}: {system_words(error)}") from error
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8") from None
     if os.name == "posix" and mode & OTHERS_READ and stat.S_ISREG(mode):
         tell(f"chatlab: warning: others can read the secret: chmod 600 {path}")
-    return check_secret(line, f"the first line of {path}")
+    try:
+        secret = text_of(line).strip()
+    except NotText as error:
+        raise UsageError(f"{path} {error}") from error
+    return check_secret(secret, f"the first line of {path}")

@@ -185,7 +185,8 @@ async def piped_lines() -> AsyncIterator[str]:
 
     def read() -> None:
         with suppress(RuntimeError):  # the event loop has ended
-            with os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8", errors="replace") as typed:
+            lines_in = os.dup(sys.stdin.fileno())
+            with os.fdopen(lines_in, encoding="utf-8-sig", errors="replace") as typed:
                 for line in typed:
                     hand_over(line)
             hand_over("")

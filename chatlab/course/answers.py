@@ -26,6 +26,7 @@ from typing import NoReturn
 import msgspec
 
 from chatlab.course.catalog import WHY, WORK, Exercise
+from chatlab.disk.text_files import read_text
 from chatlab.errors import UsageError
 
 _FAILS = re.compile(r"^Fails: (\w+)$", re.MULTILINE)
@@ -121,16 +122,6 @@ def whole_file(wrong: WrongAnswer, exercise: Exercise) -> str:
 def patched(original: str, wrong: WrongAnswer) -> str:
     """A text with the diff of a wrong answer applied; raises `NoLongerApplies`."""
     return _Patch(wrong, original.splitlines()).apply()
-
-
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8; raises `UsageError` if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {path} as UTF-8: {error.reason}") from error
 
 
 class _Patch:

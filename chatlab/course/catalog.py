@@ -34,6 +34,7 @@ from pathlib import Path
 
 import msgspec
 
+from chatlab.disk.text_files import NotText, text_of
 from chatlab.errors import UsageError
 
 EXERCISES, SOLUTIONS, WRONG = "exercises", "solutions", "wrong"
@@ -155,9 +156,11 @@ def load(folder: Path, answers: Path) -> Exercise:
     """
     path = folder / SPEC
     try:
-        spec = msgspec.toml.decode(path.read_bytes(), type=ExerciseSpec)
+        spec = msgspec.toml.decode(text_of(path.read_bytes()), type=ExerciseSpec)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}{_RESTORE}") from error
+    except NotText as error:
+        raise UsageError(f"{path} {error}{_RESTORE}") from error
     except (msgspec.MsgspecError, ValueError) as error:  # a TOML mistake is a ValueError
         raise UsageError(f"{path}: {error}{_RESTORE}") from error
     if (mistake := _mistake(spec)) is not None:

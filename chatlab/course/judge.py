@@ -26,6 +26,7 @@ from chatlab.course.verdicts import (
     RunLimits,
     Verdict,
 )
+from chatlab.disk.text_files import NotText, check_source
 from chatlab.errors import UsageError
 
 SILENCE_MAX_S = 60.0
@@ -72,9 +73,11 @@ async def judge(
     checks = [check for check in exercise.spec.checks if not only or check.name in only]
     results: list[Result] = []
     try:
-        path.read_bytes()
+        check_source(path.read_bytes())
     except OSError as error:
         return Judged(exercise.name, path, [], f"cannot read {path}: {error.strerror}")
+    except NotText as error:
+        return Judged(exercise.name, path, [], f"{path} {error}")
     while len(results) < len(checks):
         job = JudgeJob(
             exercise=exercise.name,

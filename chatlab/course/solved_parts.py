@@ -24,6 +24,7 @@ from chatlab.course.catalog import Exercise
 from chatlab.course.judge import judge
 from chatlab.course.verdicts import Judged
 from chatlab.course.workplace import Workplace
+from chatlab.disk.text_files import NotText, check_source
 from chatlab.errors import UsageError
 
 ABOUT_KNOBS = "knobs"
@@ -122,10 +123,14 @@ def knobs_of(path: Path) -> dict[str, str]:
         UsageError: the file cannot be read, or is no Python.
     """
     try:
-        tree = ast.parse(path.read_bytes())
+        source = path.read_bytes()
+        check_source(source)
+        tree = ast.parse(source)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
+    except NotText as error:
+        raise UsageError(f"{path} {error}") from error
+    except (SyntaxError, ValueError) as error:
         raise UsageError(f"{path} is no Python: {error}") from error
     constants = dict(filter(None, map(_constant, tree.body)))  # of two, the last one counts
     knobs = {}

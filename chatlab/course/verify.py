@@ -32,6 +32,7 @@ from chatlab.course.catalog import POINTS, TEXT, WHY, WORK, WRONG, Exercise
 from chatlab.course.judge import judge
 from chatlab.course.solved_parts import knobs_of
 from chatlab.course.verdicts import Judged, RunLimits
+from chatlab.disk.text_files import read_text
 from chatlab.errors import ExitCode, UsageError
 
 SEEDS = 200
@@ -169,7 +170,7 @@ def _unusable(judged: Judged) -> list[str]:
 
 def commands_in(text: Path) -> list[str]:
     """Every `chatlab ...` line in a shell block, once, in order."""
-    blocks = _BLOCK.findall(text.read_text(encoding="utf-8"))
+    blocks = _BLOCK.findall(read_text(text))
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     return list(dict.fromkeys(line for line in lines if line.startswith("chatlab ")))
 

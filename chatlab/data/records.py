@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from chatlab.disk.text_files import NotText, text_of
 from chatlab.errors import CorruptFile
 
 T = TypeVar("T")
@@ -70,6 +71,19 @@ class DataFile(Generic[T]):
         try:
             return self._decoder.decode(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return self._decoded_again(data, error)
+
+    def _decoded_again(self, data: bytes, error: Exception) -> T:
+        """The same of a file with a mark in front; what is wrong with any other is said by name."""
+        if not data.strip():
+            raise CorruptFile(self.name, "it is empty") from error
+        try:
+            text = text_of(data)
+        except NotText as wrong:
+            raise CorruptFile(self.name, f"it {wrong}") from error
+        try:
+            return self._decoder.decode(text)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise CorruptFile(self.name, str(error)) from error
 
     def encode(self, value: T) -> bytes:

@@ -105,7 +105,7 @@ def test_an_unknown_scenario_or_file_is_named_with_those_that_exist() -> None:
         ('name = "mine"\nwords = "w"\nmesages = 5', "mesages"),
         ('name = "mine"\nwords = "w"\nusers = "ten"', "users"),
         ('name = "mine"\nwords = "w"\nusers = 1\nrooms = 2', "2 rooms for 1 users"),
-        ("\udcff\udcfe", "is not a scenario"),  # in another encoding
+        ("\udcff\udcfe", "is saved as UTF-16"),
     ],
 )
 def test_a_file_of_the_users_is_a_scenario_or_refused_with_the_reason(

@@ -100,7 +100,7 @@ def test_a_mistake_in_an_exercise_is_told(tmp_path: Path, old: str, new: str, sa
 def test_a_file_that_is_missing_or_not_text_is_told(tmp_path: Path) -> None:
     spec = put(tmp_path) / "exercise.toml"
     spec.write_bytes(b"title = '\xff'")
-    assert "exercise.toml: " in complaint(spec.parent)
+    assert "exercise.toml is not saved as UTF-8" in complaint(spec.parent)
     spec.unlink()
     assert "exercise.toml: No such file" in complaint(spec.parent)
 

@@ -57,7 +57,7 @@ def test_they_stand_at_the_top_of_a_file_that_is_not_run(tmp_path: Path, text: s
         ("BATCH_SIZE = 1\nFLUSH_INTERVAL_S = -1\n", "line 2: FLUSH_INTERVAL_S = -1: flush-in"),
         ("BATCH_SIZE = 1\nFLUSH_INTERVAL_S = 1e999\n", "from 0 to 3,600"),
         ("BATCH_SIZE =\n", "is no Python"),
-        ("\0", "is no Python"),
+        ("\0", "is no text"),
     ],
 )
 def test_what_is_no_plain_number_is_a_usage_error_with_its_line(
