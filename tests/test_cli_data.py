@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatlab.chat.interchange import PART, export_messages, import_messages
 from chatlab.chat.modes import PARTS
@@ -281,7 +282,7 @@ def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> N
     helps = [(command, "--help") for command in ("inspect", "export", "import")]
     shown = [("inspect", tmp_path, *more) for more in ((), ("--tail", "4"), ("--segment", "1"))]
     for words in shown + helps:
-        said = chatlab_data(*words, raw=True)
+        said = chatlab_data(*words, raw=True, code=int(words in shown))  # no names of rooms
         assert max(map(len, said.splitlines())) <= 80
         assert "\x1b" not in said
 
@@ -439,7 +440,14 @@ def test_a_server_uses_what_was_imported(chatlab_data, tmp_path, source, kind, b
     assert exported(folder) == [*SOME, message(50)]
 
 
-IN_TWO_ROOMS = st.builds(Message, room_id=st.sampled_from(["general", "é\n"]))
+IN_TWO_ROOMS = st.builds(
+    Message,
+    id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,9}", fullmatch=True),
+    room_id=st.sampled_from(["general", "other"]),
+    sender=st.sampled_from(["alice", "x" * 64]),
+    content=st.text(min_size=1).filter(str.strip),
+    timestamp=st.just("2026-01-01T00:00:00.000Z"),
+)
 ANY_MESSAGES = st.lists(IN_TWO_ROOMS, max_size=12, unique_by=lambda one: one.id)
 
 
@@ -511,14 +519,74 @@ def test_a_file_that_is_no_import_is_explained(chatlab_data, tmp_path, content, 
     assert not (tmp_path / "d").exists()
 
 
-def test_only_the_database_refuses_ids_that_come_twice(chatlab_data: Run, tmp_path: Path) -> None:
-    twice = [message(1), message(1), message(2)]
-    (tmp_path / "twice.json").write_bytes(MESSAGES.encode(twice))
-    words = ("import", tmp_path / "d", "--from", tmp_path / "twice.json", "--into")
+# The rule of messages: each store, at each door.
 
-    assert "the same id" in chatlab_data(*words, "sqlite", code=2)
-    chatlab_data(*words, "journal")
-    assert exported(tmp_path / "d") == twice
+BROKEN = {
+    "an id that comes twice": (message(3), "its id was there before"),
+    "no time": (replace(message(77), timestamp="yesterday"), "is no time like 2026-01-01T"),
+    "a sender that is no name": (replace(message(77), sender="a\x1b[2Jb"), "is not a name"),
+    "too long": (replace(message(77), content="x" * 4_001), "4,000 are allowed"),
+}
+EACH_BREACH = pytest.mark.parametrize("breach", BROKEN)
+
+
+@EACH_KIND
+@EACH_BREACH
+def test_an_import_refuses_what_is_no_message(chatlab_data, tmp_path, kind, breach) -> None:
+    wrong, words = BROKEN[breach]
+    source = tmp_path / "in.json"
+    source.write_bytes(MESSAGES.encode([*SOME, wrong]))
+    said = chatlab_data("import", tmp_path / "d", "--from", source, "--into", kind, code=2)
+
+    assert "message 41, " in said
+    assert words in said
+    assert "mend the file" in said
+    assert "\x1b" not in said
+    assert not (tmp_path / "d").exists()
+
+
+@EACH_KIND
+@EACH_BREACH
+def test_what_is_no_message_is_found_by_inspect_and_told_by_export_and_still_served(
+    chatlab_data, tmp_path, kind, breach
+) -> None:
+    wrong, words = BROKEN[breach]
+    if kind == "sqlite" and wrong.id == SOME[3].id:
+        pytest.skip("a database keeps an id once")
+    folder = kept(tmp_path / "data", kind, [*SOME, wrong])
+    said = chatlab_data("inspect", folder, code=1)
+    assert "Nothing is damaged" not in said
+    assert words in said
+    assert "1 of 41 break the rule" in said
+
+    target = tmp_path / "out.json"
+    assert words in chatlab_data("export", folder, "--to", target, "--from", kind, code=1)
+    assert MESSAGES.decode(target.read_bytes()) == [*SOME, wrong]
+
+    async def serve() -> list[Message]:
+        async with served(folder, kind) as one:
+            return await one.store.history(wrong.room_id, 100)
+
+    assert wrong in asyncio.run(serve())
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@EACH_BREACH
+def test_a_new_store_takes_over_old_messages_once_each_and_notes_what_breaks_the_rule(
+    tmp_path, kind, breach
+) -> None:
+    wrong, words = BROKEN[breach]
+    folder = fill(tmp_path, [*SOME, wrong])
+
+    async def start() -> list[str]:
+        async with served(folder, kind) as one:
+            return one.notes
+
+    notes = asyncio.run(start())
+    assert words in notes[-1]
+    again = wrong.id == SOME[3].id
+    assert ("left out 1 of messages.json" in " ".join(notes)) == again
+    assert exported(folder, kind) == [*SOME, *([] if again else [wrong])]
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])

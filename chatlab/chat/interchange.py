@@ -22,6 +22,7 @@ from chatlab.data.folder import LOCK_NAME, locked
 from chatlab.data.inspection import names_in
 from chatlab.data.journal_format import FILLING
 from chatlab.data.journal_segments import is_of_a_journal
+from chatlab.data.message_rule import MessageCheck
 from chatlab.data.readers import READERS, StoreKind, StoreReader
 from chatlab.data.records import ALL_FILES, MESSAGES, Message
 from chatlab.data.sqlite_database import LOG, SIDE_FILES
@@ -41,7 +42,7 @@ _WRITE_AT_ONCE = 1024 * 1024
 
 def export_messages(
     folder: Path, target: Path | Append, kind: StoreKind | None = None, *, force: bool = False
-) -> tuple[StoreKind, int, int]:
+) -> tuple[StoreKind, int, int, str]:
     """Write the messages of a data folder to a file, in the JSON of `messages.json`.
 
     Args:
@@ -49,8 +50,8 @@ def export_messages(
         kind: which store; None takes the only one beside `messages.json`.
         force: whether to replace an existing `target`.
 
-    Returns the kind, how many messages were written, and how many bytes of an unfinished save were
-    left out.
+    Returns the kind, how many messages were written, how many bytes of an unfinished save were left
+    out, and which messages break the rule of messages, in words: they are written, too.
 
     Raises:
         UsageError: there is no such store, more than one, or `target` cannot be used.
@@ -58,12 +59,15 @@ def export_messages(
             was.
     """
     reader = _chosen(Disk(folder), kind)
+    check = MessageCheck()
+    messages = check.through(reader.undamaged())
     if not isinstance(target, Path):
-        return reader.kind, _write_pieces(target, reader.undamaged()), reader.torn_bytes
+        count = _write_pieces(target, messages)
+        return reader.kind, count, reader.torn_bytes, check.words
     _check_target(folder, target, force)
     into_the_folder = target.resolve().parent == folder.resolve()
     with locked(folder) if into_the_folder else nullcontext():
-        return reader.kind, write_json(target, reader.undamaged()), reader.torn_bytes
+        return reader.kind, write_json(target, messages), reader.torn_bytes, check.words
 
 
 def import_messages(folder: Path, source: Path | bytes, kind: StoreKind) -> int:
@@ -77,16 +81,11 @@ def import_messages(folder: Path, source: Path | bytes, kind: StoreKind) -> int:
 
     Raises:
         UsageError: the store has messages already, a server uses the folder, or `source` cannot be
-            used.
+            used, or has a message that breaks the rule of messages.
         StorageError: a file is damaged, or cannot be read or written. The store is empty as before,
             or, if no more than the last sync failed, it holds everything.
     """
     messages = _decoded(source)
-    if kind == "sqlite" and len({message.id for message in messages}) < len(messages):
-        raise UsageError(
-            f"{_name(source)} has several messages with the same id, which a database does not "
-            "take: import it --into journal"
-        )
     with locked(folder):
         disk, workshop = Disk(folder), folder / _WORKSHOP
         _check_empty(disk, kind)
@@ -240,13 +239,19 @@ def _decoded(source: Path | bytes) -> list[Message]:
     try:
         if isinstance(source, Path):
             source = Disk(source.parent).read(source.name)
-        return MESSAGES.decode(source)
+        messages = MESSAGES.decode(source)
     except FileNotFoundError:
         raise UsageError(f"there is no file {name}") from None
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from error
     except CorruptFile as error:
         raise UsageError(f"{name} is not a list of messages: {error.finding}") from error
+    check = MessageCheck()
+    for message in messages:
+        check.look(message)
+    if check.words:
+        raise UsageError(f"{name}: {check.words}; mend the file, then import it")
+    return messages
 
 
 def _name(source: Path | bytes) -> str:

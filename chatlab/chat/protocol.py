@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import msgspec
 
 from chatlab.chat.bad_frames import explained
+from chatlab.data.message_rule import CONTENT_CHARS_MAX as CONTENT_CHARS_MAX
 from chatlab.data.records import Message
 from chatlab.errors import Refusal
 
@@ -40,7 +41,6 @@ FRAME_CHARS_MAX = 64 * 1024
 buffer of a client that reads well."""
 FRAME_MESSAGES_MAX = 1_000
 """... and messages: of short ones, the names and times are what is long."""
-CONTENT_CHARS_MAX = 4_000
 HISTORY_LIMIT_MAX = 500
 ROOMS_LISTED_MAX = 1_000
 MEMBERS_LISTED_MAX = 500

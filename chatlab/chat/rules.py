@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from bisect import bisect_right
 
-from chatlab.chat.protocol import CONTENT_CHARS_MAX, CreateRoom, Ref
+from chatlab.chat.protocol import CreateRoom, Ref
+from chatlab.data.message_rule import CONTENT_CHARS_MAX, NAME_PATTERN
 from chatlab.data.records import Message, Room
 from chatlab.errors import Refusal
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 ROOM_TITLE_CHARS_MAX = 100
 HISTORY_CHARS_MAX = 100_000

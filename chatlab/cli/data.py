@@ -76,13 +76,14 @@ def export(
     """Write all messages to a file, in the JSON of messages.json.
 
     FILE appears whole or not at all. A damaged store is not exported; see chatlab data inspect.
+    Messages that break the rule of messages are, so that they can be mended: the exit code is 1.
     """
     from chatlab.chat.interchange import export_messages
     from chatlab.data.readers import READERS
 
     piped = to == STANDARD_OUTPUT
     target, people = (sys.stdout.buffer.write, sys.stderr) if piped else (to, sys.stdout)
-    used, count, torn_bytes = export_messages(folder, target, kind, force=force)
+    used, count, torn_bytes, broken = export_messages(folder, target, kind, force=force)
     words = READERS[used].words
     if piped and sys.stdout.isatty():
         print()
@@ -90,6 +91,9 @@ def export(
     tell(f"wrote {many(count, 'message')} from {words} of {folder} to {goal}", people)
     if torn_bytes:
         tell(f"left out {torn_bytes:,} bytes of an unfinished save at the end of {words}", people)
+    if broken:
+        tell(f"{broken}: they were written as they are; mend them before an import", people)
+    sys.exit(ExitCode.of(not broken))
 
 
 @app.command("import")
@@ -103,9 +107,10 @@ def import_(
 ) -> None:
     """Fill an empty store of a data folder with the messages of a file.
 
-    Ids, order and text stay as they are. A store that has messages is left alone, and so is a
-    folder on which a server runs. Users and rooms are not imported: they are in users.json and
-    chatrooms.json.
+    Ids, order and text stay as they are. A file with a message that breaks the rule of messages (an
+    id that comes twice, a time that is none) is refused. A store that has messages is left alone,
+    and so is a folder on which a server runs. Users and rooms are not imported: they are in
+    users.json and chatrooms.json.
     """
     from chatlab.chat.interchange import import_messages
     from chatlab.data.readers import READERS

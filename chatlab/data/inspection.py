@@ -21,6 +21,7 @@ import msgspec
 from chatlab.data import journal_format as form
 from chatlab.data.folder import read_list
 from chatlab.data.journal_segments import SegmentFiles, segments_among
+from chatlab.data.message_rule import MessageCheck
 from chatlab.data.readers import READERS, JournalReader, Segment, StoreKind, StoreReader
 from chatlab.data.records import CHATROOMS, USERS, DataFile
 from chatlab.disk.counted import Disk
@@ -41,7 +42,8 @@ class StoreContents(msgspec.Struct, kw_only=True):
         first, last: the earliest and the latest time of a message; None if there is none.
         segments: of a journal.
         unfinished: its first start has not ended, or was interrupted: then the next begins anew.
-        damage: what is wrong with each damaged file, by its name.
+        damage: what is wrong with each damaged file, by its name; or with the first of its messages
+            that breaks the rule of messages, if that is all.
     """
 
     kind: StoreKind
@@ -124,10 +126,16 @@ def _contents(disk: Disk, reader: StoreReader) -> StoreContents:
     rooms: Counter[str] = Counter()
     first: str | None = None
     last: str | None = None
-    for message in reader.messages():
+    check, breaks_the_rule = MessageCheck(), ""
+    for message in check.through(reader.messages()):
+        if check.broken and not breaks_the_rule:
+            breaks_the_rule = reader.reading
         rooms[message.room_id] += 1
         first = message.timestamp if first is None else min(first, message.timestamp)
         last = message.timestamp if last is None else max(last, message.timestamp)
+    damage = {name: error.finding for name, error in reader.damage.items()}
+    if breaks_the_rule:
+        damage.setdefault(breaks_the_rule, check.words)
     return StoreContents(
         kind=reader.kind,
         files=reader.files,
@@ -138,7 +146,7 @@ def _contents(disk: Disk, reader: StoreReader) -> StoreContents:
         last=last,
         segments=reader.segments if isinstance(reader, JournalReader) else [],
         unfinished=reader.unfinished,
-        damage={name: error.finding for name, error in reader.damage.items()},
+        damage=damage,
     )
 
 

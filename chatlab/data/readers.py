@@ -86,6 +86,11 @@ class StoreReader(ABC):
         for error in self.damage.values():
             raise error
 
+    @property
+    def reading(self) -> str:
+        """The file from which the latest message came."""
+        return self.files[0]
+
     @abstractmethod
     def _files_among(self, names: list[str]) -> list[str]: ...
 
@@ -207,6 +212,10 @@ class JournalReader(StoreReader):
                 self._damaged(segment, StorageError.from_os("read", name, error))
             self._known = not segment.damage
             self._end = segment.position + segment.bytes
+
+    @property
+    def reading(self) -> str:
+        return self.segments[-1].name
 
     def _read(self, segment: Segment) -> Iterator[Message]:
         segment.file_bytes = segment.bytes = self._disk.size(segment.name)

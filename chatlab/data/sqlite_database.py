@@ -119,12 +119,12 @@ class Database:
         return database
 
     @classmethod
-    def fill_new(cls, disk: Disk, messages: Iterable[Message]) -> tuple[int, int]:
+    def fill_new(cls, disk: Disk, messages: Iterable[Message]) -> int:
         """Make the database `FILLING`, with these messages, and put it on the disk.
 
-        Returns how many messages were given, and how many it holds: those with an id of their own.
+        Returns how many it holds: those with an id of their own.
         """
-        database, rest, given = cls(disk, FILLING), iter(messages), 0
+        database, rest = cls(disk, FILLING), iter(messages)
         execute, pragma = database._execute, database._connection.pragma
         try:
             with database._storage_errors("write"):
@@ -135,7 +135,6 @@ class Database:
                     execute(statement)
                 while part := list(islice(rest, FILL_AT_ONCE)):
                     database.insert(part)
-                    given += len(part)
                 pragma("application_id", APPLICATION)
                 pragma("user_version", VERSION)
                 kept: int = execute("SELECT count(*) FROM messages").get
@@ -144,7 +143,7 @@ class Database:
         except BaseException:
             database._abandon()
             raise
-        return given, kept
+        return kept
 
     def insert(self, messages: Sequence[Message]) -> None:
         """Add those whose id is new, in this order. One statement a row would be slower under

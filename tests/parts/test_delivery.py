@@ -114,7 +114,7 @@ async def test_no_frame_of_a_batch_is_too_large_for_a_usual_client() -> None:
     """1 MiB, also of short messages, and of characters that take six bytes in JSON."""
     alice = FakeClient("alice", frames="batch")
     name = "n" * 64
-    short = [message(n, name, name) for n in range(10_000)]
+    short = [replace(message(n, name, name), content="x") for n in range(10_000)]
     long = [replace(one, content="\x01" * 4_000) for one in short[:100]]
     dense = [replace(one, content="\x01" * 65) for one in short[:3_000]]
     for batch in (short, long, dense):

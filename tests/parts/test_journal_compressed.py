@@ -109,7 +109,7 @@ async def test_closed_segments_are_compressed_and_everyone_reads_them(journal, t
     await journal.store.close()
     contents = inspect(journal.folder)
     store = contents.store("journal")
-    _, exported, _ = export_messages(journal.folder, tmp_path / "out.json")
+    _, exported, *_ = export_messages(journal.folder, tmp_path / "out.json")
     lines = read_lines(journal.folder, 2, segment=1)
 
     assert store is not None

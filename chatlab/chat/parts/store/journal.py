@@ -30,6 +30,7 @@ from chatlab.chat.settings import Settings
 from chatlab.data import journal_format as form
 from chatlab.data import journal_segments as packed
 from chatlab.data.journal_segments import SegmentFiles
+from chatlab.data.message_rule import MessageCheck
 from chatlab.data.records import MESSAGES, Message
 from chatlab.disk.counted import TEMPORARY_SUFFIX
 from chatlab.disk.files import Files, LogFile
@@ -126,12 +127,14 @@ class JournalStore(Store):
         await self.files.write(form.FILLING, b"", fsync=True)
         await self.files.fsync_folder()
         await self._begin_segment()
-        await self.fill(starting)
+        check = MessageCheck()
+        await self.fill(check.through(starting, once=True))
         await self.files.remove(form.FILLING)
         await self.files.fsync_folder()
         if not from_json:
             return []
-        return [f"took {self._messages:,} messages from {MESSAGES.name} into a new journal"]
+        notes = [f"took {self._messages:,} messages from {MESSAGES.name} into a new journal"]
+        return notes + check.notes(MESSAGES.name)
 
     async def _tidy(self, names: list[str]) -> list[str]:
         """Remove what an interrupted beginning left; none of it was promised to anyone.

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from chatlab.chat.parts.storage_seams import Lock, Reader, Store, Writer
 from chatlab.chat.protocol import AckLevel
 from chatlab.chat.settings import Settings
+from chatlab.data.message_rule import MessageCheck
 from chatlab.data.records import MESSAGES, Message
 from chatlab.data.sqlite_database import FILLING, NAME, SIDE_FILES, Database
 from chatlab.disk.files import Files
@@ -86,12 +87,12 @@ class SqliteStore(Store):
         if from_json:
             starting = MESSAGES.decode(await self.files.read(MESSAGES.name))
         disk = self.files.disk
-        given, kept = await self.files.work("write", FILLING, Database.fill_new, disk, starting)
+        check = MessageCheck()
+        checked = check.through(starting, once=True)
+        kept = await self.files.work("write", FILLING, Database.fill_new, disk, checked)
         await self.files.rename(FILLING, NAME)
         await self.files.fsync_folder()
         if not from_json:
             return []
         notes = [f"took {kept:,} messages from {MESSAGES.name} into a new database"]
-        if kept < given:
-            notes.append(f"left out {given - kept:,} of {MESSAGES.name}: their id was taken")
-        return notes
+        return notes + check.notes(MESSAGES.name)
