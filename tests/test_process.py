@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from chatlab.chat import process
-from chatlab.chat.process import LOOK_S, LoopWatchdog
+from chatlab.chat.metrics import Samples
+from chatlab.chat.process import LOOK_S, USAGE_INTERVAL_S, LoopWatchdog, ProcessWatch
 from chatlab.errors import ExitCode
+from tests.support.chat_client import WAIT_S
 from tests.support.parts import FakeClock
 
 BLOCKS = """
@@ -112,3 +115,25 @@ async def test_the_watch_looks_while_the_loop_is_blocked(monkeypatch: pytest.Mon
     await asyncio.wait([running])
 
     assert "in test_process.py, line" in words[0]
+
+
+async def test_a_process_that_can_open_no_file_goes_on_looking() -> None:
+    looks: list[float] = []
+    three = asyncio.Event()
+
+    def look() -> None:
+        looks.append(clock())
+        clock.advance(USAGE_INTERVAL_S)
+        if len(looks) == 3:
+            three.set()
+
+    def no_descriptor() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    clock = FakeClock()
+    watch = ProcessWatch(clock, Samples(clock), look)
+    watch._process.memory_info = no_descriptor
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(WAIT_S):
+        await three.wait()
+    running.cancel()

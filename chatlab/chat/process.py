@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -79,7 +80,10 @@ class ProcessWatch:
             now = self._clock()
             self._each_time()
             self._lag_ms.add(max(0.0, now - asked_at - LAG_INTERVAL_S) * 1000)
-            if now - usage_at >= USAGE_INTERVAL_S:
+            if now - usage_at < USAGE_INTERVAL_S:
+                continue
+            # Where no file can be opened, this process cannot look at itself: try again later.
+            with suppress(OSError, psutil.Error):
                 cpu_now_s = self._cpu_now_s()
                 self.cpu_percent = 100 * (cpu_now_s - cpu_s) / (now - usage_at)
                 usage_at, cpu_s = now, cpu_now_s

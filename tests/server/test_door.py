@@ -24,6 +24,7 @@ from chatlab.chat.server.listening import listening_socket
 from tests.server.test_refusals import refused_handshake
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, eventually, get, running
 from tests.support.command_line import needs_signals, serving_alice
+from tests.support.parts import FakeClock
 
 ELSEWHERE = {"local_addr": ("127.0.0.2", 0)}
 HALF_A_REQUEST = b"GET /?user=zoe HTTP/1.1\r\nHost: x\r\n"
@@ -31,13 +32,6 @@ WHOLE_REQUEST = HALF_A_REQUEST + (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
-
-
-class FakeClock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def dialled(url: str, request: bytes) -> socket.socket:
@@ -76,7 +70,7 @@ async def test_who_guesses_the_secret_waits_and_only_who_guesses(tmp_path: Path)
         assert (await get(server.url, "/health")).status == 200
         async with connect(right, proxy=None, **ELSEWHERE):
             pass
-        clock.now += doors.GUESS_EVERY_S
+        clock.advance(doors.GUESS_EVERY_S)
         async with connect(right, proxy=None):
             pass
         assert noted(server, "a wrong secret") == doors.GUESSES_AT_ONCE
@@ -92,9 +86,9 @@ def test_a_bucket_fills_again_and_the_number_of_buckets_is_bounded(
         assert allowance.wait_s(address) == 0
         allowance.spend(address)
     assert (allowance.wait_s("a"), allowance.wait_s("b")) == (10, 0)
-    clock.now += 4
+    clock.advance(4)
     assert allowance.wait_s("a") == 6
-    clock.now += 100
+    clock.advance(100)
     for _ in range(2):
         assert allowance.wait_s("a") == 0
         allowance.spend("a")
@@ -175,7 +169,7 @@ def test_snapshots_are_made_and_encoded_once_for_all_who_look_at_once() -> None:
     shared = SharedSnapshots(make, clock)
     encoded = {shared.encoded() for _ in range(200)}
     assert (len(made), len(encoded)) == (1, 1)
-    clock.now += SHARED_S * 1.1
+    clock.advance(SHARED_S * 1.1)
     assert shared.encoded() not in encoded
     # A request gets what is true now, as long as not all of them come at once.
     answers = [shared.encoded("10.0.0.1") for _ in range(FRESH_AT_ONCE + 50)]
@@ -194,7 +188,7 @@ async def frozen_zoe(folder: Path, **how: Any) -> AsyncIterator[tuple[ChatServer
 
 async def pass_time(server: ChatServer, clock: FakeClock, seconds: int) -> None:
     for _ in range(seconds):
-        clock.now += 1
+        clock.advance(1)
         server._look()
         await asyncio.sleep(0)  # what a look started begins
 
@@ -216,7 +210,7 @@ async def test_who_shows_no_sign_of_life_is_disconnected(tmp_path: Path) -> None
             await alice.say("here")
             await (await watcher.ping())
         bobs.transport.resume_reading()
-        clock.now += 3_600  # a laptop that slept: nobody could be heard
+        clock.advance(3_600)  # a laptop that slept: nobody could be heard
         server._look()
         assert noted(server, "no sign of life") == 1
         assert await asyncio.to_thread(told, raw, b"no sign of life for 75 s")

@@ -42,7 +42,7 @@ from chatlab.chat.server.client import POLICY_VIOLATION, SocketClient
 from chatlab.chat.server.door import Door
 from chatlab.chat.server.http import HttpDesk
 from chatlab.chat.server.life import NameKeeper, SilenceWatch
-from chatlab.chat.server.listening import listening_place, sockets_possible
+from chatlab.chat.server.listening import let_many_wait, listening_place, sockets_possible
 from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
@@ -215,6 +215,7 @@ class ChatServer:
                 f"cannot listen on {self._host}:{self._port}: {system_words(error)}; "
                 "choose another --port (0 picks a free one) or --host"
             ) from error
+        let_many_wait(self._server.sockets)
         self._port = self._server.sockets[0].getsockname()[1]
         self._io_at_start = self._files.statistics()
         for simulation in self._simulations:

@@ -155,8 +155,8 @@ class Door:
         self._inside: dict[LoggingConnection, Places] = {}
         if part < 1:
             note(
-                f"places for {self.chats.most:,} clients and {self.watchers.most:,} watchers only: "
-                "the system lets this process open few files (ulimit -n)"
+                f"few places (for clients: {self.chats.most:,}, for watchers: "
+                f"{self.watchers.most:,}): the system lets this process open few files (ulimit -n)"
             )
 
     def inside(self) -> tuple[LoggingConnection, ...]:

@@ -13,7 +13,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -31,6 +32,9 @@ DESCRIPTORS_KEPT = 32
 BACK_OFF_S = 0.5
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 ACCEPT_FAILED = "socket.accept() out of system resource"  # so does asyncio call it
+
+RETRY = "._start_serving("
+"""What asyncio calls a second later, once for each failure, and even if the socket was closed."""
 
 
 class ListeningSocket(StampedSocket):
@@ -104,11 +108,20 @@ def listening_place(host: str, port: int, note: Callable[[str], None]) -> dict[s
     listening = listening_socket(host, port, note)
     if listening:
         return {"sock": listening, "backlog": ACCEPTED_MAX}
-    return {"host": host, "port": port, "backlog": BACKLOG}
+    # asyncio accepts as many in one turn as wait; on Windows, which limits no descriptors, one.
+    backlog = ACCEPTED_MAX if os.name == "posix" else BACKLOG
+    return {"host": host, "port": port, "backlog": backlog}
+
+
+def let_many_wait(sockets: Iterable[Any]) -> None:
+    """Have the kernel keep more connections than asyncio accepts in one turn."""
+    for one in sockets:
+        with suppress(OSError), socket.socket(fileno=os.dup(one.fileno())) as same:
+            same.listen(BACKLOG)
 
 
 def listening_socket(host: str, port: int, note: Callable[[str], None]) -> ListeningSocket | None:
-    """A socket whose connections are stamped; None where that is not possible.
+    """A socket that knows its limits, and stamps on Linux; None for a name, and on Windows.
 
     Raises:
         OSError: it cannot listen there.
@@ -117,7 +130,7 @@ def listening_socket(host: str, port: int, note: Callable[[str], None]) -> Liste
         version = ip_address(host).version
     except ValueError:  # a name, which may stand for several addresses
         return None
-    if sys.platform != "linux":
+    if os.name != "posix":
         return None
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     plain = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -127,7 +140,8 @@ def listening_socket(host: str, port: int, note: Callable[[str], None]) -> Liste
     listening.note = note
     # What it accepts inherits this. And the kernel, which begins to stamp a moment after the first
     # socket asked, has begun before there is anything to stamp, and does not stop in between.
-    listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    if sys.platform == "linux":
+        listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     return listening
 
 
@@ -139,6 +153,8 @@ def note_failed_accepts(note: Callable[[str], None]) -> None:
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if context.get("message") == ACCEPT_FAILED:
             note(exhausted(context["exception"]))
+        elif RETRY in str(context.get("handle")):
+            pass  # the server has stopped since
         elif otherwise:
             otherwise(loop, context)
         else:
