@@ -25,7 +25,7 @@ QUOTED_MAX = 60
 WORDS_BYTES_MAX = 1_000
 WORDS_TIMEOUT_S = 2.0
 _ERROR_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
-_TLS_ALERT = b"\x15\x03"
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d\d\d)\b")
 TOLD_BY_THEMSELVES = (
     ConnectionRefusedError,
     TimeoutError,
@@ -100,14 +100,15 @@ async def no_websocket(url: str, what: str, timeout_s: float) -> str:
         timeout_s: how long it may take to answer; at most two seconds count.
     """
     timeout_s = min(timeout_s, WORDS_TIMEOUT_S)
-    words = await _first_words(url, timeout_s)
+    words, is_tls = await asyncio.gather(_first_words(url, timeout_s), _speaks_tls(url, timeout_s))
     secure = urlsplit(url).scheme == "wss"
-    is_tls = words.startswith(_TLS_ALERT) or (not words and await _speaks_tls(url, timeout_s))
     if is_tls and not secure:
         return f"{shown(url)} speaks TLS: write {_with_other_scheme(url)}"
-    if words.startswith(b"HTTP/") and secure:
-        return f"{shown(url)} speaks plain HTTP, without TLS: write {_with_other_scheme(url)}"
-    if words and not words.startswith((_TLS_ALERT, b"HTTP/")):
+    if found := _STATUS_LINE.match(words):
+        if secure:
+            return f"{shown(url)} speaks plain HTTP, without TLS: write {_with_other_scheme(url)}"
+        return http_answer(url, int(found[1]), {}, None)
+    if words and not is_tls:
         text = words.partition(b"\n")[0].decode("utf-8", "replace").rstrip()
         return f"{shown(url)} says {quoted(text)}, {_NO_CHAT_SERVER}"
     return f"{shown(url)} {what}, {_NO_CHAT_SERVER}"

@@ -114,7 +114,7 @@ STRANGERS: dict[str, tuple[Answer, str]] = {
     "502": (page("502 Bad"), "answers 502 Bad Gateway: a proxy, it seems, and no chat server runs"),
     "301": (page("301 Moved", "Location: ws://other.example/"),
         "answers 301 Moved Permanently and sends us to 'ws://other.example/': give that address"),
-    "an HTTP/1.0 page": (says(b"HTTP/1.0 200 OK\r\n\r\nHello"), "gives no answer that HTTP/1.1"),
+    "an HTTP/1.0 page": (says(b"HTTP/1.0 200 OK\r\n\r\nHello"), f"answers 200 OK, {WEB}"),
     "a word of its own": (page("403 No", body='{"message": "not today"}'),
         "refused the connection: not today"),
     "TLS, says a page": (page("400 Bad", body="The plain HTTP request was sent to HTTPS port"),
