@@ -49,8 +49,8 @@ class Documents:
         given = {option: path for option, path in paths.items() if path is not None}
         for option, path in given.items():
             given[option] = STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path
-        # Standard output last: whoever reads it may leave, and the files are written by then.
-        self._paths = dict(sorted(given.items(), key=lambda item: item[1] == STANDARD_OUTPUT))
+        # Pipes later, standard output last: if nobody reads them, the files are written.
+        self._paths = dict(sorted(given.items(), key=lambda item: _lateness(item[1])))
         piped = STANDARD_OUTPUT in self._paths.values()
         self.people: TextIO = sys.stderr if piped else sys.stdout
         wrong: list[str] = []
@@ -135,6 +135,14 @@ def _try(path: Path, made: ExitStack, spared: tuple[str, ...]) -> None:
         raise OSError("is where the command's own output goes: name another file, or -")
     else:
         real.open("r+b").close()
+
+
+def _lateness(path: Path) -> int:
+    if path == STANDARD_OUTPUT:
+        return 2
+    with suppress(OSError):
+        return int(path.exists() and not path.is_file())
+    return 0
 
 
 def _why_not(error: OSError) -> str:

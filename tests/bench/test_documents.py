@@ -69,8 +69,9 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
-    written(json=(pipe, LONG))
+    written(json=(pipe, LONG), csv=(tmp_path / "first.csv", "a,b"))
     reader.join(10)
+    assert (tmp_path / "first.csv").stat().st_mtime_ns <= pipe.stat().st_mtime_ns
     assert (pipe.is_fifo(), read) == (True, [LONG])
     (tmp_path / "messages.json").write_text("[]")
     words = ("data", "export", ".", "--to", "pipe", "--force")

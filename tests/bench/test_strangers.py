@@ -16,9 +16,12 @@ import pytest
 
 from chatlab.bench import client
 from chatlab.bench.address import chat_url, stats_url
+from chatlab.chat import snapshot as snapshots
+from chatlab.cli.clients import stream
 from chatlab.errors import UsageError
 from tests.support.chat_client import running
 from tests.support.command_line import Done, run
+from tests.support.snapshots import a_snapshot
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SHORT_S = 0.2
@@ -102,7 +105,8 @@ def opens(*frames: bytes, ends: bool = False) -> Answer:
 def text(words: str) -> bytes:
     """A server's text frame."""
     data = words.encode()
-    return bytes((0x81, len(data))) + data
+    size = bytes((len(data),)) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2)
+    return b"\x81" + size + data
 
 
 WEB = "as a web server does, and that is no chat server"
@@ -162,6 +166,16 @@ async def test_a_stranger_is_told_in_one_sentence(
     assert line.startswith(url)
     assert said in line
     assert (capfd.readouterr(), caplog.records) == (("", ""), [])
+
+
+async def test_a_server_that_speaks_otherwise_later_is_told() -> None:
+    first = text(snapshots.encode(a_snapshot()).decode())
+    seen = []
+    async with stranger(opens(first, text("[]"))) as url:
+        with pytest.raises(UsageError, match=f"{url} sent a frame that cannot be understood"):
+            async for snapshot in stream(url, 0.1):
+                seen.append(snapshot)
+    assert len(seen) <= 1  # the latest counts
 
 
 @pytest.mark.parametrize(
