@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from tests.real import on_door, on_files, on_load, on_rooms, on_signals, on_wire  # noqa: F401  (each registers its attacks)
+from tests.real.marathon import marathon, words
 from tests.real.trial import ATTACKS, FACTOR_MAX, Attack, Result, run_trial
 
 COLUMNS = "{:20} {:9} {:>6} {:>11} {:>10} {:>6}  {}"
@@ -34,6 +35,9 @@ def arguments() -> argparse.Namespace:
         "--mode", default="journal", help="of the server, unless an attack has its own"
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="that each attack lasts")
+    parser.add_argument(
+        "--marathon", type=float, metavar="S", help="every attack at once, for so many seconds"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial there, too")
     chosen = parser.parse_args()
     if unknown := set(chosen.attacks) - set(ATTACKS):
@@ -86,6 +90,14 @@ async def trials(which: Attack, chosen: argparse.Namespace) -> list[Result]:
     return results
 
 
+async def run_marathon(chosen: argparse.Namespace) -> bool:
+    report = await marathon(chosen.mode, chosen.marathon)
+    print(words(report))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(report, indent=1))
+    return not report["broken"]
+
+
 async def everything(chosen: argparse.Namespace) -> bool:
     print(HEAD)
     report = []
@@ -108,10 +120,11 @@ async def everything(chosen: argparse.Namespace) -> bool:
 def main() -> int:
     chosen = arguments()
     try:
-        return 0 if asyncio.run(everything(chosen)) else 1
+        held = asyncio.run(run_marathon(chosen) if chosen.marathon else everything(chosen))
     except KeyboardInterrupt:
         print("\nstopped: every server that was started has ended", file=sys.stderr)
         return 130
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from typing import Any, Self
 
+NICENESS = 10
+"""Raiders stand back: from elsewhere they would not take the server's processor."""
+
 
 class Until:
     """When a child is to end: after some seconds, or when its parent says so.
@@ -90,6 +93,8 @@ def _end_with_stdin(until: Until) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
+    if hasattr(os, "nice") and "polite" not in sys.argv[1]:
+        os.nice(NICENESS)
     module, _, name = sys.argv[1].partition(":")
     arguments = json.loads(sys.argv[2])
     until = Until(arguments.pop("seconds"))

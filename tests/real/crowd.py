@@ -5,11 +5,12 @@ Messages are told apart by `TAG-CLIENT REF`, and what was acked is kept as range
 
 from __future__ import annotations
 
+import math
 import re
 import selectors
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.real.child import Until
 from tests.real.frames import CLOSE, TEXT, Wire, frame
@@ -50,7 +51,7 @@ class Talker:
 
     def write(self, count: int) -> None:
         """Send what is left of the last block, or a block of so many messages."""
-        if not self._out:
+        if not self._out and count > 0:
             self._out = memoryview(b"".join(self._message(self.sent + n) for n in range(count)))
             self.sent += count
         try:
@@ -105,6 +106,7 @@ def flood(
     in_flight: int = 0,
     addresses: int = 1,
     messages: int = 0,
+    rate: float = 0,
 ) -> dict[str, Any]:
     """Send until told to end, then wait for the last acks.
 
@@ -112,13 +114,14 @@ def flood(
         in_flight: the most unanswered messages of a client; 0 for no limit.
         addresses: how many addresses they come from, 127.0.0.1 and up.
         messages: the most that each sends; 0 for no limit.
+        rate: messages a second of all together, by plan, whatever is answered; 0 for no limit.
     """
     crowd = []
     for n in range(clients):
         source = f"127.0.0.{1 + n % addresses}" if addresses > 1 else ""
         crowd.append(Talker(port, f"{tag}-{n}", room, source))
     start = time.monotonic()
-    _talk(until, crowd, in_flight or 1 << 60, messages or 1 << 60)
+    _talk(until, crowd, Plan(in_flight or math.inf, messages or math.inf, rate / clients))
     for one in crowd:
         one.wire.socket.close()
     told: dict[str, int] = {}
@@ -135,12 +138,26 @@ def flood(
     }
 
 
-def _talk(until: Until, crowd: list[Talker], in_flight: int, messages: int) -> None:
-    over_at = 0.0
+class Plan(NamedTuple):
+    """How much a client may send: unanswered messages, messages in all, and messages a second."""
+
+    in_flight: float
+    messages: float
+    rate: float
+
+    def next(self, one: Talker, elapsed_s: float) -> int:
+        """How many messages a client may send now."""
+        due = self.rate * elapsed_s if self.rate else math.inf
+        allowed = min(self.in_flight + one.answered, self.messages, due)
+        return int(min(BLOCK, allowed - one.sent))
+
+
+def _talk(until: Until, crowd: list[Talker], plan: Plan) -> None:
+    start, over_at = time.monotonic(), 0.0
 
     def events(one: Talker) -> int:
-        wants = one.unfinished or (not over_at and _next(one, in_flight, messages) > 0)
-        return selectors.EVENT_READ | (selectors.EVENT_WRITE if wants else 0)
+        more = not over_at and plan.next(one, time.monotonic() - start) > 0
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if more or one.unfinished else 0)
 
     with selectors.DefaultSelector() as selector:
         for one in crowd:
@@ -151,18 +168,15 @@ def _talk(until: Until, crowd: list[Talker], in_flight: int, messages: int) -> N
             finished = all(one.answered >= one.sent or not one.open for one in crowd)
             if over_at and (finished or time.monotonic() > over_at + LAST_ACKS_S):
                 return
-            for key, ready in selector.select(0.05):
+            ready = selector.select(0.01 if plan.rate else 0.05)
+            for key, happened in ready:
                 one = key.data
-                if ready & selectors.EVENT_READ:
+                if happened & selectors.EVENT_READ:
                     one.read()
-                if ready & selectors.EVENT_WRITE:
-                    one.write(_next(one, in_flight, messages))
+                if happened & selectors.EVENT_WRITE:
+                    one.write(plan.next(one, time.monotonic() - start))
                 if not one.open:
                     selector.unregister(one.wire.socket)
-                elif (wanted := events(one)) != key.events:
+            for one in crowd if plan.rate else [key.data for key, _ in ready]:
+                if one.open and (wanted := events(one)) != selector.get_key(one.wire.socket).events:
                     selector.modify(one.wire.socket, wanted, one)
-
-
-def _next(one: Talker, in_flight: int, messages: int) -> int:
-    """How many messages a client may send now."""
-    return min(BLOCK, in_flight - (one.sent - one.answered), messages - one.sent)

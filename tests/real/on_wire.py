@@ -17,13 +17,15 @@ LONGEST = 64 * 1024
 """Bytes in a message."""
 
 
-def send_on(until: Until, port: int, first: str, again: str, read: bool) -> dict[str, Any]:
+def send_on(
+    until: Until, port: int, first: str, again: str, read: bool = False, tag: str = "raider"
+) -> dict[str, Any]:
     """Send a frame, then a block of frames again and again; reads the answers, or none.
 
     Args:
         first, again: bytes, in hexadecimal.
     """
-    wire = Wire(port, "raider")
+    wire = Wire(port, tag)
     wire.socket.settimeout(0.2)
     block = memoryview(bytes.fromhex(again) * BLOCK)
     sent, at, start = 0, 0, time.monotonic()
@@ -96,10 +98,10 @@ WRONG = {
 """Headers that can be judged before their payload has come, by name."""
 
 
-def send_wrong(until: Until, port: int) -> dict[str, Any]:
+def send_wrong(until: Until, port: int, tag: str = "wrong") -> dict[str, Any]:
     """Send each wrong header; the close code that answered it, 0 for none."""
     codes = {}
-    wires = {name: Wire(port, f"wrong{n}") for n, name in enumerate(WRONG)}
+    wires = {name: Wire(port, f"{tag}-{n}") for n, name in enumerate(WRONG)}
     for name, wire in wires.items():
         wire.receive()
         wire.socket.sendall(WRONG[name])
