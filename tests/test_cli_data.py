@@ -279,7 +279,7 @@ def test_everything_fits_into_80_columns(chatlab_data: Run, tmp_path: Path) -> N
     kept(tmp_path, "journal", [message(n, rooms[n % 12], "\U0001f386" * 90) for n in range(90)])
     last = segments(tmp_path)[-1]
     last.write_bytes(last.read_bytes() + b"\x1b[2Jrubbish" * 20)
-    helps = [(command, "--help") for command in ("inspect", "export", "import")]
+    helps = [(command, "--help") for command in ("inspect", "export", "import", "prune")]
     shown = [("inspect", tmp_path, *more) for more in ((), ("--tail", "4"), ("--segment", "1"))]
     for words in shown + helps:
         said = chatlab_data(*words, raw=True, code=int(words in shown))  # no names of rooms

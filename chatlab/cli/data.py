@@ -1,4 +1,4 @@
-"""`chatlab data`: look at what lies in a data folder, and move messages in and out."""
+"""`chatlab data`: what lies in a data folder; messages in and out; what strangers left behind."""
 
 from __future__ import annotations
 
@@ -124,6 +124,33 @@ def import_(
         f"imported {many(count, 'message')} from {origin} into {READERS[kind].words} of {folder}",
         sys.stdout,
     )
+
+
+@app.command("prune")
+def prune(
+    folder: Folder = DEFAULT_FOLDER,
+    *,
+    yes: bool = flag("--yes", "Remove it; without, nothing is changed."),
+    json: Path | None = option(None, "FILE", "Write all names to FILE; - prints them."),
+) -> None:
+    """Show what strangers left behind in the rooms; with --yes, remove it.
+
+    A stranger is not in users.json. Shown are rooms without a message in which nobody but strangers
+    is, and strangers in public rooms who have never said anything. They may join again. Messages
+    stay as they are. No server may run on the folder while --yes removes something.
+    """
+    import msgspec
+
+    from chatlab.data.leftovers import leftovers
+    from chatlab.view.console import TextConsole
+    from chatlab.view.data import render_leftovers
+
+    documents = Documents({"--json": json})
+    found = leftovers(folder, remove=yes)
+    try:
+        TextConsole(file=documents.people).print(render_leftovers(found))
+    finally:  # a screen that is gone costs no document
+        documents.write({"--json": lambda: indented_json(msgspec.to_builtins(found))})
 
 
 app.command("explain")(labs.query_plan)

@@ -87,6 +87,7 @@ EXAMPLES = {
     "data": {
         "chatlab data inspect": "what `chatlab serve` kept",
         "chatlab data export --to - > messages.json": "all its messages",
+        "chatlab data prune": "what strangers left in its rooms",
         "chatlab data import --help": "more about a command of it",
     },
     "typist": {"chatlab typist naive journal --rounds 6": "six rounds of ten seconds for each"},

@@ -14,6 +14,7 @@ from chatlab.chat.interchange import PART
 from chatlab.chat.modes import MODES
 from chatlab.data import journal_format as form
 from chatlab.data.inspection import Contents, JournalLine, JournalLines, StoreContents
+from chatlab.data.leftovers import Leftovers
 from chatlab.data.readers import READERS, Segment
 from chatlab.view import words
 
@@ -53,6 +54,35 @@ def render_lines(lines: JournalLines, width: int) -> RenderableType:
         blocks.append(Text())
         blocks += [Text(words.shorten(text, width), style) for text, style in _line(line)]
     return Group(*blocks)
+
+
+def render_leftovers(found: Leftovers) -> RenderableType:
+    """What strangers left behind in the rooms of a data folder, and whether it is gone."""
+    blocks: list[RenderableType] = [Text(words.printable(found.folder), style="bold")]
+    if found.rooms:
+        ids = [words.shorten(words.printable(one), 40) for one in found.rooms]
+        shown, rest = ids[:ROOMS_MAX], len(ids) - ROOMS_MAX
+        more = f" and {rest:,} more" if rest > 0 else ""
+        rooms = words.many(len(ids), "room")
+        blocks += [
+            Text(f"{rooms} without a message, left to strangers"),
+            _indented(", ".join(shown) + more),
+        ]
+    if found.participants:
+        blocks.append(Text("Strangers in other public rooms who never said anything"))
+        table = _table("room", "strangers", "of participants")
+        fullest = sorted(found.participants.items(), key=lambda one: -len(one[1]))
+        for room, names in fullest[:ROOMS_MAX]:
+            name = Text(words.shorten(words.printable(room), 40))
+            table.add_row(name, f"{len(names):,}", f"{found.totals[room]:,}")
+        blocks.append(_indented(table))
+        if (rest := len(fullest) - ROOMS_MAX) > 0:
+            blocks.append(_indented(f"and in {words.many(rest, 'more room')}"))
+    if not found.rooms and not found.participants:
+        return Group(*blocks, Text("Strangers left nothing behind.", style=words.GOOD))
+    if found.removed:
+        return Group(*blocks, Text(), Text("All this was removed.", style=words.GOOD))
+    return Group(*blocks, Text(), Text("Nothing was changed: --yes removes all this."))
 
 
 def _store(store: StoreContents) -> Iterator[RenderableType]:
