@@ -25,6 +25,7 @@ QUOTED_MAX = 60
 WORDS_BYTES_MAX = 1_000
 WORDS_TIMEOUT_S = 2.0
 _ERROR_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
+_TLS_ALERT = b"\x15\x03"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d\d\d)\b")
 TOLD_BY_THEMSELVES = (
     ConnectionRefusedError,
@@ -33,7 +34,7 @@ TOLD_BY_THEMSELVES = (
     ssl.SSLCertVerificationError,
 )
 """Errors of a TLS connection that say what is wrong; others need a second look at the server."""
-_NO_CHAT_SERVER = "and that is no chat server: check the address"
+_NO_CHAT_SERVER = "so it is no chat server: check the address"
 
 
 def no_connection(url: str, error: OSError) -> str:
@@ -100,7 +101,12 @@ async def no_websocket(url: str, what: str, timeout_s: float) -> str:
         timeout_s: how long it may take to answer; at most two seconds count.
     """
     timeout_s = min(timeout_s, WORDS_TIMEOUT_S)
-    words, is_tls = await asyncio.gather(_first_words(url, timeout_s), _speaks_tls(url, timeout_s))
+    tls = asyncio.ensure_future(_speaks_tls(url, timeout_s))  # at the same time: it may be silent
+    try:
+        words = await _first_words(url, timeout_s)
+        is_tls = words.startswith(_TLS_ALERT) or (not words and await tls)
+    finally:
+        tls.cancel()
     secure = urlsplit(url).scheme == "wss"
     if is_tls and not secure:
         return f"{shown(url)} speaks TLS: write {_with_other_scheme(url)}"
@@ -111,7 +117,7 @@ async def no_websocket(url: str, what: str, timeout_s: float) -> str:
     if words and not is_tls:
         text = words.partition(b"\n")[0].decode("utf-8", "replace").rstrip()
         return f"{shown(url)} says {quoted(text)}, {_NO_CHAT_SERVER}"
-    return f"{shown(url)} {what}, {_NO_CHAT_SERVER}"
+    return f"{shown(url)} {what}: it is no chat server, or one in trouble; check the address"
 
 
 def quoted(text: str) -> str:
