@@ -18,7 +18,7 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Transport
 from chatlab.chat.parts.transport.library import LibraryTransport
 from chatlab.chat.protocol import FRAME_BYTES_MAX
-from chatlab.chat.server.arrivals import logging_connection
+from chatlab.chat.server.limits import LimitedConnection
 from tests.parts.test_transports import HANDSHAKE, FakeServer, FakeSocket
 from tests.support.frame_streams import FrameStreams
 from tests.support.parts import FakeClock, every
@@ -65,7 +65,8 @@ class Seen:
 async def compare(part: type[Transport], streams: FrameStreams, compressed: bool) -> None:
     """Feed one stream to a connection of ours and to one of the plain library."""
     clock = FakeClock(0.0)
-    ours = logging_connection(part(), clock, Metrics(clock).note, 2**20)
+    limits = {"clock": clock, "note": Metrics(clock).note, "send_buffer_max": 2**20}
+    ours = type("Ours", (LimitedConnection, part().connection_class()), limits)
     pieces = streams.pieces()
     one = Seen(ours, part(), compressed)
     plain = Seen(ServerConnection, LibraryTransport(), compressed)

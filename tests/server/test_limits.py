@@ -20,7 +20,9 @@ from chatlab.chat.server.limits import (
     CONTROL_FRAMES_PER_S,
     FRAGMENTS_MAX,
     FRAMES_PER_READ,
+    MESSAGES_PER_READ,
     READ_BYTES_MAX,
+    THROWN_AWAY_MAX,
     TokenBucket,
 )
 from tests.support.chat_client import WAIT_S, chatting, eventually
@@ -135,8 +137,13 @@ async def test_many_small_frames_are_read_in_small_bites(transport: str, tmp_pat
         await zoe.send(*message * 100)
         await zoe.until_came(201)
         assert 0 < largest <= 2 * FRAMES_PER_READ
+        await zoe.send(
+            *[Frame(Opcode.TEXT, b"")] * 4_000
+        )  # which the bulk transport cuts out itself
+        await zoe.until_came(4_201)
+        assert connection.transport.max_size < 8 * MESSAGES_PER_READ  # type: ignore[attr-defined]
         await zoe.send(*[Frame(Opcode.BINARY, b"x" * 4_000)] * 20)
-        await zoe.until_came(221)
+        await zoe.until_came(4_221)
         assert connection.transport.max_size > 2_000  # type: ignore[attr-defined]
 
 
@@ -144,11 +151,14 @@ async def test_many_small_frames_are_read_in_small_bites(transport: str, tmp_pat
 async def test_what_comes_after_the_end_costs_nothing_and_nobody_stays(
     transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(app, "CLOSE_TIMEOUT_S", 0.5)
     async with attacked(transport, tmp_path) as (server, zoe):
         connection = connection_of(server, "zoe")
         await zoe.send(Frame(Opcode.TEXT, b"not masked"), mask=False)
         assert (await zoe.closed())[0] == 1002
+        assert connection.transport.is_reading()
+        await zoe.send(Frame(Opcode.BINARY, b"x" * 2 * THROWN_AWAY_MAX))
+        await eventually(lambda: not connection.transport.is_reading(), "an end of the patience")
         given: list[bytes] = []
         connection.protocol.receive_data = given.append  # type: ignore[method-assign, assignment]
         began = time.monotonic()

@@ -33,8 +33,13 @@ a few in a second."""
 READ_BYTES_MAX = 16 * 1024
 """Some 150 ordinary messages. asyncio would read 256 KiB: 43,000 empty frames, 0.4 s of work."""
 READ_BYTES_MIN = 512
+THROWN_AWAY_MAX = 1024 * 1024
+"""Bytes from a client that was told to go. They are read, so that a client that sends first and
+reads later learns why, but not for ever."""
 FRAMES_PER_READ = 64
 """Frames that the library may find in one read, at 5 to 10 microseconds each."""
+MESSAGES_PER_READ = 200
+"""The shortest messages are as dear as others once they are read: each is refused in words."""
 FRAME_BYTES = 1024
 """A longer frame counts as one for each of these bytes: it may have been compressed to next to
 nothing."""
@@ -65,7 +70,8 @@ class LimitedConnection(ServerConnection):
         super().__init__(protocol, *args, **options)
         self._control_frames = TokenBucket(CONTROL_FRAMES_AT_ONCE, CONTROL_FRAMES_PER_S, self.clock)
         self._fragments = 0  # of the message that has begun and not ended
-        self._frames = 0  # in the present read
+        self._frames = 0  # in the latest read
+        self._thrown_away = 0  # bytes
         self._hanging_up: asyncio.TimerHandle | None = None
         # The library parses all that was read before it shows us a frame, and answers pings
         # meanwhile. Only here is each frame seen in time.
@@ -78,14 +84,26 @@ class LimitedConnection(ServerConnection):
 
     def data_received(self, data: bytes) -> None:
         if self._hanging_up:
+            self._thrown_away += len(data)
+            if self._thrown_away > THROWN_AWAY_MAX:
+                self.transport.pause_reading()
             return
         self._frames = 0
         super().data_received(data)
-        if self._frames:
-            fitting = len(data) * FRAMES_PER_READ // self._frames
-            self._read_at_most(min(READ_BYTES_MAX, max(READ_BYTES_MIN, fitting)), self.transport)
         if self.protocol.eof_sent and self.close_timeout is not None:
             self._hanging_up = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def fit_reads(self, size: int, messages: int) -> None:
+        """Let the next read bring as many frames as a read may.
+
+        Args:
+            size: bytes of the latest read.
+            messages: that it brought.
+        """
+        share = self._frames / FRAMES_PER_READ + messages / MESSAGES_PER_READ
+        if share:
+            fitting = max(READ_BYTES_MIN, min(READ_BYTES_MAX, int(size / share)))
+            self._read_at_most(fitting, self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._hanging_up:
