@@ -120,16 +120,20 @@ class StorageError(ChatlabError):
         return failed
 
 
+_RESTORE = "; restore it from a backup or move it away"
+
+
 class CorruptFile(StorageError):
     """A data file was read but does not parse; nothing was changed.
 
     Args:
         file: its name inside the data folder.
         finding: what is wrong with it.
+        cure: what to do, unless the finding says so.
     """
 
-    def __init__(self, file: str, finding: str) -> None:
-        super().__init__("understand", file, f"{finding}; restore it from a backup or move it away")
+    def __init__(self, file: str, finding: str, cure: str = _RESTORE) -> None:
+        super().__init__("understand", file, f"{finding}{cure}")
         self.finding = finding
 
 

@@ -80,7 +80,7 @@ class DataFile(Generic[T]):
         try:
             text = text_of(data)
         except NotText as wrong:
-            raise CorruptFile(self.name, f"it {wrong}") from error
+            raise CorruptFile(self.name, f"it {wrong}", cure="") from error
         try:
             return self._decoder.decode(text)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -20,7 +20,7 @@ from tests.support.command_line import command, ended, needs_signals, run, until
 async def test_the_last_line_before_the_end_of_the_input_is_said(tmp_path: Path) -> None:
     """And no message can command the terminal of another."""
     async with running("optimized", tmp_path) as server:
-        done = await run("chat", server.url, "--user=alice", typed="one\n\x1b[2Jtwo\x07\x9b")
+        done = await run("chat", server.url, "--user=alice", typed="\ufeffone\n\x1b[2Jtwo\x07\x9b")
     assert (done.code, done.err) == (0, "")
     assert "alice: one" in done.out
     assert "two" in done.out
