@@ -71,8 +71,8 @@ class KeptFiles:
         found = _found(self._folder)
         if found is None or _identity(found) != self._known:
             raise _stale(
-                f"the data folder {self._folder.name} was moved, deleted or replaced: put it back, "
-                "or stop this server"
+                f"the folder {self._folder.name} was moved, deleted or replaced: put it back, or "
+                "stop this server"
             )
         if found.st_mtime_ns == self._unchanged_since:
             return
@@ -114,10 +114,7 @@ class KeptFiles:
 
     def _loss(self, name: str) -> str:
         if name == self._lock:
-            return (
-                f"the lock {name} was deleted or replaced, so that another server may use the "
-                "folder: stop this one, and start it again"
-            )
+            return f"{name} was deleted: another server may use the folder; restart this one"
         return f"{name} was deleted, moved or replaced: put it back, or stop this server"
 
 

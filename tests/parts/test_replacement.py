@@ -131,6 +131,28 @@ def test_a_group_that_cannot_be_kept_gets_no_more_than_everybody(
     assert (path.read_bytes(), mode_of(path)) == (b"new", 0o644)
 
 
+@ROOT
+def test_a_user_replaces_what_others_left_in_the_users_folder(tmp_path: Path) -> None:
+    path, left = tmp_path / "a.json", tmp_path / "a.json.tmp"
+    for one in (path, left):
+        one.write_bytes(b"of root")
+    path.chmod(0o664)
+    left.chmod(0o600)  # by a server that was killed
+    os.chown(tmp_path, OTHER_USER, OTHER_GROUP)
+    for above in list(tmp_path.parents)[:2]:
+        above.chmod(0o755)
+    os.setegid(OTHER_GROUP)
+    os.seteuid(OTHER_USER)
+    try:
+        replace_by_writer(tmp_path / "a.json")
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    found = path.stat()
+    assert (path.read_bytes(), mode_of(path)) == (b"new", 0o644)
+    assert (found.st_uid, found.st_gid) == (OTHER_USER, OTHER_GROUP)
+
+
 def test_a_temporary_file_is_never_wider_than_its_target(tmp_path: Path) -> None:
     target, temporary = tmp_path / "a.json", tmp_path / "a.json.tmp"
     target.write_bytes(b"secret")
