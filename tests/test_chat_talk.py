@@ -210,7 +210,7 @@ def test_many_rooms_and_people_are_cut_and_counted() -> None:
     rooms = [RoomInfo(f"room-{n}", "\x1b[2J" + "n" * 100, False, False, n) for n in range(1_000)]
     lines = view.rooms_text(RoomsFrame(ref=1, rooms=rooms, total=2_000), 60).splitlines()
     assert len(lines) == view.ROOMS_SHOWN_MAX + 2
-    assert lines[-1] == "  ... and 1,985 more; /rooms A lists those after A"
+    assert lines[-1] == "  ... and 1,985 more; /rooms NAME goes on after that one"
     assert max(map(len, lines)) < 60
     assert "\x1b" not in "".join(lines)
 

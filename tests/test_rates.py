@@ -23,11 +23,11 @@ def paid(rates: ChangeRates, user: str, wanted: int) -> int:
 
 def test_a_user_gets_a_burst_then_a_rate_and_never_more_than_a_burst() -> None:
     clock = FakeClock()
-    rates, burst = ChangeRates(clock, lambda _: None), int(OF_A_USER.burst)
+    rates, burst = ChangeRates(clock, lambda _: None), OF_A_USER[0]
     assert paid(rates, "alice", burst + 1) == burst
     with pytest.raises(Refusal, match="in 1 s"):
         rates.pay("alice")
-    clock.advance(5 / OF_A_USER.per_s)
+    clock.advance(5 * OF_A_USER[1])
     assert paid(rates, "alice", burst) == 5
     assert paid(rates, "bob", burst) == burst  # a user's own
     clock.advance(1e6)
@@ -36,23 +36,23 @@ def test_a_user_gets_a_burst_then_a_rate_and_never_more_than_a_burst() -> None:
 
 def test_one_address_cannot_get_more_by_taking_other_names() -> None:
     rates = ChangeRates(clock := FakeClock(), lambda user: (user[:2], 1234))
-    each, burst = int(OF_A_USER.burst), int(OF_AN_ADDRESS.burst)
+    each, burst = OF_A_USER[0], OF_AN_ADDRESS[0]
     got = sum(paid(rates, f"a:{n}", each) for n in range(burst // each + 10))
     assert got == burst
     assert paid(rates, "b:0", each) == each  # another address
     clock.advance(1)
-    assert paid(rates, "a:new", each) == OF_AN_ADDRESS.per_s
+    assert paid(rates, "a:new", each) == 1 / OF_AN_ADDRESS[1]
 
 
 def test_buckets_are_bounded_and_those_in_use_are_kept() -> None:
     rates = ChangeRates(clock := FakeClock(), lambda user: (user, 1))
-    assert paid(rates, "alice", 1_000) == OF_A_USER.burst
+    assert paid(rates, "alice", 1_000) == OF_A_USER[0]
     for n in range(BUCKETS_MAX):
         rates.pay(f"user-{n}")
         if n % 1_000 == 0:
-            clock.advance(1 / OF_A_USER.per_s)
+            clock.advance(OF_A_USER[1])
             rates.pay("alice")
-    assert len(rates._buckets) == BUCKETS_MAX
+    assert len(rates._of_users._full_at) == BUCKETS_MAX
     assert paid(rates, "alice", 1) == 0
 
 

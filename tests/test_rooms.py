@@ -126,7 +126,7 @@ async def test_only_users_of_record_and_those_who_are_here_can_be_invited(
 ) -> None:
     know(files, "dave")
     connect(presence, "erin")
-    with refused("no_such_user", "let them connect"):
+    with refused("no_such_user", "then invite them"):
         await rooms.invite("staff", "alice", "frank")
     for guest in ("alice", "dave", "erin"):
         await rooms.invite("staff", "alice", guest)
@@ -204,7 +204,7 @@ async def test_a_user_alone_in_many_rooms_gets_no_more(rooms, monkeypatch) -> No
 async def test_changes_have_a_rate_and_what_changes_nothing_costs_nothing(
     rooms, files, clock
 ) -> None:
-    for _ in range(int(OF_A_USER.burst) // 2):
+    for _ in range(OF_A_USER[0] // 2):
         await rooms.join("general", "s")
         await rooms.join("general", "s")
         await rooms.leave("general", "s")

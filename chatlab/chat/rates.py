@@ -12,24 +12,46 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
-from typing import Any, NamedTuple
+from typing import Any
 
 from chatlab.chat.settings import Clock
 from chatlab.errors import Refusal
 
 BUCKETS_MAX = 20_000
-"""Beyond it, those unused longest are forgotten."""
+"""Of one allowance; beyond it, the one unused longest is forgotten."""
+OF_A_USER = 100, 1.0
+OF_AN_ADDRESS = 5_000, 1 / 16
+"""Changes at once, then one in every so many seconds."""
 
 
-class Rate(NamedTuple):
-    """So many at once, then so many a second."""
+class Allowance:
+    """A token bucket for each address, or for each user: so many at once, then one in every so
+    many seconds.
 
-    burst: float
-    per_s: float
+    Args:
+        clock: seconds.
+        at_once, every_s: of each bucket.
+    """
 
+    def __init__(self, clock: Clock, at_once: int, every_s: float) -> None:
+        self._clock = clock
+        self._at_once = at_once
+        self._every_s = every_s
+        # When each bucket is full again; the one that was used longest ago comes first.
+        self._full_at: OrderedDict[str, float] = OrderedDict()
 
-OF_A_USER = Rate(100, 1)
-OF_AN_ADDRESS = Rate(5_000, 20)
+    def wait_s(self, whose: str) -> float:
+        """Seconds until this one may have one; 0 if it may now."""
+        until_full_s = self._full_at.get(whose, 0.0) - self._clock()
+        return max(0.0, until_full_s - (self._at_once - 1) * self._every_s)
+
+    def spend(self, whose: str) -> None:
+        """Take one out of the bucket."""
+        now = self._clock()
+        self._full_at[whose] = max(now, self._full_at.get(whose, now)) + self._every_s
+        self._full_at.move_to_end(whose)
+        if len(self._full_at) > BUCKETS_MAX:
+            self._full_at.popitem(last=False)
 
 
 class ChangeRates:
@@ -41,10 +63,9 @@ class ChangeRates:
     """
 
     def __init__(self, clock: Clock, peer_of: Callable[[str], Any]) -> None:
-        self._clock = clock
         self._peer_of = peer_of
-        # What is left of a bucket, and when that was so; those used last come last.
-        self._buckets: OrderedDict[tuple[str, Rate], tuple[float, float]] = OrderedDict()
+        self._of_users = Allowance(clock, *OF_A_USER)
+        self._of_addresses = Allowance(clock, *OF_AN_ADDRESS)
 
     def pay(self, user: str) -> None:
         """Count one change of a user.
@@ -52,23 +73,13 @@ class ChangeRates:
         Raises:
             Refusal: `slow_down`: too many; nothing is counted.
         """
-        now = self._clock()
-        keys = (user, OF_A_USER), (network(self._peer_of(user)), OF_AN_ADDRESS)
-        left = {key: self._left(key, now) for key in keys}
-        wait_s = max((1 - left[key]) / key[1].per_s for key in keys)
+        address = network(self._peer_of(user))
+        wait_s = max(self._of_users.wait_s(user), self._of_addresses.wait_s(address))
         if wait_s > 0:
             seconds = math.ceil(wait_s)
             raise Refusal("slow_down", f"too many changes of rooms: send it again in {seconds} s")
-        for key in keys:
-            self._buckets[key] = left[key] - 1, now
-            self._buckets.move_to_end(key)
-        while len(self._buckets) > BUCKETS_MAX:
-            self._buckets.popitem(last=False)
-
-    def _left(self, key: tuple[str, Rate], now: float) -> float:
-        burst, per_s = key[1]
-        left, at = self._buckets.get(key, (burst, now))
-        return min(burst, left + (now - at) * per_s)
+        self._of_users.spend(user)
+        self._of_addresses.spend(address)
 
 
 def network(peer: Any) -> str:

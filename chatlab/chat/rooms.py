@@ -127,7 +127,10 @@ class Rooms:
             if host not in room.participants:
                 raise Refusal("not_a_member", f"only those in {room_id!r} may invite")
             if guest not in room.participants and (await self._is_stranger())(guest):
-                raise Refusal("no_such_user", f"nobody called {guest!r} is here: let them connect")
+                raise Refusal(
+                    "no_such_user",
+                    f"{guest!r} is not connected: have them connect, then invite them",
+                )
             return await self._with(room, guest)
 
         await self._change(room_id, host, invited)

@@ -118,7 +118,7 @@ def rooms_text(frame: RoomsFrame, width: int, after: str = "") -> str:
     if after and len(shown) == ROOMS_SHOWN_MAX:
         lines.append(f"  ... /rooms {printable(shown[-1].id)} goes on, of {frame.total:,}")
     elif not after and (rest := frame.total - len(shown)):
-        lines.append(f"  ... and {rest:,} more; /rooms A lists those after A")
+        lines.append(f"  ... and {rest:,} more; /rooms NAME goes on after that one")
     return "\n".join(["* rooms now:", *lines] if lines else ["* there is no room; /create ROOM"])
 
 

@@ -15,10 +15,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
-from chatlab.chat.rates import network
+from chatlab.chat.rates import Allowance, network
 from chatlab.chat.server import door as doors
 from chatlab.chat.server.app import ChatServer
-from chatlab.chat.server.door import Allowance, Places
+from chatlab.chat.server.door import Places
 from chatlab.chat.server.http import FRESH_AT_ONCE, SHARED_S, SharedSnapshots
 from chatlab.chat.server.listening import listening_socket
 from tests.server.test_refusals import refused_handshake
@@ -79,7 +79,7 @@ async def test_who_guesses_the_secret_waits_and_only_who_guesses(tmp_path: Path)
 def test_a_bucket_fills_again_and_the_number_of_buckets_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(doors, "ADDRESSES_MAX", 3)
+    monkeypatch.setattr("chatlab.chat.rates.BUCKETS_MAX", 3)
     clock = FakeClock()
     allowance = Allowance(clock, at_once=2, every_s=10)
     for address in ("a", "a", "b", "c"):

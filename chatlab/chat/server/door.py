@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
+from chatlab.chat.rates import Allowance
 from chatlab.chat.secret import HOW_TO_SHOW_A_SECRET, check_secret
 from chatlab.chat.settings import Clock, Settings
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 GUESSES_AT_ONCE = 10
 GUESS_EVERY_S = 2.0
-ADDRESSES_MAX = 10_000
 KEPT_PART = 10
 """Of the places, one in so many is kept for addresses that have less than their share."""
 HANDSHAKES_MAX = 400
@@ -38,35 +38,6 @@ class NotAdmitted(NamedTuple):
     code: str
     text: str
     retry_after_s: int | None = None
-
-
-class Allowance:
-    """A token bucket for each address: so many at once, then one in every so many seconds.
-
-    Args:
-        clock: seconds.
-        at_once, every_s: of each bucket.
-    """
-
-    def __init__(self, clock: Clock, at_once: int, every_s: float) -> None:
-        self._clock = clock
-        self._at_once = at_once
-        self._every_s = every_s
-        # When each bucket is full again; the one that was used longest ago comes first.
-        self._full_at: OrderedDict[str, float] = OrderedDict()
-
-    def wait_s(self, address: str) -> float:
-        """Seconds until the address may have one; 0 if it may now."""
-        until_full_s = self._full_at.get(address, 0.0) - self._clock()
-        return max(0.0, until_full_s - (self._at_once - 1) * self._every_s)
-
-    def spend(self, address: str) -> None:
-        """Take one out of the bucket of the address."""
-        now = self._clock()
-        self._full_at[address] = max(now, self._full_at.get(address, now)) + self._every_s
-        self._full_at.move_to_end(address)
-        if len(self._full_at) > ADDRESSES_MAX:
-            self._full_at.popitem(last=False)
 
 
 class Places:

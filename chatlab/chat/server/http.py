@@ -17,8 +17,9 @@ from websockets.protocol import State
 
 from chatlab.chat import snapshot as snapshots
 from chatlab.chat.protocol import ErrorFrame, encode
+from chatlab.chat.rates import Allowance
 from chatlab.chat.server.arrivals import LoggingConnection
-from chatlab.chat.server.door import Allowance, Door, NotAdmitted
+from chatlab.chat.server.door import Door, NotAdmitted
 from chatlab.chat.settings import Clock
 from chatlab.chat.snapshot import Snapshot
 
