@@ -122,7 +122,10 @@ def _try(path: Path, made: ExitStack, spared: tuple[str, ...]) -> None:
         raise OSError("is a folder: name a file in it")
     if not path.parent.is_dir():
         raise OSError(f"there is no folder {path.parent} to write a file into")
-    real = path.resolve()  # a link leads to the file that is written
+    try:
+        real = path.resolve()  # a link leads to the file that is written
+    except RuntimeError:
+        raise OSError("is a link that leads to itself: name another file") from None
     if not path.exists():
         os.close(os.open(real, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         made.callback(real.unlink, missing_ok=True)

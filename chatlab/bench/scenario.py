@@ -160,6 +160,8 @@ def load(name: str) -> Scenario:
         UsageError: no scenario has that name, or the file is not one.
     """
     path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
+    if name.endswith(".toml") and path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a folder, or no ordinary file: name a file with a scenario")
     if not path.is_file():
         raise UsageError(
             f"unknown scenario {name!r}; there are: {', '.join(names())}; or name a .toml file"

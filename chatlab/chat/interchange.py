@@ -158,6 +158,10 @@ def _chosen(disk: Disk, kind: StoreKind | None) -> StoreReader:
 
 
 def _check_target(folder: Path, target: Path, force: bool) -> None:
+    try:
+        real = target.resolve()
+    except RuntimeError:
+        raise UsageError(f"--to {target} is a link that leads to itself") from None
     if target.is_dir():
         raise UsageError(f"--to {target} is a folder: name a file in it")
     if target.exists() and not target.is_file():
@@ -165,7 +169,7 @@ def _check_target(folder: Path, target: Path, force: bool) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"--to {target}: there is no folder {target.parent}")
     taken = {DATABASE, LOG, LOCK_NAME, FILLING, *(file.name for file in ALL_FILES)}
-    if target.resolve().parent == folder.resolve() and (
+    if real.parent == folder.resolve() and (
         target.name in taken - {MESSAGES.name} or is_of_a_journal(target.name)
     ):
         raise UsageError(f"--to {target} is a file of the data folder itself: choose another name")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatlab.bench.documents import Documents
+from chatlab.chat.interchange import export_messages
 from chatlab.errors import NotWritten, UsageError
 from tests.support.command_line import needs_signals, run_here
 
@@ -96,7 +97,7 @@ def test_each_file_that_fails_is_told_and_a_bug_in_one_document_costs_no_other(
     assert last.read_text() == "text"
 
 
-@needs_signals
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("screen", ["there", "full"])
 async def test_a_full_output_has_an_exit_code_of_its_own_and_costs_no_other(
     screen: str, tmp_path: Path
@@ -150,6 +151,15 @@ def test_a_trial_tells_of_every_file_and_leaves_nothing_behind(tmp_path: Path) -
                 "--html": tmp_path / "no" / "x",
             }
         )
+    (tmp_path / "messages.json").write_text("[]")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(UsageError, match=r"--json .*loop: is a link that leads to itself"):
+        Documents({"--json": loop})
+    with pytest.raises(UsageError, match="leads to itself"):
+        export_messages(tmp_path, loop)
+    loop.unlink()
+    (tmp_path / "messages.json").unlink()
     assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
     assert old.read_text() == "old"
     written(json=(tmp_path / ("x" * 255), "new"))
