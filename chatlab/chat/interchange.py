@@ -170,7 +170,7 @@ def _check_target(folder: Path, target: Path, force: bool) -> None:
         raise UsageError(f"--to {target}: there is no folder {target.parent}")
     taken = {DATABASE, LOG, LOCK_NAME, FILLING, *(file.name for file in ALL_FILES)}
     if real.parent == folder.resolve() and (
-        target.name in taken - {MESSAGES.name} or is_of_a_journal(target.name)
+        real.name in taken - {MESSAGES.name} or is_of_a_journal(real.name)
     ):
         raise UsageError(f"--to {target} is a file of the data folder itself: choose another name")
     if target.exists() and not force:

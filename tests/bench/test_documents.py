@@ -200,3 +200,12 @@ def test_a_pipe_gets_the_document_alone(words: str, tmp_path: Path) -> None:
 def test_text_for_people_gives_way_to_a_document() -> None:
     assert Documents({"--json": Path("-")}).people is sys.stderr
     assert Documents({"--json": Path("x.json"), "--csv": None}).people is sys.stdout
+
+
+def test_an_export_goes_into_no_file_of_its_folder_by_way_of_a_link(tmp_path: Path) -> None:
+    (tmp_path / "messages.json").write_text("[]")
+    (tmp_path / "users.json").write_text("users")
+    (tmp_path / "link.json").symlink_to(tmp_path / "users.json")
+    with pytest.raises(UsageError, match="is a file of the data folder itself"):
+        export_messages(tmp_path, tmp_path / "link.json", force=True)
+    assert (tmp_path / "users.json").read_text() == "users"
