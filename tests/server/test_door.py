@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
 from chatlab.chat.rates import Allowance, network
+from chatlab.chat.server import app
 from chatlab.chat.server import door as doors
 from chatlab.chat.server.app import ChatServer
 from chatlab.chat.server.door import Places
@@ -143,6 +144,7 @@ async def test_unfinished_handshakes_cost_others_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doors, "HANDSHAKES_MAX", 8)
+    monkeypatch.setattr(app, "OPEN_TIMEOUT_S", 10 * WAIT_S)
     async with chatting("naive", tmp_path, "alice") as (server, alice), asyncio.timeout(WAIT_S):
         with ExitStack() as stack:
             slow = [
@@ -210,6 +212,7 @@ async def test_who_shows_no_sign_of_life_is_disconnected(tmp_path: Path) -> None
             await alice.say("here")
             await (await watcher.ping())
         bobs.transport.resume_reading()
+        await pass_time(server, clock, 1)
         clock.advance(3_600)  # a laptop that slept: nobody could be heard
         server._look()
         assert noted(server, "no sign of life") == 1

@@ -30,6 +30,7 @@ ACCEPTED_MAX = 16
 DESCRIPTORS_KEPT = 32
 """For data files, for a look at this process itself, and for sockets that are not yet counted."""
 BACK_OFF_S = 0.5
+NONE = -1
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 ACCEPT_FAILED = "socket.accept() out of system resource"  # so does asyncio call it
 
@@ -50,7 +51,8 @@ class ListeningSocket(StampedSocket):
         super().__init__(**how)
         self._accepted: list[StampedSocket] = []
         self._failed_at = float("-inf")
-        self._spare = os.dup(self.fileno())
+        self._spare = NONE
+        self._keep_a_spare()
 
     def listen(self, backlog: int = BACKLOG) -> None:
         """Let the kernel keep many; asyncio's number is how many it accepts in one turn."""
@@ -59,10 +61,8 @@ class ListeningSocket(StampedSocket):
     def accept(self) -> tuple[StampedSocket, Any]:
         self._accepted = [one for one in self._accepted if not one.known and one.fileno() >= 0]
         # asyncio asks again and again within one turn, whatever the answer was.
-        if (
-            len(self._accepted) >= ACCEPTED_MAX
-            or time.monotonic() < self._failed_at + BACK_OFF_S / 2
-        ):
+        backing_off = time.monotonic() - self._failed_at < BACK_OFF_S
+        if backing_off or len(self._accepted) >= ACCEPTED_MAX:
             raise BlockingIOError
         try:
             plain, address = socket.socket.accept(self)
@@ -74,27 +74,36 @@ class ListeningSocket(StampedSocket):
                 raise BlockingIOError from error
             self._failed_at = time.monotonic()
             raise  # asyncio does not listen for a second
+        self._keep_a_spare()
         stamped = StampedSocket(fileno=plain.detach())
         self._accepted.append(stamped)
         return stamped, address
 
     def close(self) -> None:
-        if self._spare >= 0:
-            os.close(self._spare)
-            self._spare = -1
+        self._give_up_the_spare()
         super().close()
+
+    def _keep_a_spare(self) -> None:
+        if self._spare == NONE:
+            with suppress(OSError):
+                self._spare = os.dup(self.fileno())
+
+    def _give_up_the_spare(self) -> bool:
+        spare, self._spare = self._spare, NONE
+        if spare != NONE:
+            os.close(spare)
+        return spare != NONE
 
     def _turned_one_away(self) -> bool:
         """Close one connection that waits, so that it need not wait for ever."""
-        if self._spare < 0:
+        if not self._give_up_the_spare():
             return False
-        os.close(self._spare)
-        self._spare = -1
         try:
             socket.socket.accept(self)[0].close()
-            self._spare = os.dup(self.fileno())
         except OSError:
             return False
+        finally:
+            self._keep_a_spare()
         return True
 
 
