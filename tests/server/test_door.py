@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from chatlab.chat.server import door as doors
 from chatlab.chat.server.app import ChatServer
 from chatlab.chat.server.door import Places
 from chatlab.chat.server.http import FRESH_AT_ONCE, SHARED_S, SharedSnapshots
-from chatlab.chat.server.listening import listening_socket
+from chatlab.chat.server.listening import NONE, ListeningSocket, listening_socket
 from tests.server.test_refusals import refused_handshake
 from tests.support.chat_client import WAIT_S, ChatClient, chatting, eventually, get, running
 from tests.support.command_line import needs_signals, serving_alice
@@ -272,37 +272,46 @@ async def test_a_server_with_few_descriptors_serves_some_and_says_so(tmp_path: P
         assert server.errors == ""
 
 
-async def test_a_failed_accept_is_one_note_and_turns_one_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_where_no_descriptor_is_left_the_last_one_serves_health(tmp_path: Path) -> None:
+    """Whatever else in the process has taken them, such as a part that leaks files."""
+    async with chatting("naive", tmp_path, "alice") as (server, alice):
+        if not isinstance(server._server.sockets[0]._sock, ListeningSocket):
+            pytest.skip("only where this server accepts by itself")
+        with no_descriptor_left(but_the_spare=True):
+            assert (await get(server.url, "/health")).status == 200
+            assert (await alice.say("here"))["type"] == "ack"
+            assert await refused_handshake(f"{server.url}/?user=bob") == (503, "server_full")
+        async with await ChatClient.connect(server.url, "bob") as bob:
+            assert bob.of("welcome")
+        assert noted(server, "new connections are turned away: Too many open files") >= 2
+
+
+def test_a_failed_accept_without_a_spare_is_told_to_asyncio_once() -> None:
     notes: set[str] = set()
     listening = listening_socket("127.0.0.1", 0, notes.add)
     if listening is None:
-        pytest.skip("only where sockets are stamped")
-    with listening, socket.create_connection(listening.getsockname()) as raw:
-        accept, full = socket.socket.accept, [True]
-
-        def no_descriptor(one: socket.socket) -> Any:
-            if full.pop():
-                full.append(False)
-                raise OSError(errno.EMFILE, "Too many open files")
-            full.append(True)
-            return accept(one)
-
-        monkeypatch.setattr(socket.socket, "accept", no_descriptor)
-        with pytest.raises(BlockingIOError):
-            listening.accept()
-        assert raw.recv(1) == b""
-        monkeypatch.setattr(socket.socket, "accept", lambda _: no_descriptor_at_all())
+        pytest.skip("only where this server accepts by itself")
+    with listening, no_descriptor_left(but_the_spare=False):
         with pytest.raises(OSError, match="Too many"):
             listening.accept()
-        with pytest.raises(BlockingIOError):  # asyncio asks again at once, and must not be told so
+        with pytest.raises(BlockingIOError):  # so it asks no more, for a second
             listening.accept()
     assert notes == {"new connections are turned away: Too many open files (ulimit -n)"}
 
 
-def no_descriptor_at_all() -> None:
-    raise OSError(errno.EMFILE, "Too many open files")
+@contextmanager
+def no_descriptor_left(*, but_the_spare: bool) -> Iterator[None]:
+    """No socket can be accepted, unless with the spare descriptor, for as long as this lasts."""
+    accept = socket.socket.accept
+
+    def no_descriptor(one: socket.socket) -> Any:
+        if isinstance(one, ListeningSocket) and (one._spare != NONE or not but_the_spare):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(one)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "accept", no_descriptor)
+        yield
 
 
 def test_an_ipv4_address_counts_as_itself_at_a_socket_for_both_versions() -> None:

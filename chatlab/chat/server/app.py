@@ -161,6 +161,7 @@ class ChatServer:
         self._door = Door(token, self.settings, sockets_possible, clock, note)
         self._desk = HttpDesk(
             *(self.snapshot, self._door, clock, lambda: self._stopping),
+            mode=line_up.name,
             storage=lambda: kept.trouble() or self._metrics.save_trouble,
         )
         self._silence = SilenceWatch(clock, self.settings.silence_max_s, note)

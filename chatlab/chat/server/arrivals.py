@@ -35,6 +35,8 @@ SO_TIMESTAMPNS = 35
 """Of Linux (asm-generic/socket.h); Python's `socket` does not name it."""
 _TIMESPEC = struct.Struct("@qq")
 _STAMP_SPACE = 64
+RESERVED_S = 1.0
+"""Seconds that one connection may have the last descriptor."""
 MARKS_MAX = 1_000
 """Looks at one socket that is not read: at one every 20 ms, these last for 20 seconds of arrivals.
 Then every second one is forgotten."""
@@ -46,10 +48,12 @@ class StampedSocket(socket.socket):
     Attributes:
         received_at: seconds since 1970; 0.0 if the system does not say.
         known: whether the server has counted it.
+        in_reserve: whether it has the last descriptor: it may ask something, but not stay.
     """
 
     received_at = 0.0
     known = False
+    in_reserve = False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data, stamps, _, _ = self.recvmsg(size, _STAMP_SPACE, flags)
@@ -147,6 +151,7 @@ class LoggingConnection(LimitedConnection):
     Attributes:
         arrivals: the log.
         address: what it counts for, at the door.
+        may_stay: whether it may have a place.
         last_sign: of life: when something was read, and when a look found that; see `life.py`.
         answered_at: when it last answered a check of its name; see there.
     """
@@ -155,6 +160,7 @@ class LoggingConnection(LimitedConnection):
     transport_part: Transport
     door: Door
     address: str
+    may_stay: bool
     last_sign = (-1.0, 0.0)
     answered_at = float("-inf")
 
@@ -163,8 +169,12 @@ class LoggingConnection(LimitedConnection):
         # The wrapper of asyncio does not show it otherwise; without it, nothing is stamped.
         inner = getattr(transport.get_extra_info("socket"), "_sock", None)
         self._stamped = inner if isinstance(inner, StampedSocket) else None
+        self.may_stay = True
         if self._stamped:
             self._stamped.known = True
+            if self._stamped.in_reserve:
+                self.may_stay = False
+                self.loop.call_later(RESERVED_S, transport.abort)  # type: ignore[attr-defined]
         self.address = network(transport.get_extra_info("peername"))
         super().connection_made(transport)
         self.door.opened(self)

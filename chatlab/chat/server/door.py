@@ -173,7 +173,8 @@ class Door:
 
     def admit(self, connection: LoggingConnection, places: Places) -> NotAdmitted | None:
         """Give it a place; else why not."""
-        if why := places.taken_from(connection.address):
+        why = "" if connection.may_stay else "full: no file descriptor is left; try again later"
+        if why := why or places.taken_from(connection.address):
             return NotAdmitted(HTTPStatus.SERVICE_UNAVAILABLE, "server_full", why)
         self._finished(connection)
         places.take(connection.address)

@@ -43,6 +43,7 @@ class HttpDesk:
         door: decides who may come in.
         clock: seconds.
         stopping: whether nobody may come in any more.
+        mode: the server's.
         storage: what is wrong with the files, or with saving into them; "" if nothing is.
     """
 
@@ -52,12 +53,14 @@ class HttpDesk:
         door: Door,
         clock: Clock,
         stopping: Callable[[], bool],
+        mode: str,
         storage: Callable[[], str],
     ) -> None:
         self._snapshots = SharedSnapshots(snapshot, clock)
         self._door = door
         self._clock = clock
         self._stopping = stopping
+        self._mode = mode
         self._storage = storage
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -114,7 +117,7 @@ class HttpDesk:
         full = "full: try again later" if self._door.chats.all_taken else "ok"
         status = "stopping" if self._stopping() else full
         wrong = self._storage()
-        body = {"status": status, "mode": self._snapshots.latest().mode, "storage": wrong or "ok"}
+        body = {"status": status, "mode": self._mode, "storage": wrong or "ok"}
         code = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
         return _json(connection, code, msgspec.json.encode(body))
 

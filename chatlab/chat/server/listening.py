@@ -64,18 +64,18 @@ class ListeningSocket(StampedSocket):
         backing_off = time.monotonic() - self._failed_at < BACK_OFF_S
         if backing_off or len(self._accepted) >= ACCEPTED_MAX:
             raise BlockingIOError
+        self._keep_a_spare()
         try:
             plain, address = socket.socket.accept(self)
+            in_reserve = False
         except OSError as error:
             if error.errno not in EXHAUSTED:
                 raise
             self.note(exhausted(error))
-            if self._turned_one_away():
-                raise BlockingIOError from error
-            self._failed_at = time.monotonic()
-            raise  # asyncio does not listen for a second
-        self._keep_a_spare()
+            plain, address = self._accepted_with_the_spare(error)
+            in_reserve = True
         stamped = StampedSocket(fileno=plain.detach())
+        stamped.in_reserve = in_reserve
         self._accepted.append(stamped)
         return stamped, address
 
@@ -88,23 +88,20 @@ class ListeningSocket(StampedSocket):
             with suppress(OSError):
                 self._spare = os.dup(self.fileno())
 
-    def _give_up_the_spare(self) -> bool:
+    def _give_up_the_spare(self) -> None:
         spare, self._spare = self._spare, NONE
         if spare != NONE:
             os.close(spare)
-        return spare != NONE
 
-    def _turned_one_away(self) -> bool:
-        """Close one connection that waits, so that it need not wait for ever."""
-        if not self._give_up_the_spare():
-            return False
-        try:
-            socket.socket.accept(self)[0].close()
-        except OSError:
-            return False
-        finally:
-            self._keep_a_spare()
-        return True
+    def _accepted_with_the_spare(self, failed: OSError) -> tuple[socket.socket, Any]:
+        """Accept one that may ask for `/health`. While it is here, no other is: asyncio waits for a
+        second after an error."""
+        if self._spare != NONE:
+            self._give_up_the_spare()
+            with suppress(OSError):
+                return socket.socket.accept(self)
+        self._failed_at = time.monotonic()
+        raise failed
 
 
 def listening_place(host: str, port: int, note: Callable[[str], None]) -> dict[str, Any]:
