@@ -192,6 +192,23 @@ async def test_the_socket_is_not_read_while_many_messages_wait(part: type[Transp
     assert not socket.paused
 
 
+@EVERY
+@pytest.mark.parametrize("fragments", [1, 2])
+async def test_nor_is_it_while_long_messages_wait_that_are_few(part, fragments: int) -> None:
+    connection, socket = opened(part)
+    half = Frame(Opcode.CONT, b"x" * 30_000)
+    message = [Frame(Opcode.TEXT, b"x" * 30_000, fin=fragments == 1), half][:fragments]
+    sent = 0
+    while not socket.paused:
+        connection.data_received(on_the_wire(*message))
+        sent += 1
+        assert sent <= 17, "a megabyte waits"
+
+    came = [await anext(stream) for stream in [part().messages(connection)] for _ in range(sent)]
+    assert came == ["x" * 30_000 * fragments] * sent
+    assert not socket.paused
+
+
 async def test_the_bulk_transport_spares_a_short_text_the_way_through_the_library() -> None:
     connection, _ = opened(BulkTransport)
     given_to_it = []

@@ -23,6 +23,7 @@ from chatlab.chat.server.limits import (
     MESSAGES_PER_READ,
     READ_BYTES_MAX,
     THROWN_AWAY_MAX,
+    UNANSWERED_PINGS_MAX,
     TokenBucket,
 )
 from tests.support.chat_client import WAIT_S, chatting, eventually
@@ -168,6 +169,20 @@ async def test_what_comes_after_the_end_costs_nothing_and_nobody_stays(
                 await zoe.send_bytes(bytes(THROWN_AWAY_MAX))
         assert given == []
         assert 0 < connection._thrown_away <= THROWN_AWAY_MAX + READ_BYTES_MAX
+
+
+@EVERY
+async def test_pings_of_ours_that_nobody_answers_are_forgotten(transport, tmp_path) -> None:
+    async with attacked(transport, tmp_path) as (server, zoe):
+        connection = connection_of(server, "zoe")
+        pings = [await connection.ping() for _ in range(2 * UNANSWERED_PINGS_MAX)]
+        assert len(connection.pending_pings) == UNANSWERED_PINGS_MAX
+        (latest,) = [
+            data for data, (pong, _) in connection.pending_pings.items() if pong is pings[-1]
+        ]
+        await zoe.send(Frame(Opcode.PONG, latest))
+        assert await pings[-1] >= 0
+        assert connection.pending_pings == {}
 
 
 def test_a_token_bucket_fills_again_up_to_its_size() -> None:

@@ -15,11 +15,13 @@ of what it sent is thrown away unread.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
+from websockets.typing import DataLike
 
 from chatlab.chat.settings import Clock
 
@@ -36,6 +38,9 @@ READ_BYTES_MIN = 512
 THROWN_AWAY_MAX = 1024 * 1024
 """Bytes from a client that was told to go. They are read, so that a client that sends first and
 reads later learns why, but not for ever."""
+UNANSWERED_PINGS_MAX = 60
+"""Of ours, which go out every 20 s. The library remembers each until it is answered, which a client
+that goes on talking may never do."""
 FRAMES_PER_READ = 64
 """Frames that the library may find in one read, at 5 to 10 microseconds each."""
 MESSAGES_PER_READ = 200
@@ -92,6 +97,12 @@ class LimitedConnection(ServerConnection):
         super().data_received(data)
         if self.protocol.eof_sent and self.close_timeout is not None:
             self._hanging_up = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
+        if len(self.pending_pings) >= UNANSWERED_PINGS_MAX:
+            oldest = next(iter(self.pending_pings))
+            self.pending_pings.pop(oldest)[0].cancel()
+        return await super().ping(data)
 
     def fit_reads(self, size: int, messages: int) -> None:
         """Let the next read bring as many frames as a read may.

@@ -23,11 +23,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import Event, State
 
+from chatlab.chat.protocol import FRAME_BYTES_MAX
+
 END_OF_HANDSHAKE = b"\r\n\r\n"
 WAITING_MAX = 64
 """Messages; with more than these waiting, the socket is not read."""
 WAITING_FEW = 16
 """Messages; with no more than these waiting, the socket is read again."""
+WAITING_BYTES_MAX = 256 * 1024
+"""With more than these waiting, in more than a few messages, the socket is not read, either."""
 
 WHOLE_TEXT = 0x81
 """Byte 0 of a text message in one frame, without any extension."""
@@ -66,6 +70,10 @@ class BulkConnection(ServerConnection):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self._take_apart(data)
+        self.inbox.weigh()
+
+    def _take_apart(self, data: bytes) -> None:
         protocol = self.protocol
         if protocol.state is State.CONNECTING:
             super().data_received(data)
@@ -150,8 +158,14 @@ class Inbox:
         self.waiting.append(data)
         self._something.set()
         if len(self.waiting) > WAITING_MAX and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+            self._pause()
+
+    def weigh(self) -> None:
+        """Stop the reading if few messages wait, but long ones: asked once a read."""
+        if len(self.waiting) > WAITING_FEW and not self._paused:
+            sizes = (FRAME_BYTES_MAX if one is None else len(one) for one in self.waiting)
+            if sum(sizes) > WAITING_BYTES_MAX:
+                self._pause()
 
     def get(self) -> bytes | None:
         """Take the first message."""
@@ -170,6 +184,10 @@ class Inbox:
         """Wait until there is a message, or the end."""
         self._something.clear()
         await self._something.wait()
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
 
 
 def take_texts(data: bytes, begin: int, take: Callable[[bytes], None]) -> int:
