@@ -36,7 +36,7 @@ FLOOR_OF_CHAT = [  # from the top; nobody may use what stands above
         {"session"},
         {"room_lists"},
         {"modes", "rooms", "process", "rules", "secret", "turns"},
-        {"rates"},
+        {"rates", "making_way"},
     ),
     *({"outcome"}, {"trace", "metrics"}, {"snapshot"}, {"parts"}, {"settings"}, {"protocol"}),
     {"bad_frames"},

@@ -149,6 +149,26 @@ async def test_a_full_public_room_drops_who_was_in_it_longest_of_those_unknown_a
     assert on_disk(files, "general") == ("alice", "bob", "s2", "s3")
 
 
+async def test_all_rooms_together_have_a_bound_kept_by_the_fullest_public_one(
+    rooms, files, presence, monkeypatch
+) -> None:
+    monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_IN_ALL_MAX", 6)
+    know(files, "alice", "bob")
+    connect(presence, "s3")
+    for name in ("s1", "s2", "s3"):
+        await rooms.join("general", name)
+    assert on_disk(files, "general") == ("alice", "bob", "s2", "s3")
+    await rooms.join("other", "s4")
+    assert (on_disk(files, "general"), on_disk(files, "other")) == (
+        ("alice", "bob", "s3"),
+        ("alice", "s4"),
+    )
+    await rooms.create(Room("new", "", ("s3",)), "s3")
+    assert on_disk(files, "other") == ("alice",)
+    await rooms.create(Room("last", "", ("s3",)), "s3")  # no stranger is away: all stay
+    assert [len(on_disk(files, one)) for one in ids_on_disk(files)] == [3, 1, 1, 1, 1]
+
+
 async def test_nobody_makes_way_in_a_private_room(rooms, presence, monkeypatch) -> None:
     monkeypatch.setattr("chatlab.chat.rooms.PARTICIPANTS_MAX", 1)
     connect(presence, "bob")

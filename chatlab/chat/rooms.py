@@ -5,9 +5,8 @@ Every question to `Rooms` goes through the mode's reader, every change through i
 a membership check costs what the mode costs. A private room answers those who are not in it as one
 that does not exist.
 
-What strangers leave behind makes way when there is no more room, so that they lock nobody out: see
-`_make_way_in` and `_make_way_among`. A stranger is someone neither in `users.json` nor connected.
-`room_lists.py` makes the lists that clients ask for; `rates.py` bounds the changes.
+What strangers leave behind makes way when there is no more room: `making_way.py`. `room_lists.py`
+makes the lists that clients ask for; `rates.py` bounds the changes.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from chatlab.chat.making_way import all_thinned, thinned, without, without_abandoned
 from chatlab.chat.parts.message_seams import Client
 from chatlab.chat.parts.storage_seams import Lock, Reader, Writer
 from chatlab.chat.protocol import AckLevel
@@ -31,6 +31,8 @@ PRIVATE_ROOMS_MAX = 5_000
 ROOMS_ALONE_MAX = 100
 """Rooms in which one user is the only participant: no more of them for that user."""
 PARTICIPANTS_MAX = 10_000
+PARTICIPANTS_IN_ALL_MAX = 100_000
+"""Of all rooms together: each change writes all of them."""
 
 
 class Rooms:
@@ -112,7 +114,7 @@ class Rooms:
         """Remove `user` from the participants."""
 
         async def left(room: Room) -> Room:
-            return _without(room, user) if user in room.participants else room
+            return without(room, user) if user in room.participants else room
 
         await self._change(room_id, user, left)
 
@@ -153,7 +155,11 @@ class Rooms:
                 text = f"there are {PRIVATE_ROOMS_MAX:,} private rooms: create a public one"
                 raise Refusal("too_many_rooms", text)
             if len(rooms) >= ROOMS_MAX:
-                rooms = await self._make_way_among(rooms)
+                before = rooms
+                rooms = without_abandoned(rooms, self._is_peopled, await self._is_stranger())
+                if rooms is before:
+                    text = f"there are {ROOMS_MAX:,} rooms: join one of them"
+                    raise Refusal("too_many_rooms", text)
             self._pay(creator)
             await self._write([*rooms, room])
 
@@ -169,6 +175,8 @@ class Rooms:
                 await self._write([after if room is before else room for room in rooms])
 
     async def _write(self, rooms: list[Room]) -> None:
+        if sum(len(room.participants) for room in rooms) > PARTICIPANTS_IN_ALL_MAX:
+            rooms = all_thinned(rooms, await self._is_stranger())
         await self._writer.replace(CHATROOMS.name, CHATROOMS.encode(rooms))
         self._reader.written(CHATROOMS, rooms)
 
@@ -195,33 +203,14 @@ class Rooms:
         if user in room.participants:
             return room
         if len(room.participants) >= PARTICIPANTS_MAX:
-            room = await self._make_way_in(room)
+            full, room = room, thinned(room, await self._is_stranger())
+            if room is full:
+                text = f"{room.id!r} has {PARTICIPANTS_MAX:,} participants already"
+                raise Refusal("room_full", text)
         return msgspec.structs.replace(room, participants=(*room.participants, user))
 
-    async def _make_way_in(self, room: Room) -> Room:
-        """A full public room, without the stranger who has been in it longest: a stranger may join
-        again at any time. Who is in a private room is for its members to say."""
-        if not room.private:
-            stranger = next(filter(await self._is_stranger(), room.participants), None)
-            if stranger is not None:
-                return _without(room, stranger)
-        raise Refusal("room_full", f"{room.id!r} has {PARTICIPANTS_MAX:,} participants already")
-
-    async def _make_way_among(self, rooms: list[Room]) -> list[Room]:
-        """All rooms but the oldest public one that is left to strangers. Its messages stay in the
-        store: who creates it again finds them. Rooms that nobody has entered yet go last."""
-        is_stranger = await self._is_stranger()
-        left = [
-            room
-            for room in rooms
-            if not room.private
-            and not self._presence.members(room.id)
-            and all(map(is_stranger, room.participants))
-        ]
-        if not left:
-            raise Refusal("too_many_rooms", f"there are {ROOMS_MAX:,} rooms: join one of them")
-        gone = min(left, key=lambda room: not room.participants)
-        return [room for room in rooms if room is not gone]
+    def _is_peopled(self, room: Room) -> bool:
+        return bool(self._presence.members(room.id))
 
     async def _is_stranger(self) -> Callable[[str], bool]:
         users = {user.id for user in await self._reader.read(USERS)}
@@ -290,8 +279,3 @@ class Presence:
 
     def __len__(self) -> int:
         return len(self._clients)
-
-
-def _without(room: Room, user: str) -> Room:
-    others = tuple(name for name in room.participants if name != user)
-    return msgspec.structs.replace(room, participants=others)
