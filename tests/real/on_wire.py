@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from websockets.server import ServerProtocol
@@ -13,6 +14,8 @@ from tests.real.frames import CLOSE, MORE, PING, TEXT, Wire, frame, handshake
 from tests.real.trial import Trial, attack
 
 BLOCK = 10_000
+CLOSED_S = 3.0
+"""How long a server may take to hang up on one who does not leave."""
 LONGEST = 64 * 1024
 """Bytes in a message."""
 
@@ -29,21 +32,19 @@ def send_on(
     wire.socket.settimeout(0.2)
     block = memoryview(bytes.fromhex(again) * BLOCK)
     sent, at, start = 0, 0, time.monotonic()
-    try:
+    with suppress(OSError):  # it closed
         wire.socket.sendall(bytes.fromhex(first))
         while not until.over():
-            try:
+            with suppress(TimeoutError, BlockingIOError):
                 n = wire.socket.send(block[at:])
                 sent, at = sent + n, (at + n) % len(block)
                 if read:
                     wire.socket.recv(1 << 20, socket.MSG_DONTWAIT)
-            except (TimeoutError, BlockingIOError):
-                continue
-    except OSError:  # it closed
-        lasted_s = time.monotonic() - start
-        code, reason = wire.until_closed(5.0)
-        return {"closed": True, "code": code, "reason": reason, "mb": sent / 1e6, "s": lasted_s}
-    return {"closed": False, "mb": sent / 1e6}
+    lasted_s = time.monotonic() - start
+    code, reason = wire.until_closed(CLOSED_S)
+    wire.socket.close()
+    closed = bool(code)
+    return {"closed": closed, "code": code, "reason": reason, "mb": sent / 1e6, "s": lasted_s}
 
 
 async def _raid(trial: Trial, first: bytes, again: bytes, read: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -87,8 +88,9 @@ class Server:
             await self.process.wait()
 
     def send_signal(self, number: int) -> None:
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+        # Not through asyncio: that might reap the process behind its own watcher's back.
+        with suppress(psutil.NoSuchProcess):
+            self.ps.send_signal(number)
 
     async def end(self, number: int = signal.SIGTERM, limit_s: float = STOP_S + 45) -> End:
         """Send a signal, and wait for its end; a second call tells the same."""

@@ -10,9 +10,9 @@ import pytest
 from tests.real.__main__ import ATTACKS
 from tests.real.trial import run_trial
 
-SECONDS = 1.0
-NOT_YET = {*ATTACKS}
-"""These still succeed, or may."""
+SECONDS = 0.5
+NOT_YET = {"flooders", "flooders_40", "stop_with_full_queue"}
+"""These still succeed."""
 
 
 @pytest.mark.real

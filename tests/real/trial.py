@@ -87,7 +87,7 @@ class Trial:
     async def calm(self) -> None:
         """Let the polite client be alone for a while, to compare with."""
         start = time.monotonic()
-        await asyncio.sleep(CALM_S)
+        await asyncio.sleep(min(CALM_S, self.seconds))
         self._calm = (start, time.monotonic())
 
     async def raid(self, *children: Child) -> list[Any]:
@@ -112,7 +112,7 @@ class Trial:
         result, server = self.result, self.server
         if self._fray and result.mode in REWRITES and server.process.returncode is None and polite:
             start = time.monotonic()
-            await asyncio.sleep(CALM_S)
+            await asyncio.sleep(min(CALM_S, self.seconds))
             self._after = (start, time.monotonic())
         heard = await polite.result(tell=True) if polite else None
         self._judge_health_and_memory()
