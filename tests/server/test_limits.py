@@ -64,7 +64,7 @@ async def test_endless_fragments_close_before_they_fill_the_memory(transport, tm
         assert (code, reason) == (1009, f"over {FRAGMENTS_MAX} fragments in one message")
         assert len(connection.recv_messages.frames) <= FRAGMENTS_MAX
         (note,) = server.snapshot().notes
-        assert note.text == f"a client was disconnected: {reason} (last: zoe)"
+        assert note.text == f"a client was disconnected (last: zoe): {reason}"
 
 
 @EVERY

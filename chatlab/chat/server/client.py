@@ -98,8 +98,8 @@ class SocketClient:
         unread = self.connection.transport.get_write_buffer_size()
         if unread <= self._send_buffer_max:
             return True
-        told = f"it left {unread:,} bytes unread (last: {self.user})"
-        self._note(f"a client was disconnected: {told}", "unread")
+        told = f"(last: {self.user}): it left {unread:,} bytes unread"
+        self._note(f"a client was disconnected {told}", "unread")
         reason = f"too slow: {unread:,} bytes unread"
         self._closing = asyncio.create_task(self.connection.close(POLICY_VIOLATION, reason))
         return False

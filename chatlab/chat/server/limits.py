@@ -129,15 +129,17 @@ class LimitedConnection(ServerConnection):
             self._let_in(frame)
         else:
             code, why = wrong
-            self.note(f"a client was disconnected: {why} (last: {self.user})", why)
+            self.note(f"a client was disconnected (last: {self.user}): {why}", why)
             self.protocol.fail(code, why)
 
     def _too_many(self, frame: Frame) -> tuple[CloseCode, str] | None:
         """What is wrong with one more frame: a code and a reason; None if nothing is."""
         if frame.opcode in (Opcode.PING, Opcode.PONG):
             if not self._control_frames.take():
-                allowed = f"{CONTROL_FRAMES_AT_ONCE} at once, {CONTROL_FRAMES_PER_S:g} a second"
-                return CloseCode.POLICY_VIOLATION, f"too many pings and pongs: {allowed}"
+                allowed = (
+                    f"{CONTROL_FRAMES_AT_ONCE} at once, then {CONTROL_FRAMES_PER_S:g} a second"
+                )
+                return CloseCode.POLICY_VIOLATION, f"too many pings and pongs: at most {allowed}"
             if self.transport.get_write_buffer_size() > self.send_buffer_max:
                 return CloseCode.POLICY_VIOLATION, "too slow: it left its pongs unread"
         elif frame.opcode is not Opcode.CLOSE:
