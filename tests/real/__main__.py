@@ -1,6 +1,7 @@
 """The command line: which attacks, how often; one row for each.
 
-Exit codes: 0 if everything held, 1 if something is broken, 130 after Ctrl-C.
+Exit codes: 0 if everything held, 1 if something is broken, 2 if it could not be tried, 130 after
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,25 +9,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 from tests.real import on_door, on_files, on_load, on_rooms, on_signals, on_wire  # noqa: F401  (each registers its attacks)
 from tests.real.marathon import marathon, words
+from tests.real.server import CannotStart
 from tests.real.trial import ATTACKS, FACTOR_MAX, Attack, Result, run_trial
 
 COLUMNS = "{:20} {:9} {:>6} {:>11} {:>10} {:>6}  {}"
 HEAD = COLUMNS.format("attack", "mode", "trials", "memory MB", "polite p50", "lost", "verdict")
 
 
+def described(one: Attack) -> str:
+    """Its name and its promise, for the help."""
+    indent = " " * 24
+    return fill(f"  {one.name:22}{one.promise}", 79, subsequent_indent=indent)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.real",
         description="Attack chatlab servers on this machine, and tell what held.",
-        epilog="attacks:\n" + "\n".join(f"  {a.name:18}{a.promise}" for a in ATTACKS.values()),
+        epilog="\n".join(["attacks:", *map(described, ATTACKS.values())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="default: all of them")
@@ -40,6 +50,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial there, too")
     chosen = parser.parse_args()
+    for name in chosen.attacks:
+        if count := re.fullmatch(r"flooders_([1-9]\d{0,2})", name):
+            ATTACKS.setdefault(name, on_load.flooders_of(int(count[1])))
     if unknown := set(chosen.attacks) - set(ATTACKS):
         parser.error(f"no such attack: {', '.join(sorted(unknown))}; see --help")
     if chosen.trials < 1 or not 0.2 <= chosen.seconds <= 3_600:
@@ -124,6 +137,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nstopped: every server that was started has ended", file=sys.stderr)
         return 130
+    except (CannotStart, OSError) as error:
+        print(f"tests.real: {error}", file=sys.stderr)
+        return 2
     return 0 if held else 1
 
 

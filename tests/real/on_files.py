@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.real.child import Child, Until
 from tests.real.frames import Wire
-from tests.real.server import Server, UnreadableFolder
+from tests.real.server import CannotStart, Server, UnreadableFolder
 from tests.real.trial import Trial, attack
 
 SAID = 20
@@ -132,7 +132,7 @@ async def lock_deleted(trial: Trial) -> None:
                 acked = await _acked(server, "beside")
                 trial.expect(not acked, "two servers ack in one folder")
                 await second.end()
-        except RuntimeError as error:
+        except CannotStart as error:
             trial.note(second=str(error).splitlines()[-1])
     trial.exit_codes = (0, 1)
     trial.acked += later

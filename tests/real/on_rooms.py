@@ -18,6 +18,7 @@ ROOMS = 10_000
 INVITED = 9_994
 INVENTED_MAX = 100
 """Of all invented users, so many may get in: the share of one client."""
+ROOMS_OF_ONE_MAX = 200
 WINDOW = 100
 """Requests in flight."""
 MESSAGE_MAX = 1 << 20
@@ -80,6 +81,7 @@ async def room_maker(trial: Trial) -> None:
     raider = Child(ask_all, port=trial.port, seconds=trial.seconds, count=ROOMS, request=room)
     (said,) = await trial.raid(raider)
     trial.note(answers=said)
+    trial.expect(said.get("ack", 0) <= ROOMS_OF_ONE_MAX, "one client gets any number of rooms")
 
 
 def _fill_rooms(data: Path) -> None:

@@ -144,7 +144,8 @@ class Server:
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
-        raise RuntimeError(f"it did not start: {(self.work / 'err').read_text()[-2000:]}")
+        errors = (self.work / "err").read_text(errors="replace").strip()
+        raise CannotStart(f"a server did not start: {errors[-2_000:]}")
 
     async def _watch(self) -> None:
         """Note its memory and its health, again and again."""
@@ -168,6 +169,10 @@ class Server:
         status, page = await self.get("/health")
         if self.process.returncode is None:
             self.health.append((at, str(page.get("status", status or ""))))
+
+
+class CannotStart(Exception):
+    """The server said why, instead of where it listens."""
 
 
 class UnreadableFolder(Exception):
