@@ -296,6 +296,14 @@ class Load:
 
     async def _hang_up(self) -> None:
         everyone = [*self.connections, *self._slow]
+        if self.scenario.room is not None and self.result.complete:
+            # A server drops what a client has asked for that is gone: wait for the answers.
+            with suppress(TimeoutError, UsageError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    for connection in everyone:
+                        await self._request(
+                            connection, LeaveRoom(room_id=self._room_id(0), ref=SETUP)
+                        )
         for user, connection in enumerate(everyone):
             if connection.closed.is_set():
                 who = "" if user < len(self.connections) else "a slow reader: "
