@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -153,12 +154,42 @@ def test_a_user_replaces_what_others_left_in_the_users_folder(tmp_path: Path) ->
     assert (found.st_uid, found.st_gid) == (OTHER_USER, OTHER_GROUP)
 
 
-def test_a_temporary_file_is_never_wider_than_its_target(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_a_link_may_lead_to_another_file_system(tmp_path: Path) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        real = Path(elsewhere) / "real"
+        real.write_bytes(b"old")
+        if real.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("both are one file system here")
+        (tmp_path / "a.json").symlink_to(real)
+        replace_by_writer(tmp_path / "a.json")
+        assert real.read_bytes() == b"new"
+        assert [path.name for path in Path(elsewhere).iterdir()] == ["real"]
+
+
+def test_a_new_file_may_be_like_another(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    (tmp_path / "a.log").chmod(0o640)
+    Disk(tmp_path).write("b.log.tmp", b"", like="a.log")
+    assert mode_of(tmp_path / "b.log.tmp") == 0o640
+
+
+def test_a_temporary_file_is_never_wider_than_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target, temporary = tmp_path / "a.json", tmp_path / "a.json.tmp"
     target.write_bytes(b"secret")
     target.chmod(0o600)
     temporary.write_bytes(b"left by a kill")  # and open to everybody
     temporary.chmod(0o666)
+    true_open = os.open
+
+    def watched(path: Any, *how: Any) -> int:
+        descriptor = true_open(path, *how)
+        assert mode_of(path) == 0o600  # at once, not only after a change of its mode
+        return descriptor
+
+    monkeypatch.setattr(os, "open", watched)
     with temporary.open("rb") as spy:
         with create(temporary, target) as file:
             assert mode_of(temporary) == 0o600
