@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import pytest
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.protocol import State
@@ -20,6 +22,7 @@ from chatlab.chat.parts.transport.library import LibraryTransport
 from chatlab.chat.protocol import FRAME_BYTES_MAX
 from chatlab.chat.server.limits import LimitedConnection
 from tests.parts.test_transports import HANDSHAKE, FakeServer, FakeSocket
+from tests.support.chat_client import WAIT_S
 from tests.support.frame_streams import FrameStreams
 from tests.support.parts import FakeClock, every
 
@@ -95,3 +98,63 @@ async def test_and_so_it_is_for_many_more_streams(part, compressed) -> None:
     """`CHATLAB_STREAMS=1000000` tries more of them."""
     for seed in range(STREAMS, STREAMS + MORE_STREAMS):
         await compare(part, FrameStreams(seed, compressed), compressed)
+
+
+# On real sockets: what the client has been told until it hangs up, however the kernel cut it.
+
+
+@asynccontextmanager
+async def served(kind: type[ServerConnection], part: Transport) -> AsyncIterator[int]:
+    """A bare server that takes every message and answers none; its port."""
+
+    async def take_all(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            async for _ in part.messages(connection):
+                pass
+
+    async with serve(
+        *(take_all, "127.0.0.1", 0),
+        create_connection=kind,
+        compression=None,
+        max_size=FRAME_BYTES_MAX,
+    ) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def told_by(port: int, pieces: list[bytes], size: int) -> bytes:
+    """What a server says to a stream: so many bytes, then whatever it says to the hang-up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(WAIT_S):
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+        told = await reader.readexactly(size)
+        writer.close()
+        with suppress(ConnectionError):
+            told += await reader.read()
+            await writer.wait_closed()
+    return told
+
+
+@pytest.mark.real
+@TRANSPORTS
+async def test_a_client_on_a_real_socket_is_told_the_same(part: type[Transport]) -> None:
+    limits = {"clock": time.perf_counter, "note": print, "send_buffer_max": 2**20}
+    ours = type("Ours", (LimitedConnection, part().connection_class()), limits)
+    async with (
+        served(ours, part()) as port,
+        served(ServerConnection, LibraryTransport()) as plain_port,
+    ):
+        for seed in range(1_000):
+            pieces = FrameStreams(seed, compressed=False, broken_text=False).pieces()
+            expected = Seen(ServerConnection, LibraryTransport(), compressed=False)
+            for piece in pieces:
+                await expected.told(piece)
+            size = len(expected.socket.written)
+            await expected.end()
+            said = await told_by(plain_port, pieces, size)
+            assert said == expected.socket.written
+            assert await told_by(port, pieces, size) == said

@@ -22,9 +22,11 @@ class FrameStreams:
     Args:
         seed: equal seeds make equal streams.
         compressed: whether some frames are compressed (RFC 7692), rightly or wrongly.
+        broken_text: whether some texts are not UTF-8: what is answered before such a one is taken
+            depends on how the stream is cut.
     """
 
-    def __init__(self, seed: int, compressed: bool) -> None:
+    def __init__(self, seed: int, compressed: bool, broken_text: bool = True) -> None:
         self._random = random.Random(seed)
         self._compressed = compressed
         self._kinds: list[tuple[int, Callable[[], bytes]]] = [
@@ -34,7 +36,7 @@ class FrameStreams:
             (6, lambda: self._frame(TEXT, self._text(), wide=self._one_of((2, 8)))),
             (10, self._fragments),
             (8, lambda: self._frame(self._one_of((PING, PONG)), b"p" * self._one_of((0, 5, 125)))),
-            (2, lambda: self._frame(TEXT, self._one_of(NOT_UTF_8))),
+            (2 * broken_text, lambda: self._frame(TEXT, self._one_of(NOT_UTF_8))),
             (2, lambda: self._frame(self._random.randrange(16), b"any")),
             (2, lambda: self._frame(self._random.randrange(16), b"any", flags=self._flags())),
             (2, lambda: self._frame(self._one_of((TEXT, BINARY, PING)), b"any", masked=False)),
