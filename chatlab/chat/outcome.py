@@ -13,6 +13,7 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Client, Delivery, Entry
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
 from chatlab.chat.trace import Tracer
+from chatlab.chat.turns import Pieces
 from chatlab.chat.user_parts import user_line
 from chatlab.errors import StorageError
 
@@ -41,6 +42,7 @@ class Dispatcher:
         self._delivery = delivery
         self._metrics = metrics
         self._tracer = tracer
+        self._pieces = Pieces(metrics.clock)
 
     async def queued(self, entry: Entry) -> None:
         if self._on_queueing:
@@ -55,6 +57,7 @@ class Dispatcher:
         # Where each message has its own frames, each is delivered at its own time.
         in_one = self._delivery.frames == "batch"
         for part in [batch] if in_one else [[entry] for entry in batch]:
+            await self._pieces.before(part[0], batch)
             await self._deliver(part)
         if acked_together:
             self._metrics.acked(acked_together)
@@ -107,6 +110,7 @@ class Dispatcher:
                 latest[entry.sender] = entry.ref
                 self._tracer.acked(entry)
             else:
+                await self._pieces.before(entry, batch)
                 await self._ack(entry)
         for sender, ref in latest.items():
             assert isinstance(ref, int)
@@ -115,5 +119,6 @@ class Dispatcher:
 
     async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
         for entry in batch:
+            await self._pieces.before(entry, batch)
             await entry.sender.send(encode(ErrorFrame(code, text, entry.ref)))
             self._metrics.refused(code)

@@ -67,6 +67,8 @@ class Rooms:
 
     async def all(self) -> list[Room]:
         """Every room."""
+        if (known := self._reader.at_hand(CHATROOMS)) is not None:
+            return known
         # Under the lock: while a plain writer rewrites the file, only half of it exists.
         async with self._lock.hold(CHATROOMS.name):
             return await self._reader.read(CHATROOMS)

@@ -85,7 +85,7 @@ class Conversation:
 
     async def hold(self, client: Talker, frames: AsyncIterable[str | bytes]) -> None:
         """Answer each frame until the client leaves."""
-        async for frame in self._turns.taken(frames, client.behind):
+        async for frame in self._turns.taken(frames, client):
             arrived_at = client.arrived_at()
             try:
                 request = decode_request(frame)

@@ -1,24 +1,31 @@
 """Clients take turns, so that one who sends much does not make the others wait.
 
-A client that has caught up is never asked to wait. One with more to say than the server gets done
-says so much (`turn_size` messages, or `TURN_S` seconds of them), and then waits in line for its
-next turn; at most `AT_ONCE` such clients have one. Meanwhile its messages stay in its own
-connection, which is not read. So a message of a quiet client waits for a turn or two, however many
-others flood the server: a sparse flow goes first, as in FQ-CoDel (RFC 8290).
+A client that says little is heard at once. One of whose messages many wait, or who says more than
+`QUIET_PER_S` messages a second, waits in line for a turn: `turn_size` messages, or `TURN_S` seconds
+of them. One client has a turn at a time. Meanwhile what the others say stays in their own
+connections, which are not read. So a message of a quiet client waits for a turn or two, however
+many others flood the server: short flows go first, as in FQ-CoDel (RFC 8290).
 
-What comes after, in the queue: `parts/processor/queue_base.py`.
+Nor does the server do much at once: a batch for many people is sent in `Pieces`.
+
+What comes in between, in the queue: `parts/processor/fair_queue.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
+from chatlab.chat.parts.message_seams import Entry, Talker
 from chatlab.chat.settings import Clock
 
-TURN_S = 0.005
-AT_ONCE = 2
+TURN_S = 0.002
+QUIET_PER_S = 100.0
+FEW = 8
+"""Messages; a client of whom no more than these wait is quiet, if its rate is low."""
+
+PIECE_S = 0.002
 
 
 class Turns:
@@ -32,19 +39,15 @@ class Turns:
     def __init__(self, size: int, clock: Clock) -> None:
         self._size = size
         self._clock = clock
-        self._free = AT_ONCE
+        self._free = True
         self._line: deque[asyncio.Future[None]] = deque()  # bounded by the number of clients
         self._halted = False
 
     def taken(
-        self, frames: AsyncIterable[str | bytes], behind: Callable[[], bool]
+        self, frames: AsyncIterable[str | bytes], client: Talker
     ) -> AsyncIterable[str | bytes]:
-        """One client's frames, each when it is its turn.
-
-        Args:
-            behind: whether more of its frames wait.
-        """
-        return self._taken(frames, behind) if self._size else frames
+        """A client's frames, each when it is its turn."""
+        return self._taken(frames, client) if self._size else frames
 
     def halt(self) -> None:
         """Give no more turns."""
@@ -56,33 +59,41 @@ class Turns:
         self._call_next()
 
     async def _taken(
-        self, frames: AsyncIterable[str | bytes], behind: Callable[[], bool]
+        self, frames: AsyncIterable[str | bytes], client: Talker
     ) -> AsyncIterator[str | bytes]:
-        left, ends_at, has_turn = self._size, 0.0, False
+        clock, size = self._clock, float(self._size)
+        free, since = size, clock()  # what the client may say without a turn: a token bucket
+        left, ends_at = 0, 0.0  # what it may say in the turn that it has
         try:
             async for frame in frames:
-                if left == self._size:
-                    ends_at = self._clock() + TURN_S
+                if not left:
+                    now = clock()
+                    free = min(size, free + (now - since) * QUIET_PER_S)
+                    since = now
+                    if free < 1 or client.behind() > FEW:
+                        await client.room()  # else it would wait for that in its turn
+                        await self._enter()
+                        left, ends_at = self._size, clock() + TURN_S
+                    else:
+                        free -= 1
                 yield frame
-                left -= 1
-                if left and self._clock() < ends_at and not (has_turn and not behind()):
-                    continue
-                if has_turn:
-                    has_turn = False
-                    self._leave()
-                if behind():
-                    await self._enter()
-                    has_turn = True
-                left = self._size
+                if left:
+                    left -= 1
+                    over = not left or clock() >= ends_at
+                    if over or not client.behind() or not client.has_room():
+                        left = 0
+                        self._leave()
         finally:
-            if has_turn:
+            if left:
                 self._leave()
 
     async def _enter(self) -> None:
         """Wait in line."""
+        if self._free and not self._line and not self._halted:
+            self._free = False
+            return
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)
-        self._call_next()
         try:
             await place
         except asyncio.CancelledError:
@@ -91,13 +102,40 @@ class Turns:
             raise
 
     def _leave(self) -> None:
-        self._free += 1
         # Not now: first those who are not in line, and whatever else is due.
-        asyncio.get_running_loop().call_soon(self._call_next)
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._free = True
+        self._call_next()
 
     def _call_next(self) -> None:
         while self._free and self._line and not self._halted:
             place = self._line.popleft()
             if not place.done():
-                self._free -= 1
+                self._free = False
                 place.set_result(None)
+
+
+class Pieces:
+    """Sends a batch in pieces of `PIECE_S` seconds.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = 0.0
+
+    async def before(self, entry: Entry, batch: Sequence[Entry]) -> None:
+        """Before each message of a batch: let others go on, if the batch has taken long.
+
+        Not before the first: batches of one message keep their order.
+        """
+        now = self._clock()
+        if entry is batch[0]:
+            self._until = now + PIECE_S
+        elif now >= self._until:
+            await asyncio.sleep(0)
+            self._until = self._clock() + PIECE_S

@@ -42,12 +42,13 @@ class Bench:
     ) -> None:
         self.store = FakeStore(takes_s=takes_s, failures=failures)
         self.outcome = outcome or FakeOutcome()
+        self.sender = FakeClient("alice")
         self.processor = part(self.store, self.outcome, Settings(**knobs), now)
 
     async def submit(self, *numbers: int) -> None:
         """Submit messages, one after another, accepted now."""
         for n in numbers:
-            await self.processor.submit(entry(n, now()))
+            await self.processor.submit(entry(n, now(), sender=self.sender))
 
     async def drain(self) -> list[str]:
         """Drain; the ids of what was not saved."""
@@ -323,7 +324,7 @@ async def test_group_commit_saves_few_long_messages_together_and_one_that_is_lon
     bench = Bench(GroupCommitProcessor, takes_s=0.01)
     for n, size in enumerate([1, 30_000, 30_000, 30_000, 70_000, 1]):
         long = replace(message(n), content="x" * size)
-        await bench.processor.submit(Entry(long, None, FakeClient("alice"), now()))
+        await bench.processor.submit(Entry(long, None, bench.sender, now()))
     await asyncio.sleep(1)
 
     assert [len(batch) for _, batch in bench.store.attempts] == [3, 1, 1, 1]

@@ -176,7 +176,7 @@ async def test_a_full_queue_refuses_with_the_ref_and_keeps_what_it_has(tmp_path:
         disk.fail(count=None, kind="truncate")
         taken = [await alice.shout(f"taken {n}") for n in range(5)]
         await alice.until(lambda: len(alice.of("ack")) == 6, "five acks")
-        refused = [await bob.say(f"refused {n}") for n in range(3)]
+        refused = [await alice.say(f"refused {n}") for n in range(3)]
         assert [answer.get("code") for answer in refused] == ["overloaded"] * 3
         now = server.snapshot()
         assert (now.queue.depth, now.counts.accepted, now.counts.acked) == (5, 5, 5)
@@ -289,7 +289,7 @@ async def test_a_flood_on_a_slow_disk_is_bounded_and_every_ack_is_kept(
                 await client.shout(f"{client.user} {n}")
         for client in clients:
             await client.until(lambda c=client: len(c.of("ack") + c.of("error")) == 101, "answers")
-        assert max(depths) <= (20 if refuses else 15)
+        assert max(depths) <= (20 + 2 if refuses else 15), "one of each who has none in it"
         assert max(depths) >= 10  # else the disk was quick enough, and nothing was seen
         assert told(*clients) == ({"overloaded"} if refuses else set())
         if refuses:

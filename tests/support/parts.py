@@ -152,11 +152,17 @@ class FakeClient:
     def arrived_at(self) -> float:
         return self.arrival
 
-    def behind(self) -> bool:
-        return False
+    def behind(self) -> int:
+        return 0
 
     def gone(self) -> bool:
         return False
+
+    def has_room(self) -> bool:
+        return True
+
+    async def room(self) -> None:
+        pass
 
     def reserved_at_once(self) -> bool:
         self.reserved += 1

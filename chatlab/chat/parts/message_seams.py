@@ -56,11 +56,17 @@ class Talker(Client, Protocol):
     def arrived_at(self) -> float:
         """When the frame that was just taken could be read: seconds, on the server's clock."""
 
-    def behind(self) -> bool:
-        """Whether more of its frames wait."""
+    def behind(self) -> int:
+        """How many more of its frames wait, at least."""
 
     def gone(self) -> bool:
         """Whether its connection has ended, or is about to."""
+
+    def has_room(self) -> bool:
+        """Whether `reserve` needs no wait."""
+
+    async def room(self) -> None:
+        """Wait until `reserve` needs no wait."""
 
     def reserved_at_once(self) -> bool:
         """Reserve if that needs no wait; returns whether it did."""

@@ -43,11 +43,12 @@ class SocketClient:
     def arrived_at(self) -> float:
         return self.connection.taken_at()
 
-    def behind(self) -> bool:
-        return self.connection.transport_part.waiting(self.connection) > 0
+    def behind(self) -> int:
+        return self.connection.transport_part.waiting(self.connection)
 
     def gone(self) -> bool:
-        return self.connection.state is not State.OPEN
+        # A lost connection is open for a moment still, and asyncio complains of what it is given.
+        return self.connection.state is not State.OPEN or self.connection.transport.is_closing()
 
     async def send(self, frame: bytes) -> None:
         self._hand_over()
@@ -74,7 +75,14 @@ class SocketClient:
         return True
 
     async def reserve(self) -> None:
-        while not self.reserved_at_once():
+        await self.room()
+        self._free -= 1
+
+    def has_room(self) -> bool:
+        return self._free > 0
+
+    async def room(self) -> None:
+        while self._free <= 0:
             self._has_free.clear()
             await self._has_free.wait()
 
@@ -85,7 +93,7 @@ class SocketClient:
     def _hand_over(self) -> None:
         """Write what was pushed in this turn of the event loop."""
         frames, self._outbox = self._outbox, []
-        if frames and self.connection.state is State.OPEN:
+        if frames and not self.gone():
             for frame in frames:
                 self.connection.protocol.send_text(frame)
             self.connection.transport.write(b"".join(self.connection.protocol.data_to_send()))
@@ -93,7 +101,7 @@ class SocketClient:
     def _may_send(self) -> bool:
         """Whether the client is there and reads; disconnects one that does not read."""
         # In a connection that is closing, a send of the library waits for its end.
-        if self.connection.state is not State.OPEN or self._closing is not None:
+        if self.gone() or self._closing is not None:
             return False
         unread = self.connection.transport.get_write_buffer_size()
         if unread <= self._send_buffer_max:

@@ -26,7 +26,10 @@ class GroupCommitProcessor(QueueProcessor):
     """Saves all that wait, at once, and acks after the save."""
 
     acks_queued = False
-    batch_size_max = 1_000
+    # All that waits, up to a bound: a message waits for the batch before its own, too, and a batch
+    # is encoded, acked and delivered in one go. With 1,000, a quiet client waited twice as long
+    # beside flooders, and the throughput was the same.
+    batch_size_max = 200
     # At most 256 KiB of UTF-8: a batch is delivered at once, and must fit into the send buffer of
     # a client that reads well.
     batch_chars_max = 64 * 1024

@@ -3,10 +3,9 @@
 They differ in when a batch is due, and how large it may be. In all of them:
 
 - each sender's messages go first in, first out, and never two flushes run at once;
-- the queue is bounded: one message too many is refused. Its last tenth is for senders who have less
-  than a fair share of it (unless `turn_size` is 0);
-- if not all that waits fits into a batch, each sender gets a fair share of it first (again, unless
-  `turn_size` is 0);
+- the queue is bounded: one message too many is refused; from a sender who has hardly anything in it
+  (a thousandth), it is taken all the same (unless `turn_size` is 0);
+- a batch holds a fair share for each sender (again, unless `turn_size` is 0);
 - a batch whose save fails stays at the head of the queue, its senders hear of it, and it is tried
   again after longer and longer pauses;
 - a drain saves all that waits, at once, and then has it delivered.
@@ -17,17 +16,15 @@ from __future__ import annotations
 import asyncio
 import math
 from abc import abstractmethod
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from chatlab.chat.parts.message_seams import (
-    Client,
     Entry,
     Outcome,
     Processor,
     ProcessorStatistics,
 )
+from chatlab.chat.parts.processor.fair_queue import FairQueue
 from chatlab.chat.parts.storage_seams import Store
 from chatlab.chat.settings import Clock, Settings
 from chatlab.errors import Overloaded, StorageError
@@ -42,7 +39,7 @@ class QueueProcessor(Processor):
     Attributes:
         batch_size_max: the most messages saved together.
         batch_chars_max: the most characters of text saved together; one message may have more.
-        queue: the unsaved messages; the batch that is being saved is at its head.
+        queue: the unsaved messages, with the batch that is being saved.
         changed: set when a message comes or the drain begins.
         draining: whether to save without waiting.
     """
@@ -52,23 +49,20 @@ class QueueProcessor(Processor):
 
     def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
         super().__init__(store, outcome, settings, clock)
-        self.queue: deque[Entry] = deque()  # bounded by `queue_limit`, in `submit`
-        self._unsaved: dict[Client, int] = {}  # how many of whose are in the queue
+        self.queue = FairQueue(fair=settings.turn_size > 0)  # bounded in `submit`
         self.changed = asyncio.Event()
         self.draining = False
-        reserve = settings.queue_limit // 10 if settings.turn_size else 0
-        self._plenty = settings.queue_limit - reserve
+        self._always = 1 + settings.queue_limit // 1_000 if settings.turn_size else 0
         self._gave_up = False
         self._hurry = asyncio.Event()  # ends a pause between two tries
         self._flusher: asyncio.Task[None] | None = None
         self._flushes = self._failures = 0
 
     async def submit(self, entry: Entry) -> None:
-        depth, unsaved = len(self.queue), self._unsaved.get(entry.sender, 0)
-        if depth >= self._plenty and self._is_too_much(depth, unsaved):
+        depth = len(self.queue)
+        if depth >= self.settings.queue_limit and self.queue.of(entry.sender) >= self._always:
             raise Overloaded(f"{depth:,} messages wait to be saved")
-        self.queue.append(entry)
-        self._unsaved[entry.sender] = unsaved + 1
+        self.queue.add(entry)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_for_ever())
         self.changed.set()
@@ -98,18 +92,14 @@ class QueueProcessor(Processor):
         return unsaved
 
     def statistics(self) -> ProcessorStatistics:
+        since = self.queue.accepted_at
         return ProcessorStatistics(
             depth=len(self.queue),
             limit=self.settings.queue_limit,
-            oldest_s=self.clock() - self.queue[0].accepted_at if self.queue else 0.0,
+            oldest_s=0.0 if since is None else self.clock() - since,
             flushes=self._flushes,
             failures=self._failures,
         )
-
-    def _is_too_much(self, depth: int, unsaved: int) -> bool:
-        """Whether a queue that is nearly full refuses a sender who has so many in it."""
-        limit = self.settings.queue_limit
-        return depth >= limit or unsaved >= limit // (len(self._unsaved) + 1)
 
     async def _flush_for_ever(self) -> None:
         while (self.queue or not self.draining) and not self._gave_up:
@@ -117,7 +107,7 @@ class QueueProcessor(Processor):
             if not self.queue or self._gave_up:
                 continue
             if not self.draining:
-                batch = self._next_batch()
+                batch = self.queue.take(self.batch_size_max, self.batch_chars_max)
                 if await self._save(batch):
                     await self.hand_on(batch)
             else:
@@ -126,60 +116,32 @@ class QueueProcessor(Processor):
 
     async def _save_rest(self) -> None:
         """Save the whole queue, and only then have it delivered, batch by batch."""
-        saved: deque[Entry] = deque()
-        whole = list(self.queue)
-        if await self._save(whole):
-            saved.extend(whole)
-        while self.queue and not self._gave_up:  # a full disk may have room for a part
-            batch = self._next_batch()
+        saved: list[Entry] = []
+        size_max, chars_max = len(self.queue), math.inf
+        while self.queue and not self._gave_up:
+            batch = self.queue.take(size_max, chars_max)
             if await self._save(batch):
-                saved.extend(batch)
+                saved += batch
+            # A full disk may have room for a part.
+            size_max, chars_max = self.batch_size_max, self.batch_chars_max
         until = self.clock() + DELIVERY_S
-        while saved and not self.hurry.is_set() and self.clock() < until:
-            batch = list(self._first(saved))
-            for _ in batch:
-                saved.popleft()
+        for batch in self._batches(saved):
+            if self.hurry.is_set() or self.clock() >= until:
+                break
             await self.hand_on(batch)
 
-    def _next_batch(self) -> list[Entry]:
-        """The messages that are saved next, now at the head of the queue."""
-        batch = list(self._first(self.queue))
-        if len(batch) < len(self.queue) and self.settings.turn_size:
-            batch = list(self._first(self._in_fair_order()))
-            chosen = set(batch)
-            rest = [entry for entry in self.queue if entry not in chosen]
-            self.queue = deque([*batch, *rest])
-        return batch
-
-    def _first(self, entries: Iterator[Entry] | deque[Entry]) -> Iterator[Entry]:
-        """The first of some messages that may be saved together."""
+    def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
+        """Messages in their order, in batches no larger than those that are saved together."""
+        batch: list[Entry] = []
         chars = 0
-        for number, entry in enumerate(islice(entries, self.batch_size_max)):
+        for entry in entries:
             chars += len(entry.message.content)
-            if number and chars > self.batch_chars_max:
-                return
-            yield entry
-
-    def _in_fair_order(self) -> Iterator[Entry]:
-        """The queue: first each sender's fair share of a batch, then the rest.
-
-        A share is of messages and of characters. In both parts the order is that of the queue, so
-        each sender's own order stays.
-        """
-        senders = len(self._unsaved)
-        size_max, chars_max = self.batch_size_max // senders, self.batch_chars_max / senders
-        sizes: Counter[Client] = Counter()
-        chars: Counter[Client] = Counter()
-        rest = []
-        for entry in self.queue:
-            sender = entry.sender
-            sizes[sender] += 1
-            chars[sender] += len(entry.message.content)
-            if sizes[sender] == 1 or (sizes[sender] <= size_max and chars[sender] <= chars_max):
-                yield entry
-            else:
-                rest.append(entry)
-        yield from rest
+            if batch and (len(batch) >= self.batch_size_max or chars > self.batch_chars_max):
+                yield batch
+                batch, chars = [], len(entry.message.content)
+            batch.append(entry)
+        if batch:
+            yield batch
 
     @abstractmethod
     async def until_due(self) -> None:
@@ -224,10 +186,5 @@ class QueueProcessor(Processor):
                 return False
             pause_s = min(pause_s * 2, self.settings.retry_max_s)
         self._flushes += 1
-        # Only now, because a batch that is being saved still counts as queued.
-        for entry in batch:
-            self.queue.popleft()
-            self._unsaved[entry.sender] -= 1
-            if not self._unsaved[entry.sender]:
-                del self._unsaved[entry.sender]
+        self.queue.done()  # only now: a batch that is being saved still counts as queued
         return True

@@ -33,8 +33,8 @@ class QueueingProcessor(QueueProcessor):
         while not self.draining and len(self.queue) < self.batch_size_max:
             self.changed.clear()
             wait_s = None
-            if self.queue:
-                waited_s = self.clock() - self.queue[0].accepted_at
+            if (since := self.queue.accepted_at) is not None:
+                waited_s = self.clock() - since
                 wait_s = self.settings.flush_interval_s - waited_s
                 if wait_s <= 0:
                     return

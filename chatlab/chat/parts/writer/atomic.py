@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from chatlab.chat.parts.storage_seams import Writer
 from chatlab.disk.counted import TEMPORARY_SUFFIX
+from chatlab.disk.files import Files
 
 
 class AtomicWriter(Writer):
@@ -22,8 +23,20 @@ class AtomicWriter(Writer):
 
     promise = "synced"
 
+    def __init__(self, files: Files) -> None:
+        super().__init__(files)
+        self._busy: set[str] = set()
+
     async def replace(self, name: str, data: bytes) -> None:
-        temporary = name + TEMPORARY_SUFFIX
-        await self.files.write(temporary, data, fsync=True)
-        await self.files.rename(temporary, name)
+        # Where no lock keeps two writers apart, each has a temporary file of its own.
+        temporary, number = name + TEMPORARY_SUFFIX, 0
+        while temporary in self._busy:
+            number += 1
+            temporary = f"{name}.{number}{TEMPORARY_SUFFIX}"
+        self._busy.add(temporary)
+        try:
+            await self.files.write(temporary, data, fsync=True)
+            await self.files.rename(temporary, name)
+        finally:
+            self._busy.discard(temporary)
         await self.files.fsync_folder()
