@@ -79,9 +79,10 @@ def test_swaps_change_these_parts_no_other_and_not_the_table(swapped: dict[str, 
 
 def test_every_knob_turns_a_setting_of_its_own_and_swaps_no_part() -> None:
     knobs = "batch-size=2+flush-interval=0.5+cache-ttl=1e-1+queue-limit=9+segment-size=5"
+    knobs += "+turn-size=7"
     turned = parse(f"cached+processor=queueing+{knobs}")
     values = {"batch_size_max": 2, "flush_interval_s": 0.5, "cache_ttl_s": 0.1, "queue_limit": 9}
-    assert turned.turned(Settings()) == Settings(**values, segment_bytes_max=5)
+    assert turned.turned(Settings()) == Settings(**values, segment_bytes_max=5, turn_size=7)
     assert turned.parts == MODES["cached"].parts | {"processor": "queueing"}
     assert turned.knobs.keys() == KNOBS.keys()
 

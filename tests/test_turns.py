@@ -8,7 +8,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatlab.chat.turns import FEW, PIECE_S, QUIET_PER_S, TURN_S, Pieces, Turns
+from chatlab.chat.turns import (
+    FEW,
+    FULL_SHARES,
+    PIECE_S,
+    QUIET_PER_S,
+    TURN_S,
+    Pieces,
+    Sharer,
+    Shares,
+    Turns,
+)
 from tests.support.parts import FakeClient, FakeClock, entry
 from tests.support.virtual_clock import settle
 
@@ -217,3 +227,44 @@ async def test_a_batch_that_takes_long_is_sent_in_pieces_and_one_message_is_not(
 
     await pieces.before(batch[0], batch[:1])
     assert len(others) == 5, "batches of one message keep their order"
+
+
+# How much each may have unsaved.
+
+
+def test_few_clients_have_whole_shares_and_many_have_less_each() -> None:
+    shares = Shares(100)
+    clients = [Sharer(shares) for _ in range(2 * FULL_SHARES)]
+
+    def fill(client: Sharer) -> int:
+        count = 0
+        while client.reserved_at_once():
+            count += 1
+        return count
+
+    assert [fill(one) for one in clients[:FULL_SHARES]] == [100] * FULL_SHARES
+    assert fill(clients[FULL_SHARES]) == 100 * FULL_SHARES // (FULL_SHARES + 1)
+    for one in clients[: FULL_SHARES + 1]:
+        while one.has_room() is False:
+            one.release()
+    assert [one.has_room() for one in clients] == [True] * len(clients)
+
+
+async def test_who_has_its_share_waits_until_something_is_saved_and_no_longer() -> None:
+    shares = Shares(2)
+    one = Sharer(shares)
+    assert (one.reserved_at_once(), one.reserved_at_once(), one.reserved_at_once()) == (1, 1, 0)
+    others = [Sharer(shares) for _ in range(3 * FULL_SHARES)]
+    for other in others:
+        assert other.reserved_at_once()  # each may have one, however many they are
+    waits = asyncio.create_task(one.reserve())
+    await settle()
+    one.release()
+    await settle()
+    assert not waits.done()  # its share is 1 by now
+    one.release()
+    await settle()
+    assert waits.done()
+    for other in others:
+        other.release()
+    assert (shares.sharing, shares.size) == (1, 2)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from chatlab.chat.metrics import Metrics
 from chatlab.chat.parts.message_seams import Client, Delivery, Entry
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import Ack, AckLevel, ErrorFrame, Ref, encode
 from chatlab.chat.trace import Tracer
 from chatlab.chat.turns import Pieces
@@ -53,7 +54,7 @@ class Dispatcher:
         self._tracer.saved(batch)
         for entry in batch:
             entry.sender.release()
-        acked_together = [] if self._on_queueing else await self._ack_all(batch)
+        acked_together: Sequence[Entry] = [] if self._on_queueing else await self._ack_all(batch)
         # Where each message has its own frames, each is delivered at its own time.
         in_one = self._delivery.frames == "batch"
         for part in [batch] if in_one else [[entry] for entry in batch]:
@@ -98,24 +99,30 @@ class Dispatcher:
         self._metrics.acked([entry])
         self._tracer.acked(entry)
 
-    async def _ack_all(self, batch: Sequence[Entry]) -> list[Entry]:
-        """One ack for each message, or one cumulative ack to a sender that takes batches.
+    async def _ack_all(self, batch: Sequence[Entry]) -> Sequence[Entry]:
+        """An ack for each message; a cumulative one to a sender that takes batches.
 
         Such a sender's refs increase and its messages are saved in order: the last covers them all.
-        Returns the messages with cumulative acks, which go out with the messages themselves.
+        Returns the messages whose acks go out together with the messages themselves.
         """
-        latest: dict[Client, Ref] = {}
-        for entry in batch:
-            if entry.sender.frame_style == "batch":
-                latest[entry.sender] = entry.ref
-                self._tracer.acked(entry)
-            else:
+        if self._delivery.frames != "batch":
+            for entry in batch:
                 await self._pieces.before(entry, batch)
                 await self._ack(entry)
-        for sender, ref in latest.items():
-            assert isinstance(ref, int)
-            sender.push(encode(Ack(up_to=ref, means=self._ack_means)))
-        return [one for one in batch if one.sender in latest] if latest else []
+            return []
+        refs: dict[Client, list[Ref]] = {}
+        for entry in batch:
+            refs.setdefault(entry.sender, []).append(entry.ref)
+            self._tracer.acked(entry)
+        for sender, mine in refs.items():
+            if sender.frame_style == "batch":
+                latest = mine[-1]
+                assert isinstance(latest, int)
+                sender.push(encode(Ack(up_to=latest, means=self._ack_means)))
+            else:
+                acks = [encode(Ack(ref=ref, means=self._ack_means)) for ref in mine]
+                sender.push_all(TextFrames(acks))
+        return list(batch)
 
     async def _tell(self, batch: Sequence[Entry], code: str, text: str) -> None:
         for entry in batch:

@@ -80,7 +80,8 @@ class Settings:
         flush_interval_s: seconds; ... or when the oldest has waited this long.
         queue_limit: messages; beyond it, a message is refused as `overloaded`.
         client_queue_limit: messages; the server stops reading from a client with this many
-            unsaved ones, so that one flooding client cannot fill the queue for all.
+            unsaved ones, so that one flooding client cannot fill the queue for all. Where more
+            than ten clients have some, with its share of ten times as many.
         turn_size: messages; a client with more to say waits for its next turn after so many, and
             gets no more than its share of a batch. 0: first come, first served.
         cache_ttl_s: seconds; lifetime of a file in a TTL reader's cache.

@@ -27,6 +27,9 @@ FEW = 8
 
 PIECE_S = 0.002
 
+FULL_SHARES = 10
+"""Clients; where more have unsaved messages, each may have fewer."""
+
 
 class Turns:
     """The turns of a server.
@@ -139,3 +142,64 @@ class Pieces:
         elif now >= self._until:
             await asyncio.sleep(0)
             self._until = self._clock() + PIECE_S
+
+
+class Shares:
+    """How many unsaved messages each client may have: less, where many clients have some.
+
+    So many flooders fill the queue no further than a few do, and wait, where the server would have
+    to refuse most of what they send: a refusal is as dear as a message.
+
+    Args:
+        most: messages; what all together have is bounded by `FULL_SHARES` times as many.
+
+    Attributes:
+        sharing: clients that have unsaved messages.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.sharing = 0
+
+    @property
+    def size(self) -> int:
+        """Messages of each client, at least 1."""
+        if self.sharing <= FULL_SHARES:
+            return self._most
+        return max(1, self._most * FULL_SHARES // self.sharing)
+
+
+class Sharer:
+    """A client's part of `Talker` that keeps it to its share."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._unsaved = 0
+        self._has_free = asyncio.Event()
+
+    def reserved_at_once(self) -> bool:
+        if not self.has_room():
+            return False
+        self._reserve()
+        return True
+
+    async def reserve(self) -> None:
+        await self.room()
+        self._reserve()
+
+    def has_room(self) -> bool:
+        return self._unsaved < self._shares.size
+
+    async def room(self) -> None:
+        while not self.has_room():
+            self._has_free.clear()
+            await self._has_free.wait()
+
+    def release(self) -> None:
+        self._unsaved -= 1
+        self._shares.sharing -= not self._unsaved
+        self._has_free.set()
+
+    def _reserve(self) -> None:
+        self._shares.sharing += not self._unsaved
+        self._unsaved += 1

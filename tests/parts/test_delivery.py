@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
 from msgspec.structs import replace
 
-from chatlab.chat.parts.delivery.batch import BatchDelivery
+from chatlab.chat.parts.delivery.batch import AT_ONCE, BatchDelivery
 from chatlab.chat.parts.delivery.broadcast import BroadcastDelivery
 from chatlab.chat.parts.delivery.each import EachDelivery
 from chatlab.chat.parts.message_seams import Delivery
@@ -43,17 +44,15 @@ async def test_each_member_gets_each_message_once_and_in_order(part: type[Delive
 
 
 @EVERY
-async def test_each_hears_its_rooms_in_the_order_of_the_batch(part: type[Delivery]) -> None:
+async def test_each_hears_its_rooms_and_each_room_in_order(part: type[Delivery]) -> None:
     alice, bob, carol = (FakeClient(name) for name in ("alice", "bob", "carol"))
     presence = live(general=[alice, carol], other=[bob, carol])
     batch = [message(1), message(2, "other"), message(3, "empty"), message(4)]
 
     assert await part(presence.members).deliver(batch) == 6
-    assert [texts(one) for one in (alice, bob, carol)] == [
-        ["text 1", "text 4"],
-        ["text 2"],
-        ["text 1", "text 2", "text 4"],
-    ]
+    assert (texts(alice), texts(bob)) == (["text 1", "text 4"], ["text 2"])
+    assert sorted(texts(carol)) == ["text 1", "text 2", "text 4"]
+    assert texts(carol).index("text 1") < texts(carol).index("text 4")
 
 
 @EVERY
@@ -72,10 +71,13 @@ async def test_members_who_come_in_the_middle_get_what_follows(part: type[Delive
     bob = FakeClient("bob")
     alice = FakeClient("alice", on_send=lambda: presence.enter(bob, "general"))
     presence = live(general=[alice])
-    await part(presence.members).deliver([message(1), message(2), message(3)])
+    delivery = part(presence.members)
+    await delivery.deliver([message(1), message(2), message(3)])
+    await delivery.deliver([message(4)])
 
-    assert texts(alice) == ["text 1", "text 2", "text 3"]
-    assert texts(bob) == ["text 2", "text 3"]
+    assert texts(alice) == ["text 1", "text 2", "text 3", "text 4"]
+    # A batch that goes out as one goes to those who were there.
+    assert texts(bob) == texts(alice)[3 if part is BatchDelivery else 1 :]
 
 
 # Batch frames.
@@ -122,3 +124,17 @@ async def test_no_frame_of_a_batch_is_too_large_for_a_usual_client() -> None:
         await BatchDelivery(live(**{name: [alice]}).members).deliver(batch)
         assert [one for frame in alice.heard for one in frame.messages] == batch
         assert max(map(len, alice.frames)) < 1024 * 1024
+
+
+async def test_a_large_room_is_served_in_pieces_and_who_left_meanwhile_gets_nothing() -> None:
+    clients = [
+        FakeClient(f"user{n}", frames=("single", "batch")[n % 2]) for n in range(AT_ONCE + 2)
+    ]
+    presence = live(general=clients)
+    delivering = asyncio.create_task(BatchDelivery(presence.members).deliver([message(1)]))
+    await asyncio.sleep(0)
+    assert [len(one.frames) for one in clients] == [1] * AT_ONCE + [0, 0]
+    presence.exit(clients[-1], "general")
+
+    assert await delivering == AT_ONCE + 1
+    assert [len(one.frames) for one in clients] == [1] * (AT_ONCE + 1) + [0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -66,6 +67,24 @@ def test_long_messages_of_one_leave_room_for_the_others() -> None:
         queue.add(Entry(long, None, SENDERS[0], n))
     queue.add(entry(99, 99, sender=SENDERS[1]))
     assert senders(queue.take(100, 1_000)) == ["alice", "alice", "bob"]
+
+
+def test_a_batch_that_is_to_be_quick_has_all_of_those_with_few_and_a_bound_of_the_others() -> None:
+    queue = FairQueue(fair=True)
+    waiting(queue, 500, 3, 500, 1)
+    taken = Counter(senders(queue.take(100, math.inf, 10)))
+    assert taken == {"alice": 5, "bob": 3, "carol": 5, "dave": 1}
+    queue.done()
+    assert Counter(senders(queue.take(100, math.inf, 10))) == {"alice": 50, "carol": 50}
+
+
+def test_a_quick_batch_is_no_smaller_if_all_fits_or_all_have_few() -> None:
+    queue = FairQueue(fair=True)
+    waiting(queue, 80, 1)
+    assert len(queue.take(100, math.inf, 10)) == 81
+    queue.done()
+    waiting(queue, 8, 8, 8, 8)
+    assert len(queue.take(30, math.inf, 10)) == 30
 
 
 def test_unfair_is_first_come_first_served() -> None:

@@ -11,17 +11,13 @@ from tests.real.__main__ import ATTACKS
 from tests.real.trial import run_trial
 
 SECONDS = 0.5
-NOT_YET = {"flooders", "flooders_40", "stop_with_full_queue"}
-"""These still succeed."""
 
 
 @pytest.mark.real
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(sys.platform == "win32", reason="stops its servers by signals")
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_it_holds(name: str, request: pytest.FixtureRequest) -> None:
-    if name in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=False))
+async def test_it_holds(name: str) -> None:
     result = await run_trial(ATTACKS[name], "journal", SECONDS)
 
     assert result.broken == []

@@ -10,7 +10,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from chatlab.chat.modes import PARTS
-from chatlab.chat.protocol import FRAME_BYTES_MAX
+from chatlab.chat.protocol import (
+    FRAME_BYTES_MAX,
+    Ack,
+    MessageFrame,
+    SendMessage,
+    decode_outgoing,
+    encode,
+)
 from chatlab.labs.compression.wire_client import (
     CountingConnection,
     WireUser,
@@ -50,6 +57,23 @@ async def test_fewer_bytes_go_over_the_wire_and_everyone_hears_the_same(tmp_path
             sizes[offered] = sum(user.bytes_in + user.bytes_out for user in users)
     assert sizes[True] < 0.3 * sizes[False]
     assert sizes[False] > 3 * 120 * 150
+
+
+async def test_single_frames_that_go_out_together_are_compressed_too(tmp_path: Path) -> None:
+    async with running("journal", tmp_path, compress=True) as server:
+        socket = await connect(
+            f"{server.url}/?user=alice", compression="deflate", create_connection=CountingConnection
+        )
+        await socket.send('{"type": "join_room", "roomId": "general"}')
+        for n in range(20):
+            await socket.send(
+                encode(SendMessage(room_id="general", content=LONG, ref=n)), text=True
+            )
+        answers = [decode_outgoing(await socket.recv()) for _ in range(42)]
+        await socket.close()
+        assert [one.ref for one in answers if isinstance(one, Ack)] == [None, *range(20)]
+        assert [one.content for one in answers if isinstance(one, MessageFrame)] == [LONG] * 20
+        assert socket.bytes_in < 0.3 * 20 * len(LONG)
 
 
 async def test_a_small_frame_that_inflates_too_far_closes_the_connection(tmp_path: Path) -> None:

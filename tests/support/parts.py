@@ -14,6 +14,7 @@ import pytest
 from chatlab.chat.modes import PARTS
 from chatlab.chat.parts.message_seams import Entry
 from chatlab.chat.parts.storage_seams import Store
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import FrameStyle, Outgoing, Ref, decode_outgoing
 from chatlab.data.records import CHATROOMS, MESSAGES, USERS, Message, Room
 from chatlab.disk.counted import Disk
@@ -148,6 +149,10 @@ class FakeClient:
         self.frames.append(frame)
         if self._on_send is not None:
             self._on_send()
+
+    def push_all(self, frames: TextFrames) -> None:
+        for frame in frames.texts:
+            self.push(frame)
 
     def arrived_at(self) -> float:
         return self.arrival

@@ -25,6 +25,7 @@ from chatlab.chat.metrics import Metrics
 from chatlab.chat.modes import LineUp, Parts, assemble
 from chatlab.chat.parts.message_seams import Entry
 from chatlab.chat.parts.storage_seams import Store
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import Ack, AckLevel, FrameStyle, decode_outgoing
 from chatlab.chat.settings import Settings
 from chatlab.data.folder import LOCK_NAME, DataFolder
@@ -183,6 +184,10 @@ class _Listener:
             return  # a user's part may send anything; this is no ack
         if isinstance(decoded, Ack):
             self._recorder.note("acked", str(decoded.ref))
+
+    def push_all(self, frames: TextFrames) -> None:
+        for frame in frames.texts:
+            self.push(frame)
 
     def release(self) -> None:
         """Nothing: the workload is bounded as it is."""

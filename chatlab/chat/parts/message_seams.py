@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import msgspec
 
 from chatlab.chat.parts.storage_seams import Store
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import FrameStyle, Ref
 from chatlab.chat.settings import Clock, Settings
 from chatlab.data.records import Message
@@ -39,6 +40,10 @@ class Client(Protocol):
 
     def push(self, frame: bytes) -> None:
         """Put a frame into the send buffer, without an await."""
+
+    def push_all(self, frames: TextFrames) -> None:
+        """Put several frames there, together: they cost one system call. For a client that takes
+        single frames."""
 
     def release(self) -> None:
         """One message of this client is saved or given up: it may send another one."""
@@ -241,7 +246,7 @@ class Delivery(ABC):
 
     @abstractmethod
     async def deliver(self, batch: Sequence[Message]) -> int:
-        """Send each message to each member of its room, in order.
+        """Send each message to each member of its room, each room's in order.
 
         Returns the number of frames sent. No client makes it raise; an empty room costs nothing.
         """

@@ -47,7 +47,7 @@ from chatlab.chat.session import Conversation
 from chatlab.chat.settings import Clock, Settings
 from chatlab.chat.snapshot import Snapshot
 from chatlab.chat.trace import Tracer
-from chatlab.chat.turns import Turns
+from chatlab.chat.turns import Shares, Turns
 from chatlab.chat.user_parts import bug_text
 from chatlab.data.folder import kept_files, message_maker
 from chatlab.data.records import USERS, Message
@@ -144,6 +144,7 @@ class ChatServer:
         self._rooms = Rooms(*storage, self._presence, clock)
         self._starting = starting
         self._stopping = False
+        self._shares = Shares(self.settings.client_queue_limit)
         self._turns = Turns(self.settings.turn_size, clock)
         self._conversation = Conversation(
             rooms=self._rooms,
@@ -302,7 +303,7 @@ class ChatServer:
         url = urlsplit(connection.request.path)
         query = parse_qs(url.query)
         if url.path == "/stats":
-            watcher = SocketClient(connection, "a watcher", self.settings, self._metrics.note)
+            watcher = SocketClient(connection, "a watcher", self._shares)
             interval = query.get("interval_s", [""])[0]
             await self._desk.stream_stats(connection, watcher.push, interval)
         else:
@@ -311,7 +312,7 @@ class ChatServer:
             await self._chat(connection, query.get("user", [""])[0], style)
 
     async def _chat(self, connection: LoggingConnection, user: str, frames: FrameStyle) -> None:
-        client = SocketClient(connection, user, self.settings, self._metrics.note, frames)
+        client = SocketClient(connection, user, self._shares, frames)
         try:
             check_user(user)
             if not await self._names.arrive(client):

@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import FrameStyle
 from chatlab.chat.server.arrivals import LoggingConnection
-from chatlab.chat.server.limits import Note
-from chatlab.chat.settings import Settings
+from chatlab.chat.turns import Sharer, Shares
 
 POLICY_VIOLATION = 1008
 
 
-class SocketClient:
+class SocketClient(Sharer):
     """A connected client, with a bounded send buffer and a bounded share of the queue."""
 
     def __init__(
         self,
         connection: LoggingConnection,
         user: str,
-        settings: Settings,
-        note: Note,
+        shares: Shares,
         frames: FrameStyle = "single",
     ) -> None:
+        super().__init__(shares)
         self.user = user
         self.frame_style: FrameStyle = frames
         self.latest_ref = -1
         self.connection = connection
         connection.user = user
-        self._send_buffer_max = settings.send_buffer_max
-        self._note = note
-        self._free = settings.client_queue_limit
-        self._has_free = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._outbox: list[bytes] = []  # for one turn of the event loop at most
 
@@ -68,35 +65,23 @@ class SocketClient:
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._outbox.append(frame)
 
-    def reserved_at_once(self) -> bool:
-        if self._free <= 0:
-            return False
-        self._free -= 1
-        return True
-
-    async def reserve(self) -> None:
-        await self.room()
-        self._free -= 1
-
-    def has_room(self) -> bool:
-        return self._free > 0
-
-    async def room(self) -> None:
-        while self._free <= 0:
-            self._has_free.clear()
-            await self._has_free.wait()
-
-    def release(self) -> None:
-        self._free += 1
-        self._has_free.set()
+    def push_all(self, frames: TextFrames) -> None:
+        if self._may_send():
+            if self.connection.protocol.extensions:  # compression differs from client to client
+                self._write(frames.texts)
+            else:
+                self.connection.transport.write(frames.wire)
 
     def _hand_over(self) -> None:
         """Write what was pushed in this turn of the event loop."""
         frames, self._outbox = self._outbox, []
         if frames and not self.gone():
-            for frame in frames:
-                self.connection.protocol.send_text(frame)
-            self.connection.transport.write(b"".join(self.connection.protocol.data_to_send()))
+            self._write(frames)
+
+    def _write(self, frames: Sequence[bytes]) -> None:
+        for frame in frames:
+            self.connection.protocol.send_text(frame)
+        self.connection.transport.write(b"".join(self.connection.protocol.data_to_send()))
 
     def _may_send(self) -> bool:
         """Whether the client is there and reads; disconnects one that does not read."""
@@ -104,10 +89,10 @@ class SocketClient:
         if self.gone() or self._closing is not None:
             return False
         unread = self.connection.transport.get_write_buffer_size()
-        if unread <= self._send_buffer_max:
+        if unread <= self.connection.send_buffer_max:
             return True
         told = f"(last: {self.user}): it left {unread:,} bytes unread"
-        self._note(f"a client was disconnected {told}", "unread")
+        self.connection.note(f"a client was disconnected {told}", "unread")
         reason = f"too slow: {unread:,} bytes unread"
         self._closing = asyncio.create_task(self.connection.close(POLICY_VIOLATION, reason))
         return False

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from chatlab.chat.protocol import FrameStyle, MessageFrame, MessagesFrame, decode_outgoing
+from chatlab.chat.parts.text_frames import TextFrames
+from chatlab.chat.protocol import (
+    FrameStyle,
+    MessageFrame,
+    MessagesFrame,
+    decode_outgoing,
+)
 from chatlab.course.checks import CheckBench, Mismatch, repeated, words
 from chatlab.course.simulation import Story, now
 from chatlab.data.records import MESSAGES, Message
@@ -153,6 +159,11 @@ class Listener:
         """The frame is there at once."""
         self._tell(f"push to {self.user}")
         self.frames.append(ReceivedFrame(now(), frame))
+
+    def push_all(self, frames: TextFrames) -> None:
+        """They are there at once."""
+        for frame in frames.texts:
+            self.push(frame)
 
     def release(self) -> None:
         """Nothing: this client is never held back."""

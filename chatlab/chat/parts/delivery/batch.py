@@ -1,24 +1,28 @@
 """The batching delivery: messages saved together are sent together, one frame for each room.
 
 A frame costs far more than the bytes in it: a header, a system call, a wake-up at the other end.
-Here a hundred messages share one. Clients that did not ask for that get a frame for each message.
-Its plain sibling is `broadcast.py`.
+Here a hundred messages share one. Clients that did not ask for that get a frame for each message,
+but all of them in one system call. Its plain sibling is `broadcast.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
-from chatlab.chat.parts.message_seams import Client, Delivery
+from chatlab.chat.parts.message_seams import Delivery
+from chatlab.chat.parts.text_frames import TextFrames
 from chatlab.chat.protocol import (
     FRAME_CHARS_MAX,
     FRAME_MESSAGES_MAX,
-    FrameStyle,
     MessagesFrame,
     encode,
     encode_message,
 )
 from chatlab.data.records import Message
+
+AT_ONCE = 16
+"""Clients that are served in one go: each costs the copy of a whole batch, into the kernel."""
 
 
 class BatchDelivery(Delivery):
@@ -27,30 +31,29 @@ class BatchDelivery(Delivery):
     frames = "batch"
 
     async def deliver(self, batch: Sequence[Message]) -> int:
-        sent = 0
-        for part in _parts(batch):
-            takers = self._live(part[0].room_id, "batch")
-            if takers:
-                frame = encode(MessagesFrame(part[0].room_id, part))
-                for client in takers:
-                    client.push(frame)
-                sent += len(takers)
-        if any(self._live(room_id, "single") for room_id in {one.room_id for one in batch}):
-            sent += self._one_by_one(batch)
-        return sent
+        return sum([await self._deliver(part) for part in _parts(batch)])
 
-    def _one_by_one(self, batch: Sequence[Message]) -> int:
-        """A frame for each message, for clients that did not ask for batches."""
-        sent = 0
-        for message in batch:
-            frame = encode_message(message)
-            for client in self._live(message.room_id, "single"):
-                client.push(frame)
+    async def _deliver(self, part: list[Message]) -> int:
+        """Send messages of one room."""
+        room_id, sent = part[0].room_id, 0
+        together = b""
+        each: TextFrames | None = None
+        live = self.members(room_id)
+        for n, client in enumerate(tuple(live)):
+            if n and n % AT_ONCE == 0:
+                await asyncio.sleep(0)  # others go on, and members come and go
+                live = self.members(room_id)
+            if client not in live:
+                continue
+            if client.frame_style == "batch":
+                together = together or encode(MessagesFrame(room_id, part))
+                client.push(together)
                 sent += 1
+            else:
+                each = each or TextFrames([encode_message(message) for message in part])
+                client.push_all(each)
+                sent += len(part)
         return sent
-
-    def _live(self, room_id: str, frames: FrameStyle) -> list[Client]:
-        return [client for client in self.members(room_id) if client.frame_style == frames]
 
 
 def _parts(batch: Sequence[Message]) -> Iterator[list[Message]]:

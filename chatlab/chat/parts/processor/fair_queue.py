@@ -14,6 +14,9 @@ from itertools import chain
 
 from chatlab.chat.parts.message_seams import Client, Entry
 
+FEW = 8
+"""Messages; a sender of whom no more than these wait says little."""
+
 
 class FairQueue:
     """The messages of a queueing processor; a batch stays in it until it is done.
@@ -62,21 +65,32 @@ class FairQueue:
         times = [one.accepted_at for one in (*self.batch[:1], self._oldest) if one]
         return min(times, default=None)
 
-    def take(self, size_max: int, chars_max: float = math.inf) -> list[Entry]:
+    def take(
+        self, size_max: int, chars_max: float = math.inf, quick_size: int | None = None
+    ) -> list[Entry]:
         """The next batch; one that is not done is put back first.
 
         Args:
             size_max: messages; the most that are taken.
             chars_max: characters in all their contents; one message may have more.
+            quick_size: messages; if not all fits, senders of few messages have all of theirs in
+                the batch, and no more than so many of the others go with them, so that the batch is
+                quick.
         """
         for entry in reversed(self.batch):
             sender = entry.sender if self._fair else None
             self._waiting.setdefault(sender, deque()).appendleft(entry)
         self._size += len(self.batch)
         taken: list[Entry] = []
-        senders = len(self._waiting)
-        size_share, chars_share = max(1, size_max // senders), chars_max / senders
         chars = 0
+        if quick_size is not None and self._size > size_max:
+            for sender in [one for one, mine in self._waiting.items() if len(mine) <= FEW]:
+                chars += self._move(sender, taken, size_max - len(taken), chars_max - chars)
+            if taken:
+                size_max = min(size_max, len(taken) + quick_size)
+        senders = max(1, len(self._waiting))
+        size_share = max(1, (size_max - len(taken)) // senders)
+        chars_share = (chars_max - chars) / senders
         for sender in list(self._waiting):  # to each its share ...
             size = min(size_share, size_max - len(taken))
             chars += self._move(sender, taken, size, min(chars_share, chars_max - chars))

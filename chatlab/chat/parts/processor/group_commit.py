@@ -30,6 +30,7 @@ class GroupCommitProcessor(QueueProcessor):
     # is encoded, acked and delivered in one go. With 1,000, a quiet client waited twice as long
     # beside flooders, and the throughput was the same.
     batch_size_max = 200
+    batch_size_quick = 32
     # At most 256 KiB of UTF-8: a batch is delivered at once, and must fit into the send buffer of
     # a client that reads well.
     batch_chars_max = 64 * 1024

@@ -39,6 +39,8 @@ class QueueProcessor(Processor):
     Attributes:
         batch_size_max: the most messages saved together.
         batch_chars_max: the most characters of text saved together; one message may have more.
+        batch_size_quick: how many messages of senders with many go with those of senders with few;
+            None if the size of a batch makes no difference to them.
         queue: the unsaved messages, with the batch that is being saved.
         changed: set when a message comes or the drain begins.
         draining: whether to save without waiting.
@@ -46,6 +48,7 @@ class QueueProcessor(Processor):
 
     batch_size_max: int
     batch_chars_max: float = math.inf
+    batch_size_quick: int | None = None
 
     def __init__(self, store: Store, outcome: Outcome, settings: Settings, clock: Clock) -> None:
         super().__init__(store, outcome, settings, clock)
@@ -107,7 +110,8 @@ class QueueProcessor(Processor):
             if not self.queue or self._gave_up:
                 continue
             if not self.draining:
-                batch = self.queue.take(self.batch_size_max, self.batch_chars_max)
+                sizes = self.batch_size_max, self.batch_chars_max, self.batch_size_quick
+                batch = self.queue.take(*sizes)
                 if await self._save(batch):
                     await self.hand_on(batch)
             else:
