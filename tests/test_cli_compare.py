@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -90,9 +91,14 @@ def test_the_exit_code_names_the_gravest_finding(of_report, of_naive, strict, co
     assert exit_code(report, thresholds, Console(quiet=True), strict=strict) == code
 
 
-# Ctrl-C.
+# Ctrl-C, and what else asks it to end.
 
-MANY_ROUNDS = ["--rounds=500", "--messages=50", "--users=4"]
+IN_THE_MIDDLE = (
+    ["--rounds=500", "--messages=50", "--users=4"],
+    r"round ([2-9]|\d\d+) of 1000",
+    ["PARTIAL", "delivered per second"],
+    1,
+)
 
 
 def processes_that_name(folder: Path) -> list[str]:
@@ -104,23 +110,30 @@ def processes_that_name(folder: Path) -> list[str]:
 @pytest.mark.real
 @needs_signals
 @pytest.mark.parametrize(
-    ("options", "after", "said", "rounds"),
+    ("options", "after", "said", "rounds", "sent"),
     [
         # At one message a second the first round takes longer than any test.
-        (["--messages=1000", "--rate=1"], "round 1 of ", ["Nothing was measured"], 0),
+        (["--messages=1000", "--rate=1"], "round 1 of ", ["Nothing was measured"], 0, ["SIGINT"]),
         # Not every round is reported.
-        (MANY_ROUNDS, r"round ([2-9]|\d\d+) of 1000", ["PARTIAL", "delivered per second"], 1),
+        (*IN_THE_MIDDLE, ["SIGINT"]),
+        (*IN_THE_MIDDLE, ["SIGTERM"]),
+        (*IN_THE_MIDDLE, ["SIGHUP", "SIGTERM"]),  # a terminal that closes
+        (*IN_THE_MIDDLE, ["SIGINT", "SIGINT", "SIGINT"]),
     ],
-    ids=["in the first round", "in the middle"],
+    ids=["in the first round", "Ctrl-C", "SIGTERM", "closed terminal", "key held down"],
 )
-async def test_ctrl_c_prints_a_result_and_ends_all(options, after, said, rounds, tmp_path) -> None:
+async def test_a_signal_prints_a_result_and_ends_all(
+    options, after, said, rounds, sent, tmp_path
+) -> None:
     work, file = tmp_path / "work", tmp_path / "result.json"
     work.mkdir()
     words = [*options, "--work", str(work), "--json", str(file)]
     async with command("compare", *words) as process:
         await until(process.stderr, re.compile(after))
         assert processes_that_name(work)  # so that the search itself is known to work
-        process.send_signal(signal.SIGINT)
+        for name in sent:
+            process.send_signal(getattr(signal, name))
+            await asyncio.sleep(0.005)
         code, out, errors = await ended(process)
     assert code == 130, errors
     assert [words for words in said if words not in out] == []

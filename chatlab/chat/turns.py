@@ -65,6 +65,7 @@ class Turns:
         self, frames: AsyncIterable[str | bytes], client: Talker
     ) -> AsyncIterator[str | bytes]:
         clock, size = self._clock, float(self._size)
+        behind, has_room = client.behind, client.has_room
         free, since = size, clock()  # what the client may say without a turn: a token bucket
         left, ends_at = 0, 0.0  # what it may say in the turn that it has
         try:
@@ -73,7 +74,7 @@ class Turns:
                     now = clock()
                     free = min(size, free + (now - since) * QUIET_PER_S)
                     since = now
-                    if free < 1 or client.behind() > FEW:
+                    if free < 1 or behind() > FEW:
                         await client.room()  # else it would wait for that in its turn
                         await self._enter()
                         left, ends_at = self._size, clock() + TURN_S
@@ -82,10 +83,13 @@ class Turns:
                 yield frame
                 if left:
                     left -= 1
-                    over = not left or clock() >= ends_at
-                    if over or not client.behind() or not client.has_room():
+                    if not behind() or not has_room():  # it waits now, of its own
                         left = 0
                         self._leave()
+                    elif not left or clock() >= ends_at:
+                        left = 0
+                        # Not now: first those who are not in line, and whatever else is due.
+                        asyncio.get_running_loop().call_soon(self._leave)
         finally:
             if left:
                 self._leave()
@@ -105,10 +109,6 @@ class Turns:
             raise
 
     def _leave(self) -> None:
-        # Not now: first those who are not in line, and whatever else is due.
-        asyncio.get_running_loop().call_soon(self._end_turn)
-
-    def _end_turn(self) -> None:
         self._free = True
         self._call_next()
 
@@ -155,18 +155,17 @@ class Shares:
 
     Attributes:
         sharing: clients that have unsaved messages.
+        size: messages of each client, at least 1.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._most = self.size = most
         self.sharing = 0
 
-    @property
-    def size(self) -> int:
-        """Messages of each client, at least 1."""
-        if self.sharing <= FULL_SHARES:
-            return self._most
-        return max(1, self._most * FULL_SHARES // self.sharing)
+    def join(self, clients: int) -> None:
+        """So many more have unsaved messages; -1 for one less."""
+        self.sharing += clients
+        self.size = max(1, self._most * FULL_SHARES // max(FULL_SHARES, self.sharing))
 
 
 class Sharer:
@@ -178,14 +177,16 @@ class Sharer:
         self._has_free = asyncio.Event()
 
     def reserved_at_once(self) -> bool:
-        if not self.has_room():
+        if self._unsaved >= self._shares.size:
             return False
-        self._reserve()
+        if not self._unsaved:
+            self._shares.join(1)
+        self._unsaved += 1
         return True
 
     async def reserve(self) -> None:
-        await self.room()
-        self._reserve()
+        while not self.reserved_at_once():
+            await self.room()
 
     def has_room(self) -> bool:
         return self._unsaved < self._shares.size
@@ -197,9 +198,6 @@ class Sharer:
 
     def release(self) -> None:
         self._unsaved -= 1
-        self._shares.sharing -= not self._unsaved
+        if not self._unsaved:
+            self._shares.join(-1)
         self._has_free.set()
-
-    def _reserve(self) -> None:
-        self._shares.sharing += not self._unsaved
-        self._unsaved += 1

@@ -69,22 +69,22 @@ def test_long_messages_of_one_leave_room_for_the_others() -> None:
     assert senders(queue.take(100, 1_000)) == ["alice", "alice", "bob"]
 
 
-def test_a_batch_that_is_to_be_quick_has_all_of_those_with_few_and_a_bound_of_the_others() -> None:
+def test_in_a_flood_a_batch_has_all_of_those_with_few_and_a_bound_of_the_others() -> None:
     queue = FairQueue(fair=True)
     waiting(queue, 500, 3, 500, 1)
     taken = Counter(senders(queue.take(100, math.inf, 10)))
     assert taken == {"alice": 5, "bob": 3, "carol": 5, "dave": 1}
     queue.done()
-    assert Counter(senders(queue.take(100, math.inf, 10))) == {"alice": 50, "carol": 50}
+    assert Counter(senders(queue.take(100, math.inf, 10))) == {"alice": 25, "carol": 25}
 
 
-def test_a_quick_batch_is_no_smaller_if_all_fits_or_all_have_few() -> None:
+def test_what_fits_into_a_batch_is_no_flood_nor_are_many_with_few() -> None:
     queue = FairQueue(fair=True)
-    waiting(queue, 80, 1)
-    assert len(queue.take(100, math.inf, 10)) == 81
+    waiting(queue, 99, 1)
+    assert len(queue.take(100, math.inf, 10)) == 100
     queue.done()
     waiting(queue, 8, 8, 8, 8)
-    assert len(queue.take(30, math.inf, 10)) == 30
+    assert len(queue.take(15, math.inf, 10)) == 15
 
 
 def test_unfair_is_first_come_first_served() -> None:

@@ -8,7 +8,7 @@ is left goes to those who have more.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
@@ -33,7 +33,6 @@ class FairQueue:
         self._fair = fair
         self._waiting: dict[Client | None, deque[Entry]] = {}  # none of them empty
         self._size = 0
-        self._saving: Counter[Client] = Counter()
         self._oldest: Entry | None = None
 
     def __len__(self) -> int:
@@ -57,7 +56,8 @@ class FairQueue:
         """How many of the messages are a sender's; of all, where senders do not share."""
         if not self._fair:
             return len(self)
-        return len(self._waiting.get(sender, ())) + self._saving[sender]
+        saving = sum(entry.sender is sender for entry in self.batch)
+        return len(self._waiting.get(sender, ())) + saving
 
     @property
     def accepted_at(self) -> float | None:
@@ -73,22 +73,21 @@ class FairQueue:
         Args:
             size_max: messages; the most that are taken.
             chars_max: characters in all their contents; one message may have more.
-            quick_size: messages; if not all fits, senders of few messages have all of theirs in
-                the batch, and no more than so many of the others go with them, so that the batch is
-                quick.
+            quick_size: messages. If more waits than a batch holds, some flood the queue, and the
+                next batches are quick: half as large, and if there are senders of few messages, all
+                of theirs and no more than so many of the others.
         """
         for entry in reversed(self.batch):
             sender = entry.sender if self._fair else None
             self._waiting.setdefault(sender, deque()).appendleft(entry)
         self._size += len(self.batch)
-        taken: list[Entry] = []
+        taken = self._all(chars_max) if self._size <= size_max else []
         chars = 0
         if quick_size is not None and self._size > size_max:
             for sender in [one for one, mine in self._waiting.items() if len(mine) <= FEW]:
                 chars += self._move(sender, taken, size_max - len(taken), chars_max - chars)
-            if taken:
-                size_max = min(size_max, len(taken) + quick_size)
-        senders = max(1, len(self._waiting))
+            size_max = min(size_max, len(taken) + quick_size) if taken else size_max // 2
+        senders = len(self._waiting) or 1
         size_share = max(1, (size_max - len(taken)) // senders)
         chars_share = (chars_max - chars) / senders
         for sender in list(self._waiting):  # to each its share ...
@@ -100,14 +99,20 @@ class FairQueue:
         self._size -= len(taken)
         heads = [mine[0] for mine in self._waiting.values()]
         self._oldest = min(heads, key=_accepted_at, default=None)
-        self._saving = Counter(entry.sender for entry in taken)
         self.batch = taken
         return taken
 
     def done(self) -> None:
         """The batch is saved."""
         self.batch = []
-        self._saving.clear()
+
+    def _all(self, chars_max: float) -> list[Entry]:
+        """Take all that waits, if it has no more characters than that."""
+        entries = list(chain(*self._waiting.values()))
+        if chars_max < math.inf and sum(len(one.message.content) for one in entries) > chars_max:
+            return []
+        self._waiting.clear()
+        return entries
 
     def _move(self, sender: Client | None, to: list[Entry], size: int, chars_max: float) -> int:
         """Move some messages of a sender; returns how many characters they have."""
