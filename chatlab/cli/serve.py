@@ -70,8 +70,8 @@ def serve(
 ) -> None:
     """Start the chat server and watch it work.
 
-    The last line of the screen names its keys. q or Ctrl-C saves what is queued, then stops; once
-    more, it waits for no second try. SIGTERM and a closed terminal do the same.
+    The last line of the screen names its keys. q or Ctrl-C saves what is queued, then stops; a
+    second Ctrl-C waits no longer for a disk that fails. SIGTERM and a closed terminal stop it, too.
     """
     (named,) = check_modes(mode)
     options = ServerOptions(
