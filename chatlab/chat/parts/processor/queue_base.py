@@ -130,9 +130,11 @@ class QueueProcessor(Processor):
             size_max, chars_max = self.batch_size_max, self.batch_chars_max
         until = self.clock() + DELIVERY_S
         for batch in self._batches(saved):
-            if self.hurry.is_set() or self.clock() >= until:
-                break
-            await self.hand_on(batch)
+            if not self.hurry.is_set() and self.clock() < until:
+                await self.hand_on(batch)
+                continue
+            for entry in batch:  # who waits to send more must hear that this is the end
+                entry.sender.release()
 
     def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
         """Messages in their order, in batches no larger than those that are saved together."""
