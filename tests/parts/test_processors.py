@@ -315,6 +315,24 @@ async def test_queueing_does_not_call_unsaved_what_was_saved_in_the_end() -> Non
     assert bool(unsaved) != bool(bench.store.kept)
 
 
+@pytest.mark.parametrize("hurries", [False, True])
+@on_virtual_clock
+async def test_a_drain_that_ends_its_delivery_releases_those_whose_messages_it_saved(
+    hurries: bool,
+) -> None:
+    """Else they wait for their share of the queue for ever, and the server for them."""
+    bench = Bench(QueueingProcessor, SlowOutcome(3), flush_interval_s=30, batch_size_max=2)
+    await bench.submit(*range(7))  # the second delivery ends at 6 s, after the time for all
+    if hurries:
+        bench.processor.hurry.set()
+    assert await bench.drain() == []
+
+    assert len(bench.store.kept) == 7
+    delivered = len(bench.outcome.of("saved"))
+    assert delivered == (0 if hurries else 4)
+    assert bench.sender.released == 7 - delivered  # the outcome releases the others
+
+
 # The group commit.
 
 
